@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check bench constraints clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## Install labelsnap and what its tests need into .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: install  ## Run the whole thing on this machine, with no account
+	$(BIN)/labelsnap demo
+
+check: install  ## Lint, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check  ## The checks and the fast tests, with coverage
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=90
+
+test-slow: install  ## The slow tests and those against real servers; they say which server is missing
+	$(BIN)/pytest -n $(JOBS) -m "slow or integration"
+
+bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
+	$(BIN)/python -m tests.benchmarks
+
+constraints:  ## Pin the newest versions that work together
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	{ echo '# Pinned versions of everything that `make install` installs. Renew with `make constraints`.'; \
+	  $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
+
+clean:  ## Remove what make made
+	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json
