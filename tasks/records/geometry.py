@@ -1,0 +1,81 @@
+"""Where an annotation lies in its image: a closed union, one type a kind.
+
+Coordinates are Labelbox's: pixels, x to the right, y down, the origin at the upper left corner of the upper left
+pixel, so that an image of width W covers 0 ≤ x ≤ W. They are kept as they were exported: nothing is clipped, closed or
+rounded here.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+Position: TypeAlias = tuple[float, float]
+"""(x, y) in pixels."""
+
+Colour: TypeAlias = tuple[int, int, int]
+"""(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
+
+
+class BoundingBox(Struct, frozen=True):
+    """An axis-aligned box by its upper left corner and size, in pixels (``bounding_box``)."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Polygon(Struct, frozen=True):
+    """One ring (``polygon``). The first vertex usually stands again at the end; open rings occur; winding is mixed."""
+
+    vertices: tuple[Position, ...]
+
+
+class Polyline(Struct, frozen=True):
+    """An open chain of vertices (``line``)."""
+
+    vertices: tuple[Position, ...]
+
+
+class Point(Struct, frozen=True):
+    """A single position (``point``)."""
+
+    x: float
+    y: float
+
+
+class MaskReference(Struct, frozen=True):
+    """Where a segmentation mask can be had: its own PNG, or its colour in the label's composite PNG, or both.
+
+    ``url`` is the instance mask's; ``composite_url`` and ``color_rgb`` come together or not at all.
+    """
+
+    url: str | None
+    composite_url: str | None
+    color_rgb: Colour | None
+
+
+class Runs(Struct, frozen=True):
+    """A mask's pixels as COCO run-length encoding, with what COCO derives from it.
+
+    ``counts`` is COCO's compressed string over the column-major pixels of an image of ``height`` × ``width``, ``area``
+    counts pixels, ``bounding_box`` is the tight box [x, y, width, height] in pixels. Format: pycocotools, ``maskApi.c``.
+    """
+
+    height: int
+    width: int
+    counts: bytes
+    area: int
+    bounding_box: tuple[int, int, int, int]
+
+
+class Mask(Struct, frozen=True):
+    """A segmentation mask that was fetched and decoded, with the reference that it came from."""
+
+    reference: MaskReference
+    runs: Runs
+
+
+Geometry: TypeAlias = BoundingBox | Polygon | Polyline | Point | MaskReference | Mask

@@ -1,0 +1,315 @@
+"""One row of a Labelbox image export as typed, frozen values: what every later step works on.
+
+An export line is parsed to a ``Row`` (everything it holds) or refused as a ``Problem``; the dataset's policies choose
+from a ``Row`` what is published: a ``Record``, or an ``Excluded`` that names the policy. With its image at hand a record
+is a ``Sample``, which is what tables and training formats are written from.
+
+Times are kept as the export spells them (RFC 3339). ``None`` means that the export did not say.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from tasks.records.geometry import Geometry
+
+JsonScalar: TypeAlias = str | int | float | bool | None
+
+
+class Option(Struct, frozen=True):
+    """A chosen answer of a radio or checklist question, with the questions nested below it."""
+
+    feature_id: str | None
+    feature_schema_id: str | None
+    name: str
+    value: str | None
+    classifications: tuple[Classification, ...] = ()
+
+
+class RadioAnswer(Struct, frozen=True, tag="radio"):
+    """Exactly one option."""
+
+    option: Option
+
+
+class ChecklistAnswer(Struct, frozen=True, tag="checklist"):
+    """Any number of options, in the export's order."""
+
+    options: tuple[Option, ...]
+
+
+class TextAnswer(Struct, frozen=True, tag="text"):
+    """Free text, with the questions nested below it."""
+
+    content: str
+    classifications: tuple[Classification, ...] = ()
+
+
+Answer: TypeAlias = RadioAnswer | ChecklistAnswer | TextAnswer
+
+
+class Classification(Struct, frozen=True):
+    """A question that was answered: on the image, on an object, or below another answer."""
+
+    feature_id: str | None
+    feature_schema_id: str | None
+    name: str
+    value: str | None
+    answer: Answer
+
+
+class Annotation(Struct, frozen=True):
+    """An object: a class (``name``, ``feature_schema_id``), a place in the image, and the questions answered about it.
+
+    ``z_order`` is the object's position in the label's ``z_order`` list (0 lies lowest), where the export has one;
+    ``confidence`` is a prediction's score (0 to 1), where the model gave one.
+    """
+
+    feature_id: str
+    feature_schema_id: str | None
+    name: str
+    value: str | None
+    geometry: Geometry
+    classifications: tuple[Classification, ...] = ()
+    z_order: int | None = None
+    confidence: float | None = None
+
+
+class Relationship(Struct, frozen=True):
+    """A directed tie between two objects of one label, by their feature ids."""
+
+    feature_id: str
+    feature_schema_id: str | None
+    name: str
+    value: str | None
+    source: str
+    target: str
+    classifications: tuple[Classification, ...] = ()
+
+
+class Review(Struct, frozen=True):
+    """One entry of ``label_details.reviews``, kept as canonical JSON: its shape is not documented."""
+
+    json: str
+
+
+class LabelDetails(Struct, frozen=True):
+    """``label_details``."""
+
+    created_at: str | None = None
+    updated_at: str | None = None
+    created_by: str | None = None
+    content_last_updated_at: str | None = None
+    reviews: tuple[Review, ...] = ()
+
+
+class PerformanceDetails(Struct, frozen=True):
+    """``performance_details``; ``consensus_score`` where the export has it."""
+
+    seconds_to_create: float | None = None
+    seconds_to_review: float | None = None
+    skipped: bool | None = None
+    consensus_score: float | None = None
+
+
+class Label(Struct, frozen=True):
+    """One labeller's (or one model's) work on one image.
+
+    ``is_benchmark`` is true where the export marks the label as the benchmark reference.
+    """
+
+    id: str
+    kind: str | None
+    version: str | None
+    details: LabelDetails | None
+    performance: PerformanceDetails | None
+    annotations: tuple[Annotation, ...] = ()
+    classifications: tuple[Classification, ...] = ()
+    relationships: tuple[Relationship, ...] = ()
+    is_benchmark: bool = False
+
+
+class DataRowDetails(Struct, frozen=True):
+    """``data_row.details``."""
+
+    dataset_id: str | None = None
+    dataset_name: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    last_activity_at: str | None = None
+    created_by: str | None = None
+
+
+class MediaAttributes(Struct, frozen=True):
+    """``media_attributes`` as declared by the export: sizes in pixels; ``exif_rotation`` 1 to 8."""
+
+    height: int | None = None
+    width: int | None = None
+    mime_type: str | None = None
+    exif_rotation: int | None = None
+    asset_type: str | None = None
+
+
+class MetadataField(Struct, frozen=True):
+    """One entry of ``metadata_fields``; a value that is no scalar is kept as canonical JSON with ``is_json`` true."""
+
+    schema_id: str | None
+    schema_name: str
+    schema_kind: str | None
+    value: JsonScalar
+    is_json: bool = False
+
+
+class Attachment(Struct, frozen=True):
+    """One entry of ``attachments``."""
+
+    id: str | None
+    type: str | None
+    name: str | None
+    value: str | None
+
+
+class Embedding(Struct, frozen=True):
+    """One vector of one entry of ``embeddings``."""
+
+    id: str | None
+    name: str | None
+    dimensions: int | None
+    is_custom: bool | None
+    values: tuple[float, ...]
+
+
+class DataRow(Struct, frozen=True):
+    """The asset: its names, where its image lies, and what hangs on it whatever the project."""
+
+    id: str
+    global_key: str | None
+    external_id: str | None
+    row_data: str
+    details: DataRowDetails | None
+    media: MediaAttributes
+    metadata: tuple[MetadataField, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    embeddings: tuple[Embedding, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name that people know the row by: global key, else external id, else the row's id."""
+        return self.global_key or self.external_id or self.id
+
+
+class WorkflowMove(Struct, frozen=True):
+    """One entry of ``workflow_history``, newest first in the export."""
+
+    action: str | None = None
+    created_at: str | None = None
+    created_by: str | None = None
+    previous_task_name: str | None = None
+    previous_task_id: str | None = None
+    next_task_name: str | None = None
+    next_task_id: str | None = None
+
+
+class ProjectDetails(Struct, frozen=True):
+    """``project_details`` of the project that was asked for."""
+
+    ontology_id: str | None = None
+    task_id: str | None = None
+    task_name: str | None = None
+    batch_id: str | None = None
+    batch_name: str | None = None
+    workflow_status: str | None = None
+    priority: int | None = None
+    consensus_expected_label_count: int | None = None
+    selected_label_id: str | None = None
+    workflow_history: tuple[WorkflowMove, ...] = ()
+
+
+class ProjectEntry(Struct, frozen=True, tag="project"):
+    """The labels of one row in one project: a value of the line's ``projects``."""
+
+    id: str
+    name: str | None
+    details: ProjectDetails | None
+    labels: tuple[Label, ...] = ()
+
+
+class ModelRunEntry(Struct, frozen=True, tag="model_run"):
+    """The labels and predictions of one row in one model run: a value of ``experiments[MODEL].runs``."""
+
+    id: str
+    name: str | None
+    model_id: str
+    model_name: str | None
+    run_data_row_id: str | None
+    split: str | None
+    labels: tuple[Label, ...] = ()
+    predictions: tuple[Label, ...] = ()
+
+
+Entry: TypeAlias = ProjectEntry | ModelRunEntry
+
+
+class Row(Struct, frozen=True):
+    """One export line, whole. ``fingerprint`` changes when, and only when, the row's content does.
+
+    It is the sha256 (hex) of the line without what changes on every export: the task id in composite mask URLs and the
+    signature of a signed ``row_data``.
+    """
+
+    data_row: DataRow
+    entries: tuple[Entry, ...]
+    fingerprint: str
+
+
+class Record(Struct, frozen=True):
+    """What the dataset's policies publish of a row: the asked-for entry, with the chosen labels only."""
+
+    data_row: DataRow
+    entry: Entry
+    fingerprint: str
+
+
+class Excluded(Struct, frozen=True):
+    """A row that a policy left out. ``policy`` is a key of the result's ``rows.excluded``."""
+
+    data_row_id: str
+    policy: str
+
+
+class Problem(Struct, frozen=True):
+    """A row that could not be used, by name: never the line itself, which is kept apart.
+
+    ``line`` counts from 1 in the RESULT stream; ``path`` is the JSON path of what was wrong (``$`` is the whole line).
+    """
+
+    line: int
+    data_row_id: str | None
+    path: str
+    code: str
+    reason: str
+
+
+class Image(Struct, frozen=True):
+    """The image of a sample as it stands in the snapshot.
+
+    ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
+    ``size`` (bytes) are None where the dataset refers to images and does not copy them.
+    """
+
+    file_name: str
+    width: int
+    height: int
+    mime_type: str
+    sha256: str | None
+    size: int | None
+
+
+class Sample(Struct, frozen=True):
+    """A record with its image, its masks decoded (no ``MaskReference`` is left) and its split."""
+
+    record: Record
+    image: Image
+    split: str

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+
+def as_png(image, *, kind="PNG", **options):
+    """Write an array or a Pillow picture as the bytes of a PNG, or of another kind of file."""
+    file = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
+    return file.getvalue()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pycocotools import mask as coco
+
+from tasks.masks.errors import MaskError
+from tasks.masks.runs import Runs, decode_counts, encode_counts, from_mask, to_mask
+
+MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
+
+
+def encode_with_pycocotools(mask):
+    """Return pycocotools' (counts, area, box) of a boolean array (height, width)."""
+    encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return encoded["counts"], int(coco.area(encoded)), tuple(int(part) for part in coco.toBbox(encoded))
+
+
+@given(MASKS)
+def test_runs_of_a_mask_equal_those_of_pycocotools(mask):
+    """Counts, area and box of any small mask are pycocotools' own."""
+    runs = from_mask(mask)
+    assert (runs.counts, runs.area, runs.bounding_box) == encode_with_pycocotools(mask)
+    assert (runs.height, runs.width) == mask.shape
+
+
+@given(MASKS)
+def test_painted_runs_give_the_mask_back(mask):
+    """Painting pycocotools' string gives the mask that it was made of."""
+    counts, area, box = encode_with_pycocotools(mask)
+    assert np.array_equal(to_mask(Runs(*mask.shape, counts, area, box)), mask)
+
+
+def uncompress_by_loop(counts):
+    """Read a counts string one character at a time, as maskApi.c's rleFrString does."""
+    lengths, value, shift = [], 0, 0
+    for character in counts:
+        group = character - 48
+        value |= (group & 31) << shift
+        shift += 5
+        if not group & 32:
+            value -= (group >> 4 & 1) << shift
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = shift = 0
+    return lengths
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(0, 10**8))
+def test_run_lengths_survive_the_string(lengths, long_run):
+    """Run lengths up to a hundred million pixels are read back, also by a plain reading of maskApi.c's rule."""
+    lengths = [*lengths, long_run, 1, *lengths]
+    counts = encode_counts(np.array(lengths))
+    assert decode_counts(counts).tolist() == lengths == uncompress_by_loop(counts)
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=50))
+def test_run_lengths_are_written_as_pycocotools_writes_them(lengths):
+    """The string of any run lengths is that of pycocotools' frPyObjects."""
+    size = [1, sum(lengths)]
+    assert encode_counts(np.array(lengths)) == coco.frPyObjects({"size": size, "counts": lengths}, *size)["counts"]
+
+
+def test_no_run_lengths_are_no_characters():
+    """An empty list and an empty string stand for each other."""
+    assert encode_counts(np.array([], np.int64)) == b""
+    assert decode_counts(b"").tolist() == []
+
+
+@pytest.mark.parametrize("counts", [b"0p", b"0/", b"0\xff", b"0P", b"P" * 9 + b"0", b"12O3"])
+def test_a_string_that_is_no_counts_is_refused(counts):
+    """Foreign characters, an unfinished or endless number, and a negative length are named as such."""
+    with pytest.raises(MaskError) as caught:
+        decode_counts(counts[:-1] + b"O" if counts == b"12O3" else counts)
+    assert caught.value.code == "bad_counts"
+
+
+def test_runs_that_do_not_fill_their_picture_are_refused():
+    """Runs over 6 pixels cannot be painted on a picture of 4."""
+    with pytest.raises(MaskError, match="expected runs over 4 pixels, found 6"):
+        to_mask(Runs(2, 2, encode_counts(np.array([2, 4])), 4, (0, 0, 2, 2)))
+
+
+def test_a_hand_counted_mask():
+    """A 3 × 4 mask counted by hand: columns 0-0, 1-2 and rows as drawn."""
+    mask = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]], bool)
+    runs = from_mask(mask)
+    assert decode_counts(runs.counts).tolist() == [3, 2, 1, 1, 1, 1, 3]
+    assert (runs.area, runs.bounding_box) == (4, (1, 0, 2, 3))
