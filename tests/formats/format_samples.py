@@ -1,0 +1,174 @@
+"""Samples made by hand for the formats' tests, with masks encoded by pycocotools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from tasks.formats.interface import Artifact, Dataset
+from tasks.records.classes import Class, ClassRegistry
+from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
+from tasks.records.model import (
+    Annotation,
+    ChecklistAnswer,
+    Classification,
+    DataRow,
+    Image,
+    Label,
+    MediaAttributes,
+    ModelRunEntry,
+    Option,
+    ProjectEntry,
+    RadioAnswer,
+    Record,
+    Relationship,
+    Sample,
+    TextAnswer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+REFERENCE = MaskReference(url="https://api.labelbox.example/mask/1", composite_url=None, color_rgb=None)
+
+RING_AND_PART = """
+........
+.###....
+.#.#..#.
+.###..#.
+........
+........
+"""
+"""A mask of 8 × 6 pixels with a hole and two parts: 10 pixels in the box [1, 1, 6, 3]."""
+
+
+def mask(picture: str) -> Mask:
+    """Read a mask from a picture of ``#`` and ``.``."""
+    return mask_of(np.array([[pixel == "#" for pixel in line] for line in picture.split()]))
+
+
+def mask_of(pixels: Any) -> Mask:
+    """Encode a boolean array of H × W."""
+    encoded = coco_mask.encode(np.asfortranarray(pixels, dtype=np.uint8))
+    left, top, box_width, box_height = (int(value) for value in coco_mask.toBbox(encoded))
+    height, width = pixels.shape
+    runs = Runs(height, width, encoded["counts"], int(coco_mask.area(encoded)), (left, top, box_width, box_height))
+    return Mask(REFERENCE, runs)
+
+
+def annotation(
+    geometry: Geometry, *, name: str = "car", feature_id: str = "f-1", answers: Sequence[Classification] = ()
+) -> Annotation:
+    """Make an object of a class whose feature schema id is ``schema-NAME``."""
+    return Annotation(feature_id, f"schema-{name}", name, None, geometry, tuple(answers))
+
+
+def radio(question: str, answer: str, *nested: Classification) -> Classification:
+    """Answer a radio question."""
+    return Classification(None, None, question, None, RadioAnswer(Option(None, None, answer, None, nested)))
+
+
+def checklist(question: str, *answers: str) -> Classification:
+    """Answer a checklist."""
+    options = tuple(Option(None, None, answer, None) for answer in answers)
+    return Classification(None, None, question, None, ChecklistAnswer(options))
+
+
+def text(question: str, content: str, *nested: Classification) -> Classification:
+    """Answer a question in free text."""
+    return Classification(None, None, question, None, TextAnswer(content, nested))
+
+
+def label(
+    *annotations: Annotation,
+    label_id: str = "label-1",
+    answers: Sequence[Classification] = (),
+    relationships: Sequence[Relationship] = (),
+) -> Label:
+    """Make a label."""
+    return Label(label_id, None, None, None, None, annotations, tuple(answers), tuple(relationships))
+
+
+def sample(
+    *labels: Label,
+    name: str = "street",
+    split: str = "train",
+    size: tuple[int, int] = (8, 6),
+    predictions: Sequence[Label] | None = None,
+    copied: bool = True,
+) -> Sample:
+    """Make a sample of an image of ``size`` (width, height); with ``predictions`` it is a model run's."""
+    width, height = size
+    data_row = DataRow(
+        f"row-{name}", f"key-{name}", f"{name}.jpg", f"https://images.example/{name}.jpg", None, MediaAttributes()
+    )
+    entry = (
+        ProjectEntry("project-1", None, None, labels)
+        if predictions is None
+        else ModelRunEntry("run-1", None, "model-1", None, None, None, labels, tuple(predictions))
+    )
+    sha256, length = ("0" * 64, 1000) if copied else (None, None)
+    image = Image(f"{name}.jpg", width, height, "image/jpeg", sha256, length)
+    return Sample(Record(data_row, entry, "fingerprint"), image, split)
+
+
+def registry(*names: str, removed: Sequence[str] = (), points: Sequence[str] = ()) -> ClassRegistry:
+    """Make a registry in which the classes have the ids 1, 2, … and the feature schema ids ``schema-NAME``."""
+    return ClassRegistry(
+        classes=tuple(
+            Class(
+                id=number,
+                feature_schema_id=f"schema-{name}",
+                name=name,
+                previous_names=(),
+                removed=name in removed,
+                kinds=("point",) if name in points else ("bounding_box",),
+            )
+            for number, name in enumerate(names, start=1)
+        )
+    )
+
+
+def dataset(*samples: Sample, classes: ClassRegistry | None = None, model_run: bool = False) -> Dataset:
+    """Make a dataset with the splits train and val."""
+
+    def of_split(split: str) -> Iterator[Sample]:
+        return iter([each for each in samples if each.split == split])
+
+    return Dataset("street-scenes", classes or registry("car"), ("train", "val"), of_split, model_run)
+
+
+def contents(artifacts: Iterator[Artifact]) -> dict[str, bytes]:
+    """Read a format's files."""
+    return {artifact.path: b"".join(artifact.chunks) for artifact in artifacts}
+
+
+def every_kind() -> Dataset:
+    """Make a model run with each kind of annotation, an image without objects, and a one-pixel mask in ``val``."""
+    colour = radio("colour", "red", radio("shade", "dark"), checklist("wear", "rust", "dent"))
+    street = label(
+        annotation(BoundingBox(1, 1, 4, 3), name="car", feature_id="f-box", answers=[colour, text("plate", "LS 1")]),
+        annotation(Polygon(((0, 4), (8, 4), (8, 6), (0, 6), (0, 4))), name="road", feature_id="f-polygon"),
+        annotation(Polyline(((0, 5.5), (8, 4.5))), name="lane", feature_id="f-line", answers=[radio("paint", "solid")]),
+        annotation(Point(6.5, 2.25), name="light", feature_id="f-point"),
+        annotation(mask(RING_AND_PART), name="tree", feature_id="f-mask"),
+        answers=[radio("time of day", "dusk"), checklist("weather", "rain", "fog"), text("remark", 'a "quoted" lane')],
+        relationships=[Relationship("f-tie", "schema-tie", "in front of", None, "f-mask", "f-box")],
+    )
+    predicted = label(
+        annotation(BoundingBox(1.5, 1, 4, 3), name="car", feature_id="p-box", answers=[radio("colour", "red")]),
+        annotation(mask(RING_AND_PART), name="tree", feature_id="p-mask"),
+        annotation(Polyline(((0, 5), (8, 4))), name="lane", feature_id="p-line"),
+        label_id="prediction-1",
+        answers=[radio("time of day", "night")],
+    )
+    pixel = label(annotation(mask("...\n..#"), name="tree", feature_id="f-pixel"), label_id="label-2")
+    return dataset(
+        sample(street, predictions=[predicted]),
+        sample(name="empty", predictions=[]),
+        sample(pixel, name="small", split="val", size=(3, 2), predictions=[]),
+        classes=registry("car", "road", "lane", "light", "tree", "ghost", removed=["ghost"], points=["light"]),
+        model_run=True,
+    )

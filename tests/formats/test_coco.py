@@ -1,0 +1,197 @@
+"""COCO files, value by value; other people's readers of them are in ``tests/readers``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from format_samples import (
+    REFERENCE,
+    annotation,
+    checklist,
+    contents,
+    dataset,
+    label,
+    mask_of,
+    radio,
+    registry,
+    sample,
+    text,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from tasks.formats.coco import Coco
+from tasks.records.classes import Class, ClassRegistry
+from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+from tasks.records.model import Relationship, Sample
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+
+
+def instances(*samples: Sample, **options: Any) -> dict[str, Any]:
+    """Write samples of the split train and decode the file."""
+    files = contents(Coco().write(dataset(*samples, **options), "train"))
+    document: dict[str, Any] = json.loads(files["annotations/instances_train.json"])
+    return document
+
+
+def written(geometry: Geometry) -> dict[str, Any]:
+    """Write one object in an image of 8 × 6 pixels and give its annotation."""
+    (found,) = instances(sample(label(annotation(geometry))))["annotations"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_box_is_left_top_width_height_with_its_outline_as_segmentation() -> None:
+    """A box keeps its numbers and is outlined, because pycocotools cannot draw an empty segmentation."""
+    box = written(BoundingBox(1, 2, 3.5, 2))
+    assert (box["bbox"], box["area"], box["iscrowd"]) == ([1, 2, 3.5, 2], 7, 0)
+    assert box["segmentation"] == [[1, 2, 4.5, 2, 4.5, 4, 1, 4]]
+
+
+@pytest.mark.parametrize("closing", [(), ((1.0, 1.0),)], ids=["open", "closed"])
+def test_polygon_is_written_as_drawn_without_its_closing_vertex(closing: tuple[tuple[float, float], ...]) -> None:
+    """A triangle with legs 4 and 3 has the area 6, whether the export closed it or not."""
+    triangle = written(Polygon(((1, 1), (5, 1), (1, 4), *closing)))
+    assert triangle["segmentation"] == [[1, 1, 5, 1, 1, 4]]
+    assert (triangle["area"], triangle["bbox"]) == (6, [1, 1, 4, 3])
+
+
+@pytest.mark.parametrize(
+    ("vertices", "ring"),
+    [(((2, 3),), [2, 3, 2, 3, 2, 3]), (((2, 3), (4, 3), (2, 3)), [2, 3, 4, 3, 4, 3])],
+    ids=["a point", "a line and back"],
+)
+def test_ring_of_less_than_three_vertices_stays_a_ring(
+    vertices: tuple[tuple[float, float], ...], ring: list[float]
+) -> None:
+    """The last vertex is repeated, because readers take four numbers for a box and refuse two."""
+    degenerate = written(Polygon(vertices))
+    assert (degenerate["segmentation"], degenerate["area"]) == ([ring], 0)
+
+
+@given(data=st.data(), height=st.integers(1, 9), width=st.integers(1, 9))
+def test_mask_decodes_to_its_source_pixels(data: st.DataObject, height: int, width: int) -> None:
+    """The RLE that is written is the source's pixels, and area and box are those of the pixels."""
+    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width).filter(any))
+    pixels = np.array(bits).reshape(height, width)
+    (found,) = instances(sample(label(annotation(mask_of(pixels))), size=(width, height)))["annotations"]
+    assert np.array_equal(coco_mask.decode(found["segmentation"]), pixels)
+    rows, columns = np.nonzero(pixels)
+    assert found["area"] == len(rows)
+    left, top = columns.min(), rows.min()
+    assert found["bbox"] == [left, top, columns.max() - left + 1, rows.max() - top + 1]
+    assert found["iscrowd"] == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "box"),
+    [(6.5, 2.25, [6, 2, 1, 1]), (8, 6, [7, 5, 1, 1]), (-0.5, 0, [0, 0, 1, 1])],
+    ids=["inside", "on the border", "outside"],
+)
+def test_point_is_a_keypoint_whose_region_is_its_pixel(x: float, y: float, box: list[int]) -> None:
+    """A point keeps its coordinates as one visible keypoint; its box is the image's pixel that it lies in."""
+    point = written(Point(x, y))
+    assert (point["keypoints"], point["num_keypoints"]) == ([x, y, 2], 1)
+    assert (point["bbox"], point["area"]) == (box, 1)
+
+
+def test_only_classes_of_points_have_keypoints() -> None:
+    """A category of points has one keypoint in every split, whether the split holds a point or not."""
+    categories = instances(sample(), classes=registry("car", "light", points=["light"]))["categories"]
+    assert [category.get("keypoints") for category in categories] == [None, ["point"]]
+    assert [category.get("skeleton") for category in categories] == [None, []]
+
+
+def test_polyline_is_left_out_and_ids_stay_contiguous() -> None:
+    """COCO has no open line: it is left out, and the others count from 1."""
+    line = annotation(Polyline(((0, 0), (3, 3))))
+    box = annotation(BoundingBox(0, 0, 2, 2))
+    found = instances(sample(label(box, line, box)), sample(name="empty"), sample(label(box), name="last"))
+    assert [(one["id"], one["image_id"]) for one in found["annotations"]] == [(1, 1), (2, 1), (3, 3)]
+
+
+def test_mask_that_was_not_decoded_is_refused() -> None:
+    """A sample has decoded masks only; one that has not is a mistake of the caller and names the annotation."""
+    with pytest.raises(TypeError, match="f-1 was not decoded"):
+        written(REFERENCE)
+
+
+def test_answers_and_ids_stand_in_extra_keys() -> None:
+    """Readers find answers as attributes by name; whole answers and Labelbox's ids stand beside them."""
+    answers = [radio("colour", "red", text("shade", "dark")), checklist("wear", "rust", "dent")]
+    (found,) = instances(sample(label(annotation(BoundingBox(0, 0, 1, 1), answers=answers))))["annotations"]
+    assert found["attributes"] == {"colour": "red", "colour/shade": "dark", "wear": ["rust", "dent"]}
+    assert found["classifications"][0]["answer"]["option"]["classifications"][0]["answer"]["content"] == "dark"
+    assert [found[key] for key in ("feature_id", "feature_schema_id", "label_id")] == ["f-1", "schema-car", "label-1"]
+
+
+def test_image_carries_its_names_answers_and_relationships() -> None:
+    """What belongs to no single object stands on the image, under the label that it comes from."""
+    tie = Relationship("f-tie", None, "drives", None, "f-1", "f-2")
+    (image,) = instances(sample(label(answers=[radio("time", "dusk")], relationships=[tie])))["images"]
+    assert {key: image[key] for key in ("id", "file_name", "width", "height", "data_row_id")} == {
+        "id": 1,
+        "file_name": "street.jpg",
+        "width": 8,
+        "height": 6,
+        "data_row_id": "row-street",
+    }
+    assert (image["global_key"], image["external_id"]) == ("key-street", "street.jpg")
+    assert [(one["label_id"], one["name"]) for one in image["classifications"]] == [("label-1", "time")]
+    assert [(one["label_id"], one["source"], one["target"]) for one in image["relationships"]] == [
+        ("label-1", "f-1", "f-2")
+    ]
+
+
+def test_labels_of_a_consensus_row_are_told_apart() -> None:
+    """With several labels on an image, each annotation names its own."""
+    box = annotation(BoundingBox(0, 0, 1, 1))
+    found = instances(sample(label(box, label_id="first"), label(box, label_id="second")))
+    assert [one["label_id"] for one in found["annotations"]] == ["first", "second"]
+
+
+def test_image_url_stands_where_images_are_not_copied() -> None:
+    """A copied image has no URL; one that is referred to has."""
+    copied, referred = instances(sample(), sample(name="far", copied=False))["images"]
+    assert "coco_url" not in copied
+    assert referred["coco_url"] == "https://images.example/far.jpg"
+
+
+def test_categories_are_the_registry_s_without_removed_classes() -> None:
+    """Ids are the registry's; a removed class leaves a gap."""
+    found = instances(sample(), classes=registry("car", "ghost", "tree", removed=["ghost"]))["categories"]
+    assert [(one["id"], one["name"], one["feature_schema_id"]) for one in found] == [
+        (1, "car", "schema-car"),
+        (3, "tree", "schema-tree"),
+    ]
+
+
+def test_two_feature_schemas_of_one_name_are_two_categories() -> None:
+    """Readers look categories up by name, so the later of two equal names is another one."""
+    classes = ClassRegistry((Class(1, "schema-car", "car"), Class(2, "schema-other", "car")))
+    names = [category["name"] for category in instances(sample(), classes=classes)["categories"]]
+    assert names[0] == "car"
+    assert len(set(names)) == 2
+
+
+def test_predictions_are_results_with_a_score() -> None:
+    """A model run's predictions are a list of their own, by the image ids of the instances file."""
+    predicted = label(annotation(BoundingBox(1, 1, 2, 2), feature_id="p-1"), annotation(Polyline(((0, 0), (1, 1)))))
+    run = dataset(sample(predictions=[]), sample(name="second", predictions=[predicted]), model_run=True)
+    files = contents(Coco().write(run, "train"))
+    (result,) = json.loads(files["annotations/predictions_train.json"])
+    assert (result["image_id"], result["category_id"], result["score"]) == (2, 1, 1.0)
+    assert (result["bbox"], result["feature_id"]) == ([1, 1, 2, 2], "p-1")
+    assert "id" not in result
+    assert json.loads(files["annotations/instances_train.json"])["annotations"] == []
+    assert contents(Coco().write(run, "val"))["annotations/predictions_val.json"] == b"[]\n"
+
+
+def test_images_of_a_split_lie_in_one_folder() -> None:
+    """The path that ``pull`` uses is the folder of the split and the bare name."""
+    assert Coco().image_path("train", "street.jpg") == "images/train/street.jpg"

@@ -1,0 +1,159 @@
+"""What every format of the registry keeps to."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import pytest
+from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample, text
+
+from tasks.formats.losses import report
+from tasks.formats.registry import FORMATS, format_of
+from tasks.records.counts import KINDS
+from tasks.records.geometry import BoundingBox, Point, Polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.formats.interface import Dataset, Format
+    from tasks.records.geometry import Geometry
+    from tasks.records.model import Sample
+
+LABELLED = {
+    "bounding_box": 1,
+    "polygon": 1,
+    "polyline": 1,
+    "point": 1,
+    "mask": 2,
+    "relationship": 1,
+    "radio": 4,
+    "checklist": 2,
+    "text": 2,
+}
+"""What ``every_kind`` holds, counted by hand in its source: nested questions count each."""
+
+PREDICTED = {"bounding_box": 1, "polyline": 1, "mask": 1, "radio": 2}
+ODD_NAMES = ["naïve 🚗", 'say "car"', "../car", "a/b", "line\nbreak", "C:\\car", "null", " ", "x" * 300]
+
+
+@pytest.fixture(params=sorted(FORMATS))
+def each(request: pytest.FixtureRequest) -> Format:
+    """Give each format of the registry with its default options."""
+    return format_of(request.param)
+
+
+def written(each: Format, source: Dataset) -> dict[str, bytes]:
+    """Write all splits; no path stands twice."""
+    files: dict[str, bytes] = {}
+    for split in source.splits:
+        of_split = contents(each.write(source, split))
+        assert files.keys().isdisjoint(of_split)
+        files |= of_split
+    return files
+
+
+def test_same_samples_give_the_same_bytes(each: Format) -> None:
+    """Nothing but the samples decides the bytes: no clock, no order of a set, no first time."""
+    assert written(each, every_kind()) == written(each, every_kind())
+
+
+def test_every_split_has_files_without_samples(each: Format) -> None:
+    """A dataset without rows is a tree that a reader can open, with the same names as any other."""
+    empty = contents(each.write(dataset(), "train"))
+    assert empty
+    assert all(empty.values())
+
+
+def test_image_without_objects_changes_the_files(each: Format) -> None:
+    """An image that nobody drew on is not left out."""
+    assert written(each, dataset(sample())) != written(each, dataset())
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_stay_inside_the_tree(each: Format, name: str) -> None:
+    """Names from the export end up in files, never in paths."""
+    odd = label(annotation(BoundingBox(0, 0, 1, 1), name=name, answers=[text(name, name)]))
+    for path in written(each, dataset(sample(odd), classes=registry(name))):
+        parts = PurePosixPath(path).parts
+        assert parts
+        assert not {"/", "..", "."} & set(parts)
+        assert path.isascii()
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        pytest.param(mask("........\n" * 5 + ".......#"), id="mask of one pixel"),
+        pytest.param(mask("########\n" * 6), id="mask of the whole image"),
+        pytest.param(BoundingBox(0, 0, 8, 6), id="box of the whole image"),
+        pytest.param(BoundingBox(8, 6, 0, 0), id="box without an area"),
+        pytest.param(Point(8, 6), id="point in the corner"),
+        pytest.param(Polygon(((0, 0), (8, 0), (8, 6), (0, 6), (0, 0))), id="polygon of the whole image"),
+        pytest.param(Polygon(((8, 6),)), id="polygon of one vertex"),
+    ],
+)
+def test_shapes_on_the_border_are_written(each: Format, geometry: Geometry) -> None:
+    """One-pixel masks, shapes that touch the image's border and shapes without an area stop no format."""
+    assert written(each, dataset(sample(label(annotation(geometry))))) != written(each, dataset(sample()))
+
+
+def test_thousand_classes_are_told_apart(each: Format) -> None:
+    """Swapping the classes of two objects changes the files, however many classes there are."""
+    names = [f"class-{number}" for number in range(1000)]
+
+    def two(first: str, second: str) -> dict[str, bytes]:
+        boxes = [annotation(BoundingBox(at, 0, 1, 1), name=name) for at, name in enumerate((first, second))]
+        return written(each, dataset(sample(label(*boxes)), classes=registry(*names)))
+
+    assert two(names[0], names[999]) != two(names[999], names[0])
+
+
+def test_bytes_are_made_while_they_are_read(each: Format) -> None:
+    """Asking for the files begins no pass that holds the samples: the first bytes come before the last sample."""
+    taken = 0
+
+    def samples(_: str) -> Iterator[Sample]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield sample(name=f"street-{number}")
+
+    source = dataset()
+    for artifact in each.write(type(source)(source.name, source.registry, ("train",), samples), "train"):
+        next(artifact.chunks)
+        break
+    assert taken < 1000
+
+
+def test_kinds_that_are_held_are_contract_s(each: Format) -> None:
+    """A format declares only kinds that there are."""
+    assert each.holds.kinds <= set(KINDS)
+    assert each.holds_of_predictions.kinds <= set(KINDS)
+
+
+def test_held_and_lost_are_all_there_is(each: Format) -> None:
+    """For every kind, held + lost is what was annotated; of a kind that is not declared as held, all is lost."""
+    source = every_kind()
+    found = report(each, [one for split in source.splits for one in source.samples(split)])
+    for tally, expected, holds in (
+        (found.labels, LABELLED, each.holds),
+        (found.predictions, PREDICTED, each.holds_of_predictions),
+    ):
+        assert Counter(tally.held) + Counter(tally.lost) == Counter(expected)
+        assert tally.held.keys() <= holds.kinds
+        assert all((*tally.held.values(), *tally.lost.values()))
+
+
+def test_images_lie_at_a_relative_path_of_their_own(each: Format) -> None:
+    """Two images are never laid at one path, and none outside the tree."""
+    paths = {each.image_path(split, name) for split in ("train", "val") for name in ("a.jpg", "b.jpg")}
+    assert paths == {None} or len(paths - {None}) == 4
+    assert not any(PurePosixPath(path).is_absolute() for path in paths if path)
+
+
+def test_format_is_a_value(each: Format) -> None:
+    """A format can be sent to another process and compared."""
+    assert pickle.loads(pickle.dumps(each)) == each  # noqa: S301 -- made two words before

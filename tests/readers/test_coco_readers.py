@@ -1,0 +1,151 @@
+"""The golden COCO files as pycocotools reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "coco" / "annotations"
+TREE = """
+........
+.###....
+.#.#..#.
+.###..#.
+........
+........
+"""
+CAR = """
+........
+.####...
+.####...
+.####...
+........
+........
+"""
+ROAD = """
+........
+........
+........
+........
+########
+########
+"""
+LIGHT = """
+........
+........
+......#.
+........
+........
+........
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+
+
+def pixels(picture: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Read a boolean array from a picture of ``#`` and ``.``."""
+    return np.array([[pixel == "#" for pixel in line] for line in picture.split()])
+
+
+def average_precision(truth: COCO, results: COCO, kind: str, **params: Any) -> float:
+    """Give COCO's average precision over IoU 0.50:0.95, all areas."""
+    evaluation = COCOeval(truth, results, kind)
+    for name, value in params.items():
+        setattr(evaluation.params, name, value)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    return float(precision[precision > -1].mean())
+
+
+@pytest.fixture
+def truth() -> COCO:
+    """Load the train split."""
+    return COCO(str(GOLDEN / "instances_train.json"))
+
+
+def test_images_and_categories_are_found(truth: COCO) -> None:
+    """An image without objects is there; category ids are the registry's."""
+    assert truth.getImgIds() == [1, 2]
+    assert truth.getAnnIds(imgIds=[2]) == []
+    assert {one["id"]: one["name"] for one in truth.loadCats(truth.getCatIds())} == {
+        1: "car",
+        2: "road",
+        3: "lane",
+        4: "light",
+        5: "tree",
+    }
+
+
+@pytest.mark.parametrize(
+    ("category", "picture"),
+    [("car", CAR), ("road", ROAD), ("light", LIGHT), ("tree", TREE)],
+    ids=["box", "polygon", "point", "mask with a hole and two parts"],
+)
+def test_every_object_is_drawn(truth: COCO, category: str, picture: str) -> None:
+    """AnnToMask gives the source's pixels, and the areas and boxes are those of the pixels."""
+    (found,) = truth.loadAnns(truth.getAnnIds(catIds=truth.getCatIds(catNms=[category]), iscrowd=False))
+    expected = pixels(picture)
+    assert np.array_equal(truth.annToMask(found), expected)
+    rows, columns = np.nonzero(expected)
+    assert found["area"] == expected.sum()
+    assert found["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_ground_truth_against_itself_is_perfect(truth: COCO, kind: str) -> None:
+    """No object is ignored or lost by the evaluation: average precision 1 and four objects counted."""
+    results = truth.loadRes([{**one, "score": 1.0} for one in truth.dataset["annotations"]])
+    assert average_precision(truth, results, kind) == pytest.approx(1.0)
+    evaluation = COCOeval(truth, results, kind)
+    evaluation.evaluate()
+    counted = [image for image in evaluation.evalImgs if image is not None and image["aRng"] == [0, 1e10]]
+    assert sum(np.count_nonzero(image["gtIgnore"] == 0) for image in counted) == 4
+
+
+def test_points_are_keypoints(truth: COCO) -> None:
+    """A class of points is evaluated as keypoints."""
+    lights = truth.getCatIds(catNms=["light"])
+    points = truth.loadAnns(truth.getAnnIds(catIds=lights))
+    results = truth.loadRes([{**one, "score": 1.0} for one in points])
+    found = average_precision(truth, results, "keypoints", catIds=lights, kpt_oks_sigmas=np.array([0.1]))
+    assert found == pytest.approx(1.0)
+    assert truth.loadCats(lights)[0]["keypoints"] == ["point"]
+
+
+@pytest.mark.parametrize(("kind", "category", "expected"), [("segm", "tree", 1.0), ("bbox", "car", 0.6)])
+def test_predictions_are_results(truth: COCO, kind: str, category: str, expected: float) -> None:
+    """A model run's predictions load as results; a box of IoU 3.5 / 4.5 passes 6 of 10 thresholds."""
+    results = truth.loadRes(str(GOLDEN / "predictions_train.json"))
+    found = average_precision(truth, results, kind, catIds=truth.getCatIds(catNms=[category]))
+    assert found == pytest.approx(expected)
+
+
+def test_one_pixel_mask_is_read() -> None:
+    """The smallest mask is one pixel, in the other split's file."""
+    small = COCO(str(GOLDEN / "instances_val.json"))
+    (found,) = small.loadAnns(small.getAnnIds())
+    assert np.array_equal(small.annToMask(found), pixels("...\n..#"))
+
+
+def test_files_are_strict_json() -> None:
+    """No file has NaN or infinity, which JSON has not."""
+
+    def refuse(constant: str) -> None:
+        pytest.fail(constant)
+
+    files = sorted(GOLDEN.glob("*.json"))
+    assert [file.name for file in files] == [
+        "instances_train.json",
+        "instances_val.json",
+        "predictions_train.json",
+        "predictions_val.json",
+    ]
+    for file in files:
+        json.loads(file.read_bytes(), parse_constant=refuse)
