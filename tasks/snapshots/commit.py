@@ -1,0 +1,141 @@
+"""Publishing: one object creation makes a manifest a version, and every answer is settled by reading back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
+from tasks.snapshots.history import (
+    Commit,
+    commit_keys,
+    decode_commit,
+    find_publication,
+    head_version,
+    sole_key,
+)
+from tasks.snapshots.layout import commit_key, manifest_key, parse_commit_key
+from tasks.snapshots.manifest import Manifest, damaged, digest, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from tasks.storage import ObjectStore
+
+DELAYS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each attempt to create the record
+PUBLISH_LIMIT: Final = timedelta(hours=12)  # garbage collection waits longer than this before it deletes
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The manifest is a version: by this call, or by an earlier one with the same ``publish_id``."""
+
+    commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class LostRace:
+    """Somebody else published on the same parent, and nothing was published here; compare with ``head``."""
+
+    head: int
+
+
+def commit(
+    store: ObjectStore,
+    manifest: Manifest,
+    *,
+    publish_id: str,
+    parent: int,
+    started_at: datetime,
+    single_writer: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Committed | LostRace:
+    """Publish the manifest as version ``parent + 1``; all its objects must have been uploaded.
+
+    ``publish_id`` is the run's, the same in every repetition. ``started_at`` is the store's clock (``probe``) before
+    the first object was uploaded or found. Nothing is ever deleted here, whatever fails. Raises StorageRefusedError,
+    and StorageOutcomeUnknownError when it cannot be told whether the version was made: then repeat the call.
+    """
+    if (mine := find_publication(store, publish_id)) is not None:
+        return Committed(mine)
+    if (head := head_version(commit_keys(store))) != parent:
+        return LostRace(head)
+    sha256 = _put_manifest(store, manifest, started_at)
+    record = Commit(
+        version=parent + 1,
+        parent=parent,
+        manifest=sha256,
+        created_at=manifest.created_at,
+        publish_id=publish_id,
+        write_id=uuid4().hex,
+        rows=manifest.result.get("rows", {}).get("published"),
+    )
+    standing = _create(store, record, single_writer=single_writer, sleep=sleep)
+    if standing.publish_id == publish_id:
+        return Committed(standing)
+    return LostRace(head_version(commit_keys(store)))
+
+
+def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) -> str:
+    """Put the manifest under its own hash, read it back, and return the hash."""
+    body = encode(manifest)
+    key = manifest_key(digest(body))
+    store.put(key, body)
+    if store.get(key) != body or (info := store.head(key)) is None:
+        raise damaged(f"the manifest {key!r}", "other bytes after writing it")
+    if info.modified - started_at > PUBLISH_LIMIT:
+        raise StorageRefusedError(
+            f"Expected a publication to take {PUBLISH_LIMIT} at most, found that it began at {started_at}.",
+            remedy="Run it again: what was uploaded is found and checked anew, and not sent again.",
+            code="publish_too_slow",
+        )
+    return digest(body)
+
+
+def _create(store: ObjectStore, record: Commit, *, single_writer: bool, sleep: Callable[[float], None]) -> Commit:
+    """Return the record that stands at the version in the end: this one or another writer's."""
+    body = encode(record)
+    if single_writer:
+        key = commit_key(record.version, record.write_id)
+        standing = _settled(store, key, partial(store.put, key, body), sleep)
+        sole_key(commit_keys(store), record.version)
+    else:
+        key = commit_key(record.version)
+        standing = _settled(store, key, partial(store.create, key, body), sleep)
+    return decode_commit(standing, parse_commit_key(key))
+
+
+def _settled(store: ObjectStore, key: str, write: Callable[[], object], sleep: Callable[[float], None]) -> bytes:
+    """Write until something stands under the key, and return that. The same key and bytes each time, never another."""
+    cause: StorageError | None = None
+    for delay in DELAYS:
+        sleep(delay)
+        try:
+            write()
+        except StorageOutcomeUnknownError as lost:
+            cause = lost
+        except StorageRefusedError as refused:
+            if cause is None:
+                raise
+            raise _unknown(store, key) from refused  # an earlier attempt may have landed
+        try:
+            standing = store.get(key)
+        except StorageError as unread:
+            cause = unread
+        else:
+            if standing is not None:
+                return standing
+    raise _unknown(store, key) from cause
+
+
+def _unknown(store: ObjectStore, key: str) -> StorageOutcomeUnknownError:
+    return StorageOutcomeUnknownError(
+        f"Expected to learn whether {key!r} was created in {store.url}, found no answer that settles it.",
+        remedy="Run the same run again when the store answers: if it was published, that version is the result.",
+        code="commit_unknown",
+    )

@@ -1,0 +1,147 @@
+"""What a snapshot consists of: files by logical path, each bound to an object and its sha256."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.layout import check_tree
+
+FORMAT_VERSION: Final = 1
+_EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
+_DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
+
+
+Stored = TypeVar("Stored", bound=msgspec.Struct)
+
+
+class _Versioned(msgspec.Struct):
+    format_version: int
+
+
+class File(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of the snapshot: ``size`` bytes with ``sha256`` (hexadecimal) under the logical ``path``.
+
+    It is the object ``key``, or, where ``offset`` is given, ``size`` bytes of that object (a pack) from ``offset``.
+    """
+
+    path: str
+    key: str
+    size: int
+    sha256: str
+    offset: int | None = None
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A plain tar object that holds many small files."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole snapshot. Files are sorted by path and packs by key; ``created_at`` is RFC 3339 in UTC."""
+
+    format_version: int = FORMAT_VERSION
+    dataset: str
+    created_at: str
+    config: dict[str, Any]
+    result: dict[str, Any]
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        dataset: str,
+        created_at: str,
+        config: dict[str, Any],
+        result: dict[str, Any],
+        files: list[File],
+        packs: list[Pack],
+    ) -> Manifest:
+        """Make a manifest of files and packs in any order; a pack used twice is listed once.
+
+        Raises StorageRefusedError when the paths are no tree.
+        """
+        ordered = tuple(sorted(files, key=lambda file: file.path))
+        check_tree([file.path for file in ordered])
+        return cls(
+            dataset=dataset,
+            created_at=created_at,
+            config=config,
+            result=result,
+            files=ordered,
+            packs=tuple(sorted(set(packs), key=lambda pack: pack.key)),
+        )
+
+    def below(self, folder: str) -> tuple[File, ...]:
+        """Return the files whose path starts with ``folder`` (``tables/``)."""
+        return tuple(file for file in self.files if file.path.startswith(folder))
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """Return canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def digest(body: bytes) -> str:
+    """Return the sha256 in hexadecimal."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def decode_manifest(body: bytes, sha256: str) -> Manifest:
+    """Read a manifest whose bytes must have this digest. Raises StorageRefusedError."""
+    if (found := digest(body)) != sha256:
+        raise damaged(f"manifest {sha256}", f"bytes with sha256 {found}")
+    manifest = decode(body, Manifest, name=f"manifest {sha256}")
+    check_tree([file.path for file in manifest.files])
+    return manifest
+
+
+def decode(body: bytes, kind: type[Stored], *, name: str) -> Stored:
+    """Read a manifest or commit record of the format version this code knows. Raises StorageRefusedError."""
+    try:
+        version = msgspec.json.decode(body, type=_Versioned).format_version
+        if version == FORMAT_VERSION:
+            return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise damaged(name, f"JSON that does not fit: {error}") from error
+    raise StorageRefusedError(
+        f"Expected {name} in format version {FORMAT_VERSION}, found version {version}.",
+        remedy="Use a later labelsnap.",
+        code="format_version",
+    )
+
+
+def same_content(one: Manifest, other: Manifest) -> bool:
+    """Say whether two snapshots are the same to whoever trains on them.
+
+    Equal are the configuration as given and every file by path and sha256, except what changes with each export
+    though no label did: the raw export, the problems table (it holds line numbers), and the descriptions that name
+    the snapshot itself (``croissant.json``, ``report.html``). Packs count through the tables that point into them.
+    """
+    return one.config == other.config and _content(one) == _content(other)
+
+
+def _content(manifest: Manifest) -> dict[str, str]:
+    return {
+        file.path: file.sha256
+        for file in manifest.files
+        if not file.path.startswith(_EXPORT_BOUND) and PurePosixPath(file.path).name not in _DESCRIPTIONS
+    }
+
+
+def damaged(what: str, found: str) -> StorageRefusedError:
+    """Return the error for an object whose bytes are not those that were written."""
+    return StorageRefusedError(
+        f"Expected {what} as it was written, found {found}.",
+        remedy="Restore the object from a copy of the bucket, or use another version of the dataset.",
+        code="object_damaged",
+    )

@@ -1,0 +1,161 @@
+"""``labelsnap pull``: the plain tree of one format, from a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tasks.errors import ConfigurationError, StorageRefusedError
+from tasks.snapshots.content import download_file
+from tasks.snapshots.images import IMAGES, packed_images
+from tasks.snapshots.manifest import File
+from tasks.snapshots.tree import Placed, Tree, open_tree
+from tasks.storage.compression import decompressed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.read import Snapshot
+    from tasks.storage import ObjectStore
+
+    Layout = Callable[[str, str], str]
+
+RECEIPT: Final = "snapshot.json"
+FORMATS: Final = "formats/"
+TABLES: Final = "tables/"
+RAW: Final = "raw/"
+_PARALLEL: Final = 16
+_PROBLEMS: Final = "raw/problems.ndjson"
+_STREAMS: Final = {"export.ndjson": "raw/result-", "errors.ndjson": "raw/errors-"}
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """What lies in the folder now; ``kept`` files were there already."""
+
+    files: int
+    bytes: int
+    kept: int
+
+
+def pull(
+    store: ObjectStore,
+    snapshot: Snapshot,
+    format_name: str,
+    directory: Path,
+    *,
+    layout: Layout | None = None,
+    on_progress: Callable[[PullReport], None] = lambda _: None,
+) -> PullReport:
+    """Lay out a format's files, and the images where ``layout(split, file_name)`` says (none without it).
+
+    Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
+    it stopped. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the snapshot does not hold,
+    and StorageRefusedError for a damaged object, named, or a path that leads out of the folder.
+    """
+    check_held(snapshot.manifest, format_name)
+    with open_tree(store, directory) as tree, ThreadPoolExecutor(_PARALLEL) as pool:
+        (tree.root / RECEIPT).unlink(missing_ok=True)
+        placed = _distinct(_placed(tree, snapshot.manifest, format_name, layout, pool))
+        return _write_receipt(tree, snapshot, format_name, placed, on_progress)
+
+
+def formats_held(manifest: Manifest) -> tuple[str, ...]:
+    """Return the names of the formats that a snapshot can be pulled in, sorted."""
+    names = {file.path.split("/")[1] for file in manifest.below(FORMATS)}
+    names |= {name for name, folder in (("parquet", TABLES), ("raw", RAW)) if manifest.below(folder)}
+    return tuple(sorted(names))
+
+
+def check_held(manifest: Manifest, format_name: str) -> None:
+    """Raise ConfigurationError, naming the formats there are, when the snapshot does not hold this one."""
+    if format_name not in (held := formats_held(manifest)):
+        raise ConfigurationError(
+            f"Expected a format that the snapshot holds, found {format_name!r}.",
+            remedy=f"It holds: {', '.join(held) or 'none'}. Add others under `formats` in the dataset file.",
+            code="format_missing",
+        )
+
+
+def _placed(
+    tree: Tree, manifest: Manifest, format_name: str, layout: Layout | None, pool: Executor
+) -> Iterator[Placed]:
+    folders = [f"{FORMATS}{format_name}/", *([TABLES] if format_name == "parquet" else [])]
+    for folder in folders:
+        yield from tree.place([_moved(file, folder) for file in manifest.below(folder)], pool)
+    if format_name == "raw":
+        for target, prefix in _STREAMS.items():
+            yield _concatenated(tree, manifest.below(prefix), target)
+        yield from tree.place([_moved(file, RAW) for file in manifest.below(_PROBLEMS)], pool)
+    if layout is not None:
+        for table in manifest.below(IMAGES):
+            yield from tree.place(_images(tree, table, layout), pool)
+
+
+def _moved(file: File, folder: str) -> File:
+    return File(file.path.removeprefix(folder), file.key, file.size, file.sha256, file.offset)
+
+
+def _images(tree: Tree, table: File, layout: Layout) -> list[File]:
+    with tree.scratch() as path:
+        download_file(tree.store, table, path)
+        return list(packed_images(path, layout))
+
+
+def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
+    """Unpack the chunks of a stream, in the order of their names, to one file."""
+    size, sha256 = 0, hashlib.sha256()
+    with tree.written(target) as joined, joined.open("wb") as output:
+        for chunk in chunks:
+            with tree.scratch() as path:
+                download_file(tree.store, chunk, path)
+                for block in decompressed(path):
+                    sha256.update(block)
+                    size += output.write(block)
+    return Placed(File(target, "", size, sha256.hexdigest()), kept=False)
+
+
+def _distinct(placed: Iterable[Placed]) -> Iterator[Placed]:
+    """Pass the files on. Raises StorageRefusedError when two would stand at one path, so that none is lost."""
+    paths = {RECEIPT}
+    for item in placed:
+        if item.file.path in paths:
+            raise StorageRefusedError(
+                f"Expected one file at every path, found two for {item.file.path!r}.",
+                remedy="Publish the dataset again with names that are unique in each split.",
+                code="path_clash",
+            )
+        paths.add(item.file.path)
+        yield item
+
+
+def _write_receipt(
+    tree: Tree,
+    snapshot: Snapshot,
+    format_name: str,
+    placed: Iterable[Placed],
+    on_progress: Callable[[PullReport], None],
+) -> PullReport:
+    """Write ``snapshot.json`` while the files arrive, so that their list is never held whole."""
+    head = {
+        "ref": str(snapshot.ref),
+        "version": snapshot.version,
+        "manifest": snapshot.commit.manifest,
+        "format": format_name,
+    }
+    report = PullReport(files=0, bytes=0, kept=0)
+    with tree.written(RECEIPT) as path, path.open("w", encoding="utf-8") as receipt:
+        receipt.write(json.dumps(head, indent=1).removesuffix("\n}") + ',\n "files": {')
+        for item in placed:
+            entry = json.dumps({"size": item.file.size, "sha256": item.file.sha256})
+            receipt.write(f"{',' if report.files else ''}\n  {json.dumps(item.file.path)}: {entry}")
+            report = PullReport(report.files + 1, report.bytes + item.file.size, report.kept + item.kept)
+            on_progress(report)
+        receipt.write("\n }\n}\n")
+    return report

@@ -1,0 +1,105 @@
+"""From a reference to a checked manifest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tasks.errors import ConfigurationError
+from tasks.snapshots.history import Commit, commit_keys, head_version, read_commit, read_commits, sole_key
+from tasks.snapshots.layout import manifest_key
+from tasks.snapshots.manifest import Manifest, damaged, decode_manifest
+from tasks.storage import check_store_url
+
+if TYPE_CHECKING:
+    from tasks.storage import ObjectStore
+
+LATEST: Final = "latest"
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,19}")
+_TAG: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSIONS_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """``DATASET_URL@SELECTOR``: a version's number, ``latest``, or a tag."""
+
+    dataset_url: str
+    selector: int | str = LATEST
+
+    def __str__(self) -> str:
+        return f"{self.dataset_url}@{self.selector}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A version of a dataset, with its manifest checked against the commit record."""
+
+    dataset_url: str
+    commit: Commit
+    manifest: Manifest
+
+    @property
+    def version(self) -> int:
+        """The version's number, from 1."""
+        return self.commit.version
+
+    @property
+    def ref(self) -> Ref:
+        """The reference that will always mean this snapshot."""
+        return Ref(self.dataset_url, self.version)
+
+
+def parse_ref(text: str) -> Ref:
+    """Read ``DATASET_URL[@VERSION | @TAG | @latest]``. Raises ConfigurationError."""
+    folder, slash, name = text.rpartition("/")
+    name, at, selector = name.partition("@")
+    scheme_only = folder.endswith(":/")
+    if not name or scheme_only or (at and not (_VERSION.fullmatch(selector) or _TAG.fullmatch(selector))):
+        raise ConfigurationError(
+            f"Expected DATASET_URL, DATASET_URL@VERSION, @TAG or @latest, found {text!r}.",
+            remedy="Write for example s3://BUCKET/PREFIX/DATASET@12 or file:///DIR/DATASET@latest.",
+            code="ref",
+        )
+    url = check_store_url(f"{folder}{slash}{name}")
+    return Ref(url, int(selector) if _VERSION.fullmatch(selector) else selector or LATEST)
+
+
+def list_versions(store: ObjectStore) -> tuple[Commit, ...]:
+    """Return all versions, oldest first; none for a dataset that does not exist yet. A fork shows twice."""
+    return read_commits(store, commit_keys(store))
+
+
+def latest(store: ObjectStore) -> Snapshot | None:
+    """Read the newest snapshot; None when nothing has been published. Raises StorageRefusedError on a fork."""
+    version = head_version(commit_keys(store))
+    return read_snapshot(store, version) if version else None
+
+
+def read_snapshot(store: ObjectStore, selector: int | str = LATEST) -> Snapshot:
+    """Read the snapshot that the selector of a reference means.
+
+    Raises ConfigurationError when there is none, StorageRefusedError when its record or manifest is damaged.
+    """
+    keys = commit_keys(store)
+    version = head_version(keys) if selector == LATEST else selector
+    if not isinstance(version, int) or version not in {key.version for key in keys}:
+        raise _unknown_version(store, selector, [key.version for key in keys])
+    commit = read_commit(store, sole_key(keys, version))
+    body = store.get(manifest_key(commit.manifest))
+    if body is None:
+        raise damaged(f"the manifest {manifest_key(commit.manifest)!r}", "nothing")
+    return Snapshot(store.url, commit, decode_manifest(body, commit.manifest))
+
+
+def _unknown_version(store: ObjectStore, selector: int | str, versions: list[int]) -> ConfigurationError:
+    shown = ", ".join(str(version) for version in versions[-_VERSIONS_SHOWN:])
+    earlier = f"{len(versions) - _VERSIONS_SHOWN} earlier ones, " if len(versions) > _VERSIONS_SHOWN else ""
+    return ConfigurationError(
+        f"Expected a version of {store.url}, found {selector!r}, which is none.",
+        remedy=f"There are: {earlier}{shown}."
+        if versions
+        else "It has no versions yet: run `labelsnap refresh` first.",
+        code="unknown_version",
+    )

@@ -1,0 +1,149 @@
+"""A folder that files of a snapshot are laid out in: checked, whole, and never outside it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.content import checked, download_file, is_copy
+from tasks.snapshots.layout import check_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from tasks.snapshots.manifest import File
+    from tasks.storage import ObjectStore
+
+PARTIAL: Final = ".labelsnap-partial"  # files being written; removed at the end
+READ_BYTES: Final = 4 << 20  # neighbours in a pack are read at once up to this size
+GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that lies in the tree; ``kept``: it did so already."""
+
+    file: File
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring files of one pack, in the order of their offsets, to be read by one request."""
+
+    key: str
+    offset: int
+    length: int
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The folder ``root`` (resolved) and the store that its files come from."""
+
+    store: ObjectStore
+    root: Path
+
+    def place(self, files: Sequence[File], pool: Executor) -> Iterator[Placed]:
+        """Bring each file to its path below the root; one that is there with its size and hash is kept."""
+        missing = []
+        for file, there in zip(files, pool.map(self._is_there, files), strict=True):
+            if there:
+                yield Placed(file, kept=True)
+            else:
+                missing.append(file)
+        whole = [file for file in missing if file.offset is None]
+        for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
+            yield Placed(file, kept=False)
+        runs = tuple(merged([file for file in missing if file.offset is not None]))
+        for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
+            yield from (Placed(file, kept=False) for file in run.files)
+
+    @contextmanager
+    def written(self, path: str) -> Iterator[Path]:
+        """Give a new file to write to, which takes its place in the tree at the end, or never."""
+        target = self._target(path)
+        with self.scratch() as partial:
+            yield partial
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(target)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a path for a file that is gone afterwards."""
+        path = self.root / PARTIAL / uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _target(self, path: str) -> Path:
+        """Return where the path lies; a link on the way that leads out of the tree is refused."""
+        target = self.root / check_path(path)
+        if path.startswith(PARTIAL) or not target.parent.resolve().is_relative_to(self.root):
+            raise StorageRefusedError(
+                f"Expected a file inside {self.root}, found {path!r}, which leads out of it.",
+                remedy="Pull into an empty folder.",
+                code="unsafe_path",
+            )
+        return target
+
+    def _is_there(self, file: File) -> bool:
+        return is_copy(self._target(file.path), file)
+
+    def _download(self, file: File) -> None:
+        with self.written(file.path) as partial:
+            download_file(self.store, file, partial)
+
+    def _read(self, run: Run) -> None:
+        body = self.store.get(run.key, offset=run.offset, length=run.length) if run.length else b""
+        for file in run.files:
+            start = (file.offset or 0) - run.offset
+            content = checked(file, None if body is None else body[start : start + file.size])
+            with self.written(file.path) as partial:
+                partial.write_bytes(content)
+
+
+@contextmanager
+def open_tree(store: ObjectStore, directory: Path) -> Iterator[Tree]:
+    """Make the folder if need be; what an interrupted pull left half written is removed, and so is ours."""
+    root = directory.resolve()
+    partial = root / PARTIAL
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield Tree(store, root)
+    except OSError as error:
+        raise StorageRefusedError(
+            f"Expected to write below {root}, found: {error.strerror or error}.",
+            remedy="Check the folder's rights and free space, and that no folder stands where a file should.",
+            code="folder_refused",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def merged(files: Iterable[File]) -> Iterator[Run]:
+    """Group files that lie in packs into reads of neighbours."""
+    ordered = sorted(files, key=lambda file: (file.key, file.offset or 0))
+    for key, of_pack in groupby(ordered, key=lambda file: file.key):
+        members: list[File] = []
+        start = end = 0
+        for file in of_pack:
+            offset = file.offset or 0
+            longest = max(end, offset + file.size) - start
+            if members and (offset - end > GAP_BYTES or longest > READ_BYTES):
+                yield Run(key, start, end - start, tuple(members))
+                members = []
+            if not members:
+                start = end = offset
+            members.append(file)
+            end = max(end, offset + file.size)
+        yield Run(key, start, end - start, tuple(members))

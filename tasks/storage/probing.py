@@ -1,0 +1,54 @@
+"""A test of the one promise that publishing stands on: an object is created once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from tasks.errors import StorageRefusedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tasks.storage.interface import ObjectStore
+
+_FIRST, _SECOND = b"first", b"second"
+
+
+def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
+    """Write, create twice, read back and remove a small object; return the store's own clock.
+
+    A store may ignore ``If-None-Match`` and answer 200, so the second creation must be refused *and* the first bytes
+    must still stand. With ``single_writer`` a plain write and read are enough. Raises StorageRefusedError, or
+    StorageOutcomeUnknownError when the store does not answer.
+    """
+    key = f"_probe/{uuid4().hex}"
+    if single_writer:
+        store.put(key, _FIRST)
+    elif not (store.capabilities.conditional_create and store.create(key, _FIRST)):
+        raise _no_conditional_create(store)
+    try:
+        if not single_writer and store.create(key, _SECOND):
+            raise _no_conditional_create(store)
+        if store.get(key) != _FIRST or (info := store.head(key)) is None:
+            raise _forgetful(store)
+        return info.modified
+    finally:
+        store.delete(key)
+
+
+def _no_conditional_create(store: ObjectStore) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected {store.url} to refuse a second creation of one object, found that it does not.",
+        remedy="Use a store that honours `If-None-Match: *` on PutObject, or set `single_writer: true` in the dataset "
+        "file if never more than one refresh writes to it.",
+        code="no_conditional_create",
+    )
+
+
+def _forgetful(store: ObjectStore) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected {store.url} to give back the bytes that were just written, found other ones.",
+        remedy="Use a store with read-after-write consistency and without a cache in front of it.",
+        code="write_lost",
+    )
