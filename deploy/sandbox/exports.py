@@ -1,0 +1,203 @@
+"""Export tasks: started by a mutation, polled, then read in chunks from a file that is written once per task."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Literal
+
+from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.lines import model_run_line, project_line
+from deploy.sandbox.oddities import with_oddities
+from deploy.sandbox.workspace import Workspace, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from deploy.sandbox.rows import Row
+
+Stream = Literal["RESULT", "ERRORS"]
+Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
+
+_POLL_SECONDS = 1.0
+_CONTINUATION = 0b1000_0000  # the two high bits of every byte of a UTF-8 character but its first
+
+
+@dataclass(slots=True)
+class ExportSettings:
+    """How the service behaves; may be changed between two exports.
+
+    ``cut`` is where a chunk ends: after a line's end, at exactly ``chunk_bytes``, or inside a character of several
+    bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
+    queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators.
+    """
+
+    polls: int = 0
+    outcome: Outcome = "COMPLETE"
+    chunk_bytes: int = 1 << 20
+    cut: Literal["line", "byte", "character"] = "line"
+    odd_lines: tuple[str, ...] = ()
+    error_lines: int = 0
+    spaced: bool = False
+
+
+@dataclass(slots=True)
+class ExportTask:
+    """One export. ``progress`` is the share of its lines that are written."""
+
+    id: str
+    files: dict[Stream, Path]
+    polls_left: int
+    outcome: Outcome
+    sizes: dict[Stream, tuple[int, int]] = field(default_factory=dict)
+    line_at: dict[tuple[Stream, int], int] = field(default_factory=dict)
+    progress: float = 0.0
+    failure: str | None = None
+    writer: Thread | None = None
+
+    def poll(self) -> tuple[str, int]:
+        """Status and completion percentage as one status query sees them; it waits a moment for a small export."""
+        if self.polls_left <= 0 and self.writer is not None:
+            self.writer.join(_POLL_SECONDS)
+        if self.failure is not None:
+            return "FAILED", 0
+        if self.polls_left > 0 or len(self.sizes) < len(self.files):
+            self.polls_left -= 1
+            return "IN_PROGRESS", min(99, round(100 * self.progress))
+        return self.outcome, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A slice of a stream: byte and line ranges, both inclusive."""
+
+    start: int
+    end: int
+    first_line: int
+    last_line: int
+
+
+class Exports:
+    """The export tasks of one sandbox."""
+
+    def __init__(self, workspace: Workspace, settings: ExportSettings, directory: Path) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._directory = directory
+        self._signing_key = secrets.token_bytes(16)
+        self._tasks: dict[str, ExportTask] = {}
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __contains__(self, task_id: str) -> bool:
+        return task_id in self._tasks
+
+    def get(self, task_id: str) -> ExportTask:
+        """The task; ``LookupError`` for one that was never started here."""
+        return self._tasks[task_id]
+
+    def start(self, filters: dict[str, Any], params: dict[str, Any]) -> ExportTask:
+        """A new task; a thread writes its lines as the rows are now."""
+        task_id = cuid(secrets.randbits(64), "task")
+        files: dict[Stream, Path] = {
+            stream: self._directory / f"{task_id}-{stream}.ndjson" for stream in ("RESULT", "ERRORS")
+        }
+        task = ExportTask(task_id, files, self._settings.polls, self._settings.outcome)
+        task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
+        with self._lock:
+            self._tasks[task_id] = task
+        task.writer.start()
+        return task
+
+    def close(self) -> None:
+        """Waits for unfinished writers."""
+        for task in self._tasks.values():
+            if task.writer is not None:
+                task.writer.join()
+
+    def _write(self, task: ExportTask, filters: dict[str, Any], params: dict[str, Any]) -> None:
+        settings = self._settings
+        errors = (
+            json.dumps({"message": "Data row could not be exported", "code": "SANDBOX", "number": n})
+            for n in range(settings.error_lines)
+        )
+        try:
+            task.sizes["ERRORS"] = _write_lines(task.files["ERRORS"], errors)
+            task.sizes["RESULT"] = _write_lines(task.files["RESULT"], self._lines(task, filters, params))
+        except (ValueError, LookupError) as error:
+            task.failure = str(error)
+
+    def _lines(self, task: ExportTask, filters: dict[str, Any], params: dict[str, Any]) -> Iterator[str]:
+        terms = filters.get("searchQuery", {}).get("query", [])
+        model_run = "modelRunId" in filters
+        workspace = self._workspace.snapshot()
+        line = model_run_line if model_run else project_line
+
+        def chosen() -> Iterator[Row]:
+            rows = (row for row in workspace.existing() if row.in_model_run or not model_run)
+            return (row for row in rows if all(matches(row, term) for term in terms))
+
+        total = sum(1 for _ in chosen())
+        separators = (", ", ": ") if self._settings.spaced else (",", ":")
+
+        def written() -> Iterator[str]:
+            for number, row in enumerate(chosen()):
+                task.progress = number / total
+                yield json.dumps(line(row, params, task.id), ensure_ascii=False, separators=separators)
+
+        return with_oddities(written(), total, self._settings.odd_lines)
+
+    def chunk(self, task: ExportTask, stream: Stream, offset: int) -> Chunk | None:
+        """The chunk that begins at ``offset``; None past the end."""
+        size, _ = task.sizes[stream]
+        if not 0 <= offset < size:
+            return None
+        with task.files[stream].open("rb") as file:
+            file.seek(offset)
+            content = file.read(max(1, self._settings.chunk_bytes))
+            if self._settings.cut == "line" and not content.endswith(b"\n"):
+                content = content[: content.rfind(b"\n") + 1] or content + file.readline()
+        if self._settings.cut == "character" and offset + len(content) < size:
+            content = _cut_in_character(content)
+        first = self._line_at(task, stream, offset)
+        end = offset + len(content)
+        task.line_at[stream, end] = first + content.count(b"\n")
+        return Chunk(offset, end - 1, first, first + content[:-1].count(b"\n"))
+
+    def _line_at(self, task: ExportTask, stream: Stream, offset: int) -> int:
+        if offset and (stream, offset) not in task.line_at:
+            with task.files[stream].open("rb") as file:
+                task.line_at[stream, offset] = file.read(offset).count(b"\n")
+        return task.line_at.get((stream, offset), 0)
+
+    def signature(self, path: str) -> str:
+        """What makes a chunk's URL a signed one."""
+        return hmac.new(self._signing_key, path.encode(), hashlib.sha256).hexdigest()
+
+
+def _write_lines(path: Path, lines: Iterator[str]) -> tuple[int, int]:
+    """Size in bytes and number of lines."""
+    count = 0
+    with path.open("wb") as file:
+        for line in lines:
+            file.write(line.encode() + b"\n")
+            count += 1
+        return file.tell(), count
+
+
+def _cut_in_character(content: bytes) -> bytes:
+    """The content up to the middle of its last character of several bytes, whole where it has none."""
+    for end in range(len(content) - 1, 0, -1):
+        if content[end] & 0b1100_0000 == _CONTINUATION:
+            return content[:end]
+    return content
