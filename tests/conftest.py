@@ -30,13 +30,8 @@ def shared_sandbox(tmp_path_factory):
 
 @pytest.fixture
 def sandbox(shared_sandbox, monkeypatch):
-    """The shared sandbox without faults and with fresh counters, and the environment to use it."""
-    shared_sandbox.faults.clear()
-    shared_sandbox.requests.clear()
-    before = {name: getattr(shared_sandbox.settings, name) for name in shared_sandbox.settings.__slots__}
+    """The shared sandbox as it is when new, and the environment to use it."""
+    shared_sandbox.reset()
     for name, value in shared_sandbox.environment().items():
         monkeypatch.setenv(name, value)
-    yield shared_sandbox
-    shared_sandbox.faults.clear()
-    for name, value in before.items():
-        setattr(shared_sandbox.settings, name, value)
+    return shared_sandbox

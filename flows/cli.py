@@ -1,0 +1,142 @@
+"""The ``labelsnap`` command: what is typed becomes one call, and its outcome an exit status. No logic lives here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from flows.console import describe, print_error, print_json, progress_shown
+from tasks.errors import ConfigurationError, LabelsnapError
+
+QUIET_PREFECT = {
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "DO_NOT_TRACK": "1",
+}
+"""What Prefect is told unless the environment says otherwise: time to start, no telemetry, failures in our words."""
+
+app = typer.Typer(
+    name="labelsnap",
+    help="Labelbox image exports as versioned training datasets on S3-compatible storage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+snapshots = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
+app.add_typer(snapshots, name="snapshots")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]
+Rows = Annotated[int, typer.Option(min=1, help="Rows of the generated sample project.")]
+Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
+Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @TAG | @latest]")]
+
+DEMO = Path("labelsnap-demo")
+INTERRUPTED = 130
+"""The shell's exit status for Ctrl-C."""
+
+
+@app.command(epilog="Example: labelsnap demo --rows 48 --dir labelsnap-demo")
+def demo(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
+    """Run the whole thing on this machine with no account: sandbox up, refresh, pull, and where to look."""
+    from flows.demo import run_demo
+
+    with progress_shown() as show:
+        outcome = run_demo(rows, directory, show)
+    print_json(outcome.content) if as_json else print(outcome.text)
+
+
+@app.command(epilog="Example: labelsnap sandbox --rows 200 --dir labelsnap-demo")
+def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
+    """Run the demo's Labelbox stand-in and S3 store until interrupted; print what to export and what to run."""
+    from flows.demo import open_sandbox
+
+    with open_sandbox(rows, directory) as running:
+        print_json(running.content) if as_json else print(running.text, flush=True)
+        running.wait()
+
+
+@app.command(epilog="Example: labelsnap refresh config/datasets/street-scenes.yaml")
+def refresh(config: Annotated[Path, typer.Argument(help="The dataset file.")], as_json: Json = False) -> None:
+    """Export, fetch masks and images, convert, and publish a new version, or none when nothing changed."""
+    from config.reading import load_dataset
+
+    dataset = load_dataset(config)
+    from flows.refresh import refresh as run_refresh
+    from tasks.steps.progress import listening
+
+    with progress_shown() as show, listening(lambda at: show(at.stage, at.done, at.total)):
+        result = run_refresh(dataset)
+    print_json(result) if as_json else print(describe(result))
+
+
+@app.command(epilog="Example: labelsnap pull s3://datasets/labelsnap/street-scenes@latest --format coco tree")
+def pull(
+    ref: Ref,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The root of the tree.")],
+    format_name: Annotated[str, typer.Option("--format", help="coco, … as in the dataset file; also parquet and raw.")],
+    as_json: Json = False,
+) -> None:
+    """Lay out the plain tree that a training tool expects; every hash is checked, and a broken-off pull goes on."""
+    from flows.trees import lay_out
+
+    with progress_shown() as show:
+        report = lay_out(ref, format_name, directory, show)
+    print_json(asdict(report)) if as_json else print(f"{directory}: {report.files} files, {report.bytes} bytes")
+
+
+@snapshots.command("list", epilog="Example: labelsnap snapshots list s3://datasets/labelsnap/street-scenes")
+def list_snapshots(
+    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="s3://BUCKET/PREFIX/DATASET")],
+    as_json: Json = False,
+) -> None:
+    """List the versions of a dataset, oldest first."""
+    from tasks.snapshots.read import list_versions, parse_ref
+    from tasks.storage import open_store
+
+    commits = list_versions(open_store(parse_ref(dataset_url).dataset_url))
+    if as_json:
+        keys = ("version", "created_at", "rows")
+        print_json({"versions": [{**{key: getattr(commit, key) for key in keys}, "tags": []} for commit in commits]})
+    else:
+        lines = [f"{commit.version:>6}  {commit.created_at}  {commit.rows} rows" for commit in commits]
+        print("\n".join(lines) or "no versions yet")
+
+
+@snapshots.command("show", epilog="Example: labelsnap snapshots show s3://datasets/labelsnap/street-scenes@latest")
+def show_snapshot(ref: Ref, as_json: Json = False) -> None:
+    """Show the result of the refresh that made a version."""
+    from flows.trees import read_ref
+
+    snapshot = read_ref(ref)
+    place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
+    result = {**place, **snapshot.manifest.result}
+    print_json({"version": snapshot.version, "result": result}) if as_json else print(describe(result))
+
+
+def main() -> None:
+    """Run the command line; the exit status is the contract's (see the README)."""
+    for name, value in QUIET_PREFECT.items():
+        os.environ.setdefault(name, value)
+    as_json = "--json" in sys.argv
+    try:
+        sys.exit(app(standalone_mode=False))
+    except LabelsnapError as error:
+        print_error(error, as_json=as_json)
+        sys.exit(error.exit_status)
+    except click.ClickException as error:
+        usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
+        print_error(usage, as_json=as_json)
+        sys.exit(usage.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

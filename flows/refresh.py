@@ -1,0 +1,69 @@
+"""Export → masks → convert → publish: one dataset, one new snapshot, or none when nothing changed."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, runtime
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from tasks.steps.buckets import build_bucket, group_rows
+from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
+from tasks.steps.formats import SPLITS, write_format
+from tasks.steps.prepare import prepare
+from tasks.steps.progress import counted
+from tasks.steps.publish import publish
+from tasks.steps.result import final, summary
+from tasks.steps.settle import settle
+from tasks.steps.stopwatch import Stopwatch
+from tasks.steps.window import windowed
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
+
+    from tasks.buckets.receipt import BucketInput, BucketReceipt
+    from tasks.steps.formats import FormatReceipt
+
+
+@flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False)
+def refresh(dataset: Dataset) -> dict[str, Any]:
+    """Publish what Labelbox holds now as the dataset's next version; give back the result (see the README)."""
+    run = str(runtime.flow_run.id)
+    window = 2 * load_settings().workers
+    watch = Stopwatch()
+
+    preparation = prepare(dataset)
+    exports = start_exports(dataset, run)
+    wait_for_exports(exports)
+    results = tuple(fetch_stream(dataset, run, i, task_id, "RESULT") for i, task_id in enumerate(exports.ids))
+    errors = tuple(fetch_stream(dataset, run, i, task_id, "ERRORS") for i, task_id in enumerate(exports.ids))
+    buckets = group_rows(dataset, run, results, errors)
+    watch.lap("export")
+
+    def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
+        return build_bucket.submit(dataset, run, bucket, preparation.base)
+
+    built = windowed(build, buckets.inputs, window)
+    receipts = tuple(counted("rows", built, buckets.lines, rows_of))
+    settlement = settle(dataset, preparation.base, buckets.lines, receipts)
+    watch.lap("fetch")
+
+    def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
+        name, split = part
+        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry)
+
+    parts = tuple(product(dataset.formats, SPLITS))
+    formats = tuple(counted("files", windowed(write, parts, window), len(parts)))
+    watch.lap("convert")
+
+    result = summary(dataset, settlement, results, errors, formats)
+    publication = publish(dataset, run, preparation, settlement, (*results, *errors), formats, result)
+    watch.lap("publish")
+    return final(dataset, result, publication, preparation.base, watch.seconds)
+
+
+def rows_of(receipt: BucketReceipt) -> int:
+    """How many rows of the export a bucket accounts for."""
+    return receipt.tally.rows

@@ -1,0 +1,150 @@
+"""One bucket, from lines to tables and a pack of images: the unit of parallel work, of resume and of reuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tasks.buckets.fetch import Fetched, Fetcher, RowError
+from tasks.buckets.images import images_table, store_images
+from tasks.buckets.reading import Earlier, table_path
+from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
+from tasks.records.carry import carry_over
+from tasks.records.classes import seen_classes
+from tasks.records.counts import count_labels, count_predictions
+from tasks.records.model import Excluded, Problem, Record, Row, Sample
+from tasks.records.parse import parse
+from tasks.records.policy import Policy, select
+from tasks.records.tables import problems_table, to_tables, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tasks.snapshots.draft import Draft
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Where the rows of a bucket went, as it is found out; each ends in exactly one place."""
+
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    excluded: Counter[str] = field(default_factory=Counter)
+    labels_excluded: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    reused_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BucketBuilder:
+    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest."""
+
+    draft: Draft
+    policy: Policy
+    keep_embeddings: bool
+    earlier: Earlier
+    fetcher: Fetcher
+    threads: int
+
+    def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
+        """Give every line its place, write the bucket's files and say what came of it."""
+        outcome = Outcome()
+        records = dict(self._records(lines, outcome))
+        self._complete(records, outcome)
+        return self._written(bucket, outcome)
+
+    def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
+        """The records to publish by line number; refused, repeated and excluded rows are noted on the way."""
+        rows: dict[str, tuple[int, Row]] = {}
+        for number, line in lines:
+            row = parse(line, number=number, keep_embeddings=self.keep_embeddings)
+            if isinstance(row, Problem):
+                outcome.problems.append(row)
+                continue
+            standing = rows.get(row.data_row.id)
+            if standing is not None:
+                outcome.excluded["duplicate"] += 1
+            if standing is None or _activity(row) >= _activity(standing[1]):
+                rows[row.data_row.id] = number, row
+        for number, row in rows.values():
+            selection = select(row, self.policy)
+            outcome.labels_excluded.update(selection.labels_excluded)
+            if isinstance(selection.chosen, Excluded):
+                outcome.excluded[selection.chosen.policy] += 1
+            else:
+                yield number, selection.chosen
+
+    def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
+        """Fetch what is missing of every record, side by side."""
+
+        def attempt(entry: tuple[int, Record]) -> Fetched | Problem:
+            number, record = entry
+            try:
+                return self._fetched(record)
+            except RowError as error:
+                return Problem(number, record.data_row.id, error.path, error.code, error.reason)
+
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
+            for result in pool.map(attempt, records.items()):
+                if isinstance(result, Problem):
+                    outcome.problems.append(result)
+                    continue
+                outcome.samples.append(result.sample)
+                outcome.requests.update(result.requests)
+                outcome.reused_rows += self._standing(result.sample.record) is not None
+        outcome.requests["retries"] = self.fetcher.downloader.counts.retries
+
+    def _fetched(self, record: Record) -> Fetched:
+        standing = self._standing(record)
+        if standing is None:
+            return self.fetcher.fetch(record)
+        copied = standing.image.sha256 is not None
+        known = standing.image if copied == (self.fetcher.images == "copy") else None
+        return self.fetcher.fetch(carry_over(record, standing.record), known)
+
+    def _standing(self, record: Record) -> Sample | None:
+        """The same row in the earlier snapshot, when its content has not changed since."""
+        sample = self.earlier.samples.get(record.data_row.id)
+        return sample if sample and sample.record.fingerprint == record.fingerprint else None
+
+    def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
+        samples = sorted(outcome.samples, key=lambda sample: sample.record.data_row.id)
+        images = [sample.image for sample in samples]
+        stored = store_images(self.draft, images, self.earlier.locations, self.fetcher.directory, bucket)
+        tables = to_tables(samples) | {
+            "images": images_table(samples, stored),
+            "problems": problems_table(sorted(outcome.problems, key=lambda problem: problem.line)),
+        }
+        files = tuple(
+            self.draft.add_file(table_path(name, bucket.index, bucket.count), write_table(table))
+            for name, table in sorted(tables.items())
+        )
+        return BucketReceipt(
+            index=bucket.index,
+            files=files,
+            packs=stored.packs,
+            tally=self._tally(samples, outcome),
+            seen=tuple(sorted({seen for sample in samples for seen in seen_classes(sample.record)})),
+        )
+
+    def _tally(self, samples: list[Sample], outcome: Outcome) -> Tally:
+        return Tally(
+            published=len(samples),
+            excluded=dict(outcome.excluded),
+            problems=len(outcome.problems),
+            labels=sum(len(sample.record.entry.labels) for sample in samples),
+            labels_excluded=dict(outcome.labels_excluded),
+            annotations=dict(sum((count_labels(sample.record) for sample in samples), Counter())),
+            predictions=dict(sum((count_predictions(sample.record) for sample in samples), Counter())),
+            reused_rows=outcome.reused_rows,
+            requests=dict(outcome.requests),
+            downloaded=self.fetcher.downloader.counts.bytes,
+            uploaded=self.draft.uploaded_bytes,
+        )
+
+
+def _activity(row: Row) -> str:
+    details = row.data_row.details
+    return (details.last_activity_at if details else None) or ""

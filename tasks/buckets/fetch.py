@@ -1,0 +1,178 @@
+"""A record → a sample: its image comes down and is checked, its masks come down and are decoded to runs.
+
+A label's masks come in one request where they share a composite. An instance mask is asked for where there is no
+composite, where the composite cannot be had or does not show the instance, and where two instances share a colour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from tasks.buckets.image import ImageError, check_declared, upright
+from tasks.labelbox.download import Downloader, DownloadError
+from tasks.masks.composite import decode_composite
+from tasks.masks.errors import MaskError
+from tasks.masks.instance import decode_instance
+from tasks.masks.png import Limits, check_png
+from tasks.records.geometry import Mask, MaskReference
+from tasks.records.model import Image, ModelRunEntry, Record, Sample
+from tasks.records.names import file_name
+from tasks.records.splits import Split, assign, split_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tasks.records.geometry import Runs
+    from tasks.records.model import Label
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+
+class RowError(Exception):
+    """Something of a row cannot be had or read, so the whole row becomes a problem: JSON path, code and reason."""
+
+    def __init__(self, path: str, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A finished sample, and how many distinct things were downloaded for it by kind of ``requests`` in the result."""
+
+    sample: Sample
+    requests: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex)."""
+
+    downloader: Downloader
+    directory: Path
+    images: Literal["copy", "reference"]
+    split: Split
+    group_by: str | None
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mask_bytes: int
+
+    def fetch(self, record: Record, known: Image | None = None) -> Fetched:
+        """Complete a record; ``known`` is its image where an earlier snapshot holds it. Raises ``RowError``."""
+        requests: Counter[str] = Counter()
+        image = known or self._image(record, requests)
+        size = (image.height, image.width) if image else None
+        labels, size = self._labels(record.entry.labels, "labels", size, requests)
+        entry = replace(record.entry, labels=labels)
+        if isinstance(entry, ModelRunEntry):
+            predictions, size = self._labels(entry.predictions, "predictions", size, requests)
+            entry = replace(entry, predictions=predictions)
+        image = image or _referenced(record, size)
+        key = split_key(record, image.sha256, self.group_by)
+        finished = replace(record, entry=entry)
+        return Fetched(Sample(record=finished, image=image, split=assign(key, self.split)), requests)
+
+    def _image(self, record: Record, requests: Counter[str]) -> Image | None:
+        media = record.data_row.media
+        if self.images == "reference":
+            declared = media.height is not None and media.width is not None
+            return _referenced(record, (media.height or 0, media.width or 0)) if declared else None
+        try:
+            body = self.downloader.image(record.data_row.row_data, limit=self.max_image_bytes)
+            picture = upright(body, max_pixels=self.max_image_pixels)
+            check_declared(picture, media)
+        except (DownloadError, ImageError) as error:
+            raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        requests["images"] += 1
+        digest = hashlib.sha256(picture.body).hexdigest()
+        (self.directory / digest).write_bytes(picture.body)
+        return Image(
+            file_name=file_name(record.data_row, picture.mime_type),
+            width=picture.width,
+            height=picture.height,
+            mime_type=picture.mime_type,
+            sha256=digest,
+            size=len(picture.body),
+        )
+
+    def _labels(
+        self, labels: tuple[Label, ...], path: str, size: Size | None, requests: Counter[str]
+    ) -> tuple[tuple[Label, ...], Size | None]:
+        finished = []
+        for number, label in enumerate(labels):
+            masks = self._masks(label, f"$..{path}[{number}]", size, requests)
+            size = size or next(((m.runs.height, m.runs.width) for m in masks.values()), None)
+            annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
+            finished.append(replace(label, annotations=tuple(annotations)))
+        return tuple(finished), size
+
+    def _masks(self, label: Label, path: str, size: Size | None, requests: Counter[str]) -> dict[str, Mask]:
+        """The decoded masks of a label by feature id, composites first."""
+        wanted = {a.feature_id: a.geometry for a in label.annotations if isinstance(a.geometry, MaskReference)}
+        masks: dict[str, Mask] = {}
+        failures: dict[str, str] = {}
+        for url in dict.fromkeys(reference.composite_url for reference in wanted.values() if reference.composite_url):
+            members = {name: reference for name, reference in wanted.items() if reference.composite_url == url}
+            try:
+                found = self._composite(url, members, size)
+            except (DownloadError, MaskError) as error:
+                failures |= dict.fromkeys(members, f"its composite cannot be used ({error.code}: {error})")
+            else:
+                requests["composite_masks"] += 1
+                masks |= {name: Mask(reference=members[name], runs=runs) for name, runs in found}
+        for feature_id, reference in wanted.items():
+            if feature_id in masks:
+                continue
+            if reference.url is None:
+                reason = failures.get(feature_id, "its colour alone does not show it in the composite")
+                raise RowError(f"{path}..[{feature_id}].composite_mask", "mask_not_in_composite", reason)
+            masks[feature_id] = Mask(reference=reference, runs=self._instance(reference.url, feature_id, path, size))
+            requests["instance_masks"] += 1
+        return masks
+
+    def _composite(self, url: str, members: dict[str, MaskReference], size: Size | None) -> Iterable[tuple[str, Runs]]:
+        """The instances that their colour alone shows: none that shares its colour with another."""
+        body = self.downloader.mask(url, limit=self.max_mask_bytes, check=check_png)
+        colours = [reference.color_rgb or (0, 0, 0) for reference in members.values()]
+        composite = decode_composite(body, colours, size=size, limits=self._limits)
+        shared = set(composite.duplicates)
+        runs = enumerate(zip(members, composite.runs, strict=True))
+        return [(name, found) for index, (name, found) in runs if found is not None and index not in shared]
+
+    def _instance(self, url: str, feature_id: str, path: str, size: Size | None) -> Runs:
+        try:
+            body = self.downloader.mask(url, limit=self.max_mask_bytes, check=check_png)
+            return decode_instance(body, size=size, limits=self._limits)
+        except (DownloadError, MaskError) as error:
+            raise RowError(f"{path}..[{feature_id}].mask.url", f"mask_{error.code}", str(error)) from None
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes)
+
+
+def _referenced(record: Record, size: Size | None) -> Image:
+    if size is None:
+        raise RowError(
+            "$.media_attributes",
+            "image_size_unknown",
+            "the export declares no width and height, and images are referenced, not copied",
+        )
+    mime_type = record.data_row.media.mime_type or "application/octet-stream"
+    return Image(
+        file_name=file_name(record.data_row, mime_type),
+        width=size[1],
+        height=size[0],
+        mime_type=mime_type,
+        sha256=None,
+        size=None,
+    )

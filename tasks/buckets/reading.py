@@ -1,0 +1,104 @@
+"""The bucket tables of a snapshot, read back: what a refresh may reuse, and what formats are written from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet
+
+from tasks.buckets.grouping import bucket_name, earlier_buckets
+from tasks.records.tables import from_tables
+from tasks.snapshots.content import download_file, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from pyarrow import Table
+
+    from tasks.records.model import Sample
+    from tasks.snapshots.manifest import File, Manifest, Pack
+    from tasks.storage.interface import ObjectStore
+
+TABLE_PATH = re.compile(r"tables/(?P<table>[a-z_]+)/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
+
+BucketFiles = dict[str, "File"]
+"""The files of one bucket by table."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLocation:
+    """Where an image's bytes lie: a pack, and the offset of the payload within it."""
+
+    pack: Pack
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The rows of one bucket as an earlier snapshot holds them: samples by data row id, images by sha256 (hex)."""
+
+    samples: Mapping[str, Sample]
+    locations: Mapping[str, ImageLocation]
+
+
+def table_path(table: str, index: int, count: int) -> str:
+    """The logical path of a bucket's table in a snapshot."""
+    return f"tables/{table}/{bucket_name(index, count)}.parquet"
+
+
+def bucket_files(files: Iterable[File]) -> dict[tuple[int, int], BucketFiles]:
+    """The bucket tables among a snapshot's files, in order: (number of buckets, bucket) → table → file."""
+    buckets: dict[tuple[int, int], BucketFiles] = {}
+    for file in files:
+        if match := TABLE_PATH.fullmatch(file.path):
+            place = int(match["count"]), int(match["index"])
+            buckets.setdefault(place, {})[match["table"]] = file
+    return dict(sorted(buckets.items()))
+
+
+def read_tables(store: ObjectStore, files: BucketFiles) -> dict[str, Table]:
+    """The tables of one bucket. Raises ``StorageRefusedError`` for an object that is missing or damaged."""
+    return {table: pyarrow.parquet.read_table(BytesIO(read_file(store, file))) for table, file in files.items()}
+
+
+def read_earlier(store: ObjectStore, manifest: Manifest | None, index: int, count: int) -> Earlier:
+    """What an earlier snapshot holds of the rows of one bucket; nothing where there is none."""
+    if manifest is None:
+        return Earlier({}, {})
+    buckets = bucket_files(manifest.files)
+    packs = {pack.key: pack for pack in manifest.packs}
+    samples: dict[str, Sample] = {}
+    locations: dict[str, ImageLocation] = {}
+    earlier_count = next((of for of, _ in buckets), 1)
+    for number in earlier_buckets(index, count, earlier_count):
+        if not (found := buckets.get((earlier_count, number))):
+            continue
+        tables = read_tables(store, found)
+        samples |= {sample.record.data_row.id: sample for sample in from_tables(tables)}
+        columns = (tables["images"][name].to_pylist() for name in ("sha256", "pack", "offset"))
+        locations |= {
+            sha256: ImageLocation(packs[key], offset) for sha256, key, offset in zip(*columns, strict=True) if key
+        }
+    return Earlier(samples, locations)
+
+
+def samples_of(store: ObjectStore, files: Iterable[File], split: str, cache: Path) -> Iterator[Sample]:
+    """The samples of one split in the canonical order (bucket, then data row id), one bucket in memory at a time.
+
+    Tables are kept in the folder ``cache``, so that a second pass reads them from disk.
+    """
+    for found in bucket_files(files).values():
+        tables = {table: cached_table(store, file, cache) for table, file in found.items()}
+        yield from (sample for sample in from_tables(tables) if sample.split == split)
+
+
+def cached_table(store: ObjectStore, file: File, cache: Path) -> Table:
+    """A table of a snapshot, from the folder where it lies already or from the store."""
+    path = cache / f"{file.sha256}.parquet"
+    if not path.exists():
+        download_file(store, file, path)
+    return pyarrow.parquet.read_table(path)

@@ -1,0 +1,81 @@
+"""What travels between tasks: which bucket to build, and what came of it. Never rows or pixels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from tasks.records.classes import SeenClass
+from tasks.snapshots.manifest import File, Pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Counts = dict[str, int]
+
+
+class BucketInput(Struct, frozen=True):
+    """One bucket's work: its number of so many, and the object that holds its lines."""
+
+    index: int
+    count: int
+    lines_key: str
+    lines: int
+
+
+class Tally(Struct, frozen=True):
+    """Counts that add up over buckets; keys as in the result of a refresh (see the README)."""
+
+    published: int = 0
+    excluded: Counts = {}
+    problems: int = 0
+    labels: int = 0
+    labels_excluded: Counts = {}
+    annotations: Counts = {}
+    predictions: Counts = {}
+    reused_rows: int = 0
+    requests: Counts = {}
+    downloaded: int = 0
+    uploaded: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Every row that was looked at."""
+        return self.published + sum(self.excluded.values()) + self.problems
+
+
+class BucketReceipt(Struct, frozen=True):
+    """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen."""
+
+    index: int
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    tally: Tally
+    seen: tuple[SeenClass, ...]
+
+
+def add_up(tallies: Iterable[Tally]) -> Tally:
+    """One tally for all buckets; kinds and policies without a count are left out."""
+    each = list(tallies)
+    return Tally(
+        published=sum(tally.published for tally in each),
+        excluded=_sum(tally.excluded for tally in each),
+        problems=sum(tally.problems for tally in each),
+        labels=sum(tally.labels for tally in each),
+        labels_excluded=_sum(tally.labels_excluded for tally in each),
+        annotations=_sum(tally.annotations for tally in each),
+        predictions=_sum(tally.predictions for tally in each),
+        reused_rows=sum(tally.reused_rows for tally in each),
+        requests=_sum(tally.requests for tally in each),
+        downloaded=sum(tally.downloaded for tally in each),
+        uploaded=sum(tally.uploaded for tally in each),
+    )
+
+
+def _sum(tables: Iterable[Counts]) -> Counts:
+    totals: Counter[str] = Counter()
+    for table in tables:
+        totals.update(table)
+    return dict(sorted((+totals).items()))

@@ -1,0 +1,45 @@
+"""What a task takes from its process's environment: the stores, the account and the connections that it may use.
+
+Tasks may run on other machines, so each makes its own; none of it is a parameter, because Prefect keeps parameters.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from config.settings import Settings, load_settings
+from tasks.labelbox.client import Account
+from tasks.labelbox.download import Downloader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def account(settings: Settings) -> Account:
+    """The Labelbox account of the environment."""
+    return Account(
+        api_key=settings.labelbox.api_key.get_secret_value(),
+        graphql_endpoint=settings.labelbox.graphql_endpoint,
+        rest_endpoint=settings.labelbox.rest_endpoint,
+    )
+
+
+def downloader(settings: Settings) -> Downloader:
+    """A pool of connections as large as the number of threads that use it."""
+    return Downloader(
+        api_key=settings.labelbox.api_key.get_secret_value(),
+        rest_endpoint=settings.labelbox.rest_endpoint,
+        allow_hosts=settings.allow_hosts,
+        connections=settings.download_threads,
+    )
+
+
+@contextmanager
+def scratch(settings: Settings | None = None) -> Iterator[Path]:
+    """A directory of the task's own, gone afterwards."""
+    parent = (settings or load_settings()).temporary_directory
+    with TemporaryDirectory(prefix="labelsnap-", dir=parent) as directory:
+        yield Path(directory)

@@ -1,0 +1,133 @@
+"""The export: started, waited for, and fetched chunk by chunk into the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from tasks.errors import LabelboxAnswerError
+from tasks.labelbox.client import connect
+from tasks.labelbox.download import Downloader, DownloadError
+from tasks.labelbox.export import ExportRequest, Stream, split_lists, start, totals, wait
+from tasks.labelbox.stream import Chunk, chunk_at
+from tasks.snapshots.draft import Draft
+from tasks.snapshots.manifest import File
+from tasks.steps.environment import account, downloader, scratch
+from tasks.steps.ledger import Ledger
+from tasks.steps.progress import report
+from tasks.steps.retries import RETRIES
+from tasks.storage import open_store
+from tasks.storage.compression import compress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class ExportTasks(Struct, frozen=True):
+    """The ids of the export tasks at Labelbox, in the order in which their rows count."""
+
+    ids: tuple[str, ...]
+
+
+class ChunkReceipt(Struct, frozen=True):
+    """One chunk in the store: where it ends in its stream, and the compressed file that holds it."""
+
+    end: int
+    file: File
+
+
+class StreamReceipt(Struct, frozen=True):
+    """One stream of one export, whole: its chunks' files in order, its bytes and its lines as Labelbox counts them."""
+
+    files: tuple[File, ...]
+    size: int
+    lines: int
+    retries: int
+    uploaded: int
+
+
+@task(**RETRIES)
+def start_exports(dataset: Dataset, run: str) -> ExportTasks:
+    """Start the export, or several where a list of ids is longer than Labelbox takes."""
+    ledger = Ledger(open_store(dataset.url), run)
+    if started := ledger.recall("export", ExportTasks):
+        return started
+    client = connect(account(load_settings()))
+    kind = dataset.source.kind
+    request = ExportRequest(
+        kind=kind,
+        source_id=dataset.source.id,
+        params=dataset.params.of_source(kind),
+        filters=dataset.filters.for_labelbox(),
+    )
+    ids = [start(client, part, name=f"labelsnap {dataset.dataset}") for part in split_lists(request)]
+    return ledger.note("export", ExportTasks(ids=tuple(ids)))
+
+
+@task(**RETRIES)
+def wait_for_exports(tasks: ExportTasks) -> None:
+    """Return when every export is complete; a failed or cancelled one raises."""
+    settings = load_settings()
+    client = connect(account(settings))
+    for number, task_id in enumerate(tasks.ids):
+
+        def on_progress(percent: int, before: int = 100 * number) -> None:
+            report("export", before + percent, 100 * len(tasks.ids))
+
+        wait(
+            client,
+            task_id,
+            timeout=settings.export_timeout,
+            poll_interval=settings.poll_interval,
+            on_progress=on_progress,
+        )
+
+
+@task(**RETRIES)
+def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: Stream) -> StreamReceipt:
+    """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept."""
+    settings = load_settings()
+    store = open_store(dataset.url)
+    client = connect(account(settings))
+    ledger, draft = Ledger(store, run), Draft(store)
+    total = totals(client, task_id, stream)
+    receipts: list[ChunkReceipt] = []
+    offset = 0
+    with downloader(settings) as pool, scratch(settings) as directory:
+        while offset < total.size:
+            name = f"{stream.lower()}-{number:03}-{offset:015}"
+            receipt = ledger.recall(name, ChunkReceipt)
+            if receipt is None:
+                chunk = chunk_at(client, task_id, stream, offset)
+                body = fetch_chunk(pool, chunk, directory)
+                receipt = ledger.note(name, ChunkReceipt(chunk.end, draft.add_file(f"raw/{name}.ndjson.zst", body)))
+            receipts.append(receipt)
+            offset = receipt.end + 1
+            report("chunks", offset, total.size)
+        retries = pool.counts.retries
+    return StreamReceipt(
+        files=tuple(receipt.file for receipt in receipts),
+        size=total.size,
+        lines=total.lines,
+        retries=retries,
+        uploaded=draft.uploaded_bytes,
+    )
+
+
+def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> Path:
+    """Download a chunk and compress it (zstd); the compressed file is the caller's to use until the next call."""
+    plain = directory / "chunk"
+    try:
+        with plain.open("wb") as target:
+            pool.chunk(chunk.url, target, length=chunk.length)
+    except DownloadError as error:
+        raise LabelboxAnswerError(
+            f"Bytes {chunk.start} to {chunk.end} of the export could not be fetched: {error.reason}.",
+            remedy="Run again; chunks that are here already are kept.",
+            code="chunk_unavailable",
+        ) from None
+    return compress(plain, directory / "chunk.zst")

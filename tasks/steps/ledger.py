@@ -1,0 +1,53 @@
+"""What a run has finished, kept in the store under ``work/<run>/``: a repeated task takes its receipt from here.
+
+Prefect's own task rows are no ledger: its server may lose or delay them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from tasks.errors import StorageRefusedError
+
+if TYPE_CHECKING:
+    from tasks.storage.interface import ObjectStore
+
+Receipt = TypeVar("Receipt", bound=msgspec.Struct)
+
+
+class Ledger:
+    """The receipts of one run by name. Writing one twice is harmless: a receipt is a function of its inputs."""
+
+    def __init__(self, store: ObjectStore, run: str) -> None:
+        self._store = store
+        self._prefix = f"work/{run}/"
+
+    def key(self, name: str) -> str:
+        """Where something of the run lies in the store."""
+        return f"{self._prefix}{name}"
+
+    def recall(self, name: str, kind: type[Receipt]) -> Receipt | None:
+        """The receipt that stands under a name, if any. Raises ``StorageRefusedError`` when it is damaged."""
+        body = self._store.get(self.key(f"receipts/{name}.json"))
+        if body is None:
+            return None
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError:
+            raise StorageRefusedError(
+                f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
+                remedy="Delete the folder work/ of the dataset and run again.",
+                code="bad_receipt",
+            ) from None
+
+    def note(self, name: str, receipt: Receipt) -> Receipt:
+        """Write a receipt and give it back."""
+        self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(receipt))
+        return receipt
+
+    def clear(self) -> None:
+        """Remove everything of the run: its snapshot stands, or there was nothing to publish."""
+        for found in list(self._store.list(self._prefix)):
+            self._store.delete(found.key)

@@ -1,0 +1,55 @@
+"""How far a run is, told to whoever listens in this process: the command line draws bars from it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Stage = Literal["export", "chunks", "rows", "files"]
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``done`` of ``total``: per cent of the export, bytes of its chunks, rows of finished buckets, files."""
+
+    stage: Stage
+    done: int
+    total: int
+
+
+_listeners: list[Callable[[Progress], None]] = []
+
+
+def report(stage: Stage, done: int, total: int) -> None:
+    """Tell every listener; without one this costs nothing."""
+    for listener in _listeners:
+        listener(Progress(stage, done, total))
+
+
+@contextmanager
+def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
+    """Call ``listener`` for every report, from any thread, while the block runs."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def counted(
+    stage: Stage, items: Iterable[Item], total: int, size: Callable[[Item], int] = lambda _: 1
+) -> Iterator[Item]:
+    """The items, each reported with its size as it passes."""
+    done = 0
+    report(stage, done, total)
+    for item in items:
+        done += size(item)
+        report(stage, done, total)
+        yield item

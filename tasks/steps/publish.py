@@ -1,0 +1,114 @@
+"""The last step: the dataset's policy is asked, then one commit record makes the snapshot a version."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from tasks.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
+from tasks.snapshots.commit import Committed, commit
+from tasks.snapshots.manifest import Manifest, same_content
+from tasks.snapshots.read import read_snapshot
+from tasks.steps.export import StreamReceipt
+from tasks.steps.formats import FormatReceipt
+from tasks.steps.ledger import Ledger
+from tasks.steps.prepare import Preparation
+from tasks.steps.retries import RETRIES
+from tasks.steps.settle import CLASSES_PATH, Settlement
+from tasks.storage import ObjectStore, open_store
+
+MAX_RACES = 10
+
+
+class Publication(Struct, frozen=True):
+    """Which version holds what the run made: a new one, or (``published`` false) the one that stood already."""
+
+    version: int
+    published: bool
+
+
+@task(**RETRIES)
+def publish(
+    dataset: Dataset,
+    run: str,
+    preparation: Preparation,
+    settlement: Settlement,
+    streams: tuple[StreamReceipt, ...],
+    formats: tuple[FormatReceipt, ...],
+    result: dict[str, Any],
+) -> Publication:
+    """Commit the snapshot, or find that the newest version holds the same; then forget the run's scratch."""
+    judge(dataset, result)
+    store = open_store(dataset.url)
+    written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
+    manifest = Manifest.of(
+        dataset=dataset.dataset,
+        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        config=dataset.content(),
+        result=result,
+        files=[*settlement.tables, settlement.problems, *written],
+        packs=list(settlement.packs),
+    )
+    publication = publish_on_head(store, dataset, run, preparation, manifest)
+    Ledger(store, run).clear()
+    return publication
+
+
+def judge(dataset: Dataset, result: dict[str, Any]) -> None:
+    """Raise when the rows do not add up, or when more of them are problems than the dataset's policy allows."""
+    rows = result["rows"]
+    accounted = rows["published"] + sum(rows["excluded"].values()) + rows["problems"]
+    if accounted != rows["exported"]:
+        raise LabelsnapError(
+            f"{rows['exported']} rows were exported and {accounted} are accounted for.",
+            remedy="Nothing was published. This is a fault of labelsnap: please report it with the dataset file.",
+            code="rows_unaccounted",
+        )
+    allowed = dataset.problems.max_share
+    if rows["problems"] > allowed * rows["exported"]:
+        raise DatasetRejectedError(
+            f"{rows['problems']} of {rows['exported']} rows are problems; problems.max_share allows {allowed:.0%}.",
+            remedy="Look at the problems in the result, mend the rows at Labelbox, or raise problems.max_share.",
+            code="too_many_problems",
+            result=result | {"published": False, "reason": "too_many_problems"},
+        )
+
+
+def publish_on_head(
+    store: ObjectStore, dataset: Dataset, run: str, preparation: Preparation, manifest: Manifest
+) -> Publication:
+    """Commit on the base, or on what was published meanwhile where that left every class its id."""
+    parent = preparation.base
+    for _ in range(MAX_RACES):
+        if parent:
+            standing = read_snapshot(store, parent).manifest
+            if same_content(standing, manifest):
+                return Publication(version=parent, published=False)
+            if parent != preparation.base and classes_hash(standing) != classes_hash(manifest):
+                break
+        outcome = commit(
+            store,
+            manifest,
+            publish_id=run,
+            parent=parent,
+            started_at=preparation.started_at,
+            single_writer=dataset.single_writer,
+        )
+        if isinstance(outcome, Committed):
+            return Publication(version=outcome.commit.version, published=True)
+        parent = outcome.head
+    raise StorageRefusedError(
+        f"Version {parent} of {dataset.url} was published while this run worked on version {preparation.base}.",
+        remedy="Nothing is lost: run the refresh again, and it builds upon that version.",
+        code="lost_race",
+    )
+
+
+def classes_hash(manifest: Manifest) -> str | None:
+    """The sha256 of the class registry's table: equal where every class has the same id."""
+    return next((file.sha256 for file in manifest.files if file.path == CLASSES_PATH), None)

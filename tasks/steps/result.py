@@ -1,0 +1,80 @@
+"""The result of a refresh, as the command line prints it and the snapshot keeps it (see the README)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from config.dataset import Dataset
+    from tasks.steps.export import StreamReceipt
+    from tasks.steps.formats import FormatReceipt
+    from tasks.steps.publish import Publication
+    from tasks.steps.settle import Settlement
+
+REQUESTS = ("composite_masks", "instance_masks", "images")
+
+
+def summary(
+    dataset: Dataset,
+    settlement: Settlement,
+    results: tuple[StreamReceipt, ...],
+    errors: tuple[StreamReceipt, ...],
+    formats: tuple[FormatReceipt, ...],
+) -> dict[str, Any]:
+    """Everything that is known before publication; the snapshot keeps it."""
+    tally = settlement.tally
+    streams = (*results, *errors)
+    requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
+    return {
+        "dataset": dataset.dataset,
+        "rows": {
+            "exported": settlement.lines,
+            "published": tally.published,
+            "excluded": tally.excluded,
+            "problems": tally.problems,
+        },
+        "export_errors": sum(stream.lines for stream in errors),
+        "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
+        "annotations": tally.annotations,
+        **({"predictions": tally.predictions} if tally.predictions else {}),
+        "reused_rows": tally.reused_rows,
+        "requests": requests
+        | {
+            "export_chunks": sum(len(stream.files) for stream in streams),
+            "retries": tally.requests.get("retries", 0) + sum(stream.retries for stream in streams),
+        },
+        "bytes": {
+            "downloaded": tally.downloaded + sum(stream.size for stream in streams),
+            "uploaded": tally.uploaded
+            + sum(stream.uploaded for stream in streams)
+            + sum(part.uploaded for part in formats),
+        },
+        "formats": {name: held_and_lost(formats, name) for name in dataset.formats},
+    }
+
+
+def final(
+    dataset: Dataset, result: Mapping[str, Any], publication: Publication, base: int, seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """The whole result: the summary, which version holds it, and how long each part took."""
+    place = {
+        "ref": f"{dataset.url}@{publication.version}",
+        "version": publication.version,
+        "published": publication.published,
+        "base": base or None,
+    }
+    reason = {} if publication.published else {"reason": "unchanged"}
+    return {"dataset": result["dataset"], **place, **reason, **result, "seconds": dict(seconds)}
+
+
+def held_and_lost(formats: tuple[FormatReceipt, ...], name: str) -> dict[str, dict[str, int]]:
+    """What one format holds and loses of the annotations, by kind, over all splits."""
+    totals: dict[str, Counter[str]] = {"held": Counter(), "lost": Counter()}
+    for receipt in formats:
+        if receipt.name == name:
+            totals["held"].update(receipt.held)
+            totals["lost"].update(receipt.lost)
+    return {part: dict(sorted(counts.items())) for part, counts in totals.items()}

@@ -1,0 +1,79 @@
+"""What came of all buckets: every line accounted for, classes given their ids, the dataset's policy asked."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from prefect import task
+from pyarrow import parquet
+
+from config.dataset import Dataset
+from tasks.buckets.reading import bucket_files
+from tasks.buckets.receipt import BucketReceipt, Tally, add_up
+from tasks.records.classes import ClassRegistry, update
+from tasks.records.tables import classes_of, classes_table, problems_of, write_table
+from tasks.snapshots.content import read_file
+from tasks.snapshots.draft import Draft
+from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.read import read_snapshot
+from tasks.steps.retries import RETRIES
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.storage import ObjectStore
+
+CLASSES_PATH = "tables/classes/classes.parquet"
+PROBLEMS_PATH = "raw/problems.ndjson"
+
+
+class Settlement(Struct, frozen=True):
+    """Counts over all buckets, the classes with their ids, and every file and pack that stands so far."""
+
+    lines: int
+    tally: Tally
+    registry: ClassRegistry
+    tables: tuple[File, ...]
+    problems: File
+    packs: tuple[Pack, ...]
+
+
+@task(**RETRIES)
+def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...]) -> Settlement:
+    """Add up the buckets, give new classes their ids, and write the classes and the list of problems."""
+    store = open_store(dataset.url)
+    draft = Draft(store)
+    built = sorted(receipts, key=lambda receipt: receipt.index)
+    tables = tuple(chain.from_iterable(receipt.files for receipt in built))
+    packs = {pack.key: pack for receipt in built for pack in receipt.packs}
+    seen = sorted({seen for receipt in built for seen in receipt.seen})
+    registry = update(earlier_classes(store, base), seen, dataset.classes)
+    return Settlement(
+        lines=lines,
+        tally=add_up(receipt.tally for receipt in built),
+        registry=registry,
+        tables=(*tables, draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))),
+        problems=draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables))),
+        packs=tuple(packs[key] for key in sorted(packs)),
+    )
+
+
+def earlier_classes(store: ObjectStore, base: int) -> ClassRegistry:
+    """The classes as the base snapshot has them; none for a new dataset."""
+    if not base:
+        return ClassRegistry()
+    file = next(file for file in read_snapshot(store, base).manifest.files if file.path == CLASSES_PATH)
+    return classes_of(parquet.read_table(BytesIO(read_file(store, file))))
+
+
+def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
+    """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
+    tables = (bucket["problems"] for bucket in bucket_files(files).values())
+    problems = chain.from_iterable(problems_of(parquet.read_table(BytesIO(read_file(store, file)))) for file in tables)
+    for problem in sorted(problems, key=lambda problem: problem.line):
+        yield msgspec.json.encode(problem) + b"\n"

@@ -1,0 +1,185 @@
+"""Dataset files: what is taken, and how everything else is refused."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.dataset import Dataset
+from config.reading import load_dataset, parse_dataset
+from tasks.errors import ConfigurationError
+
+MINIMAL = {"dataset": "street-scenes", "store": "s3://ml-datasets/labelsnap", "source": {"project": "cltd3vkju"}}
+EXAMPLES = Path(__file__).parents[2] / "config" / "datasets"
+
+
+def changed(**changes):
+    return copy.deepcopy(MINIMAL) | changes
+
+
+def refusal(content):
+    with pytest.raises(ConfigurationError) as caught:
+        parse_dataset(content)
+    assert caught.value.exit_status == 2
+    return caught.value.message
+
+
+def test_a_minimal_file_has_the_contracts_defaults():
+    """Project, label and performance details are asked for, images copied, and COCO written, without saying so."""
+    dataset = parse_dataset(MINIMAL)
+    assert dataset.url == "s3://ml-datasets/labelsnap/street-scenes"
+    assert dataset.params.of_source("project") == {
+        "attachments": True,
+        "metadata_fields": True,
+        "data_row_details": True,
+        "embeddings": False,
+        "project_details": True,
+        "label_details": True,
+        "performance_details": True,
+        "interpolated_frames": False,
+    }
+    assert (dataset.images, dataset.labels, dataset.skipped, dataset.empty) == ("copy", "selected", "exclude", "keep")
+    assert dataset.formats == {"coco": {}}
+    assert dataset.filters.for_labelbox() == {}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_are_valid(path):
+    """Every example in config/datasets can be used as it stands."""
+    assert isinstance(load_dataset(path), Dataset)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "hint"),
+    [
+        ({"dataste": 1}, "dataste", "`dataset`"),
+        ({"params": {"include_labels": True}}, "params.include_labels", "label_details"),
+        ({"params": {"media_attributes": True}}, "params.media_attributes", "known here"),
+        ({"filters": {"task_queue_status": "Done"}}, "filters.task_queue_status", "workflow_status"),
+        ({"filters": {"workflow_statuss": "Done"}}, "filters.workflow_statuss", "did you mean `workflow_status`?"),
+        ({"split": {"train": 1, "val": 0, "test": 0, "sead": 1}}, "split.sead", "did you mean `seed`?"),
+        ({"source": {"projekt": "x"}}, "source.projekt", "did you mean `project`?"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hint):
+    """The SDK would drop unknown params and filters without a word; here each is named, with what was meant."""
+    message = refusal(changed(**changes))
+    assert f"`{found}`" in message
+    assert hint in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"dataset": "Street Scenes"}, "dataset"),
+        ({"store": "http://example.org"}, "store"),
+        ({"source": {}}, "either a project or a model_run"),
+        ({"source": {"project": "a", "model_run": "b"}}, "either a project or a model_run"),
+        ({"filters": {"workflow_status": "done"}}, "workflow_status"),
+        ({"filters": {"last_activity_at": ["yesterday", None]}}, "last_activity_at"),
+        ({"filters": {"last_activity_at": ["2024-02-01", "2024-01-01"]}}, "after it ends"),
+        ({"filters": {"global_keys": ["a"], "data_row_ids": ["b"]}}, "not both"),
+        ({"params": {"project_details": False}}, "project_details"),
+        ({"params": {"predictions": True}}, "belong to a model run"),
+        ({"split": {"train": 0.8, "val": 0.1, "test": 0.2}}, "add up to 1.1"),
+        ({"problems": {"max_share": 2}}, "max_share"),
+        ({"labels": "best"}, "labels"),
+        ({"source": {"model_run": "m"}, "filters": {"workflow_status": "Done"}}, "no filters for a model run"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
+    """The message says which key is wrong and what was found."""
+    assert part in refusal(changed(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"formats": {"cocoo": {}}}, "coco"),
+        ({"formats": {"coco": {"maks": True}}}, "maks"),
+        ({"split": {"group_by": "moon"}}, "moon"),
+    ],
+)
+def test_formats_and_groups_are_checked_too(changes, word):
+    """A format that does not exist, an option it does not have, and an unknown group are refused before the export."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_dataset(changed(**changes))
+    assert word in str(caught.value)
+
+
+def test_every_fault_of_a_file_is_told_at_once():
+    """Two mistakes give one message with both."""
+    message = refusal(changed(images="move", labels="best"))
+    assert "`images`" in message
+    assert "`labels`" in message
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
+        ("2024-01-01T05:30:00+05:30", "2024-01-01T00:00:00Z"),
+        ("2024-01-01 12:00:00", "2024-01-01T12:00:00Z"),
+        ("2024-01-01", "2024-01-01T00:00:00Z"),
+    ],
+)
+def test_times_go_to_labelbox_in_utc(written, sent):
+    """The SDK throws an offset away; so it never sees one."""
+    dataset = parse_dataset(changed(filters={"last_activity_at": [written, None]}))
+    assert dataset.filters.for_labelbox() == {"last_activity_at": [sent, None]}
+
+
+def test_yaml_dates_are_times_too():
+    """A date without quotes, which YAML reads as a date, means its midnight in UTC."""
+    content = yaml.safe_load("last_activity_at: [2024-01-01, 2024-01-02T00:00:00Z]")
+    dataset = parse_dataset(changed(filters=content))
+    assert dataset.filters.for_labelbox()["last_activity_at"] == ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"]
+
+
+def test_only_the_filters_that_are_set_are_sent():
+    """An empty list would ask Labelbox for nothing."""
+    filters = {"workflow_status": "Done", "global_keys": ["a"], "batch_ids": []}
+    assert parse_dataset(changed(filters=filters)).filters.for_labelbox() == {
+        "workflow_status": "Done",
+        "global_keys": ["a"],
+    }
+
+
+def test_what_a_dataset_is_does_not_depend_on_where_it_lies():
+    """Two stores with one dataset hold the same content."""
+    here = parse_dataset(MINIMAL)
+    there = parse_dataset(changed(store="file:///tmp/other", single_writer=True))
+    assert here.content() == there.content()
+
+
+def test_a_dataset_survives_the_journey_through_json():
+    """Prefect keeps parameters as JSON; what comes back is equal."""
+    dataset = parse_dataset(changed(filters={"last_activity_at": ["2024-01-01", None]}, classes={"van": "car"}))
+    assert Dataset.model_validate_json(dataset.model_dump_json()) == dataset
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (b"dataset: [", "bad_dataset_file"),
+        (b"- a\n- b\n", "bad_dataset_file"),
+        (b"", "bad_dataset_file"),
+        (b"\xff\xfe\x00", "no_dataset_file"),
+    ],
+)
+def test_a_file_that_is_no_dataset_file_is_refused(tmp_path, text, code):
+    """What is not YAML, holds no keys or is not text is named as such."""
+    path = tmp_path / "dataset.yaml"
+    path.write_bytes(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_dataset(path)
+    assert caught.value.code == code
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """The path is in the message."""
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml"):
+        load_dataset(tmp_path / "absent.yaml")

@@ -1,0 +1,74 @@
+"""The structure is a failing check: what must not be imported cannot be."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("flows", "tasks", "config", "deploy")
+
+
+def lint_imports(root):
+    command = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(  # noqa: S603 - our own tool
+        [command, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(root)}
+    )
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The packages and their contracts, to be broken."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_contracts_hold(copied):
+    """Unchanged, every contract is kept."""
+    outcome = lint_imports(copied)
+    assert outcome.returncode == 0, outcome.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "breach", "contract"),
+    [
+        ("tasks/formats/coco.py", "import boto3", "are pure"),
+        ("tasks/records/parse.py", "def late():\n    import prefect", "know Prefect"),
+        ("tasks/steps/prepare.py", "import flows.refresh", "Data flows one way"),
+        ("tasks/masks/composite.py", "import tasks.storage", "Data flows one way"),
+        ("tasks/snapshots/read.py", "import deploy.sandbox", "does not know its sandbox"),
+    ],
+)
+def test_a_breach_is_found(copied, place, breach, contract):
+    """One import in the wrong direction, even inside a function, fails the check by the contract's name."""
+    path = copied / place
+    path.write_text(path.read_text(encoding="utf-8") + f"\n\n{breach}\n", encoding="utf-8")
+    outcome = lint_imports(copied)
+    assert outcome.returncode != 0
+    broken = [line for line in outcome.stdout.splitlines() if line.endswith("BROKEN")]
+    assert any(contract in line for line in broken), outcome.stdout
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "flows").glob("*.py")), ids=lambda path: path.name)
+def test_no_flow_file_shadows_a_package(path):
+    """Prefect puts a flow's own folder first on sys.path: a file named like a package would hide it."""
+    taken = {"config", "tasks", "labelbox", "prefect", "webdataset", "deploy"}
+    assert path.stem not in taken
+
+
+def source_files():
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_stay_short(path):
+    """No file grows past what can be read in one go."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
