@@ -6,7 +6,7 @@ params and filters without a word.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
@@ -69,8 +69,10 @@ class Params(_Part):
 
 
 def _utc(value: object) -> object:
-    """Text → an aware time in UTC; a date or time without an offset is taken as UTC."""
+    """Text, or what YAML makes of it → an aware time in UTC; a date or time without an offset is taken as UTC."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     if not isinstance(moment, datetime):
         return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

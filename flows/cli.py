@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
@@ -57,8 +58,10 @@ def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False)
     """Run the demo's Labelbox stand-in and S3 store until interrupted; print what to export and what to run."""
     from flows.demo import open_sandbox
 
-    with open_sandbox(rows, directory) as running:
-        print_json(running.content) if as_json else print(running.text, flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), open_sandbox(rows, directory) as running:
+        print_json(running.content) if as_json else print(running.text)
+        sys.stdout.flush()
         running.wait()
 
 
@@ -130,11 +133,11 @@ def main() -> None:
     except LabelsnapError as error:
         print_error(error, as_json=as_json)
         sys.exit(error.exit_status)
-    except click.ClickException as error:
-        usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
+    except typer.TyperException as error:
+        usage = ConfigurationError(str(error), remedy="See `labelsnap --help`.", code="usage")
         print_error(usage, as_json=as_json)
         sys.exit(usage.exit_status)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
 
 

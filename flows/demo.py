@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from flows.trees import lay_out
 from tasks.steps.progress import listening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LABELBOX_PORT: Final = 8765
@@ -28,10 +27,9 @@ S3_PORT: Final = 8766
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that serves, what to export to use it, and a dataset file for its project."""
+    """A sandbox that serves, and a dataset file for its project."""
 
     sandbox: Sandbox
-    environment: Mapping[str, str]
     dataset_file: Path
 
     def wait(self) -> None:
@@ -41,14 +39,16 @@ class RunningSandbox:
     @property
     def content(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {"environment": dict(self.environment), "dataset_file": str(self.dataset_file), "url": self.sandbox.url}
+        return {
+            "environment": self.sandbox.environment(),
+            "dataset_file": str(self.dataset_file),
+            "url": self.sandbox.url,
+        }
 
     @property
     def text(self) -> str:
         """Lines to paste into a shell."""
-        exports = [f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()]
-        hints = [f"# then: labelsnap refresh {shlex.quote(str(self.dataset_file))}", "# Ctrl-C stops the sandbox"]
-        return "\n".join((*exports, *hints))
+        return self.sandbox.instructions(self.dataset_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class DemoOutcome:
 def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) -> DemoOutcome:
     """Sandbox up, refresh twice, pull the COCO tree into ``directory``/coco."""
     with open_sandbox(rows, directory) as running:
-        os.environ.update(running.environment)
+        os.environ.update(running.sandbox.environment())
         dataset = load_dataset(running.dataset_file)
         with listening(lambda at: show(at.stage, at.done, at.total)):
             first = refresh(dataset)
@@ -106,7 +106,7 @@ def open_sandbox(rows: int, directory: Path) -> Iterator[RunningSandbox]:
     port, s3_port = free_or_any(LABELBOX_PORT), free_or_any(S3_PORT)
     with Sandbox(rows, directory=directory, port=port, s3_port=s3_port) as sandbox:
         dataset_file = sandbox.write_dataset_file(directory / "street-scenes.yaml")
-        yield RunningSandbox(sandbox, sandbox.environment(), dataset_file)
+        yield RunningSandbox(sandbox, dataset_file)
 
 
 def free_or_any(port: int) -> int:

@@ -89,7 +89,5 @@ class DatasetRejectedError(LabelsnapError):
         return _rebuild_rejection, (self.message, self.remedy, self.code, self.result)
 
 
-def _rebuild_rejection(
-    message: str, remedy: str, code: str, result: dict[str, object] | None
-) -> DatasetRejectedError:
+def _rebuild_rejection(message: str, remedy: str, code: str, result: dict[str, object] | None) -> DatasetRejectedError:
     return DatasetRejectedError(message, remedy=remedy, code=code, result=result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from threading import Event
@@ -15,12 +14,7 @@ def serve(rows: int, directory: Path, port: int = 0, seed: int = 0, *, until: Ev
     """Prints what to export and which dataset file to use, then serves until Ctrl-C (or until ``until`` is set)."""
     with Sandbox(rows, seed, directory, port=port) as sandbox:
         dataset_file = sandbox.write_dataset_file(directory / "street-scenes.yaml")
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment().items()]
-        lines += [
-            f"# then: labelsnap refresh {shlex.quote(str(dataset_file))}",
-            f"# Labelbox stand-in at {sandbox.url}; Ctrl-C stops it",
-        ]
-        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.write(sandbox.instructions(dataset_file) + "\n")
         sys.stdout.flush()
         try:
             (until or Event()).wait()

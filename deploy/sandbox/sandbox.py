@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from contextlib import ExitStack
 from dataclasses import fields, replace
@@ -159,6 +160,15 @@ class Sandbox:
             "AWS_REGION": "us-east-1",
             "LABELSNAP_ALLOW_HOSTS": "127.0.0.1",
         }
+
+    def instructions(self, dataset_file: Path) -> str:
+        """What to paste into a shell, and what to run then."""
+        exports = [f"export {name}={shlex.quote(value)}" for name, value in self.environment().items()]
+        hints = [
+            f"# then: labelsnap refresh {shlex.quote(str(dataset_file))}",
+            f"# Labelbox stand-in at {self.url}; Ctrl-C stops it",
+        ]
+        return "\n".join((*exports, *hints))
 
     def write_dataset_file(self, path: Path, *, model_run: bool = False) -> Path:
         """Writes a dataset file for this project (or its model run) and returns its path."""

@@ -18,7 +18,7 @@ Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
 
 
-class BoundingBox(Struct, frozen=True):
+class BoundingBox(Struct, frozen=True, gc=False):
     """An axis-aligned box by its upper left corner and size, in pixels (``bounding_box``)."""
 
     left: float
@@ -27,26 +27,26 @@ class BoundingBox(Struct, frozen=True):
     height: float
 
 
-class Polygon(Struct, frozen=True):
+class Polygon(Struct, frozen=True, gc=False):
     """One ring (``polygon``). The first vertex usually stands again at the end; open rings occur; winding is mixed."""
 
     vertices: tuple[Position, ...]
 
 
-class Polyline(Struct, frozen=True):
+class Polyline(Struct, frozen=True, gc=False):
     """An open chain of vertices (``line``)."""
 
     vertices: tuple[Position, ...]
 
 
-class Point(Struct, frozen=True):
+class Point(Struct, frozen=True, gc=False):
     """A single position (``point``)."""
 
     x: float
     y: float
 
 
-class MaskReference(Struct, frozen=True):
+class MaskReference(Struct, frozen=True, gc=False):
     """Where a segmentation mask can be had: its own PNG, or its colour in the label's composite PNG, or both.
 
     ``url`` is the instance mask's; ``composite_url`` and ``color_rgb`` come together or not at all.
@@ -57,11 +57,12 @@ class MaskReference(Struct, frozen=True):
     color_rgb: Colour | None
 
 
-class Runs(Struct, frozen=True):
+class Runs(Struct, frozen=True, gc=False):
     """A mask's pixels as COCO run-length encoding, with what COCO derives from it.
 
     ``counts`` is COCO's compressed string over the column-major pixels of an image of ``height`` × ``width``, ``area``
-    counts pixels, ``bounding_box`` is the tight box [x, y, width, height] in pixels. Format: pycocotools, ``maskApi.c``.
+    counts pixels, ``bounding_box`` is the tight box [x, y, width, height] in pixels. Format: pycocotools,
+    ``maskApi.c``.
     """
 
     height: int
@@ -71,7 +72,7 @@ class Runs(Struct, frozen=True):
     bounding_box: tuple[int, int, int, int]
 
 
-class Mask(Struct, frozen=True):
+class Mask(Struct, frozen=True, gc=False):
     """A segmentation mask that was fetched and decoded, with the reference that it came from."""
 
     reference: MaskReference

@@ -1,10 +1,11 @@
 """One row of a Labelbox image export as typed, frozen values: what every later step works on.
 
 An export line is parsed to a ``Row`` (everything it holds) or refused as a ``Problem``; the dataset's policies choose
-from a ``Row`` what is published: a ``Record``, or an ``Excluded`` that names the policy. With its image at hand a record
-is a ``Sample``, which is what tables and training formats are written from.
+from a ``Row`` what is published: a ``Record``, or an ``Excluded`` that names the policy. With its image at hand a
+record is a ``Sample``, which is what tables and training formats are written from.
 
-Times are kept as the export spells them (RFC 3339). ``None`` means that the export did not say.
+Times are kept as the export spells them (RFC 3339). ``None`` means that the export did not say. Values hold no cycles,
+so that the garbage collector need not look at them (``gc=False``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tasks.records.geometry import Geometry
 JsonScalar: TypeAlias = str | int | float | bool | None
 
 
-class Option(Struct, frozen=True):
+class Option(Struct, frozen=True, gc=False):
     """A chosen answer of a radio or checklist question, with the questions nested below it."""
 
     feature_id: str | None
@@ -28,19 +29,19 @@ class Option(Struct, frozen=True):
     classifications: tuple[Classification, ...] = ()
 
 
-class RadioAnswer(Struct, frozen=True, tag="radio"):
+class RadioAnswer(Struct, frozen=True, gc=False, tag="radio"):
     """Exactly one option."""
 
     option: Option
 
 
-class ChecklistAnswer(Struct, frozen=True, tag="checklist"):
+class ChecklistAnswer(Struct, frozen=True, gc=False, tag="checklist"):
     """Any number of options, in the export's order."""
 
     options: tuple[Option, ...]
 
 
-class TextAnswer(Struct, frozen=True, tag="text"):
+class TextAnswer(Struct, frozen=True, gc=False, tag="text"):
     """Free text, with the questions nested below it."""
 
     content: str
@@ -50,7 +51,7 @@ class TextAnswer(Struct, frozen=True, tag="text"):
 Answer: TypeAlias = RadioAnswer | ChecklistAnswer | TextAnswer
 
 
-class Classification(Struct, frozen=True):
+class Classification(Struct, frozen=True, gc=False):
     """A question that was answered: on the image, on an object, or below another answer."""
 
     feature_id: str | None
@@ -60,7 +61,7 @@ class Classification(Struct, frozen=True):
     answer: Answer
 
 
-class Annotation(Struct, frozen=True):
+class Annotation(Struct, frozen=True, gc=False):
     """An object: a class (``name``, ``feature_schema_id``), a place in the image, and the questions answered about it.
 
     ``z_order`` is the object's position in the label's ``z_order`` list (0 lies lowest), where the export has one;
@@ -77,7 +78,7 @@ class Annotation(Struct, frozen=True):
     confidence: float | None = None
 
 
-class Relationship(Struct, frozen=True):
+class Relationship(Struct, frozen=True, gc=False):
     """A directed tie between two objects of one label, by their feature ids."""
 
     feature_id: str
@@ -89,13 +90,13 @@ class Relationship(Struct, frozen=True):
     classifications: tuple[Classification, ...] = ()
 
 
-class Review(Struct, frozen=True):
+class Review(Struct, frozen=True, gc=False):
     """One entry of ``label_details.reviews``, kept as canonical JSON: its shape is not documented."""
 
     json: str
 
 
-class LabelDetails(Struct, frozen=True):
+class LabelDetails(Struct, frozen=True, gc=False):
     """``label_details``."""
 
     created_at: str | None = None
@@ -105,7 +106,7 @@ class LabelDetails(Struct, frozen=True):
     reviews: tuple[Review, ...] = ()
 
 
-class PerformanceDetails(Struct, frozen=True):
+class PerformanceDetails(Struct, frozen=True, gc=False):
     """``performance_details``; ``consensus_score`` where the export has it."""
 
     seconds_to_create: float | None = None
@@ -114,7 +115,7 @@ class PerformanceDetails(Struct, frozen=True):
     consensus_score: float | None = None
 
 
-class Label(Struct, frozen=True):
+class Label(Struct, frozen=True, gc=False):
     """One labeller's (or one model's) work on one image.
 
     ``is_benchmark`` is true where the export marks the label as the benchmark reference.
@@ -131,7 +132,7 @@ class Label(Struct, frozen=True):
     is_benchmark: bool = False
 
 
-class DataRowDetails(Struct, frozen=True):
+class DataRowDetails(Struct, frozen=True, gc=False):
     """``data_row.details``."""
 
     dataset_id: str | None = None
@@ -142,7 +143,7 @@ class DataRowDetails(Struct, frozen=True):
     created_by: str | None = None
 
 
-class MediaAttributes(Struct, frozen=True):
+class MediaAttributes(Struct, frozen=True, gc=False):
     """``media_attributes`` as declared by the export: sizes in pixels; ``exif_rotation`` 1 to 8."""
 
     height: int | None = None
@@ -152,7 +153,7 @@ class MediaAttributes(Struct, frozen=True):
     asset_type: str | None = None
 
 
-class MetadataField(Struct, frozen=True):
+class MetadataField(Struct, frozen=True, gc=False):
     """One entry of ``metadata_fields``; a value that is no scalar is kept as canonical JSON with ``is_json`` true."""
 
     schema_id: str | None
@@ -162,7 +163,7 @@ class MetadataField(Struct, frozen=True):
     is_json: bool = False
 
 
-class Attachment(Struct, frozen=True):
+class Attachment(Struct, frozen=True, gc=False):
     """One entry of ``attachments``."""
 
     id: str | None
@@ -171,7 +172,7 @@ class Attachment(Struct, frozen=True):
     value: str | None
 
 
-class Embedding(Struct, frozen=True):
+class Embedding(Struct, frozen=True, gc=False):
     """One vector of one entry of ``embeddings``."""
 
     id: str | None
@@ -181,7 +182,7 @@ class Embedding(Struct, frozen=True):
     values: tuple[float, ...]
 
 
-class DataRow(Struct, frozen=True):
+class DataRow(Struct, frozen=True, gc=False):
     """The asset: its names, where its image lies, and what hangs on it whatever the project."""
 
     id: str
@@ -200,7 +201,7 @@ class DataRow(Struct, frozen=True):
         return self.global_key or self.external_id or self.id
 
 
-class WorkflowMove(Struct, frozen=True):
+class WorkflowMove(Struct, frozen=True, gc=False):
     """One entry of ``workflow_history``, newest first in the export."""
 
     action: str | None = None
@@ -212,7 +213,7 @@ class WorkflowMove(Struct, frozen=True):
     next_task_id: str | None = None
 
 
-class ProjectDetails(Struct, frozen=True):
+class ProjectDetails(Struct, frozen=True, gc=False):
     """``project_details`` of the project that was asked for."""
 
     ontology_id: str | None = None
@@ -227,7 +228,7 @@ class ProjectDetails(Struct, frozen=True):
     workflow_history: tuple[WorkflowMove, ...] = ()
 
 
-class ProjectEntry(Struct, frozen=True, tag="project"):
+class ProjectEntry(Struct, frozen=True, gc=False, tag="project"):
     """The labels of one row in one project: a value of the line's ``projects``."""
 
     id: str
@@ -236,7 +237,7 @@ class ProjectEntry(Struct, frozen=True, tag="project"):
     labels: tuple[Label, ...] = ()
 
 
-class ModelRunEntry(Struct, frozen=True, tag="model_run"):
+class ModelRunEntry(Struct, frozen=True, gc=False, tag="model_run"):
     """The labels and predictions of one row in one model run: a value of ``experiments[MODEL].runs``."""
 
     id: str
@@ -252,7 +253,7 @@ class ModelRunEntry(Struct, frozen=True, tag="model_run"):
 Entry: TypeAlias = ProjectEntry | ModelRunEntry
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """One export line, whole. ``fingerprint`` changes when, and only when, the row's content does.
 
     It is the sha256 (hex) of the line without what changes on every export: the task id in composite mask URLs and the
@@ -264,7 +265,7 @@ class Row(Struct, frozen=True):
     fingerprint: str
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """What the dataset's policies publish of a row: the asked-for entry, with the chosen labels only."""
 
     data_row: DataRow
@@ -272,14 +273,14 @@ class Record(Struct, frozen=True):
     fingerprint: str
 
 
-class Excluded(Struct, frozen=True):
+class Excluded(Struct, frozen=True, gc=False):
     """A row that a policy left out. ``policy`` is a key of the result's ``rows.excluded``."""
 
     data_row_id: str
     policy: str
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, gc=False):
     """A row that could not be used, by name: never the line itself, which is kept apart.
 
     ``line`` counts from 1 in the RESULT stream; ``path`` is the JSON path of what was wrong (``$`` is the whole line).
@@ -292,7 +293,7 @@ class Problem(Struct, frozen=True):
     reason: str
 
 
-class Image(Struct, frozen=True):
+class Image(Struct, frozen=True, gc=False):
     """The image of a sample as it stands in the snapshot.
 
     ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
@@ -307,7 +308,7 @@ class Image(Struct, frozen=True):
     size: int | None
 
 
-class Sample(Struct, frozen=True):
+class Sample(Struct, frozen=True, gc=False):
     """A record with its image, its masks decoded (no ``MaskReference`` is left) and its split."""
 
     record: Record

@@ -31,12 +31,12 @@ IMAGES_SCHEMA: Final = pa.schema(
 """A row an image. ``size`` bytes with ``sha256`` lie in the object ``pack`` from ``offset``; null: not copied."""
 
 
-def packed_images(table: Path, layout: Callable[[str, str], str]) -> Iterator[File]:
-    """Read one file of the table; the images that were copied, each under the path ``layout(split, file_name)``."""
+def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iterator[File]:
+    """Read one file of the table; the images that were copied, each under the path ``layout(split, file_name)`` unless that is None."""
     columns = ["split", "file_name", "sha256", "size", "pack", "offset"]
     with parquet.ParquetFile(table) as opened:
         for batch in opened.iter_batches(columns=columns):
             for row in batch.to_pylist():
-                if row["pack"] is not None:
-                    path = layout(row["split"], row["file_name"])
+                path = layout(row["split"], row["file_name"]) if row["pack"] is not None else None
+                if path is not None:
                     yield File(path, row["pack"], row["size"], row["sha256"], row["offset"])

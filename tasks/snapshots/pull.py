@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.snapshots.read import Snapshot
     from tasks.storage import ObjectStore
 
-    Layout = Callable[[str, str], str]
+    Layout = Callable[[str, str], str | None]
 
 RECEIPT: Final = "snapshot.json"
 FORMATS: Final = "formats/"
@@ -53,7 +53,7 @@ def pull(
     layout: Layout | None = None,
     on_progress: Callable[[PullReport], None] = lambda _: None,
 ) -> PullReport:
-    """Lay out a format's files, and the images where ``layout(split, file_name)`` says (none without it).
+    """Lay out a format's files, and the images where ``layout(split, file_name)`` says (None: nowhere).
 
     Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
     it stopped. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the snapshot does not hold,

@@ -7,6 +7,9 @@ import yaml
 from prefect.testing.utilities import prefect_test_harness
 
 from config.reading import load_dataset
+from tests.contracts.store_fixtures import aws, ceph_url
+
+__all__ = ["aws", "ceph_url"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,217 @@
+"""What a label holds, from the line's shapes to the model's: objects, relationships, answered questions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tasks.records import wire
+from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline
+from tasks.records.media import medium_of_kind, other_medium
+from tasks.records.model import (
+    Annotation,
+    Answer,
+    ChecklistAnswer,
+    Classification,
+    Option,
+    RadioAnswer,
+    Relationship,
+    TextAnswer,
+)
+from tasks.records.refusal import RefusedError, each, required
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+MAX_DEPTH = 100
+"""Questions nested deeper than this are refused (``too_deep``)."""
+
+RELATIONSHIP = "ImageUnidirectionalRelationship"
+
+_LARGEST_COLOUR = 255
+
+
+def classifications(questions: Sequence[wire.Classification] | None, depth: int = 1) -> tuple[Classification, ...]:
+    """Return answered questions, and those nested below their answers."""
+    if not questions:
+        return ()
+    if depth > MAX_DEPTH:
+        raise RefusedError("too_deep", f"Expected at most {MAX_DEPTH} questions below each other, found more.")
+    return each(questions, partial(_classification, depth=depth), "classifications")
+
+
+def _classification(question: wire.Classification, depth: int) -> Classification:
+    return Classification(
+        question.feature_id,
+        question.feature_schema_id,
+        required(question.name, "name"),
+        question.value,
+        _answer(question, depth),
+    )
+
+
+def _answer(question: wire.Classification, depth: int) -> Answer:
+    radio, checklist, text = question.radio_answer, question.checklist_answers, question.text_answer
+    answers = (radio is not None) + (checklist is not None) + (text is not None)
+    if answers != 1:
+        code = "ambiguous_answer" if answers else "missing_answer"
+        raise RefusedError(code, "Expected exactly one of radio_answer, checklist_answers and text_answer.")
+    if checklist is not None:
+        return ChecklistAnswer(each(checklist, partial(_option, depth=depth), "checklist_answers"))
+    try:
+        return RadioAnswer(_option(radio, depth)) if radio is not None else _text(text or wire.Text(), depth)
+    except RefusedError as refused:
+        raise refused.below("text_answer" if radio is None else "radio_answer") from None
+
+
+def _text(text: wire.Text, depth: int) -> TextAnswer:
+    if text.content is None:
+        raise RefusedError("missing_answer", "Expected text, found none.", "content")
+    return TextAnswer(text.content, classifications(text.classifications, depth + 1))
+
+
+def _option(option: wire.Option, depth: int) -> Option:
+    return Option(
+        option.feature_id,
+        option.feature_schema_id,
+        required(option.name, "name"),
+        option.value,
+        classifications(option.classifications, depth + 1),
+    )
+
+
+def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
+    """Return the objects of a label; relationships among them (as in exports of 2023) are left to ``relationships``."""
+    positions = {feature_id: position for position, feature_id in enumerate(z_order or ())}
+    made = each(found, partial(_annotation, positions=positions), "objects")
+    return tuple([annotation for annotation in made if annotation is not None])
+
+
+def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation | None:
+    if found.annotation_kind == RELATIONSHIP:
+        return None
+    feature_id = required(found.feature_id, "feature_id")
+    return Annotation(
+        feature_id,
+        found.feature_schema_id,
+        required(found.name, "name"),
+        found.value,
+        _geometry(found),
+        classifications(found.classifications),
+        positions.get(feature_id),
+        found.confidence,
+    )
+
+
+def _geometry(found: wire.Object) -> Geometry:
+    make = _GEOMETRIES.get(found.annotation_kind or "")
+    if make is None:
+        code = medium_of_kind(found.annotation_kind)
+        if code:
+            raise other_medium(code, "annotation_kind")
+        known = ", ".join([*_GEOMETRIES, RELATIONSHIP])
+        raise RefusedError("unknown_annotation_kind", f"Expected one of {known}; found another.", "annotation_kind")
+    return make(found)
+
+
+def _missing(name: str) -> RefusedError:
+    return RefusedError("missing_geometry", f"Expected the object's {name}, found none.", name)
+
+
+def _box(found: wire.Object) -> BoundingBox:
+    if found.bounding_box is None:
+        raise _missing("bounding_box")
+    return found.bounding_box
+
+
+def _polygon(found: wire.Object) -> Polygon:
+    if not found.polygon:
+        raise _missing("polygon")
+    return Polygon(tuple([(vertex.x, vertex.y) for vertex in found.polygon]))
+
+
+def _polyline(found: wire.Object) -> Polyline:
+    if not found.line:
+        raise _missing("line")
+    return Polyline(tuple([(vertex.x, vertex.y) for vertex in found.line]))
+
+
+def _point(found: wire.Object) -> Point:
+    if found.point is None:
+        raise _missing("point")
+    return found.point
+
+
+def _mask(found: wire.Object) -> MaskReference:
+    url = (found.mask and found.mask.url) or None
+    composite = found.composite_mask
+    if composite is None or not (composite.url or composite.color_rgb):
+        if url is None:
+            raise _missing("mask")
+        return MaskReference(url, None, None)
+    colour = composite.color_rgb
+    if colour is None or not 0 <= min(colour) <= max(colour) <= _LARGEST_COLOUR:
+        raise RefusedError("bad_color", "Expected three integers from 0 to 255.", "composite_mask.color_rgb")
+    return MaskReference(url, required(composite.url, "url", "missing_geometry"), colour)
+
+
+_GEOMETRIES: Mapping[str, Callable[[wire.Object], Geometry]] = {
+    "ImageBoundingBox": _box,
+    "ImagePolygon": _polygon,
+    "ImagePolyline": _polyline,
+    "ImagePoint": _point,
+    "ImageSegmentationMask": _mask,
+}
+
+
+def relationships(label: wire.Annotations) -> tuple[Relationship, ...]:
+    """Return the relationships of a label, each once: exports of 2023 list them among ``objects`` as well."""
+    listed = each(label.relationships, _relationship, "relationships")
+    known = {relationship.feature_id: relationship for relationship in listed}
+    if len(known) < len(listed):
+        raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found one twice.", "relationships")
+    if RELATIONSHIP not in [found.annotation_kind for found in label.objects or ()]:
+        return listed
+    among = each(label.objects, partial(_second_standing, known=known), "objects")
+    alone = [relationship for relationship in among if relationship is not None]
+    return (*listed, *alone)
+
+
+def _second_standing(found: wire.Object, known: Mapping[str, Relationship]) -> Relationship | None:
+    """Return a relationship that stands among the objects only; None for an object or a copy of a known one."""
+    if found.annotation_kind != RELATIONSHIP:
+        return None
+    ends, first = found.unidirectional_relationship, known.get(found.feature_id or "")
+    if first is None:
+        return _relationship(found)
+    if ends is not None and (ends.source, ends.target) != (first.source, first.target):
+        raise RefusedError(
+            "duplicate_feature_id", "Expected one relationship of this feature_id, found two that differ."
+        )
+    return None
+
+
+def _relationship(found: wire.Object) -> Relationship:
+    if found.annotation_kind != RELATIONSHIP:
+        raise RefusedError("unknown_annotation_kind", f"Expected {RELATIONSHIP}, found another.", "annotation_kind")
+    ends = found.unidirectional_relationship
+    if ends is None or not ends.source or not ends.target:
+        raise _missing("unidirectional_relationship")
+    return Relationship(
+        required(found.feature_id, "feature_id"),
+        found.feature_schema_id,
+        required(found.name, "name"),
+        found.value,
+        ends.source,
+        ends.target,
+        classifications(found.classifications),
+    )
+
+
+def check_unique(annotations: Sequence[Annotation], ties: Sequence[Relationship]) -> None:
+    """Refuse a label in which two objects, or an object and a relationship, carry one feature id."""
+    ids = {annotation.feature_id for annotation in annotations}
+    if len(ids) < len(annotations) or not ids.isdisjoint([tie.feature_id for tie in ties]):
+        raise RefusedError(
+            "duplicate_feature_id", "Expected each feature_id once in a label, found one twice.", "objects"
+        )

@@ -1,0 +1,84 @@
+"""Lists of frozen values ↔ Arrow arrays, column by column: a struct column has the fields of the value's type."""
+
+from __future__ import annotations
+
+from itertools import accumulate, chain, pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Value = TypeVar("Value", bound=Struct)
+
+
+def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """Return values as an array of a type: anything with attributes for a struct, sequences of it for a list."""
+    if pa.types.is_struct(kind):
+        return struct_array(values, kind)
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        items = struct_array(list(chain.from_iterable(value for value in values if value)), kind.value_type)
+        return list_array(values, items, kind)
+    return pa.array(values, kind)
+
+
+def struct_array(values: Sequence[Any], kind: pa.StructType) -> pa.Array:
+    """Return values as a struct array, a null for each None."""
+    nulls = [value is None for value in values]
+    missing = any(nulls)
+    children = []
+    for field in kind:
+        get = attrgetter(field.name)
+        found = [None if value is None else get(value) for value in values] if missing else list(map(get, values))
+        children.append(array(found, field.type))
+    return pa.StructArray.from_arrays(children, fields=list(kind), mask=pa.array(nulls) if missing else None)
+
+
+def list_array(values: Sequence[Any], items: pa.Array, kind: pa.ListType) -> pa.Array:
+    """Return a list array from all items in one array, divided as ``values`` are; a null for each None."""
+    offsets = pa.array(list(accumulate([len(value) if value else 0 for value in values], initial=0)), pa.int32())
+    nulls = [value is None for value in values]
+    return pa.ListArray.from_arrays(offsets, items, type=kind, mask=pa.array(nulls) if any(nulls) else None)
+
+
+def structs(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value | None]:
+    """Return a struct array as values of a type, None for each null; ``nested`` are the types of lists of structs.
+
+    The struct's fields are the type's first ones, in order; a field of bytes is ASCII text in the array.
+    """
+    kinds = [field.type for field in fields(cls)]
+    children = [
+        _child(column.field(index), kinds[index], nested.get(field.name)) for index, field in enumerate(column.type)
+    ]
+    valid = column.is_valid().to_pylist()
+    return [cls(*row) if present else None for present, row in zip(valid, zip(*children, strict=True), strict=True)]
+
+
+def _child(column: pa.Array, kind: Any, nested: type[Struct] | None) -> list[Any]:
+    if nested:
+        return lists(column, nested)
+    return plain(column.cast(pa.binary()) if kind is bytes else column)
+
+
+def lists(column: pa.Array, cls: type[Struct]) -> list[Any]:
+    """Return an array of lists of structs as tuples of values, None for each null."""
+    return divided(column, structs(column.flatten(), cls))
+
+
+def divided(column: pa.Array, items: Sequence[Any]) -> list[Any]:
+    """Return the items of a list array's flat values as one tuple a list, None for each null."""
+    ends = list(accumulate([length or 0 for length in column.value_lengths().to_pylist()], initial=0))
+    found = [tuple(items[start:end]) for start, end in pairwise(ends)]
+    return [item if valid else None for item, valid in zip(found, column.is_valid().to_pylist(), strict=True)]
+
+
+def plain(column: pa.Array) -> list[Any]:
+    """Return an array's values, with a tuple for each list."""
+    if pa.types.is_nested(column.type):
+        return [None if value is None else tuple(value) for value in column.to_pylist()]
+    found: list[Any] = column.to_pylist()
+    return found

@@ -1,0 +1,81 @@
+"""How many annotations a record holds, by the kinds of the project's contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline
+from tasks.records.model import (
+    Answer,
+    ChecklistAnswer,
+    Classification,
+    ModelRunEntry,
+    Option,
+    RadioAnswer,
+    TextAnswer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tasks.records.model import Label, Record
+
+KINDS: Final = ("bounding_box", "polygon", "polyline", "point", "mask", "relationship", "radio", "checklist", "text")
+"""Every kind of annotation: objects, relationships, and answered questions."""
+
+_KIND_OF: Final[dict[type[Geometry | Answer], str]] = {
+    BoundingBox: "bounding_box",
+    Polygon: "polygon",
+    Polyline: "polyline",
+    Point: "point",
+    Mask: "mask",
+    MaskReference: "mask",
+    RadioAnswer: "radio",
+    ChecklistAnswer: "checklist",
+    TextAnswer: "text",
+}
+
+
+def kind_of(value: Geometry | Answer) -> str:
+    """Return the kind of an object by its geometry, or of an answered question by its answer."""
+    return _KIND_OF[type(value)]
+
+
+def count_labels(record: Record) -> Counter[str]:
+    """Count the annotations of a record's labels; kinds that do not occur are left out."""
+    return count(record.entry.labels)
+
+
+def count_predictions(record: Record) -> Counter[str]:
+    """Count the annotations of a model run's predictions; none for a project."""
+    return count(record.entry.predictions) if isinstance(record.entry, ModelRunEntry) else Counter()
+
+
+def count(labels: Iterable[Label]) -> Counter[str]:
+    """Count annotations by kind: each object and relationship, and each answered question at any depth, once."""
+    counts: Counter[str] = Counter()
+    questions: list[Classification] = []
+    for label in labels:
+        counts.update([kind_of(annotation.geometry) for annotation in label.annotations])
+        questions += label.classifications
+        for annotation in label.annotations:
+            questions += annotation.classifications
+        for relationship in label.relationships:
+            questions += relationship.classifications
+        if label.relationships:
+            counts["relationship"] += len(label.relationships)
+    while questions:
+        question = questions.pop()
+        counts[kind_of(question.answer)] += 1
+        parts: tuple[Option | TextAnswer, ...] = parts_of(question.answer)
+        for part in parts:
+            questions += part.classifications
+    return counts
+
+
+def parts_of(answer: Answer) -> tuple[Option | TextAnswer, ...]:
+    """Return what further questions can hang on: the chosen options, or the text itself."""
+    if isinstance(answer, RadioAnswer):
+        return (answer.option,)
+    return answer.options if isinstance(answer, ChecklistAnswer) else (answer,)

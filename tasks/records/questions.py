@@ -1,0 +1,70 @@
+"""Nested answers ↔ a flat list of answered questions, each naming what it hangs on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tasks.records.counts import parts_of
+from tasks.records.model import ChecklistAnswer, Classification, Option, RadioAnswer, TextAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tasks.records.model import Answer, Label
+
+Owner = tuple[str, int | None, int | None]
+"""What a question is about: ("image", None, None), ("object" or "relationship", its index, None), or ("answer", the
+index of the question above, the index of the option)."""
+
+IMAGE: Owner = ("image", None, None)
+
+
+class Question(Struct, frozen=True):
+    """An answered question without those below it. ``owner_feature_id`` is the object's, relationship's or option's."""
+
+    owner: Owner
+    owner_feature_id: str | None
+    classification: Classification
+
+
+def questions_of(label: Label) -> list[Question]:
+    """Return every question of a label, at any depth, after the one that it hangs on; the order of siblings is kept."""
+    found = [Question(IMAGE, None, each) for each in label.classifications]
+    for index, held in enumerate(label.annotations):
+        found += [Question(("object", index, None), held.feature_id, each) for each in held.classifications]
+    for index, tie in enumerate(label.relationships):
+        found += [Question(("relationship", index, None), tie.feature_id, each) for each in tie.classifications]
+    for index, question in enumerate(found):
+        parts: tuple[Option | TextAnswer, ...] = parts_of(question.classification.answer)
+        for option, part in enumerate(parts):
+            above = part.feature_id if isinstance(part, Option) else question.classification.feature_id
+            found += [Question(("answer", index, option), above, each) for each in part.classifications]
+    return found
+
+
+def nested(questions: Sequence[tuple[Owner, Classification]]) -> Mapping[Owner, tuple[Classification, ...]]:
+    """Return the questions of a label by owner, with those below put back: the inverse of ``questions_of``.
+
+    ``questions`` stand in the order of ``questions_of``, their answers without questions below.
+    """
+    below: defaultdict[Owner, list[Classification]] = defaultdict(list)
+    for index in range(len(questions) - 1, -1, -1):
+        owner, bare = questions[index]
+        parts = [
+            tuple(reversed(below.get(("answer", index, option), ()))) for option in range(len(parts_of(bare.answer)))
+        ]
+        below[owner].append(replace(bare, answer=_with_parts(bare.answer, parts)) if any(parts) else bare)
+    return {owner: tuple(reversed(found)) for owner, found in below.items()}
+
+
+def _with_parts(answer: Answer, parts: Sequence[tuple[Classification, ...]]) -> Answer:
+    if isinstance(answer, TextAnswer):
+        return TextAnswer(answer.content, parts[0])
+    if isinstance(answer, RadioAnswer):
+        return RadioAnswer(replace(answer.option, classifications=parts[0]))
+    options = zip(answer.options, parts, strict=True)
+    return ChecklistAnswer(tuple([replace(option, classifications=below) for option, below in options]))

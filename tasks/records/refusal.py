@@ -1,0 +1,52 @@
+"""How parsing says no: a code, a JSON path and a reason, collected on the way out of a line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class RefusedError(Exception):
+    """A part of a line cannot be used. It never leaves this package: ``parse`` turns it into a ``Problem``."""
+
+    def __init__(self, code: str, reason: str, path: str = "") -> None:
+        super().__init__(code, reason, path)
+        self.code = code
+        self.reason = reason
+        self.path = path
+
+    def below(self, parent: str) -> RefusedError:
+        """Return the same refusal as seen from ``parent``, one step nearer to the line's root."""
+        return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
+
+
+def each(items: Iterable[Given] | None, make: Callable[[Given], Made], name: str) -> tuple[Made, ...]:
+    """Make one value of each item; a refusal says which entry of the list ``name`` it was."""
+    if not items:
+        return ()
+    made: list[Made] = []
+    try:
+        for item in items:
+            made.append(make(item))  # noqa: PERF401 - the length tells which item was refused
+    except RefusedError as refused:
+        raise refused.below(f"{name}[{len(made)}]") from None
+    return tuple(made)
+
+
+def required(value: str | None, name: str, code: str | None = None) -> str:
+    """Return a text that must be there and not be empty; the refusal's code is ``missing_NAME`` unless given."""
+    if not value:
+        raise RefusedError(code or f"missing_{name}", f"Expected {name} as text, found none.", name)
+    return value
+
+
+def canonical_json(value: Any) -> str:
+    """Return a decoded JSON value as JSON with sorted keys and no blanks: one text for one value."""
+    return msgspec.json.encode(value, order="sorted").decode()

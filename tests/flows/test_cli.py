@@ -1,0 +1,152 @@
+"""The command line: what is printed where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from deploy.sandbox import Sandbox
+from flows import cli
+from flows.console import PlainProgress
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+@pytest.fixture
+def labelsnap(monkeypatch, capsys):
+    """Runs a command line in this process; gives (exit status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["labelsnap", *map(str, arguments)])
+        for name in cli.QUIET_PREFECT:
+            monkeypatch.setenv(name, "test")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        output = capsys.readouterr()
+        return left.value.code or 0, output.out, output.err
+
+    return run
+
+
+def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
+    """The commands in the order of the README, each giving one JSON object on standard output."""
+    path = dataset_file()
+    url = f"file://{tmp_path}/store/street-scenes"
+    status, output, _ = labelsnap("snapshots", "list", url, "--json")
+    assert (status, json.loads(output)) == (0, {"versions": []})
+
+    status, output, errors = labelsnap("refresh", path, "--json")
+    result = json.loads(output)
+    assert status == 0
+    assert result["ref"] == f"{url}@1"
+    assert "masks and images (rows)" in errors
+
+    status, output, _ = labelsnap("refresh", path)
+    assert status == 0
+    assert output.startswith(f"unchanged: {url}@1")
+
+    versions = json.loads(labelsnap("snapshots", "list", url, "--json")[1])["versions"]
+    assert [(each["version"], each["rows"]) for each in versions] == [(1, result["rows"]["published"])]
+    shown = json.loads(labelsnap("snapshots", "show", f"{url}@latest", "--json")[1])
+    assert shown["version"] == 1
+    assert shown["result"]["annotations"] == result["annotations"]
+
+    status, output, _ = labelsnap("pull", url, "--format", "coco", tmp_path / "tree", "--json")
+    assert status == 0
+    assert json.loads(output)["kept"] == 0
+    assert json.loads((tmp_path / "tree" / "snapshot.json").read_bytes())["version"] == 1
+
+
+def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
+    """Without --json people get lines to read."""
+    url = f"file://{tmp_path}/store/street-scenes"
+    assert "no versions yet" in labelsnap("snapshots", "list", url)[1]
+    assert "exported" in labelsnap("refresh", dataset_file())[1]
+    assert "rows" in labelsnap("snapshots", "list", url)[1]
+    assert "composite masks" in labelsnap("snapshots", "show", url)[1]
+    assert "files" in labelsnap("pull", url, "--format", "raw", tmp_path / "raw")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (("refresh", "no-such-file.yaml"), 2, "no_dataset_file"),
+        (("refresh",), 2, "usage"),
+        (("refreshh",), 2, "usage"),
+        (("pull", "file:///nowhere/at/all@12", "--format", "coco", "tree"), 2, "unknown_version"),
+        (("snapshots", "show", "s3://bucket/data@"), 2, "ref"),
+        (("snapshots", "show", "ftp://example.org/x"), 2, "store_url"),
+        (("snapshots", "list", "s3://no-such-bucket/labelsnap/x"), 4, None),
+    ],
+)
+def test_wrong_use_has_its_exit_status(labelsnap, sandbox, arguments, status, code):
+    """Each error is one JSON object with code, message and remedy, and the contract's exit status."""
+    found, output, _ = labelsnap(*arguments, "--json")
+    error = json.loads(output)["error"]
+    assert found == status
+    assert set(error) == {"code", "message", "remedy"}
+    assert code is None or error["code"] == code
+
+
+def test_an_unknown_format_is_named_with_those_there_are(labelsnap, sandbox, dataset_file, tmp_path):
+    """Status 2, and the formats that the snapshot holds."""
+    labelsnap("refresh", dataset_file())
+    status, _, errors = labelsnap("pull", f"file://{tmp_path}/store/street-scenes", "--format", "yolo", tmp_path / "t")
+    assert status == 2
+    assert "coco, parquet, raw" in errors
+
+
+def test_a_wrong_key_ends_with_status_3(labelsnap, sandbox, dataset_file, monkeypatch):
+    """The message goes to standard error with the remedy below it, and nothing to standard output."""
+    monkeypatch.setenv("LABELBOX_API_KEY", "wrong")
+    status, output, errors = labelsnap("refresh", dataset_file())
+    assert (status, output) == (3, "")
+    assert "→ Check LABELBOX_API_KEY" in errors
+
+
+def test_a_store_that_says_no_ends_with_status_4(labelsnap, sandbox, dataset_file):
+    """A bucket that does not exist is the store's refusal."""
+    assert labelsnap("refresh", dataset_file(store="s3://no-such-bucket/labelsnap"))[0] == 4
+
+
+def test_a_rejected_result_ends_with_status_5_and_is_printed_whole(labelsnap, sandbox, dataset_file):
+    """The result says that nothing was published, and why."""
+    sandbox.settings.odd_lines = ("not_json",)
+    status, output, _ = labelsnap("refresh", dataset_file(problems={"max_share": 0}), "--json")
+    result = json.loads(output)
+    assert status == 5
+    assert (result["published"], result["reason"]) == (False, "too_many_problems")
+    assert result["rows"]["problems"] == 1
+
+
+def test_the_demo_shows_where_to_look(labelsnap, prefect_server, tmp_path, monkeypatch):
+    """Sandbox up, two refreshes, a tree: everything is named in the output."""
+    for name in Sandbox.environment.__annotations__:
+        monkeypatch.delenv(name, raising=False)
+    status, output, _ = labelsnap("demo", "--rows", 6, "--dir", tmp_path / "demo")
+    assert status == 0
+    assert "published: s3://datasets/labelsnap/street-scenes@1" in output
+    assert "A second refresh: unchanged" in output
+    assert (tmp_path / "demo" / "coco" / "annotations" / "instances_train.json").is_file()
+
+
+def test_plain_progress_is_a_few_lines_a_stage(capsys):
+    """A thousand reports make five lines."""
+    shown = PlainProgress()
+    for done in range(1001):
+        shown.show("rows", done, 1000)
+    assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+COMMANDS = [("demo",), ("sandbox",), ("refresh",), ("pull",), ("snapshots",), ("snapshots", "list"), ("snapshots", "show")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(labelsnap, command):
+    """The example is a whole command line."""
+    status, output, _ = labelsnap(*command, "--help")
+    assert status == 0
+    assert command == ("snapshots",) or f"labelsnap {' '.join(command)}" in output

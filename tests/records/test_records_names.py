@@ -1,0 +1,65 @@
+"""File names of images: readable, safe, unique."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.records.model import DataRow, MediaAttributes
+from tasks.records.names import file_name
+
+
+def named(key: Any, row_id: Any = "clabc123", mime_type: Any = "image/jpeg") -> Any:
+    """The file name of a row."""
+    return file_name(DataRow(row_id, key, None, "u", None, MediaAttributes()), mime_type)
+
+
+@pytest.mark.parametrize(
+    ("key", "mime_type", "expected"),
+    [
+        ("IMG1293", "image/jpeg", "IMG1293-clabc123.jpg"),
+        ("photo.JPG", "image/jpg", "photo-clabc123.jpg"),
+        ("x.png.jpg", "image/png", "x_png-clabc123.png"),
+        ("contradicts.png", "image/jpeg", "contradicts-clabc123.jpg"),
+        ("a b, c.tif", "image/tiff", "a_b_c-clabc123.tif"),
+        ("../../etc/passwd", "image/png", "etc_passwd-clabc123.png"),
+        ("a/b.png", "image/png", "a_b-clabc123.png"),
+        ("-rf", "image/png", "rf-clabc123.png"),
+        ("Größe.webp", "image/webp", "Groe-clabc123.webp"),
+        ("幅", "IMAGE/PNG", "clabc123.png"),
+        ("con", "image/x-new", "con-clabc123.img"),
+        ("k" * 100, "image/png", "k" * 60 + "-clabc123.png"),
+    ],
+)
+def test_readable_names(key: Any, mime_type: Any, expected: Any) -> None:
+    """The row's key stays readable, and the extension is that of the image's real type."""
+    assert named(key, mime_type=mime_type) == expected
+
+
+def test_ids_that_are_no_plain_names() -> None:
+    """An id with dashes, capitals or anything else gets a digest, so that no two ids meet in one name."""
+    upper, lower = named("a", "CLX1"), named("a", "clx1")
+    assert upper.lower() != lower
+    assert re.fullmatch(r"a-clx1_[0-9a-f]{12}\.jpg", upper)
+    assert re.fullmatch(r"a-[0-9a-f]{12}\.jpg", named("a", "../"))
+    assert named("a-b", "c") != named("a", "b-c")
+
+
+anything = st.text(min_size=1, max_size=100)
+
+
+@given(anything, anything)
+def test_names_are_safe(key: Any, row_id: Any) -> None:
+    """Whatever the key and the id: one plain file name, no path, one dot, not too long."""
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,130}\.jpg", named(key, row_id))
+
+
+@given(anything, anything, anything, anything)
+def test_names_are_unique(key: Any, other_key: Any, row_id: Any, other_id: Any) -> None:
+    """Two ids never share a name, also where case is ignored."""
+    if row_id != other_id:
+        assert named(key, row_id).lower() != named(other_key, other_id).lower()

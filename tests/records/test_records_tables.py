@@ -1,0 +1,169 @@
+"""The canonical tables: the same samples come back, and the same content gives the same bytes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from pyarrow import parquet
+from records_lines import MODEL_RUN, PROJECT, published, reference_row
+from records_strategies import sample_lists
+
+from tasks.records.classes import Class, ClassRegistry
+from tasks.records.geometry import Mask, MaskReference, Runs
+from tasks.records.model import Image, ModelRunEntry, Problem, Sample
+from tasks.records.policy import Policy
+from tasks.records.schema import SCHEMAS
+from tasks.records.tables import (
+    classes_of,
+    classes_table,
+    from_tables,
+    problems_of,
+    problems_table,
+    to_tables,
+    write_table,
+)
+
+
+def by_row(samples: Any) -> Any:
+    """Samples in the canonical order."""
+    return sorted(samples, key=lambda sample: sample.record.data_row.id)
+
+
+def project_sample(row_id: Any = "row1") -> Any:
+    """The reference document's project row under another id."""
+    record = published(reference_row("project_row"), Policy("project", PROJECT))
+    record = replace(record, data_row=replace(record.data_row, id=row_id))
+    return Sample(record, Image("a.jpg", 2560, 1707, "image/jpeg", "0" * 64, 9), "val")
+
+
+@given(sample_lists())
+@settings(max_examples=60, deadline=None)
+def test_samples_come_back_from_tables(samples: Any) -> None:
+    """Every sample that the model can express is the same after the tables."""
+    assert list(from_tables(to_tables(samples))) == by_row(samples)
+
+
+@given(sample_lists())
+@settings(max_examples=15, deadline=None)
+def test_samples_come_back_from_parquet(samples: Any) -> None:
+    """Every sample is the same after Parquet, and the tables of no samples are valid too."""
+    tables = {name: parquet.read_table(BytesIO(write_table(table))) for name, table in to_tables(samples).items()}
+    assert {name: table.schema for name, table in tables.items()} == SCHEMAS
+    assert list(from_tables(tables)) == by_row(samples)
+
+
+@given(st.permutations([project_sample(f"row{number}") for number in range(4)]))
+@settings(max_examples=10, deadline=None)
+def test_bytes_do_not_depend_on_the_order_of_samples(samples: Any) -> None:
+    """Tables are ordered by data row, so that the same samples give the same bytes."""
+    ordered = to_tables(by_row(samples))
+    assert {name: write_table(table) for name, table in to_tables(samples).items()} == {
+        name: write_table(table) for name, table in ordered.items()
+    }
+
+
+def test_bytes_do_not_depend_on_chunks() -> None:
+    """A table that was put together of parts is written as the table in one part."""
+    table = to_tables([project_sample()])["annotations"]
+    parts = pa.concat_tables([table.slice(0, 5), table.slice(5)])
+    assert write_table(parts) == write_table(table)
+
+
+def test_tables_read_in_parts_and_from_slices() -> None:
+    """Tables in several chunks, and slices of a larger table, are read like whole ones."""
+    samples = [project_sample("row1"), project_sample("row2")]
+    whole = to_tables(samples)
+    joined = {name: pa.concat_tables([table.slice(0, 1), table.slice(1)]) for name, table in whole.items()}
+    assert list(from_tables(joined)) == samples
+    second = {name: table.filter(pa.compute.field("data_row_id") == "row2") for name, table in whole.items()}
+    assert list(from_tables(second)) == samples[1:]
+    half = {name: table.slice(table.num_rows // 2) for name, table in whole.items()}
+    assert list(from_tables(half)) == samples[1:]
+
+
+def test_other_tables_are_left_alone() -> None:
+    """Tables of other names beside the canonical ones do not disturb."""
+    tables = to_tables([project_sample()]) | {"images": pa.table({"a": [1]})}
+    assert len(list(from_tables(tables))) == 1
+
+
+def test_two_samples_of_one_row_are_refused() -> None:
+    """A data row stands in the tables once."""
+    with pytest.raises(ValueError, match="once"):
+        to_tables([project_sample(), project_sample()])
+
+
+def test_decoded_masks_in_columns() -> None:
+    """A mask's runs stand in typed columns: counts as text, area, size and box as integers."""
+    made = project_sample()
+    (label,) = made.record.entry.labels
+    runs = Runs(1707, 2560, b"PPYo1", 12, (3, 4, 5, 6))
+    objects = tuple(
+        replace(each, geometry=Mask(each.geometry, runs)) if isinstance(each.geometry, MaskReference) else each
+        for each in label.annotations
+    )
+    entry = replace(made.record.entry, labels=(replace(label, annotations=objects),))
+    made = replace(made, record=replace(made.record, entry=entry))
+    tables = to_tables([made])
+    masks = [row for row in tables["annotations"].to_pylist() if row["kind"] == "mask"]
+    assert [row["mask"] for row in masks] == [
+        {"height": 1707, "width": 2560, "counts": "PPYo1", "area": 12, "bounding_box": [3, 4, 5, 6]}
+    ] * 5
+    assert list(from_tables(tables)) == [made]
+
+
+def test_rows_without_labels_stay() -> None:
+    """A row that nobody labelled is a row of ``data_rows``."""
+    made = project_sample()
+    made = replace(made, record=replace(made.record, entry=replace(made.record.entry, labels=())))
+    tables = to_tables([made])
+    assert (tables["data_rows"].num_rows, tables["labels"].num_rows) == (1, 0)
+    assert list(from_tables(tables)) == [made]
+
+
+def test_labels_and_predictions_of_one_id_stay_apart() -> None:
+    """In the reference document a label and a prediction carry one id; the tables tell them apart by origin."""
+    record = published(reference_row("model_run_row"), Policy("model_run", MODEL_RUN))
+    assert isinstance(record.entry, ModelRunEntry)
+    assert record.entry.labels[0].id == record.entry.predictions[0].id
+    tables = to_tables([Sample(record, Image("a.jpg", 1, 1, "image/jpeg", None, None), "test")])
+    assert (tables["annotations"].num_rows, tables["predictions"].num_rows) == (7, 6)
+    assert tables["labels"].column("origin").to_pylist() == ["label", "prediction"]
+
+
+def test_questions_name_what_they_hang_on() -> None:
+    """A nested question names the question above by its index and the answer by its feature id."""
+    questions = to_tables([project_sample()])["classifications"].to_pylist()
+    below = next(each for each in questions if each["name"] == "sub_checklist_question")
+    above = questions[below["owner_index"]]
+    assert (below["owner"], below["owner_feature_id"], above["name"]) == (
+        "answer",
+        "clur5tlyr1n3207dc4u4nfg08",
+        "nested_checklist_question",
+    )
+    about = next(each for each in questions if each["name"] == "sub_radio_question" and each["owner"] == "object")
+    assert (about["owner_index"], about["owner_feature_id"]) == (2, "clur5tlyr1n2h07dc1pxnhoj3")
+
+
+def test_classes_come_back() -> None:
+    """A registry is the same after its table, merged names and tombstones included."""
+    registry = ClassRegistry(
+        (Class(1, "s1", "car", ("auto",), kinds=("mask",)), Class(2, None, "car", removed=True), Class(3, "s3", "bus")),
+        ("car",),
+    )
+    table = classes_table(registry)
+    assert classes_of(parquet.read_table(BytesIO(write_table(table)))) == registry
+    assert table.column("unique_name").to_pylist() == ["car", "car_2", "bus"]
+    assert classes_of(classes_table(ClassRegistry())) == ClassRegistry()
+
+
+def test_problems_come_back() -> None:
+    """Problems are the same after their table, in their order."""
+    problems = [Problem(3, "row1", "$.a", "wrong_type", "why"), Problem(1, None, "$", "not_json", "why")]
+    assert problems_of(parquet.read_table(BytesIO(write_table(problems_table(problems))))) == problems
