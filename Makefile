@@ -27,10 +27,10 @@ check: install  ## Lint, format, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: check  ## The checks and the fast tests, with coverage
-	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term --cov-fail-under=90
 
 test-slow: install  ## The slow tests and those against real servers; they say which server is missing
-	$(BIN)/pytest -n $(JOBS) -m "slow or integration"
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow or integration"
 
 bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
 	$(BIN)/python -m tests.benchmarks

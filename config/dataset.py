@@ -10,11 +10,11 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+from tasks.formats.registry import format_of
 from tasks.records.policy import Policy
 from tasks.records.splits import Split as SplitRule
 from tasks.records.splits import check_group_by
-
-from tasks.formats.registry import format_of
 
 WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
 

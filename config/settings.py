@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=min(4, os.cpu_count() or 1), ge=1, le=256, description="Buckets built side by side")
     download_threads: int = Field(default=16, ge=1, le=256, description="Connections of one bucket")
-    rows_per_bucket: int = Field(default=256, ge=1, description="The unit of parallel work, of resume and of reuse")
+    rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
     export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
     max_image_bytes: int = Field(default=200_000_000, ge=1, description="A larger image is a named problem")

@@ -14,6 +14,7 @@ PACKAGES = ("flows", "tasks", "config", "deploy")
 
 
 def lint_imports(root):
+    """What the check says of a copy of the project."""
     command = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(  # noqa: S603 - our own tool
         [command, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(root)}
@@ -65,6 +66,7 @@ def test_no_flow_file_shadows_a_package(path):
 
 
 def source_files():
+    """Every Python file of the product and its sandbox."""
     return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 

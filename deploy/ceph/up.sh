@@ -105,16 +105,16 @@ trap '[ $? -eq 0 ] || tail -n 20 "$dir/log/up.log" >&3' EXIT
 [ -s "$conf" ] || write_conf
 grep -q "endpoint=127.0.0.1:$port\$" "$conf" || { echo "$dir belongs to another port than $port"; exit 2; }
 [ -d "$dir/mon/a" ] || make_monitor
-running mon.a || ceph-mon -c "$conf" -i a "${as_root[@]}"
+running mon.a || ceph-mon -c "$conf" -i a "${as_root[@]}" 3>&-
 await ceph -c "$conf" --connect-timeout 5 status
 [ -e "$dir/osd/0/ready" ] || make_osd
-running osd.0 || ceph-osd -c "$conf" -i 0 "${as_root[@]}"
+running osd.0 || ceph-osd -c "$conf" -i 0 "${as_root[@]}" 3>&-
 osd_is_up() { ceph -c "$conf" osd stat | grep -q '1 up'; }
 await osd_is_up
 admin=(radosgw-admin -c "$conf" -n client.rgw)
 "${admin[@]}" user info --uid=labelsnap || "${admin[@]}" user create --uid=labelsnap --display-name=labelsnap \
     --access-key="$access_key" --secret-key="$secret_key"
-running client.rgw || radosgw -c "$conf" -n client.rgw "${as_root[@]}"
+running client.rgw || radosgw -c "$conf" -n client.rgw "${as_root[@]}" 3>&-
 await curl --silent --fail --output /dev/null "$endpoint/"
 
 cat >&3 << EXPORTS

@@ -19,6 +19,7 @@ from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
 from tasks.masks.png import Limits, check_png
+from tasks.records.carry import lasting
 from tasks.records.geometry import Mask, MaskReference
 from tasks.records.model import Image, ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
@@ -128,14 +129,15 @@ class Fetcher:
                 failures |= dict.fromkeys(members, f"its composite cannot be used ({error.code}: {error})")
             else:
                 requests["composite_masks"] += 1
-                masks |= {name: Mask(reference=members[name], runs=runs) for name, runs in found}
+                masks |= {name: Mask(reference=lasting(members[name]), runs=runs) for name, runs in found}
         for feature_id, reference in wanted.items():
             if feature_id in masks:
                 continue
             if reference.url is None:
                 reason = failures.get(feature_id, "its colour alone does not show it in the composite")
                 raise RowError(f"{path}..[{feature_id}].composite_mask", "mask_not_in_composite", reason)
-            masks[feature_id] = Mask(reference=reference, runs=self._instance(reference.url, feature_id, path, size))
+            runs = self._instance(reference.url, feature_id, path, size)
+            masks[feature_id] = Mask(reference=lasting(reference), runs=runs)
             requests["instance_masks"] += 1
         return masks
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tasks.records import wire
@@ -37,7 +36,7 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
         return ()
     if depth > MAX_DEPTH:
         raise RefusedError("too_deep", f"Expected at most {MAX_DEPTH} questions below each other, found more.")
-    return each(questions, partial(_classification, depth=depth), "classifications")
+    return each(questions, _classification, "classifications", depth)
 
 
 def _classification(question: wire.Classification, depth: int) -> Classification:
@@ -57,7 +56,7 @@ def _answer(question: wire.Classification, depth: int) -> Answer:
         code = "ambiguous_answer" if answers else "missing_answer"
         raise RefusedError(code, "Expected exactly one of radio_answer, checklist_answers and text_answer.")
     if checklist is not None:
-        return ChecklistAnswer(each(checklist, partial(_option, depth=depth), "checklist_answers"))
+        return ChecklistAnswer(each(checklist, _option, "checklist_answers", depth))
     try:
         return RadioAnswer(_option(radio, depth)) if radio is not None else _text(text or wire.Text(), depth)
     except RefusedError as refused:
@@ -83,7 +82,7 @@ def _option(option: wire.Option, depth: int) -> Option:
 def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
     """Return the objects of a label; relationships among them (as in exports of 2023) are left to ``relationships``."""
     positions = {feature_id: position for position, feature_id in enumerate(z_order or ())}
-    made = each(found, partial(_annotation, positions=positions), "objects")
+    made = each(found, _annotation, "objects", positions)
     return tuple([annotation for annotation in made if annotation is not None])
 
 
@@ -172,7 +171,7 @@ def relationships(label: wire.Annotations) -> tuple[Relationship, ...]:
         raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found one twice.", "relationships")
     if RELATIONSHIP not in [found.annotation_kind for found in label.objects or ()]:
         return listed
-    among = each(label.objects, partial(_second_standing, known=known), "objects")
+    among = each(label.objects, _second_standing, "objects", known)
     alone = [relationship for relationship in among if relationship is not None]
     return (*listed, *alone)
 

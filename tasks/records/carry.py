@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from tasks.records.geometry import Geometry
     from tasks.records.model import Annotation, Label, Record
+
+_EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
 
 _Geometries = dict[tuple[str, str], "Geometry"]
 """Geometries by (label id, feature id)."""
@@ -34,6 +37,16 @@ def carry_over(record: Record, base: Record) -> Record:
         entry = replace(entry, predictions=_carried(entry.predictions, earlier.predictions))
     entry = replace(entry, labels=_carried(entry.labels, earlier.labels))
     return replace(record, data_row=replace(record.data_row, row_data=base.data_row.row_data), entry=entry)
+
+
+def lasting(reference: MaskReference) -> MaskReference:
+    """Return a reference as a snapshot keeps it: ``-`` in place of the export task's id in the composite's URL.
+
+    The id is another in every export, and the URL dies with it after 30 days; without it one content has one spelling.
+    """
+    if reference.composite_url is None:
+        return reference
+    return replace(reference, composite_url=_EXPORT_TASK.sub("-", reference.composite_url))
 
 
 def _carried(labels: tuple[Label, ...], earlier: tuple[Label, ...]) -> tuple[Label, ...]:

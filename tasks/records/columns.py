@@ -6,12 +6,15 @@ from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 Value = TypeVar("Value", bound=Struct)
 
@@ -28,21 +31,23 @@ def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 def struct_array(values: Sequence[Any], kind: pa.StructType) -> pa.Array:
     """Return values as a struct array, a null for each None."""
-    nulls = [value is None for value in values]
-    missing = any(nulls)
-    children = []
-    for field in kind:
-        get = attrgetter(field.name)
-        found = [None if value is None else get(value) for value in values] if missing else list(map(get, values))
-        children.append(array(found, field.type))
-    return pa.StructArray.from_arrays(children, fields=list(kind), mask=pa.array(nulls) if missing else None)
+    present = [value for value in values if value is not None]
+    children = [array(list(map(attrgetter(field.name), present)), field.type) for field in kind]
+    dense = pa.StructArray.from_arrays(children, fields=list(kind))
+    if len(present) == len(values):
+        return dense
+    nulls = _nulls(values)
+    return dense.take(pa.array(np.cumsum(~nulls) - 1, mask=nulls))
 
 
 def list_array(values: Sequence[Any], items: pa.Array, kind: pa.ListType) -> pa.Array:
     """Return a list array from all items in one array, divided as ``values`` are; a null for each None."""
-    offsets = pa.array(list(accumulate([len(value) if value else 0 for value in values], initial=0)), pa.int32())
-    nulls = [value is None for value in values]
-    return pa.ListArray.from_arrays(offsets, items, type=kind, mask=pa.array(nulls) if any(nulls) else None)
+    offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=kind, mask=pa.array(_nulls(values)))
+
+
+def _nulls(values: Sequence[Any]) -> NDArray[np.bool_]:
+    return np.fromiter((value is None for value in values), np.bool_, len(values))
 
 
 def structs(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value | None]:

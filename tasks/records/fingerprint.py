@@ -25,7 +25,9 @@ def fingerprint(line: bytes) -> str:
     sign stays: ``?versionId=3`` names another image than ``?versionId=4``.
     """
     content = _MASKS_OF_TASK.sub(_without_task, line.strip())
-    return sha256(_ROW_DATA_QUERY.sub(_without_signature, content)).hexdigest()
+    if b"?" in content:
+        content = _ROW_DATA_QUERY.sub(_without_signature, content)
+    return sha256(content).hexdigest()
 
 
 def _without_task(found: re.Match[bytes]) -> bytes:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from tasks.records.geometry import Geometry, Position
 
+_CHAINS = (Polygon, Polyline)
+
 
 def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     """Return ``kind`` and the geometry columns of ``ANNOTATIONS``."""
-    vertices = [each.vertices if isinstance(each, Polygon | Polyline) else None for each in geometries]
+    vertices = [each.vertices if isinstance(each, _CHAINS) else None for each in geometries]
     references = [each.reference if isinstance(each, Mask) else each for each in geometries]
     columns: dict[str, Sequence[Any]] = {
         "kind": [kind_of(each) for each in geometries],

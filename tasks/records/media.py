@@ -5,6 +5,7 @@ These looks cost time only where a line is refused: they work on the line as pla
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from tasks.records.refusal import RefusedError
@@ -43,12 +44,14 @@ _IMPORT_KEYS = ("dataRow", "schemaId", "uuid")
 _VIDEO_KEYS = ("frames", "segments", "key_frame_feature_map")
 
 
+@lru_cache(maxsize=256)
 def medium_of_kind(kind: str | None) -> str | None:
     """Return the code of another medium's ``annotation_kind`` or ``asset_type``; None where it names none."""
     spelling = (kind or "").replace("_", "").lower()
     return next((code for prefix, code in _BY_PREFIX.items() if spelling.startswith(prefix)), None)
 
 
+@lru_cache(maxsize=256)
 def medium_of_mime_type(mime_type: str | None) -> str | None:
     """Return the code of another medium's mime type; None for images and for what is not known."""
     spelling = (mime_type or "").lower()

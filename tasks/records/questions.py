@@ -23,26 +23,30 @@ index of the question above, the index of the option)."""
 IMAGE: Owner = ("image", None, None)
 
 
-class Question(Struct, frozen=True):
-    """An answered question without those below it. ``owner_feature_id`` is the object's, relationship's or option's."""
+class Question(Struct, frozen=True, gc=False):
+    """An answered question, and what it hangs on (see ``Owner``), by index and by feature id."""
 
-    owner: Owner
+    owner: str
+    owner_index: int | None
+    option_index: int | None
     owner_feature_id: str | None
     classification: Classification
 
 
 def questions_of(label: Label) -> list[Question]:
     """Return every question of a label, at any depth, after the one that it hangs on; the order of siblings is kept."""
-    found = [Question(IMAGE, None, each) for each in label.classifications]
+    found = [Question("image", None, None, None, each) for each in label.classifications]
     for index, held in enumerate(label.annotations):
-        found += [Question(("object", index, None), held.feature_id, each) for each in held.classifications]
+        if held.classifications:
+            found += [Question("object", index, None, held.feature_id, each) for each in held.classifications]
     for index, tie in enumerate(label.relationships):
-        found += [Question(("relationship", index, None), tie.feature_id, each) for each in tie.classifications]
+        found += [Question("relationship", index, None, tie.feature_id, each) for each in tie.classifications]
     for index, question in enumerate(found):
         parts: tuple[Option | TextAnswer, ...] = parts_of(question.classification.answer)
         for option, part in enumerate(parts):
-            above = part.feature_id if isinstance(part, Option) else question.classification.feature_id
-            found += [Question(("answer", index, option), above, each) for each in part.classifications]
+            if part.classifications:
+                above = part.feature_id if isinstance(part, Option) else question.classification.feature_id
+                found += [Question("answer", index, option, above, each) for each in part.classifications]
     return found
 
 

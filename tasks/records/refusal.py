@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -27,17 +29,15 @@ class RefusedError(Exception):
         return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
 
 
-def each(items: Iterable[Given] | None, make: Callable[[Given], Made], name: str) -> tuple[Made, ...]:
-    """Make one value of each item; a refusal says which entry of the list ``name`` it was."""
+def each(items: Sequence[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
+    """Return ``make(item, *constant)`` for each item; a refusal says which entry of the list ``name`` it was."""
     if not items:
         return ()
-    made: list[Made] = []
+    left = iter(items)
     try:
-        for item in items:
-            made.append(make(item))  # noqa: PERF401 - the length tells which item was refused
+        return tuple(map(make, left, *map(repeat, constant)))
     except RefusedError as refused:
-        raise refused.below(f"{name}[{len(made)}]") from None
-    return tuple(made)
+        raise refused.below(f"{name}[{len(items) - length_hint(left) - 1}]") from None
 
 
 def required(value: str | None, name: str, code: str | None = None) -> str:

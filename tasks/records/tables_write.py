@@ -2,94 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from tasks.records.columns import array
 from tasks.records.counts import kind_of, parts_of
 from tasks.records.geometry_columns import geometry_columns
-from tasks.records.model import (
-    Annotation,
-    Attachment,
-    Classification,
-    Embedding,
-    Label,
-    MetadataField,
-    ModelRunEntry,
-    ProjectEntry,
-    Relationship,
-    TextAnswer,
-    WorkflowMove,
-)
-from tasks.records.questions import Question, questions_of
-from tasks.records.schema import SCHEMAS
+from tasks.records.model import Attachment, Embedding, ModelRunEntry, ProjectEntry, TextAnswer, WorkflowMove
+from tasks.records.questions import questions_of
+from tasks.records.schema import SCHEMAS, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tasks.records.model import Option, Sample
+    from numpy.typing import NDArray
+
+    from tasks.records.model import Annotation, Entry, Label, MetadataField, Sample
+    from tasks.records.questions import Question
 
 Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
 Part = TypeVar("Part")
 
+_FEATURE = ("feature_id", "feature_schema_id", "name", "value")
+_ORIGINS = pa.array(["label", "prediction"])
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class _Parts(Generic[Part]):
-    """Parts of many owners in one list, each with its owner's columns and its place among the owner's parts."""
+    """Parts of many owners in one list: the position of each one's owner, and its place among the owner's parts."""
 
-    owner_columns: tuple[str, ...]
-    index_column: str
-    owners: list[tuple[Any, ...]] = field(default_factory=list)
-    indexes: list[int] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part]
+    owners: NDArray[np.int64]
+    places: NDArray[np.int64]
 
-    def add(self, owner: tuple[Any, ...], parts: Sequence[Part]) -> None:
-        if parts:
-            self.owners += [owner] * len(parts)
-            self.indexes += range(len(parts))
-            self.parts += parts
+    @classmethod
+    def of(cls, held: Sequence[Sequence[Part]]) -> _Parts[Part]:
+        counts = np.fromiter(map(len, held), np.int64, len(held))
+        owners = np.repeat(np.arange(len(held)), counts)
+        starts = np.cumsum(counts) - counts
+        return cls(list(chain.from_iterable(held)), owners, np.arange(len(owners)) - starts[owners])
 
-    def columns(self) -> Columns:
-        owners = zip(*self.owners, strict=True) if self.owners else [()] * len(self.owner_columns)
-        return {**dict(zip(self.owner_columns, owners, strict=True)), self.index_column: self.indexes}
-
-
-class _Collected:
-    """Everything that hangs on the samples, by table."""
-
-    def __init__(self) -> None:
-        of_row, of_label = ("data_row_id",), ("data_row_id", "origin", "label_index", "label_id")
-        self.metadata: _Parts[MetadataField] = _Parts(of_row, "metadata_index")
-        self.attachments: _Parts[Attachment] = _Parts(of_row, "attachment_index")
-        self.embeddings: _Parts[Embedding] = _Parts(of_row, "embedding_index")
-        self.workflow_history: _Parts[WorkflowMove] = _Parts(of_row, "move_index")
-        self.labels: _Parts[Label] = _Parts(("data_row_id", "origin"), "label_index")
-        self.annotations: _Parts[Annotation] = _Parts(of_label, "annotation_index")
-        self.predictions: _Parts[Annotation] = _Parts(of_label, "annotation_index")
-        self.relationships: _Parts[Relationship] = _Parts(of_label, "relationship_index")
-        self.classifications: _Parts[Question] = _Parts(of_label, "question_index")
-
-    def add(self, sample: Sample) -> None:
-        row, entry = sample.record.data_row, sample.record.entry
-        self.metadata.add((row.id,), row.metadata)
-        self.attachments.add((row.id,), row.attachments)
-        self.embeddings.add((row.id,), row.embeddings)
-        self._add_labels(row.id, "label", entry.labels, self.annotations)
-        if isinstance(entry, ModelRunEntry):
-            self._add_labels(row.id, "prediction", entry.predictions, self.predictions)
-        elif entry.details:
-            self.workflow_history.add((row.id,), entry.details.workflow_history)
-
-    def _add_labels(self, row_id: str, origin: str, labels: tuple[Label, ...], annotations: _Parts[Annotation]) -> None:
-        self.labels.add((row_id, origin), labels)
-        for index, label in enumerate(labels):
-            owner = (row_id, origin, index, label.id)
-            annotations.add(owner, label.annotations)
-            self.relationships.add(owner, label.relationships)
-            self.classifications.add(owner, questions_of(label))
+    def columns(self, of_owners: dict[str, pa.Array], place: str, *fields: str) -> Columns:
+        """Return the owners' columns repeated for each part, the column of places, and fields of the parts."""
+        repeated = {name: column.take(self.owners) for name, column in of_owners.items()}
+        return {**repeated, place: self.places, **_fields(self.parts, *fields)}
 
 
 def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
@@ -99,27 +60,59 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     Raises ``ValueError`` where two samples are of one data row.
     """
     ordered = sorted(samples, key=lambda sample: sample.record.data_row.id)
-    if len({sample.record.data_row.id for sample in ordered}) < len(ordered):
+    row_ids = [sample.record.data_row.id for sample in ordered]
+    if len(set(row_ids)) < len(ordered):
         message = "expected each data row once, found one twice"
         raise ValueError(message)
-    found = _Collected()
-    for sample in ordered:
-        found.add(sample)
-    columns = {
-        "data_rows": _data_rows(ordered),
-        "labels": _labels(found.labels),
-        "annotations": _annotations(found.annotations),
-        "predictions": _annotations(found.predictions),
-        "classifications": _classifications(found.classifications),
-        "relationships": found.relationships.columns()
-        | _fields(found.relationships.parts, "feature_id", "feature_schema_id", "name", "value", "source", "target"),
-        "metadata": _metadata(found.metadata),
-        "attachments": found.attachments.columns() | _fields(found.attachments.parts, *Attachment.__struct_fields__),
-        "embeddings": found.embeddings.columns() | _fields(found.embeddings.parts, *Embedding.__struct_fields__),
-        "workflow_history": found.workflow_history.columns()
-        | _fields(found.workflow_history.parts, *WorkflowMove.__struct_fields__),
-    }
+    of_rows = {"data_row_id": array(row_ids, TEXT)}
+    columns = _of_rows(ordered, of_rows) | _of_labels([sample.record.entry for sample in ordered], of_rows)
     return {name: _table(columns[name], schema) for name, schema in SCHEMAS.items()}
+
+
+def _of_rows(samples: Sequence[Sample], of_rows: dict[str, pa.Array]) -> dict[str, Columns]:
+    rows = [sample.record.data_row for sample in samples]
+    attachments = _Parts.of([row.attachments for row in rows])
+    embeddings = _Parts.of([row.embeddings for row in rows])
+    moves = _Parts.of([_workflow_history(sample.record.entry) for sample in samples])
+    return {
+        "data_rows": of_rows | _data_rows(samples),
+        "metadata": _metadata(_Parts.of([row.metadata for row in rows]), of_rows),
+        "attachments": attachments.columns(of_rows, "attachment_index", *Attachment.__struct_fields__),
+        "embeddings": embeddings.columns(of_rows, "embedding_index", *Embedding.__struct_fields__),
+        "workflow_history": moves.columns(of_rows, "move_index", *WorkflowMove.__struct_fields__),
+    }
+
+
+def _workflow_history(entry: Entry) -> tuple[WorkflowMove, ...]:
+    return entry.details.workflow_history if isinstance(entry, ProjectEntry) and entry.details else ()
+
+
+def _of_labels(entries: Sequence[Entry], of_rows: dict[str, pa.Array]) -> dict[str, Columns]:
+    """Return the tables of labels and of what hangs on them; each entry has two lists: labels, then predictions."""
+    lists = chain.from_iterable((entry.labels, _predictions(entry)) for entry in entries)
+    found = _Parts.of(list(lists))
+    rows, origins = np.divmod(found.owners, 2)
+    of_labels = {
+        "data_row_id": of_rows["data_row_id"].take(rows),
+        "origin": _ORIGINS.take(origins),
+        "label_index": array(found.places, pa.int32()),
+        "label_id": array([label.id for label in found.parts], TEXT),
+    }
+    predicted = origins.tolist()
+    annotations = [() if flag else label.annotations for label, flag in zip(found.parts, predicted, strict=True)]
+    predictions = [label.annotations if flag else () for label, flag in zip(found.parts, predicted, strict=True)]
+    relationships = _Parts.of([label.relationships for label in found.parts])
+    return {
+        "labels": of_labels | _labels(found.parts),
+        "annotations": _annotations(_Parts.of(annotations), of_labels),
+        "predictions": _annotations(_Parts.of(predictions), of_labels),
+        "classifications": _classifications(_Parts.of([questions_of(label) for label in found.parts]), of_labels),
+        "relationships": relationships.columns(of_labels, "relationship_index", *_FEATURE, "source", "target"),
+    }
+
+
+def _predictions(entry: Entry) -> tuple[Label, ...]:
+    return entry.predictions if isinstance(entry, ModelRunEntry) else ()
 
 
 def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
@@ -140,7 +133,6 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
     projects = [entry if isinstance(entry, ProjectEntry) else None for entry in entries]
     runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
     return {
-        "data_row_id": [row.id for row in rows],
         **_fields(rows, "global_key", "external_id", "row_data", "details"),
         "media_attributes": [row.media for row in rows],
         "split": [sample.split for sample in samples],
@@ -157,10 +149,8 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
     }
 
 
-def _labels(found: _Parts[Label]) -> Columns:
-    labels = found.parts
-    return found.columns() | {
-        "label_id": [label.id for label in labels],
+def _labels(labels: Sequence[Label]) -> Columns:
+    return {
         "label_kind": [label.kind for label in labels],
         "version": [label.version for label in labels],
         "label_details": [label.details for label in labels],
@@ -169,39 +159,29 @@ def _labels(found: _Parts[Label]) -> Columns:
     }
 
 
-def _annotations(found: _Parts[Annotation]) -> Columns:
+def _annotations(found: _Parts[Annotation], of_labels: dict[str, pa.Array]) -> Columns:
     return {
-        **found.columns(),
-        **_fields(found.parts, "feature_id", "feature_schema_id", "name", "value", "z_order", "confidence"),
+        **found.columns(of_labels, "annotation_index", *_FEATURE, "z_order", "confidence"),
         **geometry_columns([annotation.geometry for annotation in found.parts]),
     }
 
 
-def _classifications(found: _Parts[Question]) -> Columns:
-    questions = found.parts
-    asked = [question.classification for question in questions]
+def _classifications(found: _Parts[Question], of_labels: dict[str, pa.Array]) -> Columns:
+    asked = [question.classification for question in found.parts]
+    answers = [each.answer for each in asked]
     return {
-        **found.columns(),
-        "owner": [question.owner[0] for question in questions],
-        "owner_index": [question.owner[1] for question in questions],
-        "option_index": [question.owner[2] for question in questions],
-        "owner_feature_id": [question.owner_feature_id for question in questions],
-        **_fields(asked, "feature_id", "feature_schema_id", "name", "value"),
-        "kind": [kind_of(each.answer) for each in asked],
-        "options": [_options(each) for each in asked],
-        "text": [each.answer.content if isinstance(each.answer, TextAnswer) else None for each in asked],
+        **found.columns(of_labels, "question_index", "owner", "owner_index", "option_index", "owner_feature_id"),
+        **_fields(asked, *_FEATURE),
+        "kind": [kind_of(answer) for answer in answers],
+        "options": [None if isinstance(answer, TextAnswer) else parts_of(answer) for answer in answers],
+        "text": [answer.content if isinstance(answer, TextAnswer) else None for answer in answers],
     }
 
 
-def _options(question: Classification) -> Sequence[Option | TextAnswer] | None:
-    return None if isinstance(question.answer, TextAnswer) else parts_of(question.answer)
-
-
-def _metadata(found: _Parts[MetadataField]) -> Columns:
+def _metadata(found: _Parts[MetadataField], of_rows: dict[str, pa.Array]) -> Columns:
     values = [each.value for each in found.parts]
     return {
-        **found.columns(),
-        **_fields(found.parts, "schema_id", "schema_name", "schema_kind", "is_json"),
+        **found.columns(of_rows, "metadata_index", "schema_id", "schema_name", "schema_kind", "is_json"),
         "value_text": [value if isinstance(value, str) else None for value in values],
         "value_integer": [value if type(value) is int else None for value in values],
         "value_float": [value if isinstance(value, float) else None for value in values],

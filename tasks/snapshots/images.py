@@ -32,7 +32,7 @@ IMAGES_SCHEMA: Final = pa.schema(
 
 
 def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iterator[File]:
-    """Read one file of the table; the images that were copied, each under the path ``layout(split, file_name)`` unless that is None."""
+    """Read one file of the table: the images that were copied, each under ``layout(split, file_name)`` if any."""
     columns = ["split", "file_name", "sha256", "size", "pack", "offset"]
     with parquet.ParquetFile(table) as opened:
         for batch in opened.iter_batches(columns=columns):

@@ -17,19 +17,21 @@ PIXELS = 1_000_000
 
 
 def encoded(image, image_format, **options):
+    """Bytes of an image file."""
     target = io.BytesIO()
     image.save(target, image_format, **options)
     return target.getvalue()
 
 
 def gradient(width=40, height=20):
+    """An image in which no pixel is like its neighbours."""
     values = np.arange(width * height * 3, dtype=np.uint32).reshape(height, width, 3) * 7 % 256
     return Image.fromarray(values.astype(np.uint8))
 
 
 @pytest.mark.parametrize(
     ("image_format", "mime_type"),
-    [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp"), ("TIFF", "image/tiff"), ("BMP", "image/bmp")],
+    [(name, f"image/{name.lower()}") for name in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")],
 )
 def test_an_upright_image_keeps_its_bytes(image_format, mime_type):
     """Its size and what it really is are read from its header, whatever its name says."""

@@ -11,10 +11,12 @@ from tasks.buckets.spool import read_spool, spool
 
 
 def row(identifier, **more):
+    """A line with this row id."""
     return json.dumps({"data_row": {"id": identifier}, **more}).encode()
 
 
 def read(bucket):
+    """Numbers and lines of a spooled bucket."""
     return list(read_spool([bucket.path.read_bytes()]))
 
 

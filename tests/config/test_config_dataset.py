@@ -17,10 +17,12 @@ EXAMPLES = Path(__file__).parents[2] / "config" / "datasets"
 
 
 def changed(**changes):
+    """The minimal file with other values."""
     return copy.deepcopy(MINIMAL) | changes
 
 
 def refusal(content):
+    """What is said of a file that cannot be used."""
     with pytest.raises(ConfigurationError) as caught:
         parse_dataset(content)
     assert caught.value.exit_status == 2

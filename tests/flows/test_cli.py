@@ -141,7 +141,8 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 5
 
 
-COMMANDS = [("demo",), ("sandbox",), ("refresh",), ("pull",), ("snapshots",), ("snapshots", "list"), ("snapshots", "show")]
+COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "snapshots")]
+COMMANDS += [("snapshots", name) for name in ("list", "show")]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -11,16 +11,19 @@ from flows.trees import lay_out
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
-@pytest.fixture
-def embedded_url(sandbox):
-    """The sandbox's own S3 store, which holds what earlier tests left there: so a prefix of its own."""
-    return "s3://datasets/stores"
+@pytest.fixture(params=["embedded", pytest.param("ceph", marks=pytest.mark.integration)])
+def s3_url(request, sandbox, monkeypatch):
+    """A prefix in the sandbox's own S3 store, or in Ceph's object gateway."""
+    if request.param == "embedded":
+        return f"s3://datasets/stores-of-{sandbox.project_id}"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    return request.getfixturevalue("ceph_url")
 
 
-@pytest.mark.parametrize("store", ["embedded_url", pytest.param("ceph_url", marks=pytest.mark.integration)])
-def test_a_refresh_on_s3(sandbox, dataset, request, tmp_path, store):
+def test_a_refresh_on_s3(sandbox, dataset, s3_url, tmp_path):
     """Published, found unchanged, and pulled: on the embedded store, and on Ceph's object gateway over http."""
-    chosen = dataset(store=request.getfixturevalue(store))
+    chosen = dataset(store=s3_url)
     first = refresh(chosen)
     assert first["published"]
     assert first["annotations"] == dict(count_kinds(row for row in sandbox.rows("DONE") if not row.skipped))

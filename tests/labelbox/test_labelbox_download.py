@@ -24,11 +24,13 @@ QUICK = Backoff(attempts=4, base=0, cap=0)
 
 @pytest.fixture
 def slept():
+    """How long was slept, without sleeping."""
     return []
 
 
 @pytest.fixture
 def pool(sandbox, slept):
+    """Connections to the sandbox that do not wait between attempts."""
     with Downloader(
         api_key=sandbox.api_key,
         rest_endpoint=sandbox.rest_endpoint,
@@ -60,7 +62,8 @@ def urls(sandbox):
 
 
 def no_check(_body):
-    return None
+    """Take any bytes."""
+    return
 
 
 def test_a_mask_comes_with_the_key_and_an_image_without(sandbox, pool, urls):
@@ -88,7 +91,7 @@ def test_the_key_does_not_follow_a_redirect(sandbox, urls):
 
 
 def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls):
-    """`localhost` is another host than 127.0.0.1: private addresses need their own permission, also after a redirect."""
+    """`localhost` is another host than 127.0.0.1, and needs a permission of its own, also after a redirect."""
     sandbox.faults.add(Fault("image", "redirect", host="localhost"))
     with pytest.raises(DownloadError) as caught:
         pool.image(urls[1], limit=LIMIT)
@@ -118,13 +121,16 @@ def test_only_http_and_https_urls_with_a_host_are_followed(pool, url):
 def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
     """A row cannot make the machine talk to itself."""
     port = sandbox.url.rpartition(":")[2]
-    with Downloader(
-        api_key="key",
-        rest_endpoint="https://api.labelbox.com/api/v1",
-        allow_hosts=frozenset(),
-        connections=1,
-        backoff=QUICK,
-    ) as pool, pytest.raises(DownloadError) as caught:
+    with (
+        Downloader(
+            api_key="key",
+            rest_endpoint="https://api.labelbox.com/api/v1",
+            allow_hosts=frozenset(),
+            connections=1,
+            backoff=QUICK,
+        ) as pool,
+        pytest.raises(DownloadError) as caught,
+    ):
         pool.image(f"http://{address}:{port}/images/x", limit=LIMIT)
     assert caught.value.code in {"forbidden_address", "unreachable"}
     assert sandbox.requests.count() == 0

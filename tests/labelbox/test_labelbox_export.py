@@ -17,10 +17,12 @@ PARAMS = {"project_details": True, "label_details": True}
 
 @pytest.fixture
 def client(sandbox):
+    """The real SDK's client, pointed at the sandbox."""
     return connect(Account(sandbox.api_key, sandbox.graphql_endpoint, sandbox.rest_endpoint))
 
 
 def project(sandbox, **filters):
+    """A request for the sandbox's project."""
     return ExportRequest("project", sandbox.project_id, PARAMS, filters)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ def test_lines_do_not_depend_on_where_chunks_end(text, cuts):
     """Cut anywhere, even inside a character, the lines are those of the whole text."""
     whole = text.encode()
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    blocks = [whole[start:end] for start, end in zip(places, places[1:], strict=False)]
+    blocks = [whole[start:end] for start, end in pairwise(places)]
     expected = whole.split(b"\n")
     if not expected[-1]:
         expected.pop()
