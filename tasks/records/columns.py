@@ -36,8 +36,12 @@ def struct_array(values: Sequence[Any], kind: pa.StructType) -> pa.Array:
     dense = pa.StructArray.from_arrays(children, fields=list(kind))
     if len(present) == len(values):
         return dense
-    nulls = _nulls(values)
-    return dense.take(pa.array(np.cumsum(~nulls) - 1, mask=nulls))
+    return spread(dense, ~_nulls(values))
+
+
+def spread(dense: pa.Array, where: NDArray[np.bool_]) -> pa.Array:
+    """Return an array with the values of ``dense`` in turn where ``where`` is true, and nulls elsewhere."""
+    return dense.take(pa.array(np.cumsum(where) - 1, mask=~where))
 
 
 def list_array(values: Sequence[Any], items: pa.Array, kind: pa.ListType) -> pa.Array:

@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import chain, compress
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 
-from tasks.records.columns import array, divided, list_array, structs
-from tasks.records.counts import kind_of
+from tasks.records.columns import array, divided, list_array, spread, structs
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
-from tasks.records.schema import ANNOTATIONS, POSITION
+from tasks.records.schema import BOX, MASK_REFERENCE, POSITION, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tasks.records.geometry import Geometry, Position
 
 _CHAINS = (Polygon, Polyline)
 
 
+_TYPES: Final = (BoundingBox, Polygon, Polyline, Point, MaskReference, Mask)
+_CODES: Final[Mapping[type[Geometry], int]] = {each: code for code, each in enumerate(_TYPES)}
+_KINDS: Final = pa.array(["bounding_box", "polygon", "polyline", "point", "mask", "mask"])
+
+
 def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     """Return ``kind`` and the geometry columns of ``ANNOTATIONS``."""
-    vertices = [each.vertices if isinstance(each, _CHAINS) else None for each in geometries]
-    references = [each.reference if isinstance(each, Mask) else each for each in geometries]
-    columns: dict[str, Sequence[Any]] = {
-        "kind": [kind_of(each) for each in geometries],
-        "bounding_box": [each if isinstance(each, BoundingBox) else None for each in geometries],
-        "point": [each if isinstance(each, Point) else None for each in geometries],
-        "mask_reference": [each if isinstance(each, MaskReference) else None for each in references],
-        "mask": [each.runs if isinstance(each, Mask) else None for each in geometries],
+    codes = np.fromiter(map(_CODES.__getitem__, map(type, geometries)), np.int8, len(geometries))
+
+    def of(*types: type[Geometry]) -> tuple[list[Any], NDArray[np.bool_]]:
+        where = np.isin(codes, [_CODES[each] for each in types])
+        return list(compress(geometries, where.tolist())), where
+
+    boxes, is_box = of(BoundingBox)
+    chains, is_chain = of(Polygon, Polyline)
+    points, is_point = of(Point)
+    masks, is_mask = of(MaskReference, Mask)
+    decoded, is_decoded = of(Mask)
+    references = [each.reference if isinstance(each, Mask) else each for each in masks]
+    return {
+        "kind": _KINDS.take(codes),
+        "bounding_box": spread(array(boxes, BOX), is_box),
+        "vertices": spread(_positions([each.vertices for each in chains]), is_chain),
+        "point": spread(array(points, POSITION), is_point),
+        "mask_reference": spread(array(references, MASK_REFERENCE), is_mask),
+        "mask": spread(array([each.runs for each in decoded], RUNS), is_decoded),
     }
-    arrays = {name: array(values, ANNOTATIONS.field(name).type) for name, values in columns.items()}
-    return arrays | {"vertices": _positions(vertices)}
 
 
-def _positions(chains: Sequence[tuple[Position, ...] | None]) -> pa.Array:
-    flat = list(chain.from_iterable(each for each in chains if each))
-    axes = [pa.array([position[axis] for position in flat], pa.float64()) for axis in (0, 1)]
-    items = pa.StructArray.from_arrays(axes, fields=list(POSITION))
-    return list_array(chains, items, ANNOTATIONS.field("vertices").type)
+def _positions(chains: Sequence[tuple[Position, ...]]) -> pa.Array:
+    flat = list(chain.from_iterable(chains))
+    axes = np.fromiter(chain.from_iterable(flat), np.float64, 2 * len(flat)).reshape(-1, 2).T
+    items = pa.StructArray.from_arrays([pa.array(axis) for axis in axes], fields=list(POSITION))
+    return list_array(chains, items, pa.list_(POSITION))
 
 
 def geometries_of(columns: Callable[[str], pa.Array]) -> list[Geometry]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.benchmarks import bench_masks
+from tests.benchmarks import bench_masks, bench_memory
 
-BENCHMARKS = {"masks": bench_masks.main}
+BENCHMARKS = {"masks": bench_masks.main, "memory": bench_memory.main}
 
 
 def main() -> None:
