@@ -58,7 +58,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
     formats = tuple(counted("files", windowed(write, parts, window), len(parts)))
     watch.lap("convert")
 
-    result = summary(dataset, settlement, results, errors, formats)
+    result = summary(dataset, settlement, results, errors, formats, watch.seconds)
     publication = publish(dataset, run, preparation, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
     return final(dataset, result, publication, preparation.base, watch.seconds)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
-from tasks.buckets.image import ImageError, check_declared, upright
+from tasks.buckets.image import ImageError, check_declared, check_image, upright
 from tasks.labelbox.download import Downloader, DownloadError
 from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
@@ -72,10 +72,10 @@ class Fetcher:
         requests: Counter[str] = Counter()
         image = known or self._image(record, requests)
         size = (image.height, image.width) if image else None
-        labels, size = self._labels(record.entry.labels, "labels", size, requests)
+        labels, size = self._labels(record.entry.labels, size, requests)
         entry = replace(record.entry, labels=labels)
         if isinstance(entry, ModelRunEntry):
-            predictions, size = self._labels(entry.predictions, "predictions", size, requests)
+            predictions, size = self._labels(entry.predictions, size, requests)
             entry = replace(entry, predictions=predictions)
         image = image or _referenced(record, size)
         key = split_key(record, image.sha256, self.group_by)
@@ -88,7 +88,8 @@ class Fetcher:
             declared = media.height is not None and media.width is not None
             return _referenced(record, (media.height or 0, media.width or 0)) if declared else None
         try:
-            body = self.downloader.image(record.data_row.row_data, limit=self.max_image_bytes)
+            url = record.data_row.row_data
+            body = self.downloader.image(url, limit=self.max_image_bytes, check=check_image)
             picture = upright(body, max_pixels=self.max_image_pixels)
             check_declared(picture, media)
         except (DownloadError, ImageError) as error:
@@ -106,17 +107,17 @@ class Fetcher:
         )
 
     def _labels(
-        self, labels: tuple[Label, ...], path: str, size: Size | None, requests: Counter[str]
+        self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str]
     ) -> tuple[tuple[Label, ...], Size | None]:
         finished = []
-        for number, label in enumerate(labels):
-            masks = self._masks(label, f"$..{path}[{number}]", size, requests)
+        for label in labels:
+            masks = self._masks(label, size, requests)
             size = size or next(((m.runs.height, m.runs.width) for m in masks.values()), None)
             annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
             finished.append(replace(label, annotations=tuple(annotations)))
         return tuple(finished), size
 
-    def _masks(self, label: Label, path: str, size: Size | None, requests: Counter[str]) -> dict[str, Mask]:
+    def _masks(self, label: Label, size: Size | None, requests: Counter[str]) -> dict[str, Mask]:
         """The decoded masks of a label by feature id, composites first."""
         wanted = {a.feature_id: a.geometry for a in label.annotations if isinstance(a.geometry, MaskReference)}
         masks: dict[str, Mask] = {}
@@ -135,8 +136,8 @@ class Fetcher:
                 continue
             if reference.url is None:
                 reason = failures.get(feature_id, "its colour alone does not show it in the composite")
-                raise RowError(f"{path}..[{feature_id}].composite_mask", "mask_not_in_composite", reason)
-            runs = self._instance(reference.url, feature_id, path, size)
+                raise RowError(object_path(feature_id, "composite_mask"), "mask_not_in_composite", reason)
+            runs = self._instance(reference.url, feature_id, size)
             masks[feature_id] = Mask(reference=lasting(reference), runs=runs)
             requests["instance_masks"] += 1
         return masks
@@ -150,16 +151,22 @@ class Fetcher:
         runs = enumerate(zip(members, composite.runs, strict=True))
         return [(name, found) for index, (name, found) in runs if found is not None and index not in shared]
 
-    def _instance(self, url: str, feature_id: str, path: str, size: Size | None) -> Runs:
+    def _instance(self, url: str, feature_id: str, size: Size | None) -> Runs:
         try:
             body = self.downloader.mask(url, limit=self.max_mask_bytes, check=check_png)
             return decode_instance(body, size=size, limits=self._limits)
         except (DownloadError, MaskError) as error:
-            raise RowError(f"{path}..[{feature_id}].mask.url", f"mask_{error.code}", str(error)) from None
+            raise RowError(object_path(feature_id, "mask.url"), f"mask_{error.code}", str(error)) from None
 
     @property
     def _limits(self) -> Limits:
         return Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes)
+
+
+def object_path(feature_id: str, member: str) -> str:
+    """The JSONPath (RFC 9535) of a member of the object with this feature id, wherever it stands in the line."""
+    quoted = feature_id.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$..objects[?@.feature_id=='{quoted}'].{member}"
 
 
 def _referenced(record: Record, size: Size | None) -> Image:

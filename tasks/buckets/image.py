@@ -38,26 +38,32 @@ class Picture:
     mime_type: str
 
 
+def check_image(body: bytes) -> None:
+    """Raise ``ImageError`` for bytes that do not begin like an image of a known format."""
+    try:
+        Image.open(io.BytesIO(body), formats=FORMATS).close()
+    except UnidentifiedImageError:
+        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError("image_damaged", f"its header cannot be read ({type(error).__name__})") from None
+
+
 def upright(body: bytes, *, max_pixels: int) -> Picture:
     """Look at an image's header; pixels are decoded only when EXIF says that they lie on their side.
 
     An image with an EXIF orientation other than 1 is transposed and loses the tag, so that every reader sees one width
     and height; all others keep their bytes. Raises ``ImageError``.
     """
-    try:
-        with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
-            orientation = image.getexif().get(ORIENTATION, 1)
-            if orientation not in range(2, 9):
-                return Picture(body, image.width, image.height, _mime_type(image))
-            return _transposed(image)
-    except UnidentifiedImageError:
-        raise ImageError("not_an_image", f"none of {', '.join(FORMATS)}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError("image_damaged", f"its header or pixels cannot be read ({type(error).__name__})") from None
+    check_image(body)
+    with Image.open(io.BytesIO(body), formats=FORMATS) as image:
+        if image.width * image.height > max_pixels:
+            raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
+        try:
+            if image.getexif().get(ORIENTATION, 1) in range(2, 9):
+                return _transposed(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError("image_damaged", f"its pixels cannot be read ({type(error).__name__})") from None
+        return Picture(body, image.width, image.height, _mime_type(image))
 
 
 def check_declared(picture: Picture, media: MediaAttributes) -> None:

@@ -27,6 +27,8 @@ BLOCK: Final = 1 << 16
 REDIRECTS: Final = 5
 TIMEOUT: Final = (10.0, 60.0)
 """Seconds to connect, and between two pieces of a body."""
+WRONG_BODIES: Final = 3
+"""How often a body is asked for that arrives whole and is not what it should be."""
 ATTEMPT_SECONDS: Final = 600.0
 """The longest that one body may take from first to last byte."""
 
@@ -46,14 +48,21 @@ class DownloadError(Exception):
 
 
 class _TryAgainError(Exception):
-    """One attempt failed in a way that the next one may not; ``wait`` is what the server asked for, in seconds."""
+    """One attempt failed in a way that the next one may not.
 
-    def __init__(self, code: str, reason: str, *, wait: float | None = None, everybody: bool = False) -> None:
+    ``wait`` is what the server asked for, in seconds, and holds for ``everybody`` where it limits the whole account;
+    ``attempts`` is how often it is worth trying at most.
+    """
+
+    def __init__(
+        self, code: str, reason: str, *, wait: float | None = None, everybody: bool = False, attempts: int = 99
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.wait = wait
         self.everybody = everybody
+        self.attempts = attempts
 
 
 @dataclass(slots=True)
@@ -108,9 +117,9 @@ class Downloader:
         """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again."""
         return self._bytes(url, limit=limit, check=check, keyed=same_origin(url, self._rest_endpoint))
 
-    def image(self, url: str, *, limit: int) -> bytes:
-        """An image of a data row, without the key, whatever its host."""
-        return self._bytes(url, limit=limit, check=lambda _: None, keyed=False)
+    def image(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
+        """An image of a data row, without the key, whatever its host; ``check`` as for a mask."""
+        return self._bytes(url, limit=limit, check=check, keyed=False)
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
@@ -132,7 +141,7 @@ class Downloader:
             try:
                 check(body)
             except ValueError as error:
-                raise _TryAgainError("wrong_body", str(error)) from None
+                raise _TryAgainError("wrong_body", str(error), attempts=WRONG_BODIES) from None
             return body
 
         return self._repeat(attempt)
@@ -144,7 +153,7 @@ class Downloader:
             try:
                 return attempt()
             except _TryAgainError as failure:
-                if number >= self._backoff.attempts:
+                if number >= min(self._backoff.attempts, failure.attempts):
                     raise DownloadError(failure.code, f"{failure.reason}, {number} times") from None
                 wait = self._backoff.delay(number) if failure.wait is None else failure.wait
                 if wait > self._backoff.longest_retry_after:

@@ -23,6 +23,7 @@ def summary(
     results: tuple[StreamReceipt, ...],
     errors: tuple[StreamReceipt, ...],
     formats: tuple[FormatReceipt, ...],
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
@@ -53,6 +54,7 @@ def summary(
             + sum(part.uploaded for part in formats),
         },
         "formats": {name: held_and_lost(formats, name) for name in dataset.formats},
+        "seconds": dict(seconds),
     }
 
 

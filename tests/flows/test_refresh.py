@@ -191,7 +191,7 @@ def test_chunks_may_end_inside_a_character(sandbox, dataset):
         (Fault("composite_mask", "corrupt", times=1), 0),
         (Fault("composite_mask", "status", status=404, times=1), 1),
         (Fault("image", "status", status=404, times=1), 1),
-        (Fault("image", "wrong_type", times=1), 1),
+        (Fault("image", "wrong_type", times=1), 0),
     ],
     ids=lambda value: f"{value.target}-{value.effect}" if isinstance(value, Fault) else str(value),
 )
@@ -201,6 +201,20 @@ def test_a_fault_costs_at_most_its_row(sandbox, dataset, fault, lost):
     result = refresh(dataset(problems={"max_share": 0.5}))
     assert balanced(result["rows"])
     assert result["rows"]["problems"] <= lost
+
+
+def test_masks_that_cannot_be_had_are_named_and_other_rows_published(sandbox, dataset, tmp_path):
+    """With every mask gone, each row that has one is a problem that names the object; those without are published."""
+    for kind in ("composite_mask", "instance_mask"):
+        sandbox.faults.add(Fault(kind, "status", status=404, times=None))
+    with_masks = {row.id for row in sandbox.rows("DONE") if not row.skipped and row_truth(row)}
+    result = refresh(dataset(problems={"max_share": 1}))
+    assert result["rows"]["published"] > 0
+    tree = pulled(result, tmp_path / "raw", "raw")
+    problems = [json.loads(line) for line in (tree / "problems.ndjson").read_bytes().splitlines()]
+    assert {problem["data_row_id"] for problem in problems} == with_masks
+    assert {problem["code"] for problem in problems} <= {"mask_http_404", "mask_not_in_composite"}
+    assert all(problem["path"].startswith("$..objects[?@.feature_id==") for problem in problems)
 
 
 @pytest.mark.parametrize(("key", "error"), [("wrong", LabelboxRefusedError), ("", ConfigurationError)])

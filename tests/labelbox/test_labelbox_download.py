@@ -70,7 +70,7 @@ def test_a_mask_comes_with_the_key_and_an_image_without(sandbox, pool, urls):
     """Masks are behind the bearer token; an image request carries none, though its host is the same."""
     mask, image = urls
     assert pool.mask(mask, limit=LIMIT, check=no_check).startswith(b"\x89PNG")
-    assert pool.image(image, limit=LIMIT)
+    assert pool.image(image, limit=LIMIT, check=no_check)
     assert not sandbox.requests.leaks
 
 
@@ -94,7 +94,7 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls
     """`localhost` is another host than 127.0.0.1, and needs a permission of its own, also after a redirect."""
     sandbox.faults.add(Fault("image", "redirect", host="localhost"))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT)
+        pool.image(urls[1], limit=LIMIT, check=no_check)
     assert caught.value.code == "forbidden_address"
     assert not sandbox.requests.foreign
 
@@ -113,7 +113,7 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls
 def test_only_http_and_https_urls_with_a_host_are_followed(pool, url):
     """Anything else that an export may hold is a named problem."""
     with pytest.raises(DownloadError) as caught:
-        pool.image(url, limit=LIMIT)
+        pool.image(url, limit=LIMIT, check=no_check)
     assert caught.value.code == "forbidden_address"
 
 
@@ -131,7 +131,7 @@ def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
         ) as pool,
         pytest.raises(DownloadError) as caught,
     ):
-        pool.image(f"http://{address}:{port}/images/x", limit=LIMIT)
+        pool.image(f"http://{address}:{port}/images/x", limit=LIMIT, check=no_check)
     assert caught.value.code in {"forbidden_address", "unreachable"}
     assert sandbox.requests.count() == 0
 
@@ -149,9 +149,9 @@ def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
 )
 def test_a_passing_fault_is_asked_for_again(sandbox, pool, urls, fault):
     """One failure of each kind costs one repetition and no bytes."""
-    whole = pool.image(urls[1], limit=LIMIT)
+    whole = pool.image(urls[1], limit=LIMIT, check=no_check)
     sandbox.faults.add(fault)
-    assert pool.image(urls[1], limit=LIMIT) == whole
+    assert pool.image(urls[1], limit=LIMIT, check=no_check) == whole
     assert pool.counts.retries == 1
 
 
@@ -173,7 +173,7 @@ def test_a_body_that_is_not_what_was_asked_for_is_asked_for_again(sandbox, pool,
 def test_retry_after_is_obeyed_by_everybody(sandbox, pool, urls, slept):
     """After 429 with Retry-After the next request of any thread waits that long."""
     sandbox.faults.add(Fault("image", "status", status=429, retry_after=7))
-    pool.image(urls[1], limit=LIMIT)
+    pool.image(urls[1], limit=LIMIT, check=no_check)
     assert slept == [pytest.approx(7, abs=1)]
 
 
@@ -181,7 +181,7 @@ def test_a_fault_that_stays_ends_after_the_attempts(sandbox, pool, urls):
     """Nothing is repeated without an end, and the reason names host and status but not the URL."""
     sandbox.faults.add(Fault("image", "status", status=502, times=None))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT)
+        pool.image(urls[1], limit=LIMIT, check=no_check)
     assert caught.value.code == "http_502"
     assert urls[1] not in caught.value.reason
     assert sandbox.requests.count("image") == QUICK.attempts
@@ -192,14 +192,14 @@ def test_a_refusal_is_not_repeated(sandbox, pool, urls, status):
     """What will not get better is asked for once."""
     sandbox.faults.add(Fault("image", "status", status=status, times=None))
     with pytest.raises(DownloadError, match=str(status)):
-        pool.image(urls[1], limit=LIMIT)
+        pool.image(urls[1], limit=LIMIT, check=no_check)
     assert sandbox.requests.count("image") == 1
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_whole(pool, urls):
     """A limit in bytes is kept whatever the server sends."""
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=100)
+        pool.image(urls[1], limit=100, check=no_check)
     assert caught.value.code == "too_large"
 
 
@@ -207,13 +207,13 @@ def test_a_redirect_without_end_is_refused(sandbox, pool, urls):
     """Redirects are followed a bounded number of times."""
     sandbox.faults.add(Fault("image", "redirect", host="127.0.0.1", times=None))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT)
+        pool.image(urls[1], limit=LIMIT, check=no_check)
     assert caught.value.code == "too_many_redirects"
 
 
 def test_a_chunk_must_have_its_length(pool, urls):
     """A chunk that is shorter than announced by the stream is an error, never a silent loss."""
-    image = pool.image(urls[1], limit=LIMIT)
+    image = pool.image(urls[1], limit=LIMIT, check=no_check)
     target = io.BytesIO()
     pool.chunk(urls[1], target, length=len(image))
     assert target.getvalue() == image
