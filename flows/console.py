@@ -11,6 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from tasks.records.counts import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -92,6 +94,8 @@ def describe(result: Mapping[str, Any]) -> str:
         lines.insert(4, f"  predictions  {_counts(result['predictions'])}")
     if result["export_errors"]:
         lines.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
+    for name, described in result["classes"]["suffixed"].items():
+        lines.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
             lines.append(f"  {name} cannot hold  {_counts(kinds['lost'])} (they are in the parquet tables)")
@@ -111,7 +115,9 @@ def _where_rows_went(rows: Mapping[str, Any]) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
+    """Kinds in the contract's order, then whatever else is counted."""
+    names = [*(kind for kind in KINDS if kind in counts), *(name for name in counts if name not in KINDS)]
+    return ", ".join(f"{counts[name]} {name}" for name in names) or "none"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

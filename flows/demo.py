@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
 from flows.console import describe, downloads
+from flows.preview import draw_sheet
 from flows.refresh import refresh
 from flows.trees import lay_out
 from tasks.steps.progress import listening
@@ -53,17 +54,27 @@ class RunningSandbox:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """Both refreshes' results and where the tree lies."""
+    """Both refreshes' results, and the folder with what came of them."""
 
     first: dict[str, Any]
     second: dict[str, Any]
-    tree: Path
     directory: Path
+
+    @property
+    def tree(self) -> Path:
+        """The COCO tree."""
+        return self.directory / "coco"
+
+    @property
+    def preview(self) -> Path:
+        """The contact sheet."""
+        return self.directory / "preview.jpg"
 
     @property
     def content(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {"refresh": self.first, "second_refresh": self.second, "tree": str(self.tree)}
+        places = {"tree": str(self.tree), "preview": str(self.preview)}
+        return {"refresh": self.first, "second_refresh": self.second, **places}
 
     @property
     def text(self) -> str:
@@ -79,25 +90,26 @@ class DemoOutcome:
                 *(f"    {line}" for line in tree_lines(self.tree)),
                 "",
                 "To look at it:",
-                f"    open {self.tree / 'images'}",
-                f"    python -m json.tool {self.tree / 'annotations' / 'instances_train.json'} | less",
-                "To go on: run the sandbox and point labelsnap at it",
+                f"    {self.preview}  a few images with their annotations drawn over them",
+                f"    {self.tree}  the tree: what pycocotools and training tools read",
+                "To go on: run the sandbox, and in another shell what it prints",
                 f"    labelsnap sandbox --dir {self.directory}",
             )
         )
 
 
 def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) -> DemoOutcome:
-    """Sandbox up, refresh twice, pull the COCO tree into ``directory``/coco."""
+    """Sandbox up, refresh twice, pull the COCO tree, draw a few images of it; all of it below ``directory``."""
     with open_sandbox(rows, directory) as running:
         os.environ.update(running.sandbox.environment())
         dataset = load_dataset(running.dataset_file)
         with listening(lambda at: show(at.stage, at.done, at.total)):
             first = refresh(dataset)
             second = refresh(dataset)
-        tree = directory / "coco"
-        lay_out(second["ref"], "coco", tree, show)
-    return DemoOutcome(first, second, tree, directory)
+        outcome = DemoOutcome(first, second, directory)
+        lay_out(second["ref"], "coco", outcome.tree, show)
+        draw_sheet(outcome.tree, "train", outcome.preview)
+    return outcome
 
 
 @contextmanager

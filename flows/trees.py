@@ -26,12 +26,14 @@ def lay_out(ref: str, format_name: str, directory: Path, show: Callable[[str, in
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
     layout = format_of(format_name).image_path if format_name in FORMATS else None
-    expected = len(snapshot.manifest.files) + int(snapshot.manifest.result["rows"]["published"])
-    return pull(
+    expected = int(snapshot.manifest.result["rows"]["published"]) if layout else len(snapshot.manifest.files)
+    report = pull(
         open_store(snapshot.dataset_url),
         snapshot,
         format_name,
         directory,
         layout=layout,
-        on_progress=lambda report: show("pull", report.files, max(report.files, expected)),
+        on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
     )
+    show("pull", report.files, report.files)
+    return report

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, settings
 
+from config.reading import load_dataset
 from deploy.sandbox import Sandbox
+
+settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("labelsnap")  # a busy machine fails no test
 
 OURS = ("LABELBOX_", "LABELSNAP_", "AWS_")
 KEPT = ("LABELSNAP_TEST_",)
@@ -35,3 +41,32 @@ def sandbox(shared_sandbox, monkeypatch):
     for name, value in shared_sandbox.environment().items():
         monkeypatch.setenv(name, value)
     return shared_sandbox
+
+
+@pytest.fixture(scope="session")
+def prefect_server():
+    """A real Prefect server with a database of its own."""
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - most tests do without Prefect
+
+    with prefect_test_harness(server_startup_timeout=180):
+        yield
+
+
+@pytest.fixture
+def dataset_file(sandbox, prefect_server, tmp_path):
+    """Writes a dataset file for the sandbox's project, in a store of the test's own, with changes."""
+
+    def write(*, model_run=False, **changes):
+        path = sandbox.write_dataset_file(tmp_path / "dataset.yaml", model_run=model_run)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content |= {"store": f"file://{tmp_path}/store"} | changes
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def dataset(dataset_file):
+    """The same, read."""
+    return lambda **changes: load_dataset(dataset_file(**changes))

@@ -33,6 +33,7 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     labels_excluded: Counter[str] = field(default_factory=Counter)
+    annotations_dropped: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
     reused_rows: int = 0
 
@@ -71,6 +72,7 @@ class BucketBuilder:
         for number, row in rows.values():
             selection = select(row, self.policy)
             outcome.labels_excluded.update(selection.labels_excluded)
+            outcome.annotations_dropped.update(selection.annotations_dropped)
             if isinstance(selection.chosen, Excluded):
                 outcome.excluded[selection.chosen.policy] += 1
             else:
@@ -137,6 +139,7 @@ class BucketBuilder:
             labels=sum(len(sample.record.entry.labels) for sample in samples),
             labels_excluded=dict(outcome.labels_excluded),
             annotations=dict(sum((count_labels(sample.record) for sample in samples), Counter())),
+            annotations_dropped=dict(outcome.annotations_dropped),
             predictions=dict(sum((count_predictions(sample.record) for sample in samples), Counter())),
             reused_rows=outcome.reused_rows,
             requests=dict(outcome.requests),

@@ -34,6 +34,7 @@ class Tally(Struct, frozen=True):
     labels: int = 0
     labels_excluded: Counts = {}
     annotations: Counts = {}
+    annotations_dropped: Counts = {}
     predictions: Counts = {}
     reused_rows: int = 0
     requests: Counts = {}
@@ -66,6 +67,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         labels=sum(tally.labels for tally in each),
         labels_excluded=_sum(tally.labels_excluded for tally in each),
         annotations=_sum(tally.annotations for tally in each),
+        annotations_dropped=_sum(tally.annotations_dropped for tally in each),
         predictions=_sum(tally.predictions for tally in each),
         reused_rows=sum(tally.reused_rows for tally in each),
         requests=_sum(tally.requests for tally in each),

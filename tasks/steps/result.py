@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from config.dataset import Dataset
+    from tasks.records.classes import ClassRegistry
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
     from tasks.steps.publish import Publication
@@ -40,7 +41,9 @@ def summary(
         "export_errors": sum(stream.lines for stream in errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
         "annotations": tally.annotations,
+        **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
         **({"predictions": tally.predictions} if tally.predictions else {}),
+        "classes": classes(settlement.registry),
         "reused_rows": tally.reused_rows,
         "requests": requests
         | {
@@ -70,6 +73,18 @@ def final(
     }
     reason = {} if publication.published else {"reason": "unchanged"}
     return {"dataset": result["dataset"], **place, **reason, **result, "seconds": dict(seconds)}
+
+
+def classes(registry: ClassRegistry) -> dict[str, Any]:
+    """How many classes are in use and removed, and which had to be given another name, because theirs was taken."""
+    names = registry.unique_names()
+    suffixed = {
+        names[each.id]: {"id": each.id, "name": each.name, "feature_schema_id": each.feature_schema_id}
+        for each in registry.classes
+        if names[each.id] != each.name
+    }
+    removed = sum(each.removed for each in registry.classes)
+    return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
 
 
 def held_and_lost(formats: tuple[FormatReceipt, ...], name: str) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from PIL import Image
 
 from deploy.sandbox import Sandbox
 from flows import cli
@@ -131,6 +132,8 @@ def test_the_demo_shows_where_to_look(labelsnap, prefect_server, tmp_path, monke
     assert "published: s3://datasets/labelsnap/street-scenes@1" in output
     assert "A second refresh: unchanged" in output
     assert (tmp_path / "demo" / "coco" / "annotations" / "instances_train.json").is_file()
+    with Image.open(tmp_path / "demo" / "preview.jpg") as sheet:
+        assert sheet.width == 3 * 480
 
 
 def test_plain_progress_is_a_few_lines_a_stage(capsys):

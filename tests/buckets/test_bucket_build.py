@@ -1,0 +1,130 @@
+"""One bucket: every line ends in exactly one place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.buckets.build import BucketBuilder
+from tasks.buckets.fetch import Fetcher, object_path
+from tasks.buckets.reading import Earlier
+from tasks.buckets.receipt import BucketInput, Tally, add_up
+from tasks.labelbox.download import Downloader
+from tasks.records.policy import Policy
+from tasks.records.splits import Split
+from tasks.snapshots.draft import Draft
+from tasks.storage import open_store
+
+REFERENCE = Path(__file__).parents[1] / "records" / "reference" / "project_row.json"
+PROJECT = "cltd3vkju021907u63w2odj69"
+
+
+def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT, skipped=False, empty=False):
+    """The reference document's project row without its masks, under another id."""
+    line = json.loads(REFERENCE.read_bytes())
+    line["data_row"]["id"] = identifier
+    line["data_row"]["details"]["last_activity_at"] = activity
+    entry = line["projects"].pop(PROJECT)
+    for label in entry["labels"]:
+        objects = [each for each in label["annotations"]["objects"] if "mask" not in each]
+        label["annotations"]["objects"] = [] if empty else objects
+        label["annotations"]["relationships"] = [] if empty else label["annotations"]["relationships"]
+        if empty:
+            label["annotations"]["classifications"] = []
+        label["performance_details"]["skipped"] = skipped
+    line["projects"][project] = entry
+    return json.dumps(line).encode()
+
+
+def build(lines, directory, *, policy=None):
+    """What a bucket of these lines comes to."""
+    with Downloader(
+        api_key="", rest_endpoint="https://api.labelbox.com/api/v1", allow_hosts=frozenset(), connections=1
+    ) as downloader:
+        builder = BucketBuilder(
+            draft=Draft(open_store(Path(directory, "store").as_uri())),
+            policy=policy or Policy(source_kind="project", source_id=PROJECT, empty="exclude"),
+            keep_embeddings=False,
+            earlier=Earlier({}, {}),
+            fetcher=Fetcher(
+                downloader=downloader,
+                directory=Path(directory),
+                images="reference",
+                split=Split(),
+                group_by=None,
+                max_image_bytes=1,
+                max_image_pixels=10_000_000,
+                max_mask_bytes=1,
+            ),
+            threads=2,
+        )
+        bucket = BucketInput(index=0, count=1, lines_key="", lines=len(lines))
+        return builder.build(bucket, list(enumerate(lines, start=1)))
+
+
+ids = st.sampled_from(["row-a", "row-b", "row-c", "row-d"])
+lines_of_any_kind = st.one_of(
+    st.builds(row, ids),
+    st.builds(row, ids, activity=st.sampled_from(["2023-01-01T00:00:00Z", "2025-01-01T00:00:00Z"])),
+    st.builds(row, ids, project=st.just("another-project")),
+    st.builds(row, ids, skipped=st.just(value=True)),
+    st.builds(row, ids, empty=st.just(value=True)),
+    st.builds(row, ids).map(lambda line: line[: len(line) // 2]),
+    st.sampled_from([b"", b"null", b"[]", b'"text"', b"{}", b'{"data_row": {"id": "row-a"}}', b'{"DataRow ID": "x"}']),
+    st.binary(max_size=60),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(lines_of_any_kind, max_size=12))
+def test_every_line_is_published_excluded_or_a_problem(lines):
+    """Any mixture of valid, repeated, broken and foreign lines adds up, each line counted once."""
+    with TemporaryDirectory() as directory:
+        receipt = build(lines, directory)
+    assert receipt.tally.rows == len(lines)
+
+
+def test_of_two_lines_of_one_row_the_one_with_the_latest_activity_stays(tmp_path):
+    """The other is excluded as a duplicate, whichever comes first."""
+    old, new = (row("row", activity=f"{year}-01-01T00:00:00Z") for year in (2023, 2025))
+    for number, lines in enumerate(([old, new], [new, old])):
+        (tmp_path / str(number)).mkdir()
+        tally = build(lines, tmp_path / str(number)).tally
+        assert (tally.published, tally.excluded) == (1, {"duplicate": 1})
+
+
+@pytest.mark.parametrize(
+    ("line", "policy"),
+    [
+        (row("r", project="another-project"), "not_selected_project"),
+        (row("r", skipped=True), "skipped"),
+        (row("r", empty=True), "empty"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_excluded_row_is_counted_under_its_policy(tmp_path, line, policy):
+    """The keys are the contract's."""
+    assert build([line], tmp_path).tally.excluded == {policy: 1}
+
+
+def test_tallies_add_up():
+    """Numbers and counts by kind are summed, zeros left out."""
+    whole = add_up(
+        [
+            Tally(published=2, excluded={"skipped": 1}, annotations={"mask": 3, "point": 1}),
+            Tally(published=1, problems=4, annotations={"mask": 2}, requests={"retries": 0}),
+        ]
+    )
+    assert (whole.published, whole.problems, whole.rows) == (3, 4, 8)
+    assert whole.annotations == {"mask": 5, "point": 1}
+    assert whole.requests == {}
+
+
+def test_an_objects_path_is_a_json_path_whatever_its_id():
+    """Quotes and backslashes in an id are escaped as RFC 9535 asks."""
+    assert object_path("a'b\\c", "mask.url") == "$..objects[?@.feature_id=='a\\'b\\\\c'].mask.url"

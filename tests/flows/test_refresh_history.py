@@ -1,0 +1,78 @@
+"""A dataset over several snapshots: what must stay as it was stays."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from pyarrow import parquet
+
+from deploy.sandbox import Sandbox
+from flows.refresh import refresh
+from flows.trees import lay_out
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+@pytest.fixture
+def own_sandbox(dataset_file, monkeypatch, tmp_path):
+    """A sandbox whose project may be changed."""
+    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Reads one table of a version from its pulled Parquet tree."""
+
+    def read(result, table):
+        directory = tmp_path / f"tables-{result['version']}"
+        lay_out(result["ref"], "parquet", directory, lambda *_: None)
+        return parquet.read_table(directory / table).to_pylist()
+
+    return read
+
+
+@pytest.mark.slow
+def test_class_ids_and_splits_stay_while_the_project_changes(own_sandbox, dataset, tables):
+    """A class renamed at Labelbox, another dropped from the dataset, a third new, and 500 more rows: nothing moves."""
+    without_lanes = {"classes": {"building / façade": None, "lane": None}}
+    source = {"source": {"project": own_sandbox.project_id}}
+    first = refresh(dataset(**source, **without_lanes))
+    own_sandbox.rename_class("car", "automobile")
+    own_sandbox.add_rows(500)
+    second = refresh(dataset(**source))
+    third = refresh(dataset(**source, classes={"tree": None}))
+    assert [each["version"] for each in (first, second, third)] == [1, 2, 3]
+
+    classes = [
+        {each["feature_schema_id"]: each for each in tables(result, "classes")} for result in (first, second, third)
+    ]
+    for earlier, later in pairwise(classes):
+        assert {schema: later[schema]["id"] for schema in earlier} == {s: each["id"] for s, each in earlier.items()}
+    assert len(classes[1]) > len(classes[0])
+    renamed = [each for each in classes[1].values() if each["previous_names"]]
+    assert [(each["name"], each["previous_names"]) for each in renamed] == [("automobile", ["car"])]
+    assert [each["name"] for each in classes[2].values() if each["removed"]] == ["tree"]
+
+    splits = [
+        {row["data_row_id"]: row["split"] for row in tables(result, "data_rows")} for result in (first, second, third)
+    ]
+    assert len(splits[1]) > 300
+    for later in splits[1:]:
+        assert {row: later[row] for row in splits[0]} == splits[0]
+    assert splits[1] == splits[2]
+
+
+def test_a_row_that_leaves_done_leaves_the_dataset(own_sandbox, dataset, tables):
+    """The next version does not have it, and the versions before still do."""
+    source = {"source": {"project": own_sandbox.project_id}}
+    first = refresh(dataset(**source))
+    gone = next(row for row in own_sandbox.rows("DONE") if not row.skipped)
+    own_sandbox.set_status(gone.index, "IN_REWORK")
+    second = refresh(dataset(**source))
+    assert second["rows"]["published"] == first["rows"]["published"] - 1
+    assert gone.id in {row["data_row_id"] for row in tables(first, "data_rows")}
+    assert gone.id not in {row["data_row_id"] for row in tables(second, "data_rows")}
