@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,31 +13,37 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
 Value = TypeVar("Value", bound=Struct)
+Write: TypeAlias = "Callable[[Sequence[Any]], pa.Array]"
 
 
-def array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Return values as an array of a type: anything with attributes for a struct, sequences of it for a list."""
+def writer(kind: pa.DataType) -> Write:
+    """Return what makes an array of a type: of anything with attributes for a struct, of sequences of it for a list.
+
+    A type is looked into once, when its writer is made.
+    """
     if pa.types.is_struct(kind):
-        return struct_array(values, kind)
+        return _struct_writer(kind)
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        items = struct_array(list(chain.from_iterable(value for value in values if value)), kind.value_type)
-        return list_array(values, items, kind)
-    return pa.array(values, kind)
+        write_items = _struct_writer(kind.value_type)
+        return lambda values: list_array(values, write_items(list(chain.from_iterable(filter(None, values)))), kind)
+    return partial(pa.array, type=kind)
 
 
-def struct_array(values: Sequence[Any], kind: pa.StructType) -> pa.Array:
-    """Return values as a struct array, a null for each None."""
-    present = [value for value in values if value is not None]
-    children = [array(list(map(attrgetter(field.name), present)), field.type) for field in kind]
-    dense = pa.StructArray.from_arrays(children, fields=list(kind))
-    if len(present) == len(values):
-        return dense
-    return spread(dense, ~_nulls(values))
+def _struct_writer(kind: pa.StructType) -> Write:
+    children = [(attrgetter(field.name), writer(field.type)) for field in kind]
+
+    def write(values: Sequence[Any]) -> pa.Array:
+        present = [value for value in values if value is not None]
+        arrays = [write_child(list(map(get, present))) for get, write_child in children]
+        dense = pa.StructArray.from_arrays(arrays, type=kind)
+        return dense if len(present) == len(values) else spread(dense, ~_nulls(values))
+
+    return write
 
 
 def spread(dense: pa.Array, where: NDArray[np.bool_]) -> pa.Array:

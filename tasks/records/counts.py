@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KINDS: Final = ("bounding_box", "polygon", "polyline", "point", "mask", "relationship", "radio", "checklist", "text")
 """Every kind of annotation: objects, relationships, and answered questions."""
 
-_KIND_OF: Final[dict[type[Geometry | Answer], str]] = {
+KIND_OF: Final[dict[type[Geometry | Answer], str]] = {
     BoundingBox: "bounding_box",
     Polygon: "polygon",
     Polyline: "polyline",
@@ -35,11 +35,12 @@ _KIND_OF: Final[dict[type[Geometry | Answer], str]] = {
     ChecklistAnswer: "checklist",
     TextAnswer: "text",
 }
+"""The kind of an object by the type of its geometry, of an answered question by the type of its answer."""
 
 
 def kind_of(value: Geometry | Answer) -> str:
     """Return the kind of an object by its geometry, or of an answered question by its answer."""
-    return _KIND_OF[type(value)]
+    return KIND_OF[type(value)]
 
 
 def count_labels(record: Record) -> Counter[str]:

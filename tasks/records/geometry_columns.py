@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from tasks.records.columns import array, divided, list_array, spread, structs
+from tasks.records.columns import divided, list_array, spread, structs, writer
+from tasks.records.counts import KIND_OF
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.schema import BOX, MASK_REFERENCE, POSITION, RUNS
 
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
     from tasks.records.geometry import Geometry, Position
 
-_CHAINS = (Polygon, Polyline)
-
-
-_TYPES: Final = (BoundingBox, Polygon, Polyline, Point, MaskReference, Mask)
+_TYPES: Final[Sequence[type[Geometry]]] = (BoundingBox, Polygon, Polyline, Point, MaskReference, Mask)
 _CODES: Final[Mapping[type[Geometry], int]] = {each: code for code, each in enumerate(_TYPES)}
-_KINDS: Final = pa.array(["bounding_box", "polygon", "polyline", "point", "mask", "mask"])
+_KINDS: Final = pa.array([KIND_OF[each] for each in _TYPES])
+_boxes, _points, _references, _runs = map(writer, (BOX, POSITION, MASK_REFERENCE, RUNS))
 
 
 def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
@@ -32,7 +31,7 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     codes = np.fromiter(map(_CODES.__getitem__, map(type, geometries)), np.int8, len(geometries))
 
     def of(*types: type[Geometry]) -> tuple[list[Any], NDArray[np.bool_]]:
-        where = np.isin(codes, [_CODES[each] for each in types])
+        where = np.logical_or.reduce([codes == _CODES[each] for each in types])
         return list(compress(geometries, where.tolist())), where
 
     boxes, is_box = of(BoundingBox)
@@ -43,18 +42,17 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     references = [each.reference if isinstance(each, Mask) else each for each in masks]
     return {
         "kind": _KINDS.take(codes),
-        "bounding_box": spread(array(boxes, BOX), is_box),
+        "bounding_box": spread(_boxes(boxes), is_box),
         "vertices": spread(_positions([each.vertices for each in chains]), is_chain),
-        "point": spread(array(points, POSITION), is_point),
-        "mask_reference": spread(array(references, MASK_REFERENCE), is_mask),
-        "mask": spread(array([each.runs for each in decoded], RUNS), is_decoded),
+        "point": spread(_points(points), is_point),
+        "mask_reference": spread(_references(references), is_mask),
+        "mask": spread(_runs([each.runs for each in decoded]), is_decoded),
     }
 
 
 def _positions(chains: Sequence[tuple[Position, ...]]) -> pa.Array:
-    flat = list(chain.from_iterable(chains))
-    axes = np.fromiter(chain.from_iterable(flat), np.float64, 2 * len(flat)).reshape(-1, 2).T
-    items = pa.StructArray.from_arrays([pa.array(axis) for axis in axes], fields=list(POSITION))
+    numbers = np.fromiter(chain.from_iterable(chain.from_iterable(chains)), np.float64)
+    items = pa.StructArray.from_arrays([pa.array(numbers[axis::2]) for axis in (0, 1)], type=POSITION)
     return list_array(chains, items, pa.list_(POSITION))
 
 

@@ -36,17 +36,22 @@ class Question(Struct, frozen=True, gc=False):
 def questions_of(label: Label) -> list[Question]:
     """Return every question of a label, at any depth, after the one that it hangs on; the order of siblings is kept."""
     found = [Question("image", None, None, None, each) for each in label.classifications]
-    for index, held in enumerate(label.annotations):
-        if held.classifications:
-            found += [Question("object", index, None, held.feature_id, each) for each in held.classifications]
-    for index, tie in enumerate(label.relationships):
-        found += [Question("relationship", index, None, tie.feature_id, each) for each in tie.classifications]
+    found += [
+        Question("object", index, None, held.feature_id, each)
+        for index, held in enumerate(label.annotations)
+        for each in held.classifications
+    ]
+    found += [
+        Question("relationship", index, None, tie.feature_id, each)
+        for index, tie in enumerate(label.relationships)
+        for each in tie.classifications
+    ]
     for index, question in enumerate(found):
-        parts: tuple[Option | TextAnswer, ...] = parts_of(question.classification.answer)
-        for option, part in enumerate(parts):
-            if part.classifications:
-                above = part.feature_id if isinstance(part, Option) else question.classification.feature_id
-                found += [Question("answer", index, option, above, each) for each in part.classifications]
+        asked = question.classification
+        for option, answer in enumerate(parts_of(asked.answer)):
+            if answer.classifications:
+                above = answer.feature_id if isinstance(answer, Option) else asked.feature_id
+                found += [Question("answer", index, option, above, each) for each in answer.classifications]
     return found
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-from operator import length_hint
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -29,15 +27,17 @@ class RefusedError(Exception):
         return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
 
 
-def each(items: Sequence[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
+def each(items: Iterable[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
     """Return ``make(item, *constant)`` for each item; a refusal says which entry of the list ``name`` it was."""
     if not items:
         return ()
-    left = iter(items)
+    made: list[Made] = []
     try:
-        return tuple(map(make, left, *map(repeat, constant)))
+        for item in items:
+            made.append(make(item, *constant))  # noqa: PERF401 - the length tells which item was refused
     except RefusedError as refused:
-        raise refused.below(f"{name}[{len(items) - length_hint(left) - 1}]") from None
+        raise refused.below(f"{name}[{len(made)}]") from None
+    return tuple(made)
 
 
 def required(value: str | None, name: str, code: str | None = None) -> str:

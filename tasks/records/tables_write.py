@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from tasks.records.columns import array
+from tasks.records.columns import writer
 from tasks.records.counts import kind_of, parts_of
 from tasks.records.geometry_columns import geometry_columns
 from tasks.records.model import Attachment, Embedding, ModelRunEntry, ProjectEntry, TextAnswer, WorkflowMove
 from tasks.records.questions import questions_of
-from tasks.records.schema import SCHEMAS, TEXT
+from tasks.records.schema import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
-    from tasks.records.model import Annotation, Entry, Label, MetadataField, Sample
+    from tasks.records.model import Annotation, Entry, Label, MetadataField, Relationship, Sample
     from tasks.records.questions import Question
 
 Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
+Owners: TypeAlias = "dict[str, pa.Array]"
 Part = TypeVar("Part")
 
 _FEATURE = ("feature_id", "feature_schema_id", "name", "value")
 _ORIGINS = pa.array(["label", "prediction"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts(Generic[Part]):
-    """Parts of many owners in one list: the position of each one's owner, and its place among the owner's parts."""
-
-    parts: list[Part]
-    owners: NDArray[np.int64]
-    places: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, held: Sequence[Sequence[Part]]) -> _Parts[Part]:
-        counts = np.fromiter(map(len, held), np.int64, len(held))
-        owners = np.repeat(np.arange(len(held)), counts)
-        starts = np.cumsum(counts) - counts
-        return cls(list(chain.from_iterable(held)), owners, np.arange(len(owners)) - starts[owners])
-
-    def columns(self, of_owners: dict[str, pa.Array], place: str, *fields: str) -> Columns:
-        """Return the owners' columns repeated for each part, the column of places, and fields of the parts."""
-        repeated = {name: column.take(self.owners) for name, column in of_owners.items()}
-        return {**repeated, place: self.places, **_fields(self.parts, *fields)}
+_WRITERS = {name: [(field.name, writer(field.type)) for field in schema] for name, schema in SCHEMAS.items()}
 
 
 def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
@@ -60,67 +38,83 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     Raises ``ValueError`` where two samples are of one data row.
     """
     ordered = sorted(samples, key=lambda sample: sample.record.data_row.id)
-    row_ids = [sample.record.data_row.id for sample in ordered]
-    if len(set(row_ids)) < len(ordered):
+    rows = [sample.record.data_row for sample in ordered]
+    if len({row.id for row in rows}) < len(rows):
         message = "expected each data row once, found one twice"
         raise ValueError(message)
-    of_rows = {"data_row_id": array(row_ids, TEXT)}
-    columns = _of_rows(ordered, of_rows) | _of_labels([sample.record.entry for sample in ordered], of_rows)
-    return {name: _table(columns[name], schema) for name, schema in SCHEMAS.items()}
+    entries = [sample.record.entry for sample in ordered]
+    data_rows = _table("data_rows", _data_rows(ordered))
+    owners = _owners(data_rows, "data_row_id")
+    tables = {
+        "data_rows": data_rows,
+        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], owners),
+        "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
+        "attachments": _parts("attachments", [row.attachments for row in rows], owners, _attachments),
+        "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _embeddings),
+        "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _workflow_history),
+    }
+    return {name: tables[name] for name in SCHEMAS}
 
 
-def _of_rows(samples: Sequence[Sample], of_rows: dict[str, pa.Array]) -> dict[str, Columns]:
-    rows = [sample.record.data_row for sample in samples]
-    attachments = _Parts.of([row.attachments for row in rows])
-    embeddings = _Parts.of([row.embeddings for row in rows])
-    moves = _Parts.of([_workflow_history(sample.record.entry) for sample in samples])
+def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: Owners) -> dict[str, pa.Table]:
+    """Return the tables of labels and of what hangs on them; ``lists`` has two lists a row: labels and predictions."""
+    rows, origins = np.divmod(np.arange(len(lists)), len(_ORIGINS))
+    of_lists = {"data_row_id": of_rows["data_row_id"].take(rows), "origin": _ORIGINS.take(origins)}
+    made = _parts("labels", lists, of_lists, _labels)
+    owners = _owners(made, "data_row_id", "origin", "label_index", "label_id")
+    labels = list(chain.from_iterable(lists))
+    relationships = [label.relationships for label in labels]
     return {
-        "data_rows": of_rows | _data_rows(samples),
-        "metadata": _metadata(_Parts.of([row.metadata for row in rows]), of_rows),
-        "attachments": attachments.columns(of_rows, "attachment_index", *Attachment.__struct_fields__),
-        "embeddings": embeddings.columns(of_rows, "embedding_index", *Embedding.__struct_fields__),
-        "workflow_history": moves.columns(of_rows, "move_index", *WorkflowMove.__struct_fields__),
+        "labels": made,
+        "annotations": _parts("annotations", _objects(lists, 0), owners, _annotations),
+        "predictions": _parts("predictions", _objects(lists, 1), owners, _annotations),
+        "classifications": _parts("classifications", list(map(questions_of, labels)), owners, _classifications),
+        "relationships": _parts("relationships", relationships, owners, _relationships),
     }
 
 
-def _workflow_history(entry: Entry) -> tuple[WorkflowMove, ...]:
-    return entry.details.workflow_history if isinstance(entry, ProjectEntry) and entry.details else ()
-
-
-def _of_labels(entries: Sequence[Entry], of_rows: dict[str, pa.Array]) -> dict[str, Columns]:
-    """Return the tables of labels and of what hangs on them; each entry has two lists: labels, then predictions."""
-    lists = chain.from_iterable((entry.labels, _predictions(entry)) for entry in entries)
-    found = _Parts.of(list(lists))
-    rows, origins = np.divmod(found.owners, 2)
-    of_labels = {
-        "data_row_id": of_rows["data_row_id"].take(rows),
-        "origin": _ORIGINS.take(origins),
-        "label_index": array(found.places, pa.int32()),
-        "label_id": array([label.id for label in found.parts], TEXT),
-    }
-    predicted = origins.tolist()
-    annotations = [() if flag else label.annotations for label, flag in zip(found.parts, predicted, strict=True)]
-    predictions = [label.annotations if flag else () for label, flag in zip(found.parts, predicted, strict=True)]
-    relationships = _Parts.of([label.relationships for label in found.parts])
-    return {
-        "labels": of_labels | _labels(found.parts),
-        "annotations": _annotations(_Parts.of(annotations), of_labels),
-        "predictions": _annotations(_Parts.of(predictions), of_labels),
-        "classifications": _classifications(_Parts.of([questions_of(label) for label in found.parts]), of_labels),
-        "relationships": relationships.columns(of_labels, "relationship_index", *_FEATURE, "source", "target"),
-    }
+def _objects(lists: Sequence[tuple[Label, ...]], origin: int) -> list[tuple[Annotation, ...]]:
+    """Return the objects of each label; none for those of another origin."""
+    return [
+        label.annotations if index % len(_ORIGINS) == origin else ()
+        for index, labels in enumerate(lists)
+        for label in labels
+    ]
 
 
 def _predictions(entry: Entry) -> tuple[Label, ...]:
     return entry.predictions if isinstance(entry, ModelRunEntry) else ()
 
 
-def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
+def _moves(entry: Entry) -> tuple[WorkflowMove, ...]:
+    return entry.details.workflow_history if isinstance(entry, ProjectEntry) and entry.details else ()
+
+
+def _parts(
+    name: str, held: Sequence[Sequence[Part]], owners: Owners, fields: Callable[[Sequence[Part]], Columns]
+) -> pa.Table:
+    """Return the table of what each owner holds: the owner's columns, the place among the owner's parts, its fields."""
+    parts = list(chain.from_iterable(held))
+    schema = SCHEMAS[name]
+    if not parts:
+        return schema.empty_table()
+    counts = np.fromiter(map(len, held), np.int64, len(held))
+    positions = np.repeat(np.arange(len(held)), counts)
+    places = np.arange(len(parts)) - (np.cumsum(counts) - counts)[positions]
+    rows = pa.array(positions)
+    repeated = {column: values.take(rows) for column, values in owners.items()}
+    return _table(name, {**repeated, schema.names[len(owners)]: places, **fields(parts)})
+
+
+def _table(name: str, columns: Columns) -> pa.Table:
     arrays = [
-        columns[each.name] if isinstance(columns[each.name], pa.Array) else array(columns[each.name], each.type)
-        for each in schema
+        column if isinstance(column := columns[field], pa.Array) else write(column) for field, write in _WRITERS[name]
     ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])
+
+
+def _owners(table: pa.Table, *names: str) -> Owners:
+    return {name: table.column(name).combine_chunks() for name in names}
 
 
 def _fields(values: Sequence[Any], *names: str) -> Columns:
@@ -133,6 +127,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
     projects = [entry if isinstance(entry, ProjectEntry) else None for entry in entries]
     runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
     return {
+        "data_row_id": [row.id for row in rows],
         **_fields(rows, "global_key", "external_id", "row_data", "details"),
         "media_attributes": [row.media for row in rows],
         "split": [sample.split for sample in samples],
@@ -151,6 +146,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
 
 def _labels(labels: Sequence[Label]) -> Columns:
     return {
+        "label_id": [label.id for label in labels],
         "label_kind": [label.kind for label in labels],
         "version": [label.version for label in labels],
         "label_details": [label.details for label in labels],
@@ -159,18 +155,20 @@ def _labels(labels: Sequence[Label]) -> Columns:
     }
 
 
-def _annotations(found: _Parts[Annotation], of_labels: dict[str, pa.Array]) -> Columns:
-    return {
-        **found.columns(of_labels, "annotation_index", *_FEATURE, "z_order", "confidence"),
-        **geometry_columns([annotation.geometry for annotation in found.parts]),
-    }
+def _annotations(found: Sequence[Annotation]) -> Columns:
+    columns = _fields(found, *_FEATURE, "z_order", "confidence")
+    return columns | geometry_columns([annotation.geometry for annotation in found])
 
 
-def _classifications(found: _Parts[Question], of_labels: dict[str, pa.Array]) -> Columns:
-    asked = [question.classification for question in found.parts]
+def _relationships(found: Sequence[Relationship]) -> Columns:
+    return _fields(found, *_FEATURE, "source", "target")
+
+
+def _classifications(found: Sequence[Question]) -> Columns:
+    asked = [question.classification for question in found]
     answers = [each.answer for each in asked]
     return {
-        **found.columns(of_labels, "question_index", "owner", "owner_index", "option_index", "owner_feature_id"),
+        **_fields(found, "owner", "owner_index", "option_index", "owner_feature_id"),
         **_fields(asked, *_FEATURE),
         "kind": [kind_of(answer) for answer in answers],
         "options": [None if isinstance(answer, TextAnswer) else parts_of(answer) for answer in answers],
@@ -178,12 +176,24 @@ def _classifications(found: _Parts[Question], of_labels: dict[str, pa.Array]) ->
     }
 
 
-def _metadata(found: _Parts[MetadataField], of_rows: dict[str, pa.Array]) -> Columns:
-    values = [each.value for each in found.parts]
+def _metadata(found: Sequence[MetadataField]) -> Columns:
+    values = [each.value for each in found]
     return {
-        **found.columns(of_rows, "metadata_index", "schema_id", "schema_name", "schema_kind", "is_json"),
+        **_fields(found, "schema_id", "schema_name", "schema_kind", "is_json"),
         "value_text": [value if isinstance(value, str) else None for value in values],
         "value_integer": [value if type(value) is int else None for value in values],
         "value_float": [value if isinstance(value, float) else None for value in values],
         "value_boolean": [value if isinstance(value, bool) else None for value in values],
     }
+
+
+def _attachments(found: Sequence[Attachment]) -> Columns:
+    return _fields(found, *Attachment.__struct_fields__)
+
+
+def _embeddings(found: Sequence[Embedding]) -> Columns:
+    return _fields(found, *Embedding.__struct_fields__)
+
+
+def _workflow_history(found: Sequence[WorkflowMove]) -> Columns:
+    return _fields(found, *WorkflowMove.__struct_fields__)

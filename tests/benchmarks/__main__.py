@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.benchmarks import bench_masks, bench_memory
+from tests.benchmarks import bench_masks, bench_memory, bench_records
 
-BENCHMARKS = {"masks": bench_masks.main, "memory": bench_memory.main}
+BENCHMARKS = {"masks": bench_masks.main, "records": bench_records.main, "memory": bench_memory.main}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from records_lines import as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
@@ -239,7 +239,6 @@ json_values = st.recursive(
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200)
 def test_any_bytes_are_a_problem(line: Any) -> None:
     """Whatever the bytes, the answer is a problem, and nothing is raised."""
     assert isinstance(parse(line, number=1), Problem)
@@ -247,7 +246,6 @@ def test_any_bytes_are_a_problem(line: Any) -> None:
 
 
 @given(st.dictionaries(keys, json_values, max_size=5), st.booleans())
-@settings(max_examples=300)
 def test_any_json_is_a_row_or_a_problem(values: Any, keep_embeddings: Any) -> None:
     """Whatever the JSON, nothing is raised, and the row id is the one that parsing sees."""
     line = as_line(values)
@@ -258,7 +256,6 @@ def test_any_json_is_a_row_or_a_problem(values: Any, keep_embeddings: Any) -> No
 
 
 @given(st.data())
-@settings(max_examples=300)
 def test_any_damage_to_a_row_is_a_row_or_a_problem(data: Any) -> None:
     """A row with one of its values replaced by any JSON is still a row, or a problem that names the row."""
     values = row(
