@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds now as the dataset's next version; give back the result (see the README)."""
     run = str(runtime.flow_run.id)
-    window = 2 * load_settings().workers
+    side_by_side = load_settings().workers
     watch = Stopwatch()
 
     preparation = prepare(dataset)
@@ -45,7 +45,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
         return build_bucket.submit(dataset, run, bucket, preparation.base)
 
-    built = windowed(build, buckets.inputs, window)
+    built = windowed(build, buckets.inputs, side_by_side)
     receipts = tuple(counted("rows", built, buckets.lines, rows_of))
     settlement = settle(dataset, preparation.base, buckets.lines, receipts)
     watch.lap("fetch")
@@ -55,7 +55,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
         return write_format.submit(dataset, name, split, settlement.tables, settlement.registry)
 
     parts = tuple(product(dataset.formats, SPLITS))
-    formats = tuple(counted("files", windowed(write, parts, window), len(parts)))
+    formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
     watch.lap("convert")
 
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
