@@ -53,6 +53,7 @@ def summary(
         "bytes": {
             "downloaded": tally.downloaded + sum(stream.size for stream in streams),
             "uploaded": tally.uploaded
+            + settlement.uploaded
             + sum(stream.uploaded for stream in streams)
             + sum(part.uploaded for part in formats),
         },

@@ -41,6 +41,7 @@ class Settlement(Struct, frozen=True):
     tables: tuple[File, ...]
     problems: File
     packs: tuple[Pack, ...]
+    uploaded: int
 
 
 @task(**RETRIES)
@@ -52,14 +53,17 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
-    registry = update(earlier_classes(store, base), seen, dataset.classes)
+    classes = update(earlier_classes(store, base), seen, dataset.classes)
+    registry = draft.add_file(CLASSES_PATH, write_table(classes_table(classes)))
+    problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     return Settlement(
         lines=lines,
         tally=add_up(receipt.tally for receipt in built),
-        registry=registry,
-        tables=(*tables, draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))),
-        problems=draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables))),
+        registry=classes,
+        tables=(*tables, registry),
+        problems=problems,
         packs=tuple(packs[key] for key in sorted(packs)),
+        uploaded=draft.uploaded_bytes,
     )
 
 
