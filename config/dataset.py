@@ -15,6 +15,7 @@ from tasks.formats.registry import format_of
 from tasks.records.policy import Policy
 from tasks.records.splits import Split as SplitRule
 from tasks.records.splits import check_group_by
+from tasks.storage import check_store_url
 
 WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
 
@@ -156,7 +157,7 @@ class Dataset(_Part):
     """One dataset file: the whole of what a refresh is told."""
 
     dataset: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The dataset's name under the store")
-    store: str = Field(pattern=r"^(s3|file)://", description="s3://BUCKET/PREFIX or file:///DIR")
+    store: str = Field(description="s3://BUCKET/PREFIX or file:///DIR")
     source: Source
     params: Params = Params()
     filters: Filters = Filters()
@@ -169,6 +170,11 @@ class Dataset(_Part):
     problems: Problems = Problems()
     classes: dict[str, str | None] = {}
     single_writer: bool = False
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        return check_store_url(value)
 
     @field_validator("formats", mode="before")
     @classmethod
@@ -193,7 +199,7 @@ class Dataset(_Part):
     @property
     def url(self) -> str:
         """``DATASET_URL`` of the contract: the store's URL and the dataset's name."""
-        return f"{self.store.rstrip('/')}/{self.dataset}"
+        return f"{self.store}/{self.dataset}"
 
     @property
     def policy(self) -> Policy:

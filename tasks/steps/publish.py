@@ -18,6 +18,7 @@ from tasks.steps.export import StreamReceipt
 from tasks.steps.formats import FormatReceipt
 from tasks.steps.ledger import Ledger
 from tasks.steps.prepare import Preparation
+from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import CLASSES_PATH, Settlement
 from tasks.storage import ObjectStore, open_store
@@ -43,7 +44,7 @@ def publish(
     result: dict[str, Any],
 ) -> Publication:
     """Commit the snapshot, or find that the newest version holds the same; then forget the run's scratch."""
-    judge(dataset, result)
+    judge(dataset, preparation.base, result)
     store = open_store(dataset.url)
     written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
     manifest = Manifest.of(
@@ -59,7 +60,7 @@ def publish(
     return publication
 
 
-def judge(dataset: Dataset, result: dict[str, Any]) -> None:
+def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
     """Raise when the rows do not add up, or when more of them are problems than the dataset's policy allows."""
     rows = result["rows"]
     accounted = rows["published"] + sum(rows["excluded"].values()) + rows["problems"]
@@ -75,7 +76,7 @@ def judge(dataset: Dataset, result: dict[str, Any]) -> None:
             f"{rows['problems']} of {rows['exported']} rows are problems; problems.max_share allows {allowed:.0%}.",
             remedy="Look at the problems in the result, mend the rows at Labelbox, or raise problems.max_share.",
             code="too_many_problems",
-            result=result | {"published": False, "reason": "too_many_problems"},
+            result=result | standing(dataset, base, base=base, reason="too_many_problems"),
         )
 
 

@@ -66,14 +66,20 @@ def final(
     dataset: Dataset, result: Mapping[str, Any], publication: Publication, base: int, seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """The whole result: the summary, which version holds it, and how long each part took."""
-    place = {
-        "ref": f"{dataset.url}@{publication.version}",
-        "version": publication.version,
-        "published": publication.published,
+    reason = None if publication.published else "unchanged"
+    place = standing(dataset, publication.version, base=base, reason=reason)
+    return {"dataset": result["dataset"], **place, **result, "seconds": dict(seconds)}
+
+
+def standing(dataset: Dataset, version: int, *, base: int, reason: str | None) -> dict[str, Any]:
+    """Which version is the newest after a run (0: none), and why the run published nothing, if so."""
+    return {
+        "ref": f"{dataset.url}@{version}" if version else None,
+        "version": version or None,
+        "published": reason is None,
         "base": base or None,
+        **({"reason": reason} if reason else {}),
     }
-    reason = {} if publication.published else {"reason": "unchanged"}
-    return {"dataset": result["dataset"], **place, **reason, **result, "seconds": dict(seconds)}
 
 
 def classes(registry: ClassRegistry) -> dict[str, Any]:

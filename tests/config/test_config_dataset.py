@@ -77,7 +77,6 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
     ("changes", "part"),
     [
         ({"dataset": "Street Scenes"}, "dataset"),
-        ({"store": "http://example.org"}, "store"),
         ({"source": {}}, "either a project or a model_run"),
         ({"source": {"project": "a", "model_run": "b"}}, "either a project or a model_run"),
         ({"filters": {"workflow_status": "done"}}, "workflow_status"),
@@ -103,10 +102,12 @@ def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
         ({"formats": {"cocoo": {}}}, "coco"),
         ({"formats": {"coco": {"maks": True}}}, "maks"),
         ({"split": {"group_by": "moon"}}, "moon"),
+        ({"store": "http://example.org"}, "s3://BUCKET/PREFIX"),
+        ({"store": "file://relative/path"}, "file:///DIR"),
     ],
 )
-def test_formats_and_groups_are_checked_too(changes, word):
-    """A format that does not exist, an option it does not have, and an unknown group are refused before the export."""
+def test_formats_groups_and_stores_are_checked_too(changes, word):
+    """A format that does not exist, an option it does not have, an unknown group, a store's wrong URL: all refused."""
     with pytest.raises(ConfigurationError) as caught:
         parse_dataset(changed(**changes))
     assert word in str(caught.value)

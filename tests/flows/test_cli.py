@@ -8,7 +8,6 @@ import sys
 import pytest
 from PIL import Image
 
-from deploy.sandbox import Sandbox
 from flows import cli
 from flows.console import PlainProgress
 
@@ -123,10 +122,8 @@ def test_a_rejected_result_ends_with_status_5_and_is_printed_whole(labelsnap, sa
     assert result["rows"]["problems"] == 1
 
 
-def test_the_demo_shows_where_to_look(labelsnap, prefect_server, tmp_path, monkeypatch):
-    """Sandbox up, two refreshes, a tree: everything is named in the output."""
-    for name in Sandbox.environment.__annotations__:
-        monkeypatch.delenv(name, raising=False)
+def test_the_demo_shows_where_to_look(labelsnap, sandbox, prefect_server, tmp_path):
+    """Sandbox up, two refreshes, a tree, a picture: everything is named in the output."""
     status, output, _ = labelsnap("demo", "--rows", 6, "--dir", tmp_path / "demo")
     assert status == 0
     assert "published: s3://datasets/labelsnap/street-scenes@1" in output

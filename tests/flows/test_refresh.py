@@ -150,6 +150,7 @@ def test_too_many_problems_publish_nothing(sandbox, dataset):
     with pytest.raises(DatasetRejectedError) as caught:
         refresh(chosen)
     assert caught.value.result["published"] is False
+    assert (caught.value.result["version"], caught.value.result["reason"]) == (None, "too_many_problems")
     assert caught.value.result["rows"]["problems"] == 2
     assert not (Path(chosen.store.removeprefix("file://")) / chosen.dataset / "commits").exists()
 
