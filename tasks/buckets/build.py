@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasks.buckets.fetch import Fetched, Fetcher, RowError
+from tasks.buckets.fetch import Fetcher, RowError
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.reading import Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
@@ -81,30 +81,31 @@ class BucketBuilder:
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side."""
 
-        def attempt(entry: tuple[int, Record]) -> Fetched | Problem:
+        def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
+            requests: Counter[str] = Counter()
             try:
-                return self._fetched(record)
+                return self._fetched(record, requests), requests
             except RowError as error:
-                return Problem(number, record.data_row.id, error.path, error.code, error.reason)
+                return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
-            for result in pool.map(attempt, records.items()):
+            for result, requests in pool.map(attempt, records.items()):
+                outcome.requests.update(requests)
                 if isinstance(result, Problem):
                     outcome.problems.append(result)
-                    continue
-                outcome.samples.append(result.sample)
-                outcome.requests.update(result.requests)
-                outcome.reused_rows += self._standing(result.sample.record) is not None
+                else:
+                    outcome.samples.append(result)
+                    outcome.reused_rows += self._standing(result.record) is not None
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
-    def _fetched(self, record: Record) -> Fetched:
+    def _fetched(self, record: Record, requests: Counter[str]) -> Sample:
         standing = self._standing(record)
         if standing is None:
-            return self.fetcher.fetch(record)
+            return self.fetcher.fetch(record, requests)
         copied = standing.image.sha256 is not None
         known = standing.image if copied == (self.fetcher.images == "copy") else None
-        return self.fetcher.fetch(carry_over(record, standing.record), known)
+        return self.fetcher.fetch(carry_over(record, standing.record), requests, known)
 
     def _standing(self, record: Record) -> Sample | None:
         """The same row in the earlier snapshot, when its content has not changed since."""

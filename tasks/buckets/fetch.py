@@ -7,7 +7,6 @@ composite, where the composite cannot be had or does not show the instance, and 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +25,7 @@ from tasks.records.names import file_name
 from tasks.records.splits import Split, assign, split_key
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -47,14 +47,6 @@ class RowError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A finished sample, and how many distinct things were downloaded for it by kind of ``requests`` in the result."""
-
-    sample: Sample
-    requests: Counter[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Fetcher:
     """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex)."""
 
@@ -67,9 +59,11 @@ class Fetcher:
     max_image_pixels: int
     max_mask_bytes: int
 
-    def fetch(self, record: Record, known: Image | None = None) -> Fetched:
-        """Complete a record; ``known`` is its image where an earlier snapshot holds it. Raises ``RowError``."""
-        requests: Counter[str] = Counter()
+    def fetch(self, record: Record, requests: Counter[str], known: Image | None = None) -> Sample:
+        """Complete a record; ``known`` is its image where an earlier snapshot holds it. Raises ``RowError``.
+
+        ``requests`` counts the distinct things that were downloaded, by kind of ``requests`` in the result.
+        """
         image = known or self._image(record, requests)
         size = (image.height, image.width) if image else None
         labels, size = self._labels(record.entry.labels, size, requests)
@@ -80,7 +74,7 @@ class Fetcher:
         image = image or _referenced(record, size)
         key = split_key(record, image.sha256, self.group_by)
         finished = replace(record, entry=entry)
-        return Fetched(Sample(record=finished, image=image, split=assign(key, self.split)), requests)
+        return Sample(record=finished, image=image, split=assign(key, self.split))
 
     def _image(self, record: Record, requests: Counter[str]) -> Image | None:
         media = record.data_row.media

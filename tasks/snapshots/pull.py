@@ -109,15 +109,27 @@ def _images(tree: Tree, table: File, layout: Layout) -> list[File]:
 
 
 def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
-    """Unpack the chunks of a stream, in the order of their names, to one file."""
+    """Unpack the chunks of a stream, in the order of their names, to one file.
+
+    Where a run had several exports, one whose last line has no break is given it, so that the next begins a line.
+    """
     size, sha256 = 0, hashlib.sha256()
+    export, last = "", b"\n"
     with tree.written(target) as joined, joined.open("wb") as output:
+
+        def write(block: bytes) -> int:
+            sha256.update(block)
+            return output.write(block)
+
         for chunk in chunks:
+            before, export = export, chunk.path.rpartition("-")[0]
+            if export != before and last != b"\n":
+                size += write(b"\n")
             with tree.scratch() as path:
                 download_file(tree.store, chunk, path)
                 for block in decompressed(path):
-                    sha256.update(block)
-                    size += output.write(block)
+                    size += write(block)
+                    last = block[-1:]
     return Placed(File(target, "", size, sha256.hexdigest()), kept=False)
 
 

@@ -211,6 +211,7 @@ def test_masks_that_cannot_be_had_are_named_and_other_rows_published(sandbox, da
     with_masks = {row.id for row in sandbox.rows("DONE") if not row.skipped and row_truth(row)}
     result = refresh(dataset(problems={"max_share": 1}))
     assert result["rows"]["published"] > 0
+    assert result["requests"]["images"] == sandbox.requests.count("image")
     tree = pulled(result, tmp_path / "raw", "raw")
     problems = [json.loads(line) for line in (tree / "problems.ndjson").read_bytes().splitlines()]
     assert {problem["data_row_id"] for problem in problems} == with_masks

@@ -129,6 +129,19 @@ def test_parquet_is_the_tables(store, snapshot, tmp_path):
     }  # fmt: skip
 
 
+def test_raw_lines_of_two_exports_do_not_run_into_each_other(store, tmp_path):
+    """An export that ends without a line break is given one; between its own chunks nothing is added."""
+    contents = {
+        "raw/result-000-000000000000000.ndjson.zst": zstd(b'{"a":'),
+        "raw/result-000-000000000000005.ndjson.zst": zstd(b"1}"),
+        "raw/result-001-000000000000000.ndjson.zst": zstd(b'{"b": 2}\n'),
+        "raw/result-002-000000000000000.ndjson.zst": zstd(b'{"c": 3}'),
+    }
+    published(store, contents)
+    pull(store, latest(store), "raw", tmp_path / "out")
+    assert (tmp_path / "out" / "export.ndjson").read_bytes() == b'{"a":1}\n{"b": 2}\n{"c": 3}'
+
+
 def test_raw_is_the_export_byte_for_byte(store, snapshot, tmp_path):
     """``raw`` joins the chunks in order; no errors are an empty file."""
     pull(store, snapshot, "raw", tmp_path / "out")
