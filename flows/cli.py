@@ -36,7 +36,7 @@ app.add_typer(snapshots, name="snapshots")
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]
 Rows = Annotated[int, typer.Option(min=1, help="Rows of the generated sample project.")]
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
-Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @TAG | @latest]")]
+Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @latest]")]
 
 DEMO = Path("labelsnap-demo")
 INTERRUPTED = 130
