@@ -74,7 +74,7 @@ def refresh(config: Annotated[Path, typer.Argument(help="The dataset file.")], a
     from flows.refresh import refresh as run_refresh
     from tasks.steps.progress import listening
 
-    with progress_shown() as show, listening(lambda at: show(at.stage, at.done, at.total)):
+    with progress_shown() as show, listening(show):
         result = run_refresh(dataset)
     print_json(result) if as_json else print(describe(result))
 

@@ -103,7 +103,7 @@ def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) 
     with open_sandbox(rows, directory) as running:
         os.environ.update(running.sandbox.environment())
         dataset = load_dataset(running.dataset_file)
-        with listening(lambda at: show(at.stage, at.done, at.total)):
+        with listening(show):
             first = refresh(dataset)
             second = refresh(dataset)
         outcome = DemoOutcome(first, second, directory)

@@ -9,9 +9,10 @@ from prefect import flow, runtime
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.records.splits import SPLITS
 from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
-from tasks.steps.formats import SPLITS, write_format
+from tasks.steps.formats import write_format
 from tasks.steps.prepare import prepare
 from tasks.steps.progress import counted
 from tasks.steps.publish import publish

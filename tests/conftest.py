@@ -1,4 +1,4 @@
-"""What all tests share: an environment of their own, and a sandbox where they want one."""
+"""What all tests share: an environment of their own; and stores, a sandbox and a Prefect server for those that ask."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from hypothesis import HealthCheck, settings
 
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
+from tests.contracts.store_fixtures import (
+    aws,
+    ceph_url,
+    folder_store,
+    localbucket_endpoint,
+    localbucket_url,
+    store,
+    store_url,
+)
+
+__all__ = ["aws", "ceph_url", "folder_store", "localbucket_endpoint", "localbucket_url", "store", "store_url"]
 
 settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labelsnap")  # a busy machine fails no test

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet
+from pyarrow import parquet
 
 from tasks.buckets.grouping import bucket_name, earlier_buckets
 from tasks.records.tables import from_tables
@@ -60,9 +60,9 @@ def bucket_files(files: Iterable[File]) -> dict[tuple[int, int], BucketFiles]:
     return dict(sorted(buckets.items()))
 
 
-def read_tables(store: ObjectStore, files: BucketFiles) -> dict[str, Table]:
-    """The tables of one bucket. Raises ``StorageRefusedError`` for an object that is missing or damaged."""
-    return {table: pyarrow.parquet.read_table(BytesIO(read_file(store, file))) for table, file in files.items()}
+def read_table(store: ObjectStore, file: File) -> Table:
+    """A table of a snapshot. Raises ``StorageRefusedError`` for an object that is missing or damaged."""
+    return parquet.read_table(BytesIO(read_file(store, file)))
 
 
 def read_earlier(store: ObjectStore, manifest: Manifest | None, index: int, count: int) -> Earlier:
@@ -77,7 +77,7 @@ def read_earlier(store: ObjectStore, manifest: Manifest | None, index: int, coun
     for number in earlier_buckets(index, count, earlier_count):
         if not (found := buckets.get((earlier_count, number))):
             continue
-        tables = read_tables(store, found)
+        tables = {table: read_table(store, file) for table, file in found.items()}
         samples |= {sample.record.data_row.id: sample for sample in from_tables(tables)}
         columns = (tables["images"][name].to_pylist() for name in ("sha256", "pack", "offset"))
         locations |= {
@@ -101,4 +101,4 @@ def cached_table(store: ObjectStore, file: File, cache: Path) -> Table:
     path = cache / f"{file.sha256}.parquet"
     if not path.exists():
         download_file(store, file, path)
-    return pyarrow.parquet.read_table(path)
+    return parquet.read_table(path)

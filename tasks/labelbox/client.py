@@ -48,9 +48,14 @@ def connect(account: Account) -> Client:
 
 def check_source(client: Client, kind: SourceKind, source_id: str) -> str:
     """The name of the project or model run. Raises ``LabelboxRefusedError`` for a wrong key or an unknown id."""
-    with told(f"{kind.replace('_', ' ')} {source_id}"):
+    with told(spoken(kind, source_id)):
         source = client.get_project(source_id) if kind == "project" else client.get_model_run(source_id)
     return str(source.name)
+
+
+def spoken(kind: SourceKind, source_id: str) -> str:
+    """A source as messages name it: ``model run a2fb1fec``."""
+    return f"{kind.replace('_', ' ')} {source_id}"
 
 
 @contextmanager

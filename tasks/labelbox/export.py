@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from labelbox import ExportTask, StreamType
 
 from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import SourceKind, told
+from tasks.labelbox.client import SourceKind, spoken, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +62,7 @@ def split_lists(request: ExportRequest) -> Iterator[ExportRequest]:
 
 def start(client: Client, request: ExportRequest, *, name: str) -> str:
     """Start the export and return its task's id."""
-    with told(f"{request.kind.replace('_', ' ')} {request.source_id}"):
+    with told(spoken(request.kind, request.source_id)):
         params: Any = dict(request.params)
         if request.kind == "model_run":
             return str(client.get_model_run(request.source_id).export(name, params).uid)

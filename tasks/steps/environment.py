@@ -10,12 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from config.settings import Settings, load_settings
 from tasks.labelbox.client import Account
 from tasks.labelbox.download import Downloader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from config.settings import Settings
 
 
 def account(settings: Settings) -> Account:
@@ -38,8 +39,7 @@ def downloader(settings: Settings) -> Downloader:
 
 
 @contextmanager
-def scratch(settings: Settings | None = None) -> Iterator[Path]:
+def scratch(settings: Settings) -> Iterator[Path]:
     """A directory of the task's own, gone afterwards."""
-    parent = (settings or load_settings()).temporary_directory
-    with TemporaryDirectory(prefix="labelsnap-", dir=parent) as directory:
+    with TemporaryDirectory(prefix="labelsnap-", dir=settings.temporary_directory) as directory:
         yield Path(directory)

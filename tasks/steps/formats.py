@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from prefect import task
@@ -14,6 +14,7 @@ from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.losses import report
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
+from tasks.records.splits import SPLITS
 from tasks.snapshots.draft import Draft
 from tasks.snapshots.manifest import File
 from tasks.steps.environment import scratch
@@ -23,8 +24,6 @@ from tasks.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-SPLITS: Final = ("train", "val", "test")
 
 
 class FormatReceipt(Struct, frozen=True):

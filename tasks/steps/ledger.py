@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.layout import WORK, work_key
 
 if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
@@ -22,11 +23,11 @@ class Ledger:
 
     def __init__(self, store: ObjectStore, run: str) -> None:
         self._store = store
-        self._prefix = f"work/{run}/"
+        self._run = run
 
     def key(self, name: str) -> str:
         """Where something of the run lies in the store."""
-        return f"{self._prefix}{name}"
+        return work_key(self._run, name)
 
     def recall(self, name: str, kind: type[Receipt]) -> Receipt | None:
         """The receipt that stands under a name, if any. Raises ``StorageRefusedError`` when it is damaged."""
@@ -49,5 +50,5 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its snapshot stands, or there was nothing to publish."""
-        for found in list(self._store.list(self._prefix)):
+        for found in list(self._store.list(f"{WORK}{self._run}/")):
             self._store.delete(found.key)

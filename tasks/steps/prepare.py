@@ -13,14 +13,12 @@ from tasks.labelbox.client import check_source, connect
 from tasks.snapshots.read import latest
 from tasks.steps.environment import account
 from tasks.steps.retries import RETRIES
-from tasks.storage.opening import open_store
-from tasks.storage.probing import probe
+from tasks.storage import open_store, probe
 
 
 class Preparation(Struct, frozen=True):
-    """What a run stands on: the source's name at Labelbox, the version to build upon (0: none), the store's clock."""
+    """What a run stands on: the version to build upon (0: none), and the store's clock at its beginning."""
 
-    source_name: str
     base: int
     started_at: datetime
 
@@ -29,8 +27,8 @@ class Preparation(Struct, frozen=True):
 def prepare(dataset: Dataset) -> Preparation:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
-    name = check_source(connect(account(load_settings())), source.kind, source.id)
+    check_source(connect(account(load_settings())), source.kind, source.id)
     store = open_store(dataset.url)
     started_at = probe(store, single_writer=dataset.single_writer)
     standing = latest(store)
-    return Preparation(source_name=name, base=standing.version if standing else 0, started_at=started_at)
+    return Preparation(base=standing.version if standing else 0, started_at=started_at)

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Stage = Literal["export", "chunks", "rows", "files"]
-
+"""Per cent of the export, bytes of its chunks, rows of finished buckets, parts of formats."""
 
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """``done`` of ``total``: per cent of the export, bytes of its chunks, rows of finished buckets, files."""
+Listener: TypeAlias = "Callable[[Stage, int, int], None]"
+"""Takes a stage, how much of it is done, and the whole: per cent, bytes, rows, or files."""
 
-    stage: Stage
-    done: int
-    total: int
-
-
-_listeners: list[Callable[[Progress], None]] = []
+_listeners: list[Listener] = []
 
 
 def report(stage: Stage, done: int, total: int) -> None:
     """Tell every listener; without one this costs nothing."""
     for listener in _listeners:
-        listener(Progress(stage, done, total))
+        listener(stage, done, total)
 
 
 @contextmanager
-def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
+def listening(listener: Listener) -> Iterator[None]:
     """Call ``listener`` for every report, from any thread, while the block runs."""
     _listeners.append(listener)
     try:

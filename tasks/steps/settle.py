@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 from prefect import task
-from pyarrow import parquet
 
 from config.dataset import Dataset
-from tasks.buckets.reading import bucket_files
+from tasks.buckets.reading import bucket_files, read_table
 from tasks.buckets.receipt import BucketReceipt, Tally, add_up
 from tasks.records.classes import ClassRegistry, update
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
-from tasks.snapshots.content import read_file
 from tasks.snapshots.draft import Draft
 from tasks.snapshots.manifest import File, Pack
 from tasks.snapshots.read import read_snapshot
@@ -53,14 +50,14 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
-    classes = update(earlier_classes(store, base), seen, dataset.classes)
-    registry = draft.add_file(CLASSES_PATH, write_table(classes_table(classes)))
+    registry = update(earlier_classes(store, base), seen, dataset.classes)
+    classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
     problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     return Settlement(
         lines=lines,
         tally=add_up(receipt.tally for receipt in built),
-        registry=classes,
-        tables=(*tables, registry),
+        registry=registry,
+        tables=(*tables, classes),
         problems=problems,
         packs=tuple(packs[key] for key in sorted(packs)),
         uploaded=draft.uploaded_bytes,
@@ -72,12 +69,12 @@ def earlier_classes(store: ObjectStore, base: int) -> ClassRegistry:
     if not base:
         return ClassRegistry()
     file = next(file for file in read_snapshot(store, base).manifest.files if file.path == CLASSES_PATH)
-    return classes_of(parquet.read_table(BytesIO(read_file(store, file))))
+    return classes_of(read_table(store, file))
 
 
 def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
     """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
     tables = (bucket["problems"] for bucket in bucket_files(files).values())
-    problems = chain.from_iterable(problems_of(parquet.read_table(BytesIO(read_file(store, file)))) for file in tables)
+    problems = chain.from_iterable(problems_of(read_table(store, file)) for file in tables)
     for problem in sorted(problems, key=lambda problem: problem.line):
         yield msgspec.json.encode(problem) + b"\n"
