@@ -53,7 +53,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
 
     def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
         name, split = part
-        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry)
+        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry, preparation.base)
 
     parts = tuple(product(dataset.formats, SPLITS))
     formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))

@@ -14,7 +14,7 @@ from tasks.records.tables import from_tables
 from tasks.snapshots.content import download_file, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pyarrow import Table
@@ -84,16 +84,6 @@ def read_earlier(store: ObjectStore, manifest: Manifest | None, index: int, coun
             sha256: ImageLocation(packs[key], offset) for sha256, key, offset in zip(*columns, strict=True) if key
         }
     return Earlier(samples, locations)
-
-
-def samples_of(store: ObjectStore, files: Iterable[File], split: str, cache: Path) -> Iterator[Sample]:
-    """The samples of one split in the canonical order (bucket, then data row id), one bucket in memory at a time.
-
-    Tables are kept in the folder ``cache``, so that a second pass reads them from disk.
-    """
-    for found in bucket_files(files).values():
-        tables = {table: cached_table(store, file, cache) for table, file in found.items()}
-        yield from (sample for sample in from_tables(tables) if sample.split == split)
 
 
 def cached_table(store: ObjectStore, file: File, cache: Path) -> Table:

@@ -11,6 +11,7 @@ its own outline, and the region of a point is the pixel that it lies in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from math import floor
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, assert_never
 
@@ -19,7 +20,7 @@ from msgspec.json import Encoder
 from msgspec.structs import asdict
 
 from tasks.formats.attributes import attributes
-from tasks.formats.interface import Artifact, Dataset, Holdings, predicted_labels
+from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.shapes import open_ring, shoelace_area, tight_box
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from tasks.records.model import Annotation, Classification, Image, Label, Relationship, Sample
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 JsonObject: TypeAlias = dict[str, object]
 Samples: TypeAlias = Callable[[], Iterator[Sample]]
 
-_SHAPES = frozenset({"bounding_box", "polygon", "point", "mask"})
-_ANSWERS = frozenset({"radio", "checklist", "text"})
 _VISIBLE = 2
 _VERTICES_OF_A_RING = 3
 _SCORE = 1.0
@@ -42,8 +41,10 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     """COCO's instances, keypoints and results. It has no options."""
 
     name: ClassVar[str] = "coco"
-    holds: ClassVar[Holdings] = Holdings(_SHAPES, _ANSWERS, _ANSWERS, relationships=True)
-    holds_of_predictions: ClassVar[Holdings] = Holdings(_SHAPES, _ANSWERS)
+    holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False)
+    holds_of_predictions: ClassVar[Holdings] = replace(
+        holds, relationship=False, radio="objects", checklist="objects", text="objects"
+    )
 
     def image_path(self, split: str, file_name: str) -> str:
         """Put the images of a split in one folder: ``file_name`` in the annotation file is the bare name."""

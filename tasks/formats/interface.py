@@ -7,7 +7,7 @@ are made while they are read, so that memory does not grow with the dataset.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from tasks.records.model import ModelRunEntry
 
@@ -17,48 +17,107 @@ if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Label, Sample
 
+Answers: TypeAlias = Literal["nowhere", "objects", "images", "everywhere"]
+"""About what an answered question is held: objects and relationships that are held, whole images, or both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes, readable once."""
+    """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes.
+
+    The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
+    an image: the store keeps a thousand of them as one object, and their bytes are held in memory.
+    """
 
     path: str
     chunks: Iterator[bytes]
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some of a split's samples, chosen by hash of the row's id: a changed row changes the bytes of one shard only.
+
+    ``index`` counts from 0 to ``count`` - 1; ``count`` is a power of two. ``samples`` begins a new pass each time.
+    """
+
+    index: int
+    count: int
+    samples: Callable[[], Iterator[Sample]]
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """What a format is written from.
 
-    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time. ``model_run``
-    is true where the rows are of a model run, whose predictions are written apart from its labels.
+    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time.
+    ``shards(split, size)`` divides the same samples so that a shard has about ``size`` bytes of images; a split always
+    has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
+    a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
+    ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
     """
 
     name: str
     registry: ClassRegistry
     splits: tuple[str, ...]
     samples: Callable[[str], Iterator[Sample]]
+    shards: Callable[[str, int], Iterator[Shard]]
+    read_image: Callable[[Sample], bytes | None]
     model_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """Which annotations a file can hold, by kind: objects, relationships, and answers by what they are about.
+    """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``.
 
-    ``answers`` are about an object or a relationship, and held only where that is; ``image_answers`` are about the
-    whole image.
+    None has a default, so that a new kind fails the type check of every format until it says whether it holds it. What
+    is not held is declared lost, and counted as such.
     """
 
-    objects: frozenset[str] = frozenset()
-    answers: frozenset[str] = frozenset()
-    image_answers: frozenset[str] = frozenset()
-    relationships: bool = False
+    bounding_box: bool
+    polygon: bool
+    polyline: bool
+    point: bool
+    mask: bool
+    relationship: bool
+    radio: Answers
+    checklist: Answers
+    text: Answers
 
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds that are held at least somewhere."""
-        relationships = {"relationship"} if self.relationships else frozenset()
-        return self.objects | self.answers | self.image_answers | relationships
+    def holds(self, kind: str, about: str) -> bool:
+        """Say whether something of a kind is held; ``about`` is what a question is about: a kind of object or "image".
+
+        An answer about something that is lost is lost with it. Of an object or relationship, ``about`` is its own kind.
+        """
+        held: bool | Answers = getattr(self, kind)
+        if isinstance(held, bool):
+            return held
+        where: Answers = "images" if about == "image" else "objects"
+        return held in {where, "everywhere"} and (about == "image" or getattr(self, about))
+
+
+EVERYTHING = Holdings(
+    bounding_box=True,
+    polygon=True,
+    polyline=True,
+    point=True,
+    mask=True,
+    relationship=True,
+    radio="everywhere",
+    checklist="everywhere",
+    text="everywhere",
+)
+NOTHING = Holdings(
+    bounding_box=False,
+    polygon=False,
+    polyline=False,
+    point=False,
+    mask=False,
+    relationship=False,
+    radio="nowhere",
+    checklist="nowhere",
+    text="nowhere",
+)
 
 
 class Format(Protocol):
@@ -72,7 +131,7 @@ class Format(Protocol):
 
     @property
     def holds(self) -> Holdings:
-        """What is held of labels."""
+        """What is held of labels; it may depend on the options."""
 
     @property
     def holds_of_predictions(self) -> Holdings:
@@ -92,3 +151,9 @@ def predicted_labels(sample: Sample) -> tuple[Label, ...]:
     """Give the predictions of a model run's sample; a project's has none."""
     entry = sample.record.entry
     return entry.predictions if isinstance(entry, ModelRunEntry) else ()
+
+
+def shard_count(image_bytes: int, size: int) -> int:
+    """The smallest power of two that keeps a shard at ``size`` bytes of images on average; at least 1."""
+    needed = -(-image_bytes // size)
+    return 1 << max(0, needed - 1).bit_length()

@@ -57,18 +57,17 @@ def _tally(parts: Counter[Part]) -> Tally:
 def _parts(label: Label, holds: Holdings) -> Iterator[Part]:
     for annotation in label.annotations:
         kind = kind_of(annotation.geometry)
-        is_held = kind in holds.objects
-        yield kind, is_held
-        yield from _answers(annotation.classifications, holds.answers if is_held else frozenset())
+        yield kind, holds.holds(kind, kind)
+        yield from _answers(annotation.classifications, holds, kind)
     for relationship in label.relationships:
-        yield "relationship", holds.relationships
-        yield from _answers(relationship.classifications, holds.answers if holds.relationships else frozenset())
-    yield from _answers(label.classifications, holds.image_answers)
+        yield "relationship", holds.relationship
+        yield from _answers(relationship.classifications, holds, "relationship")
+    yield from _answers(label.classifications, holds, "image")
 
 
-def _answers(classifications: Iterable[Classification], held: frozenset[Kind]) -> Iterator[Part]:
+def _answers(classifications: Iterable[Classification], holds: Holdings, about: str) -> Iterator[Part]:
     for classification in classifications:
         kind = kind_of(classification.answer)
-        yield kind, kind in held
+        yield kind, holds.holds(kind, about)
         for part in parts_of(classification.answer):
-            yield from _answers(part.classifications, held)
+            yield from _answers(part.classifications, holds, about)

@@ -9,14 +9,16 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from tasks.buckets.reading import samples_of
+from tasks.buckets.source import BucketSource
 from tasks.formats.interface import Dataset as FormatInput
-from tasks.formats.losses import report
+from tasks.formats.losses import FormatReport, report
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
 from tasks.snapshots.draft import Draft
-from tasks.snapshots.manifest import File
+from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.read import read_snapshot
+from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
@@ -27,37 +29,62 @@ if TYPE_CHECKING:
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, and what of the split's annotations it holds and loses by kind."""
+    """The files that a format wrote for one split, the packs they lie in, and what is held and lost of the split."""
 
     name: str
+    split: str
     files: tuple[File, ...]
-    held: dict[str, int]
-    lost: dict[str, int]
+    packs: tuple[Pack, ...]
+    report: FormatReport
     uploaded: int
 
 
 @task(**RETRIES)
 def write_format(
-    dataset: Dataset, name: str, split: str, tables: tuple[File, ...], registry: ClassRegistry
+    dataset: Dataset, name: str, split: str, tables: tuple[File, ...], registry: ClassRegistry, base: int
 ) -> FormatReceipt:
-    """Write one split of a format, as a stream, from the bucket tables to the store."""
+    """Write one split of a format, as a stream, from the bucket tables to the store.
+
+    Small files that the base snapshot holds in its packs are not written again.
+    """
     store = open_store(dataset.url)
     draft = Draft(store)
     training_format = format_of(name, dataset.formats[name])
+    folder = f"formats/{name}/"
+    small = SmallFiles(
+        draft=draft,
+        name=f"packs/{name}/{split}",
+        base=read_snapshot(store, base).manifest if base else None,
+        below=folder,
+    )
     files = []
     with scratch(load_settings()) as directory:
-        source = FormatInput(
+        source = BucketSource(store, tables, directory)
+        described = FormatInput(
             name=dataset.dataset,
             registry=registry,
             splits=SPLITS,
-            samples=lambda part: samples_of(store, tables, part, directory),
+            samples=source.samples,
+            shards=source.shards,
+            read_image=source.read_image,
             model_run=dataset.source.kind == "model_run",
         )
-        for artifact in training_format.write(source, split):
-            body = written(artifact.chunks, directory / "artifact")
-            files.append(draft.add_file(f"formats/{name}/{artifact.path}", body))
-        labels = report(training_format, source.samples(split)).labels
-    return FormatReceipt(name, tuple(files), labels.held, labels.lost, draft.uploaded_bytes)
+        for artifact in training_format.write(described, split):
+            path = folder + artifact.path
+            if artifact.small:
+                small.add(path, b"".join(artifact.chunks))
+            else:
+                files.append(draft.add_file(path, written(artifact.chunks, directory / "artifact")))
+        small.flush()
+        counts = report(training_format, source.samples(split))
+    return FormatReceipt(
+        name=name,
+        split=split,
+        files=(*files, *small.files),
+        packs=tuple(small.packs.values()),
+        report=counts,
+        uploaded=draft.uploaded_bytes,
+    )
 
 
 def written(chunks: Iterable[bytes], path: Path) -> Path:

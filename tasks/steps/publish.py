@@ -53,7 +53,7 @@ def publish(
         config=dataset.content(),
         result=result,
         files=[*settlement.tables, settlement.problems, *written],
-        packs=list(settlement.packs),
+        packs=[*settlement.packs, *chain.from_iterable(part.packs for part in formats)],
     )
     publication = publish_on_head(store, dataset, run, preparation, manifest)
     Ledger(store, run).clear()

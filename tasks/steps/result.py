@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from config.dataset import Dataset
+    from tasks.formats.losses import Tally
     from tasks.records.classes import ClassRegistry
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
@@ -94,11 +95,17 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
     return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
 
 
-def held_and_lost(formats: tuple[FormatReceipt, ...], name: str) -> dict[str, dict[str, int]]:
-    """What one format holds and loses of the annotations, by kind, over all splits."""
-    totals: dict[str, Counter[str]] = {"held": Counter(), "lost": Counter()}
-    for receipt in formats:
-        if receipt.name == name:
-            totals["held"].update(receipt.held)
-            totals["lost"].update(receipt.lost)
-    return {part: dict(sorted(counts.items())) for part, counts in totals.items()}
+def held_and_lost(formats: tuple[FormatReceipt, ...], name: str) -> dict[str, Any]:
+    """What one format holds and loses of the annotations, by kind, over all splits; a model run's predictions apart."""
+    of_format = [receipt.report for receipt in formats if receipt.name == name]
+    labels, predictions = (_added(getattr(report, part) for report in of_format) for part in ("labels", "predictions"))
+    return labels | ({"predictions": predictions} if any(predictions.values()) else {})
+
+
+def _added(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
+    held: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for tally in tallies:
+        held.update(tally.held)
+        lost.update(tally.lost)
+    return {"held": dict(sorted(held.items())), "lost": dict(sorted(lost.items()))}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from format_samples import contents, every_kind
@@ -17,9 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def files(name: str) -> dict[str, bytes]:
     """Give the files of a format for the samples with every kind, by path."""
     source = every_kind()
-    return {
-        path: body for split in source.splits for path, body in contents(format_of(name).write(source, split)).items()
-    }
+    return contents(chain.from_iterable(format_of(name).write(source, split) for split in source.splits))
 
 
 if __name__ == "__main__":

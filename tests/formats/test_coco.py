@@ -136,7 +136,7 @@ def test_image_carries_its_names_answers_and_relationships() -> None:
     (image,) = instances(sample(label(answers=[radio("time", "dusk")], relationships=[tie])))["images"]
     assert {key: image[key] for key in ("id", "file_name", "width", "height", "data_row_id")} == {
         "id": 1,
-        "file_name": "street.jpg",
+        "file_name": "street.png",
         "width": 8,
         "height": 6,
         "data_row_id": "row-street",

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from dataclasses import fields, replace
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample, text
+from msgspec import structs
 
+from tasks.formats.interface import Holdings, Shard
 from tasks.formats.losses import report
 from tasks.formats.registry import FORMATS, format_of
-from tasks.records.counts import KINDS
+from tasks.records.counts import KINDS, kind_of
 from tasks.records.geometry import BoundingBox, Point, Polygon
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
     from tasks.formats.interface import Dataset, Format
     from tasks.records.geometry import Geometry
-    from tasks.records.model import Sample
+    from tasks.records.model import Label, Sample
 
 LABELLED = {
     "bounding_box": 1,
@@ -47,12 +51,7 @@ def each(request: pytest.FixtureRequest) -> Format:
 
 def written(each: Format, source: Dataset) -> dict[str, bytes]:
     """Write all splits; no path stands twice."""
-    files: dict[str, bytes] = {}
-    for split in source.splits:
-        of_split = contents(each.write(source, split))
-        assert files.keys().isdisjoint(of_split)
-        files |= of_split
-    return files
+    return contents(chain.from_iterable(each.write(source, split) for split in source.splits))
 
 
 def test_same_samples_give_the_same_bytes(each: Format) -> None:
@@ -121,17 +120,41 @@ def test_bytes_are_made_while_they_are_read(each: Format) -> None:
             taken += 1
             yield sample(name=f"street-{number}")
 
-    source = dataset()
-    for artifact in each.write(type(source)(source.name, source.registry, ("train",), samples), "train"):
+    def shards(split: str, _: int) -> Iterator[Shard]:
+        yield Shard(0, 1, lambda: samples(split))
+
+    for artifact in each.write(replace(dataset(), samples=samples, shards=shards), "train"):
         next(artifact.chunks)
         break
     assert taken < 1000
 
 
-def test_kinds_that_are_held_are_contract_s(each: Format) -> None:
-    """A format declares only kinds that there are."""
-    assert each.holds.kinds <= set(KINDS)
-    assert each.holds_of_predictions.kinds <= set(KINDS)
+def test_every_kind_is_declared() -> None:
+    """What a format holds has a field for each kind of annotation, and for nothing else."""
+    assert [field.name for field in fields(Holdings)] == list(KINDS)
+
+
+def without(kind: str, held: Label) -> Label:
+    """Leave out of a label what is of a kind; an answer's place is among the image's."""
+    return structs.replace(
+        held,
+        annotations=tuple(one for one in held.annotations if kind_of(one.geometry) != kind),
+        relationships=() if kind == "relationship" else held.relationships,
+        classifications=tuple(one for one in held.classifications if kind_of(one.answer) != kind),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_held_is_in_the_files(each: Format, kind: str) -> None:
+    """Leaving out everything of a kind that is declared as held changes the files."""
+    (street, *_) = every_kind().samples("train")
+    entry = street.record.entry
+    fewer = structs.replace(entry, labels=tuple(without(kind, one) for one in entry.labels))
+    changed = structs.replace(street, record=structs.replace(street.record, entry=fewer))
+    assert changed != street
+    if each.holds.holds(kind, "image"):
+        classes = every_kind().registry
+        assert written(each, dataset(street, classes=classes)) != written(each, dataset(changed, classes=classes))
 
 
 def test_held_and_lost_are_all_there_is(each: Format) -> None:
@@ -143,7 +166,7 @@ def test_held_and_lost_are_all_there_is(each: Format) -> None:
         (found.predictions, PREDICTED, each.holds_of_predictions),
     ):
         assert Counter(tally.held) + Counter(tally.lost) == Counter(expected)
-        assert tally.held.keys() <= holds.kinds
+        assert all(getattr(holds, kind) not in {False, "nowhere"} for kind in tally.held)
         assert all((*tally.held.values(), *tally.lost.values()))
 
 

@@ -1,0 +1,124 @@
+"""What formats are written from, read back from bucket tables."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import chain
+
+import pytest
+from msgspec.structs import replace
+
+from tasks.buckets.grouping import bucket_of
+from tasks.buckets.images import images_table, store_images
+from tasks.buckets.reading import table_path
+from tasks.buckets.receipt import BucketInput
+from tasks.buckets.source import BucketSource
+from tasks.errors import StorageRefusedError
+from tasks.records.tables import to_tables, write_table
+from tasks.snapshots.draft import Draft
+from tests.formats.format_samples import sample
+
+BUCKETS, IMAGE_BYTES = 4, 100
+
+
+def body(name):
+    """The bytes of a row's image."""
+    return name.encode().ljust(IMAGE_BYTES, b".")
+
+
+@pytest.fixture
+def rows():
+    """Forty rows, every fourth of them in ``val``, each with an image of 100 bytes."""
+    found = {}
+    for number in range(40):
+        name = f"row{number:02}"
+        row = sample(name=name, split="train" if number % 4 else "val")
+        image = replace(row.image, sha256=sha256(body(name)).hexdigest(), size=IMAGE_BYTES)
+        found[name] = replace(row, image=image)
+    return found
+
+
+@pytest.fixture
+def source(rows, folder_store, tmp_path):
+    """The rows as a refresh leaves them: tables and packs in buckets."""
+    files = []
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for index in range(BUCKETS):
+        of_bucket = sorted(
+            (row for row in rows.values() if bucket_of(row.record.data_row.id.encode(), BUCKETS) == index),
+            key=lambda row: row.record.data_row.id,
+        )
+        for row in of_bucket:
+            (scratch / row.image.sha256).write_bytes(body(row.record.data_row.id.removeprefix("row-")))
+        bucket = BucketInput(index=index, count=BUCKETS, lines_key="", lines=len(of_bucket))
+        stored = store_images(Draft(folder_store), [row.image for row in of_bucket], {}, scratch, bucket)
+        for name, table in (to_tables(of_bucket) | {"images": images_table(of_bucket, stored)}).items():
+            files.append(Draft(folder_store).add_file(table_path(name, index, BUCKETS), write_table(table)))
+    directory = tmp_path / "source"
+    directory.mkdir()
+    return BucketSource(folder_store, files, directory)
+
+
+def names(samples):
+    """The names of some samples, in order."""
+    return [row.record.data_row.id.removeprefix("row-") for row in samples]
+
+
+def test_every_pass_gives_a_splits_samples_in_one_order(source, rows):
+    """Each sample comes back whole, once, and a second pass is like the first."""
+    first = list(source.samples("val"))
+    assert {row.record.data_row.id: row for row in first} == {
+        row.record.data_row.id: row for row in rows.values() if row.split == "val"
+    }
+    assert names(source.samples("val")) == names(first)
+    assert list(source.samples("test")) == []
+
+
+@pytest.mark.parametrize(("size", "count"), [(10**6, 1), (1500, 2), (750, 4), (100, 32)])
+def test_shards_divide_a_split_by_the_size_of_its_images(source, size, count):
+    """Thirty images of 100 bytes, in the smallest power of two of shards; each row is in one shard."""
+    shards = list(source.shards("train", size))
+    assert [shard.count for shard in shards] == [count] * count
+    assert sorted(shard.index for shard in shards) == list(range(count))
+    members = {shard.index: names(shard.samples()) for shard in shards}
+    assert sorted(chain.from_iterable(members.values())) == sorted(names(source.samples("train")))
+    for index, found in members.items():
+        assert {bucket_of(f"row-{name}".encode(), count) for name in found} <= {index}
+
+
+def test_split_without_rows_has_a_shard(source):
+    """One, without samples."""
+    (shard,) = source.shards("test", 100)
+    assert (shard.index, shard.count, list(shard.samples())) == (0, 1, [])
+
+
+def test_images_are_read_in_the_order_of_a_pass(source):
+    """Each image has its own bytes, over whole splits and over shards smaller than a bucket."""
+    for row in source.samples("val"):
+        assert source.read_image(row) == body(*names([row]))
+    for shard in source.shards("train", 100):
+        for row in shard.samples():
+            assert source.read_image(row) == body(*names([row]))
+
+
+def test_images_of_one_bucket_lie_on_disk_at_a_time(source, tmp_path):
+    """Disk use grows with a bucket, not with the dataset."""
+    most = 0
+    for row in source.samples("train"):
+        source.read_image(row)
+        most = max(most, len(list((tmp_path / "source" / "images").iterdir())))
+    assert 0 < most <= 20
+
+
+def test_image_that_was_not_copied_has_no_bytes(source):
+    """A dataset that refers to images gives None."""
+    assert source.read_image(sample(copied=False)) is None
+
+
+def test_damaged_image_is_refused(source, folder_store):
+    """Bytes that are not those that were published are no training image."""
+    for pack in list(folder_store.list("data/images/")):
+        folder_store.put(pack.key, b"x" * pack.size)
+    with pytest.raises(StorageRefusedError, match="sha256"):
+        source.read_image(next(source.samples("train")))
