@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as arrays
+
+from tasks.masks.errors import MaskError
+from tasks.masks.runs import Runs, encode_counts, from_mask
+from tasks.masks.toggles import runs_of, toggles_of, without_pairs
+
+
+@given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)))
+def test_toggles_are_where_a_mask_changes_down_its_columns(mask):
+    """The positions are those of the changes in the column-major pixels, and lead back to the same runs."""
+    runs = from_mask(mask)
+    padded = np.concatenate([[False], mask.ravel(order="F"), [False]])
+    assert toggles_of(runs).tolist() == np.flatnonzero(padded[1:] != padded[:-1]).tolist()
+    assert runs_of(toggles_of(runs), *mask.shape) == runs
+
+
+def test_runs_without_length_are_passed_over():
+    """Other people's strings may hold runs of no pixels: 1 off, 2 on, 0 off, 1 on, 2 off is one run of three."""
+    runs = Runs(2, 3, encode_counts(np.array([1, 2, 0, 1, 2])), 3, (0, 0, 2, 2))
+    assert toggles_of(runs).tolist() == [1, 4]
+
+
+def test_runs_that_do_not_fill_their_image_are_refused():
+    """Runs over 5 pixels are no mask of 6."""
+    with pytest.raises(MaskError, match="expected runs over 6 pixels, found 5") as caught:
+        toggles_of(Runs(2, 3, encode_counts(np.array([2, 3])), 3, (0, 0, 3, 2)))
+    assert caught.value.code == "bad_counts"
+
+
+def test_pairs_cancel():
+    """What is left of equal positions is one where their number is odd, and none where it is even."""
+    assert without_pairs(np.array([7, 3, 3, 5, 5, 5])).tolist() == [5, 7]
