@@ -9,17 +9,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+import msgspec
+
 from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
+from tasks.snapshots.epochs import check_not_condemned, keys_of, newest_epoch
 from tasks.snapshots.history import (
+    Action,
     Commit,
+    History,
     commit_keys,
     decode_commit,
-    find_publication,
     head_version,
+    read_history,
+    read_manifest,
     sole_key,
 )
 from tasks.snapshots.layout import commit_key, manifest_key, parse_commit_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
+from tasks.snapshots.sealed import seal, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +34,8 @@ if TYPE_CHECKING:
 
     from tasks.storage import ObjectStore
 
-DELAYS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each attempt to create the record
-PUBLISH_LIMIT: Final = timedelta(hours=12)  # garbage collection waits longer than this before it deletes
+DELAYS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each attempt to create a record
+PUBLISH_LIMIT: Final = timedelta(hours=12)  # garbage collection leaves alone what is younger than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,15 @@ def commit(
     the first object was uploaded or found. Nothing is ever deleted here, whatever fails. Raises StorageRefusedError,
     and StorageOutcomeUnknownError when it cannot be told whether the version was made: then repeat the call.
     """
-    if (mine := find_publication(store, publish_id)) is not None:
+    history = read_history(store)
+    if (mine := history.published_by(publish_id)) is not None:
         return Committed(mine)
-    if (head := head_version(commit_keys(store))) != parent:
+    head = history.head.version if history.head else 0
+    if head != parent:
         return LostRace(head)
     sha256 = _put_manifest(store, manifest, started_at)
+    if newest := newest_epoch(store):
+        check_not_condemned(store, keys_of(manifest) - _keys_of_head(store, history), newest)
     record = Commit(
         version=parent + 1,
         parent=parent,
@@ -74,44 +85,46 @@ def commit(
         publish_id=publish_id,
         write_id=uuid4().hex,
         rows=manifest.result.get("rows", {}).get("published"),
+        expired=history.head.expired if history.head else (),
     )
-    standing = _create(store, record, single_writer=single_writer, sleep=sleep)
-    if standing.publish_id == publish_id:
-        return Committed(standing)
-    return LostRace(head_version(commit_keys(store)))
+    return _append(store, record, single_writer=single_writer, sleep=sleep)
 
 
-def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) -> str:
-    """Put the manifest under its own hash, read it back, and return the hash."""
-    body = encode(manifest)
-    key = manifest_key(digest(body))
-    store.put(key, body)
-    if store.get(key) != body or (info := store.head(key)) is None:
-        raise damaged(f"the manifest {key!r}", "other bytes after writing it")
-    if info.modified - started_at > PUBLISH_LIMIT:
-        raise StorageRefusedError(
-            f"Expected a publication to take {PUBLISH_LIMIT} at most, found that it began at {started_at}.",
-            remedy="Run it again: what was uploaded is found and checked anew, and not sent again.",
-            code="publish_too_slow",
-        )
-    return digest(body)
+def recommit(
+    store: ObjectStore,
+    history: History,
+    standing: Commit,
+    *,
+    action: Action,
+    publish_id: str,
+    expired: tuple[tuple[int, int], ...] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Committed | LostRace:
+    """Make a kept version's manifest the next version of this history, for another reason than new content."""
+    if history.head is None:
+        raise ValueError("a dataset without versions has none to repeat")
+    record = msgspec.structs.replace(
+        standing,
+        version=history.head.version + 1,
+        parent=history.head.version,
+        created_at=timestamp(),
+        publish_id=publish_id,
+        write_id=uuid4().hex,
+        action=action,
+        expired=history.head.expired if expired is None else expired,
+    )
+    return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 
 
-def _create(store: ObjectStore, record: Commit, *, single_writer: bool, sleep: Callable[[float], None]) -> Commit:
-    """Return the record that stands at the version in the end: this one or another writer's."""
-    body = encode(record)
-    if single_writer:
-        key = commit_key(record.version, record.write_id)
-        standing = _settled(store, key, partial(store.put, key, body), sleep)
-        sole_key(commit_keys(store), record.version)
-    else:
-        key = commit_key(record.version)
-        standing = _settled(store, key, partial(store.create, key, body), sleep)
-    return decode_commit(standing, parse_commit_key(key))
+def settled(
+    store: ObjectStore, key: str, body: bytes, *, replace: bool = False, sleep: Callable[[float], None] = time.sleep
+) -> bytes:
+    """Create an object until something stands under the key, and return that: these bytes or somebody else's.
 
-
-def _settled(store: ObjectStore, key: str, write: Callable[[], object], sleep: Callable[[float], None]) -> bytes:
-    """Write until something stands under the key, and return that. The same key and bytes each time, never another."""
+    The same key and bytes each time, never another. ``replace``: by a put, for stores without conditional creation.
+    Raises StorageOutcomeUnknownError when it cannot be told what stands there.
+    """
+    write = partial(store.put if replace else store.create, key, body)
     cause: StorageError | None = None
     for delay in DELAYS:
         sleep(delay)
@@ -131,6 +144,43 @@ def _settled(store: ObjectStore, key: str, write: Callable[[], object], sleep: C
             if standing is not None:
                 return standing
     raise _unknown(store, key) from cause
+
+
+def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) -> str:
+    """Put the manifest under its own hash, read it back, and return the hash."""
+    body = encode(manifest)
+    key = manifest_key(digest(body))
+    store.put(key, body)
+    if store.get(key) != body or (info := store.head(key)) is None:
+        raise damaged(f"the manifest {key!r}", "other bytes after writing it")
+    if info.modified - started_at > PUBLISH_LIMIT:
+        raise StorageRefusedError(
+            f"Expected a publication to take {PUBLISH_LIMIT} at most, found that it began at {started_at}.",
+            remedy="Run it again: what was uploaded is found and checked anew, and not sent again.",
+            code="publish_too_slow",
+        )
+    return digest(body)
+
+
+def _keys_of_head(store: ObjectStore, history: History) -> frozenset[str]:
+    """Return the keys of the newest version's objects: kept as long as it is the newest, whatever an epoch says."""
+    if history.head is None:
+        return frozenset()
+    return keys_of(read_manifest(store, history.head.manifest))
+
+
+def _append(
+    store: ObjectStore, record: Commit, *, single_writer: bool, sleep: Callable[[float], None]
+) -> Committed | LostRace:
+    """Create the record, and tell what stands at its version in the end: this publication or another one."""
+    key = commit_key(record.version, record.write_id if single_writer else None)
+    body = settled(store, key, seal(record), replace=single_writer, sleep=sleep)
+    if single_writer:
+        sole_key(commit_keys(store), record.version)
+    standing = decode_commit(body, parse_commit_key(key))
+    if standing.publish_id == record.publish_id:
+        return Committed(standing)
+    return LostRace(head_version(commit_keys(store)))
 
 
 def _unknown(store: ObjectStore, key: str) -> StorageOutcomeUnknownError:

@@ -3,49 +3,76 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from tasks.snapshots.layout import data_key
+from tasks.snapshots.epochs import keys_of, newest_epoch
+from tasks.snapshots.layout import data_key, without_generation
 from tasks.snapshots.manifest import File, Pack, digest
 from tasks.snapshots.tar import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tasks.snapshots.manifest import Manifest
     from tasks.storage import ObjectStore
+
+PARALLEL_UPLOADS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """How many objects and bytes went up, and how many were in the store already."""
+
+    objects: int = 0
+    bytes: int = 0
+    reused_objects: int = 0
+    reused_bytes: int = 0
 
 
 class Draft:
-    """Uploads what is missing and counts bytes; safe to share between threads.
+    """Uploads what is missing and counts it; safe to share between threads.
 
-    An object's key carries its content's hash, so a file that another version has, or that a crashed run uploaded
-    already, is found there and not sent again.
+    An object's key carries its content's hash, so a file that the ``base`` snapshot has, or that a crashed run
+    uploaded already, is found there and not sent again. New keys carry the newest epoch of garbage collection, so
+    they are never among those that it deletes.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, base: Manifest | None = None) -> None:
         self._store = store
         self._lock = Lock()
-        self.uploaded_bytes = 0
-        self.skipped_bytes = 0
+        self._generation: int | None = None
+        self._standing = {without_generation(key): key for key in keys_of(base)} if base else {}
+        self.uploads = Uploads()
+
+    @property
+    def uploaded_bytes(self) -> int:
+        """The bytes that went up."""
+        return self.uploads.bytes
 
     def add_file(self, path: str, body: bytes | Path) -> File:
         """Add the file under its logical path. Raises StorageRefusedError for a path that no tree can have."""
         pack = self.add_pack(path, body)
         return File(path=path, key=pack.key, size=pack.size, sha256=pack.sha256)
 
+    def add_files(self, files: Iterable[tuple[str, bytes | Path]]) -> tuple[File, ...]:
+        """Add several files, (logical path, body), a few at a time; return them in their order."""
+        with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
+            return tuple(pool.map(lambda file: self.add_file(*file), files))
+
     def add_pack(self, path: str, body: bytes | Path) -> Pack:
         """Add a tar of small files (``images/pack-00003.tar``) that tables, or files with an offset, point into."""
         size, sha256 = _measure(body)
-        key = data_key(path, sha256)
+        key = self._key(path, sha256)
         standing = self._store.head(key)
         if missing := standing is None or standing.size != size:
             self._store.put(key, body)
-        with self._lock:
-            self.uploaded_bytes += size if missing else 0
-            self.skipped_bytes += 0 if missing else size
+        self._count(Uploads(1, size, 0, 0) if missing else Uploads(0, 0, 1, size))
         return Pack(key=key, size=size, sha256=sha256)
 
     def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
@@ -66,6 +93,20 @@ class Draft:
             for member, sha256 in zip(placed, digests, strict=True)
         )
         return pack, tuple(files)
+
+    def _key(self, path: str, sha256: str) -> str:
+        """Return where the content stands in the base snapshot, or where it goes in this generation."""
+        plain = data_key(path, sha256)
+        with self._lock:
+            if plain in self._standing:
+                return self._standing[plain]
+            if self._generation is None:
+                self._generation = newest_epoch(self._store)
+            return data_key(path, sha256, self._generation)
+
+    def _count(self, more: Uploads) -> None:
+        with self._lock:
+            self.uploads = Uploads(*map(add, astuple(self.uploads), astuple(more)))
 
 
 def _measure(body: bytes | Path) -> tuple[int, str]:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.layout import COMMITS, CommitKey, parse_commit_key
-from tasks.snapshots.manifest import FORMAT_VERSION, damaged, decode
+from tasks.snapshots.layout import COMMITS, CommitKey, manifest_key, parse_commit_key
+from tasks.snapshots.manifest import FORMAT_VERSION, Manifest, damaged, decode_manifest
+from tasks.snapshots.sealed import unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 16
 
+Action = Literal["publish", "rollback", "expire", "fence"]
+"""Why a version was made. All but ``publish`` name the manifest of an earlier version."""
+
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of the dataset. ``manifest`` is a sha256, ``parent`` the version before (0: none)."""
+    """A version of the dataset. ``manifest`` is a sha256, ``parent`` the version before (0: none).
+
+    ``expired`` holds, as of this version, the first and last of each run of versions that are kept no longer.
+    """
 
     format_version: int = FORMAT_VERSION
     version: int
@@ -30,6 +38,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     publish_id: str
     write_id: str
     rows: int | None = None
+    action: Action = "publish"
+    expired: tuple[tuple[int, int], ...] = ()
 
 
 def commit_keys(store: ObjectStore) -> tuple[CommitKey, ...]:
@@ -68,7 +78,7 @@ def read_commit(store: ObjectStore, key: CommitKey) -> Commit:
 
 def decode_commit(body: bytes, key: CommitKey) -> Commit:
     """Read a commit record's bytes. Raises StorageRefusedError when they are damaged or of another version."""
-    commit = decode(body, Commit, name=f"the commit record {key.key!r}")
+    commit = unseal(body, Commit, name=f"the commit record {key.key!r}")
     if commit.version != key.version:
         raise damaged(f"the commit record {key.key!r}", f"the record of version {commit.version}")
     return commit
@@ -80,7 +90,59 @@ def read_commits(store: ObjectStore, keys: Sequence[CommitKey]) -> tuple[Commit,
         return tuple(pool.map(lambda key: read_commit(store, key), keys))
 
 
-def find_publication(store: ObjectStore, publish_id: str) -> Commit | None:
-    """Return the version that this run has published already, if it has: the answer when a run is repeated."""
-    commits = read_commits(store, commit_keys(store))
-    return next((commit for commit in reversed(commits) if commit.publish_id == publish_id), None)
+class History(msgspec.Struct, frozen=True):
+    """A dataset's versions, oldest first, as of the newest one."""
+
+    keys: tuple[CommitKey, ...]
+    commits: tuple[Commit, ...]
+
+    @property
+    def head(self) -> Commit | None:
+        """The newest version; None when nothing has been published."""
+        return self.commits[-1] if self.commits else None
+
+    @property
+    def single_writer(self) -> bool:
+        """Whether the newest version was published without conditional creation."""
+        return bool(self.keys) and self.keys[-1].single_writer
+
+    @property
+    def expired(self) -> frozenset[int]:
+        """The versions that are kept no longer."""
+        runs = self.head.expired if self.head else ()
+        return frozenset(version for first, last in runs for version in range(first, last + 1))
+
+    @property
+    def live(self) -> tuple[Commit, ...]:
+        """The versions that are kept."""
+        expired = self.expired
+        return tuple(commit for commit in self.commits if commit.version not in expired)
+
+    def published_by(self, publish_id: str) -> Commit | None:
+        """Return the version that a run has published already, if it has: the answer when a run is repeated."""
+        return next((commit for commit in reversed(self.commits) if commit.publish_id == publish_id), None)
+
+
+def read_history(store: ObjectStore) -> History:
+    """Read every commit record. Raises StorageRefusedError when one is damaged, or two claim the newest version."""
+    keys = commit_keys(store)
+    head_version(keys)
+    return History(keys, read_commits(store, keys))
+
+
+def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
+    """Read the manifest that a commit record names. Raises StorageRefusedError when it is missing or damaged."""
+    key = manifest_key(sha256)
+    body = store.get(key)
+    if body is None:
+        raise damaged(f"the manifest {key!r}", "nothing")
+    return decode_manifest(body, sha256)
+
+
+def runs_of(versions: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Return the first and last of each run of neighbours: 1, 2, 3, 7 gives (1, 3), (7, 7)."""
+    ordered = sorted(set(versions))
+    breaks = [pair for pair in pairwise(ordered) if pair[1] != pair[0] + 1]
+    firsts = [*ordered[:1], *(after for _, after in breaks)]
+    lasts = [*(before for before, _ in breaks), *ordered[-1:]]
+    return tuple(zip(firsts, lasts, strict=True))

@@ -12,8 +12,13 @@ COMMITS: Final = "commits/"
 MANIFESTS: Final = "manifests/"
 DATA: Final = "data/"
 WORK: Final = "work/"
+TAGS: Final = "tags/"
+EPOCHS: Final = "gc/"
 KEY_DIGEST_LENGTH: Final = 16  # hexadecimal digits of the sha256 that a data object's key carries
+TAG_NAME: Final = re.compile(r"(?!latest$|[0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COMMIT: Final = re.compile(r"commits/(?P<version>\d{20})(?:-(?P<write_id>[0-9a-f]{32}))?\.json")
+_EPOCH: Final = re.compile(r"gc/(?P<number>\d{20})(?P<swept>-swept)?\.json")
+_GENERATION: Final = re.compile(rf".*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}-g(?P<generation>[1-9][0-9]*)")
 
 
 class CommitKey(NamedTuple):
@@ -21,6 +26,18 @@ class CommitKey(NamedTuple):
 
     version: int
     key: str
+
+    @property
+    def single_writer(self) -> bool:
+        """Whether it was written without conditional creation."""
+        return self.key != commit_key(self.version)
+
+
+class EpochKey(NamedTuple):
+    """What the key of an epoch of garbage collection says; ``swept``: of the note that it is done."""
+
+    number: int
+    swept: bool
 
 
 def commit_key(version: int, write_id: str | None = None) -> str:
@@ -44,14 +61,50 @@ def manifest_key(sha256: str) -> str:
     return f"{MANIFESTS}{sha256}.json"
 
 
-def data_key(path: str, sha256: str) -> str:
+def tag_key(name: str) -> str:
+    """Return the key of the tag with this name."""
+    return f"{TAGS}{name}.json"
+
+
+def epoch_key(number: int, *, swept: bool = False) -> str:
+    """Return the key of an epoch of garbage collection, or of the note that its objects are deleted."""
+    return f"{EPOCHS}{number:020d}{'-swept' if swept else ''}.json"
+
+
+def parse_epoch_key(key: str) -> EpochKey:
+    """Return the number of a key below ``gc/``. Raises StorageRefusedError when it is no epoch's."""
+    if (match := _EPOCH.fullmatch(key)) is None:
+        raise StorageRefusedError(
+            f"Expected only epochs of garbage collection below {EPOCHS!r}, found {key!r}.",
+            remedy="Move the object away, or use the labelsnap version that wrote it.",
+            code="epoch_key",
+        )
+    return EpochKey(int(match["number"]), match["swept"] is not None)
+
+
+def data_key(path: str, sha256: str, generation: int = 0) -> str:
     """Return ``data/PATH`` with the first 16 digits of the content's sha256 before the name's first dot.
 
-    ``tables/a.parquet`` becomes ``data/tables/a-0123456789abcdef.parquet``.
+    ``tables/a.parquet`` becomes ``data/tables/a-0123456789abcdef.parquet``, and, in a dataset whose newest epoch of
+    garbage collection is the seventh, ``data/tables/a-0123456789abcdef-g7.parquet``.
     """
     folder, slash, name = check_path(path).rpartition("/")
     stem, dot, extension = name.partition(".")
-    return f"{DATA}{folder}{slash}{stem}-{sha256[:KEY_DIGEST_LENGTH]}{dot}{extension}"
+    suffix = f"-g{generation}" if generation else ""
+    return f"{DATA}{folder}{slash}{stem}-{sha256[:KEY_DIGEST_LENGTH]}{suffix}{dot}{extension}"
+
+
+def generation_of(key: str) -> int:
+    """Return the epoch in which a data object was written, 0 when there was none."""
+    match = _GENERATION.fullmatch(key.rpartition("/")[2].partition(".")[0])
+    return int(match["generation"]) if match else 0
+
+
+def without_generation(key: str) -> str:
+    """Return the key that the same content has in generation 0."""
+    folder, slash, name = key.rpartition("/")
+    stem, dot, extension = name.partition(".")
+    return f"{folder}{slash}{stem.removesuffix(f'-g{generation_of(key)}')}{dot}{extension}"
 
 
 def work_key(run: str, path: str) -> str:

@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import ConfigurationError
-from tasks.snapshots.history import Commit, commit_keys, head_version, read_commit, read_commits, sole_key
-from tasks.snapshots.layout import manifest_key
-from tasks.snapshots.manifest import Manifest, damaged, decode_manifest
+from tasks.snapshots.history import (
+    Commit,
+    commit_keys,
+    head_version,
+    read_commit,
+    read_commits,
+    read_manifest,
+    sole_key,
+)
+from tasks.snapshots.layout import TAG_NAME
 from tasks.storage import check_store_url
 
 if TYPE_CHECKING:
+    from tasks.snapshots.manifest import Manifest
     from tasks.storage import ObjectStore
 
 LATEST: Final = "latest"
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,19}")
-_TAG: Final = re.compile(r"(?![0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VERSIONS_SHOWN: Final = 20
 
 
@@ -56,7 +63,8 @@ def parse_ref(text: str) -> Ref:
     folder, slash, name = text.rpartition("/")
     name, at, selector = name.partition("@")
     scheme_only = folder.endswith(":/")
-    if not name or scheme_only or (at and not (_VERSION.fullmatch(selector) or _TAG.fullmatch(selector))):
+    known = selector == LATEST or _VERSION.fullmatch(selector) or TAG_NAME.fullmatch(selector)
+    if not name or scheme_only or (at and not known):
         raise ConfigurationError(
             f"Expected DATASET_URL, DATASET_URL@VERSION, @TAG or @latest, found {text!r}.",
             remedy="Write for example s3://BUCKET/PREFIX/DATASET@12 or file:///DIR/DATASET@latest.",
@@ -87,10 +95,7 @@ def read_snapshot(store: ObjectStore, selector: int | str = LATEST) -> Snapshot:
     if not isinstance(version, int) or version not in {key.version for key in keys}:
         raise _unknown_version(store, selector, [key.version for key in keys])
     commit = read_commit(store, sole_key(keys, version))
-    body = store.get(manifest_key(commit.manifest))
-    if body is None:
-        raise damaged(f"the manifest {manifest_key(commit.manifest)!r}", "nothing")
-    return Snapshot(store.url, commit, decode_manifest(body, commit.manifest))
+    return Snapshot(store.url, commit, read_manifest(store, commit.manifest))
 
 
 def _unknown_version(store: ObjectStore, selector: int | str, versions: list[int]) -> ConfigurationError:

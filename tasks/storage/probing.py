@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tasks.storage.interface import ObjectStore
 
+PROBES: Final = "_probe/"
 _FIRST, _SECOND = b"first", b"second"
 
 
@@ -22,7 +23,7 @@ def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
     must still stand. With ``single_writer`` a plain write and read are enough. Raises StorageRefusedError, or
     StorageOutcomeUnknownError when the store does not answer.
     """
-    key = f"_probe/{uuid4().hex}"
+    key = f"{PROBES}{uuid4().hex}"
     if single_writer:
         store.put(key, _FIRST)
     elif not (store.capabilities.conditional_create and store.create(key, _FIRST)):

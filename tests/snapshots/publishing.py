@@ -8,9 +8,9 @@ from tasks.storage import probe
 CREATED_AT = "2024-05-06T07:08:09Z"
 
 
-def manifest_of(store, contents, *, packs=(), extra=(), config=None):
+def manifest_of(store, contents, *, packs=(), extra=(), config=None, base=None):
     """Upload {path: bytes} and return their manifest."""
-    draft = Draft(store)
+    draft = Draft(store, base)
     return Manifest.of(
         dataset="street-scenes",
         created_at=CREATED_AT,

@@ -13,21 +13,25 @@ import pytest
 from publishing import CREATED_AT, manifest_of, publish, published
 
 from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots import Committed, LostRace, find_publication, latest, list_versions, read_snapshot
+from tasks.snapshots import Committed, LostRace, latest, list_versions, read_history, read_snapshot
 from tasks.snapshots.commit import DELAYS
 from tasks.storage import open_store, probe
 from tests.contracts.store_faults import LossyStore
+
+CANONICAL = {"sort_keys": True, "separators": (",", ":")}
 
 
 def test_first_version_is_one(store):
     """The first publication is version 1 of parent 0, and its record says what FORMAT.md says."""
     publish(store, manifest_of(store, {"a.txt": b"a"}))
     record = json.loads(store.get("commits/00000000000000000001.json"))
+    assert record.pop("digest") == hashlib.sha256(json.dumps(record, **CANONICAL).encode()).hexdigest()
     assert record.pop("write_id")
     manifest = record.pop("manifest")
     assert hashlib.sha256(store.get(f"manifests/{manifest}.json")).hexdigest() == manifest
     assert record == {
         "format_version": 1, "version": 1, "parent": 0, "created_at": CREATED_AT, "publish_id": "run-1", "rows": 1,
+        "action": "publish", "expired": [],
     }  # fmt: skip
 
 
@@ -48,8 +52,8 @@ def test_repeated_run_is_one_version(store):
     published(store, {"a.txt": b"2"}, publish_id="other", parent=1)
     assert publish(store, manifest) == first
     assert publish(store, manifest, parent=2) == first
-    assert find_publication(store, "run-1") == first.commit
-    assert find_publication(store, "never") is None
+    assert read_history(store).published_by("run-1") == first.commit
+    assert read_history(store).published_by("never") is None
     assert len(list_versions(store)) == 2
 
 

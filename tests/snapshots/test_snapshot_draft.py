@@ -14,7 +14,8 @@ from publishing import manifest_of, published
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots import Draft, File, Manifest, Pack, download_file, read_file, same_content, work_key, write_tar
-from tasks.snapshots.layout import data_key
+from tasks.snapshots.draft import Uploads
+from tasks.snapshots.layout import data_key, generation_of, without_generation
 from tasks.snapshots.manifest import encode
 
 SHA = hashlib.sha256(b"content").hexdigest()
@@ -35,6 +36,16 @@ NAMES = st.text(
 def test_keys_are_readable_and_carry_the_hash(path, key):
     """The first 16 digits of the content's sha256 stand before the name's first dot."""
     assert data_key(path, SHA) == key
+
+
+@pytest.mark.parametrize("path", ["a.tar.gz", "x/a-g7.txt", "LICENSE", "a-0123456789abcdef-g3.b"])
+@pytest.mark.parametrize("generation", [0, 7, 120])
+def test_keys_tell_their_generation(path, generation):
+    """A key written after an epoch of garbage collection names it, and the same content's first key is known."""
+    key = data_key(path, SHA, generation)
+    assert generation_of(key) == generation
+    assert without_generation(key) == data_key(path, SHA)
+    assert data_key("a.tar.gz", SHA, 7) == "data/a-ed7002b439e9ac84-g7.tar.gz"
 
 
 @pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", "..", "a/../b", "a/./b", "a\\b", "a\nb", "c:/a"])
@@ -60,8 +71,8 @@ def test_only_missing_objects_are_uploaded(store, tmp_path):
     files = [first.add_file("a.txt", b"a"), first.add_file("b.txt", source)]
     assert [second.add_file("a.txt", b"a"), second.add_file("b.txt", source)] == files
     third = second.add_file("c.txt", b"ccc")
-    assert (first.uploaded_bytes, first.skipped_bytes) == (3, 0)
-    assert (second.uploaded_bytes, second.skipped_bytes) == (3, 3)
+    assert first.uploads == Uploads(objects=2, bytes=3)
+    assert second.uploads == Uploads(objects=1, bytes=3, reused_objects=2, reused_bytes=3)
     assert third == File("c.txt", third.key, 3, hashlib.sha256(b"ccc").hexdigest())
     assert [store.get(file.key) for file in [*files, third]] == [b"a", b"bb", b"ccc"]
 

@@ -1,0 +1,93 @@
+"""Epochs of garbage collection: which objects may be deleted, so that nobody builds on one of them.
+
+A data object's key says in which epoch it was written. An epoch lists keys that were written before it and are in no
+kept version; from then on no publication may use them but those that its parent has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.layout import EPOCHS, EpochKey, epoch_key, generation_of, parse_epoch_key
+from tasks.snapshots.manifest import FORMAT_VERSION, damaged
+from tasks.snapshots.sealed import unseal
+
+if TYPE_CHECKING:
+    from tasks.snapshots.manifest import Manifest
+    from tasks.storage import ObjectStore
+
+
+class Condemned(msgspec.Struct, frozen=True, order=True):
+    """An object that no kept version has."""
+
+    key: str
+    size: int
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """An epoch: condemned objects, sorted by key. ``head`` is the version that was the newest then."""
+
+    format_version: int = FORMAT_VERSION
+    number: int
+    head: int
+    created_at: str
+    write_id: str
+    condemned: tuple[Condemned, ...]
+
+
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """The note that an epoch's objects are deleted, but for those that were ``spared`` (a version has them again)."""
+
+    format_version: int = FORMAT_VERSION
+    number: int
+    created_at: str
+    deleted: int
+    deleted_bytes: int
+    spared: tuple[Condemned, ...]
+
+
+def epoch_keys(store: ObjectStore) -> tuple[EpochKey, ...]:
+    """List epochs and the notes that they are done, in order."""
+    return tuple(sorted(parse_epoch_key(item.key) for item in store.list(EPOCHS)))
+
+
+def newest_epoch(store: ObjectStore) -> int:
+    """Return the number of the newest epoch: the generation of what is written now. 0 when there is none."""
+    return max((key.number for key in epoch_keys(store)), default=0)
+
+
+def read_epoch(store: ObjectStore, number: int) -> Epoch:
+    """Read an epoch. Raises StorageRefusedError when it is missing or damaged."""
+    key = epoch_key(number)
+    body = store.get(key)
+    if body is None:
+        raise damaged(f"the epoch {key!r}", "nothing")
+    epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
+    if epoch.number != number:
+        raise damaged(f"the epoch {key!r}", f"epoch {epoch.number}")
+    return epoch
+
+
+def keys_of(manifest: Manifest) -> frozenset[str]:
+    """Return the keys of all objects that a snapshot consists of, below its manifest."""
+    return frozenset({file.key for file in manifest.files} | {pack.key for pack in manifest.packs})
+
+
+def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:
+    """Raise StorageRefusedError when an epoch up to the newest one lists one of the keys.
+
+    The newest epoch must be asked for after the commit records were listed and before the next one is created: then
+    either it is known here, or its fence takes the version. No epoch lists a key that was written in it or later.
+    """
+    oldest = min((generation_of(key) for key in keys), default=newest)
+    for number in range(oldest + 1, newest + 1):
+        condemned = {entry.key for entry in read_epoch(store, number).condemned}
+        if found := sorted(keys & condemned):
+            raise StorageRefusedError(
+                f"Expected objects that are kept, found {len(found)} that garbage collection deletes: {found[0]!r}.",
+                remedy="Run it again: what is needed is uploaded anew, under keys of its own.",
+                code="object_condemned",
+            )

@@ -1,0 +1,208 @@
+"""Garbage collection without locks: condemn, wait, fence, mark again, delete. FORMAT.md says why that is safe."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from tasks.errors import ConfigurationError, StorageRefusedError
+from tasks.snapshots.commit import LostRace, recommit, settled
+from tasks.snapshots.epochs import Condemned, Epoch, Swept, epoch_keys, keys_of, read_epoch
+from tasks.snapshots.history import read_history, read_manifest
+from tasks.snapshots.layout import DATA, EPOCHS, MANIFESTS, WORK, epoch_key, manifest_key, parse_epoch_key
+from tasks.snapshots.sealed import seal, timestamp, unseal
+from tasks.snapshots.tags import list_tags
+from tasks.storage import probe
+from tasks.storage.probing import PROBES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from tasks.snapshots.history import History
+    from tasks.storage import ObjectStore
+
+GRACE: Final = timedelta(days=7)
+GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
+WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
+MAX_RACES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionPlan:
+    """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
+
+    ``waiting`` are epochs too young to be deleted. While one waits, no other begins.
+    """
+
+    condemned: tuple[Condemned, ...]
+    ripe: tuple[Epoch, ...]
+    waiting: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared."""
+
+    epoch: int | None
+    condemned: tuple[Condemned, ...]
+    deleted: tuple[Condemned, ...]
+    spared: tuple[Condemned, ...]
+
+
+def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT) -> CollectionPlan:
+    """Say what ``collect`` would do; nothing is written but the probe.
+
+    Garbage are objects below ``data/`` and ``manifests/`` that no kept or tagged version has, and scratch, when they
+    are older than ``grace`` by the store's clock. Raises ConfigurationError when that is less than 24 hours.
+    """
+    if grace < GRACE_FLOOR:
+        raise ConfigurationError(
+            f"Expected a grace period of {GRACE_FLOOR} at least, found {grace}.",
+            remedy="A publication may take half a day, and its objects are in no version until it ends.",
+            code="grace",
+        )
+    history = read_history(store)
+    if history.head is None:
+        return CollectionPlan((), (), ())
+    now = probe(store, single_writer=history.single_writer)
+    pending = _pending(store)
+    ripe = tuple(read_epoch(store, number) for number, modified in pending if now - modified >= wait)
+    waiting = tuple(read_epoch(store, number) for number, modified in pending if now - modified < wait)
+    listed = {entry for epoch in ripe for entry in epoch.condemned}
+    garbage = () if waiting else _garbage(store, history, now - grace)
+    condemned = tuple(entry for entry in garbage if entry not in listed)
+    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting)
+
+
+def collect(
+    store: ObjectStore,
+    *,
+    grace: timedelta = GRACE,
+    wait: timedelta = WAIT,
+    sleep: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Collection:
+    """Delete what ripe epochs condemned and is still garbage, and condemn what is garbage now.
+
+    So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. ``on_progress`` is
+    told how many objects of how many are deleted. Broken off, it can be called again. Raises like
+    ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
+    StorageOutcomeUnknownError when an answer is lost.
+    """
+    plan = plan_collection(store, grace=grace, wait=wait)
+    swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
+    return Collection(
+        epoch=begun.number if begun else None,
+        condemned=plan.condemned,
+        deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
+        spared=tuple(chain.from_iterable(spared for _, spared in swept)),
+    )
+
+
+def condemn(
+    store: ObjectStore, garbage: tuple[Condemned, ...], *, sleep: Callable[[float], None] = time.sleep
+) -> Epoch:
+    """Begin the next epoch. Raises StorageRefusedError when somebody else did."""
+    history = read_history(store)
+    number = max((key.number for key in epoch_keys(store)), default=0) + 1
+    key = epoch_key(number)
+    epoch = Epoch(
+        number=number,
+        head=history.head.version if history.head else 0,
+        created_at=timestamp(),
+        write_id=uuid4().hex,
+        condemned=garbage,
+    )
+    standing = settled(store, key, seal(epoch), replace=history.single_writer, sleep=sleep)
+    if unseal(standing, Epoch, name=f"the epoch {key!r}") != epoch:
+        raise StorageRefusedError(
+            f"Expected to begin epoch {number} of garbage collection in {store.url}, found that somebody else did.",
+            remedy="Nothing was deleted. Let one collection run at a time.",
+            code="epoch_taken",
+        )
+    return epoch
+
+
+def sweep(
+    store: ObjectStore,
+    epoch: Epoch,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[tuple[Condemned, ...], tuple[Condemned, ...]]:
+    """Delete an epoch's objects, but for those that a version has meanwhile; return (deleted, spared).
+
+    A version is made first: who listed the commit records before the epoch was there loses the race for it, and who
+    lists them afterwards finds the epoch. So no version to come has the objects.
+    """
+    if set(epoch.condemned) - _in_use(store, read_history(store), epoch.condemned):
+        _fence(store, sleep)
+    spared = _in_use(store, read_history(store), epoch.condemned)
+    deleted = tuple(entry for entry in epoch.condemned if entry not in spared)
+    for done, entry in enumerate(deleted, start=1):
+        store.delete(entry.key)
+        on_progress(done, len(deleted))
+    note = Swept(
+        number=epoch.number,
+        created_at=timestamp(),
+        deleted=len(deleted),
+        deleted_bytes=sum(entry.size for entry in deleted),
+        spared=tuple(sorted(spared)),
+    )
+    store.put(epoch_key(epoch.number, swept=True), seal(note))
+    return deleted, note.spared
+
+
+def _pending(store: ObjectStore) -> list[tuple[int, datetime]]:
+    """Return the epochs that are not swept, with the store's time of their beginning."""
+    listed = [(parse_epoch_key(item.key), item.modified) for item in store.list(EPOCHS)]
+    done = {key.number for key, _ in listed if key.swept}
+    return [(key.number, modified) for key, modified in listed if key.number not in done]
+
+
+def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
+    """Make the newest version again, under the next number."""
+    publish_id = uuid4().hex
+    for _ in range(MAX_RACES):
+        history = read_history(store)
+        outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
+        if not isinstance(outcome, LostRace):
+            return
+    raise StorageRefusedError(
+        f"Expected to make a version of {store.url} before deleting, found others being published all the time.",
+        remedy="Nothing was deleted. Run the collection again when nobody publishes.",
+        code="lost_race",
+    )
+
+
+def _garbage(store: ObjectStore, history: History, before: datetime) -> tuple[Condemned, ...]:
+    reachable = _reachable(store, history)
+    listed = chain.from_iterable(store.list(prefix) for prefix in (DATA, MANIFESTS, WORK, PROBES))
+    return tuple(
+        sorted(
+            Condemned(item.key, item.size) for item in listed if item.modified < before and item.key not in reachable
+        )
+    )
+
+
+def _in_use(store: ObjectStore, history: History, entries: Iterable[Condemned]) -> set[Condemned]:
+    reachable = _reachable(store, history)
+    return {entry for entry in entries if entry.key in reachable}
+
+
+def _reachable(store: ObjectStore, history: History) -> set[str]:
+    """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
+
+    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it.
+    """
+    kept = {commit.manifest for commit in history.live}
+    named = {tag.manifest for tag in list_tags(store)} - kept
+    left = {sha256 for sha256 in named if store.head(manifest_key(sha256)) is not None}
+    keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
+    return set(chain({manifest_key(sha256) for sha256 in kept | left}, *keys))

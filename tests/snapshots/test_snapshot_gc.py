@@ -1,0 +1,335 @@
+"""Expiry and garbage collection: what goes, what stays, and what nobody may build on any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from publishing import manifest_of, publish, published
+
+from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
+from tasks.snapshots import (
+    Draft,
+    collect,
+    expire,
+    latest,
+    list_versions,
+    plan_collection,
+    plan_expiry,
+    read_file,
+    read_snapshot,
+    rollback,
+    tag,
+    work_key,
+)
+from tasks.snapshots.history import runs_of
+from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_faults import LossyStore
+
+
+@pytest.fixture
+def memory():
+    """Return an empty store whose clock the test moves."""
+    return MemoryStore()
+
+
+def keys(store, prefix="data/"):
+    """Return the keys below a prefix, without the hashes."""
+    return {info.key.removeprefix(prefix).rpartition("-")[0] for info in store.list(prefix)}
+
+
+def history(store, *bodies):
+    """Publish a version for each body, a day apart; each has a file of its own and one that all share."""
+    for number, body in enumerate(bodies):
+        contents = {f"own-{body}.txt": body.encode(), "shared.txt": b"s"}
+        published(store, contents, publish_id=f"run-{body}", parent=number)
+        store.pass_time(days=1)
+
+
+def collected(store, **options):
+    """Collect twice, as far apart as it takes, and return what the second call did."""
+    collect(store, **options)
+    store.pass_time(days=1)
+    return collect(store, **options)
+
+
+@pytest.mark.parametrize(
+    ("versions", "runs"), [([], ()), ([3], ((3, 3),)), ([1, 2, 3, 7, 9, 8], ((1, 3), (7, 9))), ([5, 5], ((5, 5),))]
+)
+def test_runs_of_versions(versions, runs):
+    """Neighbours are told by their first and last."""
+    assert runs_of(versions) == runs
+
+
+def test_expiry_keeps_the_newest_snapshots(memory):
+    """What is not among the newest expires, by one new version that holds what the newest held."""
+    history(memory, "a", "b", "c", "d")
+    plan = plan_expiry(memory, keep=2)
+    assert (plan.expiring, plan.kept) == ((1, 2), (3, 4))
+    assert len(list_versions(memory)) == 4
+    done, commit = expire(memory, keep=2)
+    assert done == plan
+    assert (commit.version, commit.action, commit.expired) == (5, "expire", ((1, 2),))
+    assert latest(memory).manifest == read_snapshot(memory, 4).manifest
+    assert expire(memory, keep=2) == (plan_expiry(memory, keep=2), None)
+
+
+def test_expiry_spares_young_and_tagged_versions(memory):
+    """Age is by the store's clock, and a tag keeps its version."""
+    history(memory, "a", "b", "c", "d")
+    tag(memory, "model", 1)
+    plan = plan_expiry(memory, keep=1, older_than=timedelta(days=2, hours=1))
+    assert (plan.expiring, plan.kept, plan.tagged) == ((2,), (1, 3, 4), (1,))
+
+
+def test_expiry_goes_on_from_what_has_expired(memory):
+    """Later versions, whatever they are, still say what expired before."""
+    history(memory, "a", "b", "c", "d")
+    expire(memory, keep=3)
+    rollback(memory, 2)
+    published(memory, {"own-e.txt": b"e"}, publish_id="run-e", parent=6)
+    assert latest(memory).commit.expired == ((1, 1),)
+    _, commit = expire(memory, keep=1)
+    assert commit.expired == ((1, 6),)
+
+
+@pytest.mark.parametrize("keep", [0, -1])
+def test_something_is_always_kept(memory, keep):
+    """A number below one is a configuration error."""
+    with pytest.raises(ConfigurationError):
+        plan_expiry(memory, keep=keep)
+
+
+def test_expired_version_cannot_be_rolled_back_to(memory):
+    """Its objects may be gone tomorrow."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    with pytest.raises(ConfigurationError) as refused:
+        rollback(memory, 1)
+    assert refused.value.code == "version_expired"
+
+
+def test_empty_dataset_has_nothing_to_expire_or_collect(memory):
+    """Nothing is planned, and nothing is written."""
+    assert plan_expiry(memory, keep=1).kept == ()
+    assert collect(memory).condemned == ()
+    assert memory.objects == {}
+
+
+def test_collection_lists_first_and_deletes_later(memory):
+    """The objects of expired versions and of unfinished runs go; what a kept version has stays, and reads well."""
+    history(memory, "a", "b")
+    Draft(memory).add_file("unfinished.txt", b"u")
+    memory.put(work_key("run", "lines/1"), b"x")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    first = collect(memory)
+    assert (first.epoch, len(first.condemned), first.deleted) == (1, 4, ())
+    assert keys(memory) == {"own-a", "own-b", "shared", "unfinished"}
+    assert collect(memory).condemned == ()
+    memory.pass_time(days=1)
+    second = collect(memory)
+    assert set(second.deleted) == set(first.condemned)
+    assert keys(memory) == {"own-b", "shared"}
+    assert not list(memory.list("work/"))
+    assert len(list(memory.list("manifests/"))) == 1
+    snapshot = latest(memory)
+    assert snapshot.commit.action == "fence"
+    assert [read_file(memory, file) for file in snapshot.manifest.files] == [b"b", b"s"]
+    assert [commit.version for commit in list_versions(memory)] == [1, 2, 3, 4]
+    memory.pass_time(days=9)
+    assert collected(memory).deleted == ()
+
+
+def test_plan_is_what_is_done_and_writes_nothing(memory):
+    """The plan leaves the store as it is, and names what the call then does."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    before = dict(memory.objects)
+    plan = plan_collection(memory)
+    assert memory.objects == before
+    assert collect(memory).condemned == plan.condemned
+    assert [epoch.number for epoch in plan_collection(memory).waiting] == [1]
+    memory.pass_time(days=1)
+    assert [epoch.condemned for epoch in plan_collection(memory).ripe] == [plan.condemned]
+
+
+def test_grace_period_spares_what_is_young(memory):
+    """An object that no version has may be that of a run that goes on."""
+    history(memory, "a")
+    running = Draft(memory).add_file("running.txt", b"r")
+    memory.pass_time(days=6)
+    assert collect(memory).condemned == ()
+    memory.pass_time(days=2)
+    assert [entry.key for entry in collect(memory).condemned] == [running.key]
+
+
+def test_grace_period_has_a_floor(memory):
+    """Less than a day could delete what a running publication has uploaded."""
+    with pytest.raises(ConfigurationError) as refused:
+        collect(memory, grace=timedelta(hours=23))
+    assert refused.value.code == "grace"
+
+
+def test_tagged_version_survives_its_expiry(memory):
+    """A tag that came after the expiry was planned keeps the version's objects."""
+    history(memory, "a", "b")
+
+    class Raced(LossyStore):
+        def create(self, key, body):
+            if key.startswith("commits/") and self.losses:
+                self.losses -= 1
+                tag(self.store, "model", 1)
+            return self.store.create(key, body)
+
+    expire(Raced(memory, "", 1, landed=True), keep=1)
+    memory.pass_time(days=8)
+    assert collected(memory).deleted == ()
+    assert [read_file(memory, file) for file in read_snapshot(memory, 1).manifest.files] == [b"a", b"s"]
+
+
+def test_condemned_object_is_used_by_no_publication(memory):
+    """A run that found an old object before it was condemned is refused; repeated, it uses a fresh key."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    stale = manifest_of(memory, {"own-a.txt": b"a"})
+    collect(memory)
+    with pytest.raises(StorageRefusedError) as refused:
+        publish(memory, stale, publish_id="again", parent=3)
+    assert refused.value.code == "object_condemned"
+    commit = published(memory, {"own-a.txt": b"a"}, publish_id="again", parent=3)
+    memory.pass_time(days=1)
+    assert collect(memory).deleted
+    (file,) = read_snapshot(memory, commit.version).manifest.files
+    assert file.key.endswith("-g1.txt")
+    assert read_file(memory, file) == b"a"
+
+
+def test_unchanged_files_stay_the_same_objects_across_epochs(memory):
+    """A file that the base snapshot has is not uploaded again because garbage was collected."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    collected(memory)
+    base = latest(memory)
+    draft = Draft(memory, base.manifest)
+    assert draft.add_file("shared.txt", b"s") in base.manifest.files
+    assert draft.uploads.objects == 0
+    assert draft.add_file("new.txt", b"n").key.endswith("-g1.txt")
+
+
+def test_spared_object_is_not_deleted(memory):
+    """What became part of a version between the list and the deletion stays."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+
+    class Raced(LossyStore):
+        """Somebody publishes with an old object just before the epoch is there."""
+
+        def create(self, key, body):
+            if key.startswith("gc/"):
+                published(self.store, {"own-a.txt": b"a"}, publish_id="reuse", parent=3)
+            return self.store.create(key, body)
+
+    begun = collect(Raced(memory, "", 1, landed=True))
+    memory.pass_time(days=1)
+    done = collect(memory)
+    assert {entry.key for entry in begun.condemned} == {entry.key for entry in (*done.deleted, *done.spared)}
+    assert [entry.key.startswith("data/own-a-") for entry in done.spared] == [True]
+    assert read_file(memory, latest(memory).manifest.files[0]) == b"a"
+
+
+def test_stalled_publication_loses_to_the_fence(memory):
+    """A run that stops just before its commit, for as long as it likes, does not bring deleted objects back."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    stale = manifest_of(memory, {"own-a.txt": b"a"})
+
+    class Stalled(LossyStore):
+        def create(self, key, body):
+            if key.startswith("commits/") and self.losses:
+                self.losses -= 1
+                assert collected(self.store).deleted
+            return self.store.create(key, body)
+
+    outcome = publish(Stalled(memory, "", 1, landed=True), stale, publish_id="stalled", parent=3)
+    assert outcome.head == 4
+    with pytest.raises(StorageRefusedError) as refused:
+        publish(memory, stale, publish_id="stalled", parent=4)
+    assert refused.value.code == "object_condemned"
+
+
+def test_broken_off_collection_goes_on(memory):
+    """A collection that dies between two deletions is finished by the next one."""
+    history(memory, "a", "b", "c")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    collect(memory)
+    memory.pass_time(days=1)
+    lossy = LossyStore(memory, "", 0, landed=False)
+    deletions = []
+
+    def delete(key):
+        deletions.append(key)
+        if len(deletions) == 3:
+            raise StorageOutcomeUnknownError("No answer.", remedy="Repeat.", code="storage_unreachable")
+        memory.delete(key)
+
+    lossy.delete = delete
+    with pytest.raises(StorageOutcomeUnknownError):
+        collect(lossy)
+    assert keys(memory) > {"own-c", "shared"}
+    told = []
+    assert len(collect(memory, on_progress=lambda *done: told.append(done)).deleted) == 4
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert keys(memory) == {"own-c", "shared"}
+
+
+def test_two_collections_make_one_epoch(memory):
+    """Who comes second is told, and has deleted nothing."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+
+    class Raced(LossyStore):
+        def create(self, key, body):
+            if key.startswith("gc/"):
+                collect(self.store)
+            return self.store.create(key, body)
+
+    with pytest.raises(StorageRefusedError) as refused:
+        collect(Raced(memory, "", 1, landed=True))
+    assert refused.value.code == "epoch_taken"
+    assert [epoch.number for epoch in plan_collection(memory).waiting] == [1]
+
+
+@pytest.mark.parametrize("folder", ["gc/", "manifests/", "commits/", "tags/"])
+def test_collection_of_a_damaged_dataset_is_refused(memory, folder):
+    """Where a record of what is kept, or of what goes, is damaged, nothing is deleted."""
+    history(memory, "a", "b")
+    tag(memory, "model", 2)
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    collect(memory)
+    memory.pass_time(days=1)
+    damaged = f"manifests/{latest(memory).commit.manifest}" if folder == "manifests/" else folder
+    (info, *_) = memory.list(damaged)
+    memory.put(info.key, memory.get(info.key)[:-3])
+    memory.pass_time(days=1)
+    before = keys(memory)
+    with pytest.raises(StorageRefusedError, match=info.key.removesuffix(".json").rpartition("/")[2]):
+        collect(memory)
+    assert keys(memory) == before
+
+
+def test_every_store_collects(store):
+    """The same on each kind of store, by its own clock: nothing is old enough yet, and the tag is passed over."""
+    published(store, {"a.txt": b"1"})
+    published(store, {"a.txt": b"2"}, publish_id="two", parent=1)
+    tag(store, "first", 1)
+    assert plan_expiry(store, keep=1).tagged == (1,)
+    assert collect(store).condemned == ()
