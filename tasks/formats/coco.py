@@ -17,22 +17,19 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import asdict
 
-from tasks.formats.attributes import attributes
+from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
-from tasks.formats.shapes import open_ring, shoelace_area, tight_box
+from tasks.formats.shapes import drawable_ring, shoelace_area, tight_box
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
-from tasks.records.model import Annotation, Classification, Image, Label, Relationship, Sample
+from tasks.records.model import Annotation, Image, Label, Sample
 
 if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
 
-JsonObject: TypeAlias = dict[str, object]
 Samples: TypeAlias = Callable[[], Iterator[Sample]]
 
 _VISIBLE = 2
-_VERTICES_OF_A_RING = 3
 _SCORE = 1.0
 _encode = Encoder().encode
 
@@ -97,23 +94,15 @@ def _array(items: Iterable[JsonObject]) -> Iterator[bytes]:
 
 def _image(image_id: int, sample: Sample) -> JsonObject:
     image, data_row = sample.image, sample.record.data_row
-    labels = sample.record.entry.labels
     return {
         "id": image_id,
         "file_name": image.file_name,
         "width": image.width,
         "height": image.height,
         **({"coco_url": data_row.row_data} if image.sha256 is None else {}),
-        "data_row_id": data_row.id,
-        "global_key": data_row.global_key,
-        "external_id": data_row.external_id,
-        "classifications": [_of_label(label, answered) for label in labels for answered in label.classifications],
-        "relationships": [_of_label(label, tie) for label in labels for tie in label.relationships],
+        **row_keys(data_row),
+        **image_answers(sample.record.entry.labels),
     }
-
-
-def _of_label(label: Label, part: Classification | Relationship) -> JsonObject:
-    return {"label_id": label.id, **asdict(part)}
 
 
 def _categories(registry: ClassRegistry) -> Iterator[JsonObject]:
@@ -146,11 +135,7 @@ def _objects(image_id: int, image: Image, labels: Iterable[Label], registry: Cla
                     "image_id": image_id,
                     "category_id": registry.class_of(annotation).id,
                     **region,
-                    "label_id": label.id,
-                    "feature_id": annotation.feature_id,
-                    "feature_schema_id": annotation.feature_schema_id,
-                    "attributes": attributes(annotation.classifications),
-                    "classifications": annotation.classifications,
+                    **object_keys(label, annotation),
                 }
 
 
@@ -160,8 +145,7 @@ def _region(annotation: Annotation, image: Image) -> JsonObject | None:
         case BoundingBox(left, top, width, height):
             return _box(left, top, width, height)
         case Polygon(vertices):
-            ring = list(open_ring(vertices))
-            ring += ring[-1:] * (_VERTICES_OF_A_RING - len(ring))
+            ring = drawable_ring(vertices)
             outline = [[coordinate for vertex in ring for coordinate in vertex]]
             return {"bbox": tight_box(ring), "area": shoelace_area(ring), "segmentation": outline}
         case Mask(_, runs):

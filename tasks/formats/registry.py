@@ -10,6 +10,7 @@ import msgspec
 
 from tasks.errors import ConfigurationError
 from tasks.formats.coco import Coco
+from tasks.formats.huggingface import HuggingFace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS: Mapping[str, type[Format]] = MappingProxyType(
     {
         Coco.name: Coco,
+        HuggingFace.name: HuggingFace,
     }
 )
 

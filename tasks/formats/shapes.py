@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,9 +11,18 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Position
 
 
+_VERTICES_OF_A_RING: Final = 3
+
+
 def open_ring(vertices: Sequence[Position]) -> Sequence[Position]:
     """Drop the closing vertex: the last one where it repeats the first."""
     return vertices[:-1] if len(vertices) > 1 and vertices[0] == vertices[-1] else vertices
+
+
+def drawable_ring(vertices: Sequence[Position]) -> Sequence[Position]:
+    """Open a ring, and repeat its last vertex until there are three: readers refuse a ring of fewer."""
+    ring = list(open_ring(vertices))
+    return ring + ring[-1:] * (_VERTICES_OF_A_RING - len(ring))
 
 
 def shoelace_area(vertices: Sequence[Position]) -> float:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.shapes import open_ring, shoelace_area, tight_box
+from tasks.formats.shapes import drawable_ring, open_ring, shoelace_area, tight_box
 
 SQUARE_WITH_A_NOTCH = ((0, 0), (4, 0), (4, 4), (2, 2), (0, 4))
 
@@ -16,6 +16,13 @@ def test_closing_vertex_is_dropped_once() -> None:
     assert open_ring(((0, 0), (1, 0), (0, 0))) == ((0, 0), (1, 0))
     assert open_ring(((0, 0), (1, 0))) == ((0, 0), (1, 0))
     assert open_ring(((0, 0),)) == ((0, 0),)
+
+
+def test_ring_has_three_vertices_at_least() -> None:
+    """A point and a line and back are rings of three; a longer ring is as drawn."""
+    assert drawable_ring(((2, 3),)) == [(2, 3)] * 3
+    assert drawable_ring(((2, 3), (4, 3), (2, 3))) == [(2, 3), (4, 3), (4, 3)]
+    assert drawable_ring(SQUARE_WITH_A_NOTCH) == list(SQUARE_WITH_A_NOTCH)
 
 
 @pytest.mark.parametrize("ring", [SQUARE_WITH_A_NOTCH, SQUARE_WITH_A_NOTCH[::-1]], ids=["one way", "the other way"])
