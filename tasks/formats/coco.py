@@ -1,11 +1,11 @@
-"""COCO: instances and keypoints, one file a split, and a model run's predictions in COCO's results form.
+"""COCO: instances, keypoints and panoptic segments, and a model run's predictions in COCO's results form.
 
 Format: https://cocodataset.org/#format-data and #format-results, as pycocotools reads them. Boxes are [left, top,
 width, height] in pixels, vertices lie on pixel edges, and a mask is compressed RLE with ``iscrowd`` 0, because readers
 leave crowds out of training and evaluation. What COCO has no key for stands in extra keys, which its readers pass over.
 
 pycocotools cannot draw an empty ``segmentation``, and two empty boxes do not overlap for it. So a box's segmentation is
-its own outline, and the region of a point is the pixel that it lies in.
+its own outline, and the region of a point is the pixel that it lies in. Panoptic segmentation is in ``panoptic.py``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import floor
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, assert_never
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 from msgspec.json import Encoder
 
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
+from tasks.formats.panoptic import Panoptic, png_name
 from tasks.formats.shapes import drawable_ring, shoelace_area, tight_box
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
+from tasks.masks.contours import corner_polygons
+from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
 
 if TYPE_CHECKING:
@@ -35,7 +37,16 @@ _encode = Encoder().encode
 
 
 class Coco(Struct, frozen=True, forbid_unknown_fields=True):
-    """COCO's instances, keypoints and results. It has no options."""
+    """COCO's instances, keypoints, panoptic segmentation and results.
+
+    ``segmentation`` says how a mask is written: as ``rle``, or as ``polygons`` along its pixels' edges where it has no
+    hole, which polygons cannot express in COCO. ``panoptic`` adds a PNG an image; of the classes named in ``stuff`` all
+    regions in an image are one segment there.
+    """
+
+    segmentation: Literal["rle", "polygons"] = "rle"
+    panoptic: bool = True
+    stuff: tuple[str, ...] = ()
 
     name: ClassVar[str] = "coco"
     holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False)
@@ -48,39 +59,107 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
         return f"images/{split}/{file_name}"
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``instances_SPLIT.json``, and ``predictions_SPLIT.json`` for a model run.
+        """Give the annotation files of a split, then its panoptic PNGs.
 
-        Each file is one JSON document. So that nothing is held, the instances are made in two passes over the samples:
-        one for the images, one for the annotations. Ids count from 1 in each file; a prediction's ``image_id`` is that
-        of the instances file.
+        Each file is one JSON document. So that nothing is held, it is made in two passes over the samples: one for the
+        images, one for the annotations. Ids count from 1 in each file; an ``image_id`` is that of the instances file.
         """
 
         def samples() -> Iterator[Sample]:
             return dataset.samples(split)
 
-        yield Artifact(f"annotations/instances_{split}.json", _instances(dataset, split, samples))
+        registry = dataset.registry
+        info: JsonObject = {"description": dataset.name, "split": split}
+        instances = _document(
+            info,
+            _categories(registry),
+            (_image(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
+            self._annotations(registry, samples),
+        )
+        yield Artifact(f"annotations/instances_{split}.json", instances)
         if dataset.model_run:
-            yield Artifact(f"annotations/predictions_{split}.json", _predictions(dataset.registry, samples))
+            yield Artifact(f"annotations/predictions_{split}.json", self._predictions(registry, samples))
+        if self.panoptic:
+            things_and_stuff = Panoptic(registry, self.stuff)
+            document = _document(
+                info,
+                things_and_stuff.categories(),
+                (things_and_stuff.image(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
+                (things_and_stuff.annotation(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
+            )
+            yield Artifact(f"annotations/panoptic_{split}.json", document)
+            for sample in samples():
+                png = things_and_stuff.png(sample)
+                yield Artifact(f"panoptic_{split}/{png_name(sample.image)}", iter([png]), small=True)
+
+    def _annotations(self, registry: ClassRegistry, samples: Samples) -> Iterator[JsonObject]:
+        annotation_id = 0
+        for image_id, sample in enumerate(samples(), start=1):
+            for _, found in self._objects(image_id, sample.image, sample.record.entry.labels, registry):
+                annotation_id += 1
+                yield {"id": annotation_id, **found, "iscrowd": 0}
+
+    def _predictions(self, registry: ClassRegistry, samples: Samples) -> Iterator[bytes]:
+        yield from _array(
+            found | {"score": _SCORE if annotation.confidence is None else annotation.confidence}
+            for image_id, sample in enumerate(samples(), start=1)
+            for annotation, found in self._objects(image_id, sample.image, predicted_labels(sample), registry)
+        )
+        yield b"\n"
+
+    def _objects(
+        self, image_id: int, image: Image, labels: Iterable[Label], registry: ClassRegistry
+    ) -> Iterator[tuple[Annotation, JsonObject]]:
+        for label in labels:
+            for annotation in label.annotations:
+                region = self._region(annotation, image)
+                if region is not None:
+                    yield (
+                        annotation,
+                        {
+                            "image_id": image_id,
+                            "category_id": registry.class_of(annotation).id,
+                            **region,
+                            **object_keys(label, annotation),
+                        },
+                    )
+
+    def _region(self, annotation: Annotation, image: Image) -> JsonObject | None:
+        """Give the keys that say where an annotation lies; None for a kind that COCO cannot hold."""
+        match annotation.geometry:
+            case BoundingBox(left, top, width, height):
+                return _box(left, top, width, height)
+            case Polygon(vertices):
+                ring = drawable_ring(vertices)
+                outline = [[coordinate for vertex in ring for coordinate in vertex]]
+                return {"bbox": tight_box(ring), "area": shoelace_area(ring), "segmentation": outline}
+            case Mask(_, runs):
+                rings = _rings(runs) if self.segmentation == "polygons" else None
+                return {"bbox": runs.bounding_box, "area": runs.area, "segmentation": rings or _rle(runs)}
+            case Point(x, y):
+                pixel = _box(_pixel(x, image.width), _pixel(y, image.height), 1, 1)
+                return pixel | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
+            case Polyline():
+                return None
+            case MaskReference():
+                message = (
+                    f"the mask of annotation {annotation.feature_id} was not decoded: a sample has decoded masks only"
+                )
+                raise TypeError(message)
+            case unreachable:
+                assert_never(unreachable)
 
 
-def _instances(dataset: Dataset, split: str, samples: Samples) -> Iterator[bytes]:
-    info = {"description": dataset.name, "split": split}
+def _document(
+    info: JsonObject, categories: Iterable[JsonObject], images: Iterable[JsonObject], annotations: Iterable[JsonObject]
+) -> Iterator[bytes]:
     yield b'{"info":' + _encode(info) + b',"licenses":[],\n"categories":'
-    yield from _array(_categories(dataset.registry))
+    yield from _array(categories)
     yield b',\n"images":'
-    yield from _array(_image(image_id, sample) for image_id, sample in enumerate(samples(), start=1))
+    yield from _array(images)
     yield b',\n"annotations":'
-    yield from _array(_annotations(dataset.registry, samples))
+    yield from _array(annotations)
     yield b"}\n"
-
-
-def _predictions(registry: ClassRegistry, samples: Samples) -> Iterator[bytes]:
-    yield from _array(
-        found | {"score": _SCORE}
-        for image_id, sample in enumerate(samples(), start=1)
-        for found in _objects(image_id, sample.image, predicted_labels(sample), registry)
-    )
-    yield b"\n"
 
 
 def _array(items: Iterable[JsonObject]) -> Iterator[bytes]:
@@ -118,49 +197,15 @@ def _categories(registry: ClassRegistry) -> Iterator[JsonObject]:
             }
 
 
-def _annotations(registry: ClassRegistry, samples: Samples) -> Iterator[JsonObject]:
-    annotation_id = 0
-    for image_id, sample in enumerate(samples(), start=1):
-        for found in _objects(image_id, sample.image, sample.record.entry.labels, registry):
-            annotation_id += 1
-            yield {"id": annotation_id, **found, "iscrowd": 0}
+def _rle(runs: Runs) -> JsonObject:
+    return {"size": (runs.height, runs.width), "counts": runs.counts.decode("ascii")}
 
 
-def _objects(image_id: int, image: Image, labels: Iterable[Label], registry: ClassRegistry) -> Iterator[JsonObject]:
-    for label in labels:
-        for annotation in label.annotations:
-            region = _region(annotation, image)
-            if region is not None:
-                yield {
-                    "image_id": image_id,
-                    "category_id": registry.class_of(annotation).id,
-                    **region,
-                    **object_keys(label, annotation),
-                }
-
-
-def _region(annotation: Annotation, image: Image) -> JsonObject | None:
-    """Give the keys that say where an annotation lies; None for a kind that COCO cannot hold."""
-    match annotation.geometry:
-        case BoundingBox(left, top, width, height):
-            return _box(left, top, width, height)
-        case Polygon(vertices):
-            ring = drawable_ring(vertices)
-            outline = [[coordinate for vertex in ring for coordinate in vertex]]
-            return {"bbox": tight_box(ring), "area": shoelace_area(ring), "segmentation": outline}
-        case Mask(_, runs):
-            counts = {"size": (runs.height, runs.width), "counts": runs.counts.decode("ascii")}
-            return {"bbox": runs.bounding_box, "area": runs.area, "segmentation": counts}
-        case Point(x, y):
-            pixel = _box(_pixel(x, image.width), _pixel(y, image.height), 1, 1)
-            return pixel | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
-        case Polyline():
-            return None
-        case MaskReference():
-            message = f"the mask of annotation {annotation.feature_id} was not decoded: a sample has decoded masks only"
-            raise TypeError(message)
-        case unreachable:
-            assert_never(unreachable)
+def _rings(runs: Runs) -> list[list[int]] | None:
+    """Give the rings of a mask along its pixels' edges; None where it has a hole."""
+    regions = corner_polygons(runs)
+    holes = any(region.holes for region in regions)
+    return None if holes else [region.exterior.ravel().tolist() for region in regions]
 
 
 def _box(left: float, top: float, width: float, height: float) -> JsonObject:

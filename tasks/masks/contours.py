@@ -36,7 +36,7 @@ def corner_polygons(runs: Runs) -> tuple[Region, ...]:
     from_, to = (np.stack([borders.x, y], axis=1)[corner] for y in (borders.y, borders.next_y))
     vertices = np.stack([from_, to], axis=1).reshape(-1, 2)
     corners_before = np.concatenate([[0], corner.cumsum()])[borders.starts]
-    rings = np.split(vertices, 2 * corners_before)[1:]
+    rings = [np.roll(ring, 1, axis=0) for ring in np.split(vertices, 2 * corners_before)[1:]]
     parts: dict[int, tuple[NDArray[np.int64], list[NDArray[np.int64]]]] = {}
     for ring, hole, part in zip(rings, borders.hole.tolist(), borders.part.tolist(), strict=True):
         if not hole:

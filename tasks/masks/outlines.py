@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tasks.masks.borders import Borders
     from tasks.records.geometry import Runs
 
-NEAR: Final = 4096  # pixels of the parts before, of which the nearest is joined to the next part
-TRIED: Final = 256  # pixels of that part, evenly spread over its outline
+NEAR: Final = 1 << 14  # pixels of the parts before that the next part may be joined to
+TRIED: Final = 256  # pixels on each side, evenly spread, of which all pairs are tried
 
 
 def centre_outlines(runs: Runs) -> tuple[NDArray[np.int64], ...]:
@@ -51,12 +51,20 @@ def join(outlines: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     pixels = np.concatenate(rings)
     threads = _Threads(pixels, starts[:-1])
     for begin, end in zip(starts[1:-1].tolist(), starts[2:].tolist(), strict=True):
-        near = np.arange(max(0, begin - NEAR), begin)
-        tried = np.arange(begin, end, -(-(end - begin) // TRIED))
-        away = np.square(pixels[near, np.newaxis] - pixels[tried]).sum(axis=-1)
-        shortest, at = divmod(int(away.argmin()), tried.size)
-        threads.bridge(int(near[shortest]), int(tried[at]))
+        threads.bridge(*_short_way(pixels, range(max(0, begin - NEAR), begin), range(begin, end)))
     return corners(threads.follow(0))
+
+
+def _short_way(pixels: NDArray[np.int64], one: range, other: range) -> tuple[int, int]:
+    """Return two pixels near each other, the first in one range of the pixels and the second in another.
+
+    The nearest two of a sample; then, of all pixels, the nearest to the first, and to that in turn.
+    """
+    ones, others = (each[:: -(-len(each) // TRIED)] for each in (one, other))
+    apart = pixels[ones.start : ones.stop : ones.step, np.newaxis] - pixels[others.start : others.stop : others.step]
+    here = ones[int(np.square(apart).sum(axis=-1).argmin()) // len(others)]
+    there = other[int(np.square(pixels[other.start : other.stop] - pixels[here]).sum(axis=-1).argmin())]
+    return one[int(np.square(pixels[one.start : one.stop] - pixels[there]).sum(axis=-1).argmin())], there
 
 
 class _Threads:

@@ -41,6 +41,12 @@ class Overlay:
         lengths = np.diff(self.positions, append=self.height * self.width)
         return np.repeat(of_label[self.labels], lengths).reshape((self.height, self.width), order="F")
 
+    def grouped(self, groups: Sequence[int]) -> Overlay:
+        """Count several masks as one: ``groups`` has the new label of each mask, from 0."""
+        of_label = np.array([*groups, -1], np.int32)
+        layers = max(groups, default=-1) + 1
+        return Overlay(self.height, self.width, layers, self.positions, of_label[self.labels])
+
     def visible(self) -> tuple[Runs | None, ...]:
         """Return what is seen of each mask; None where others cover it all, or where it has no pixel."""
         return group_runs(self.height, self.width, self.positions, self.labels, self.layers)

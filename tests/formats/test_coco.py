@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from format_samples import (
     REFERENCE,
+    RING_AND_PART,
     annotation,
     checklist,
     contents,
     dataset,
     label,
+    mask,
     mask_of,
     radio,
     registry,
@@ -22,6 +24,7 @@ from format_samples import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pycocotools import mask as coco_mask
 
 from tasks.formats.coco import Coco
@@ -195,3 +198,32 @@ def test_predictions_are_results_with_a_score() -> None:
 def test_images_of_a_split_lie_in_one_folder() -> None:
     """The path that ``pull`` uses is the folder of the split and the bare name."""
     assert Coco().image_path("train", "street.jpg") == "images/train/street.jpg"
+
+
+def with_polygons(picture: str) -> dict[str, Any]:
+    """Write a mask with the option ``segmentation: polygons`` and give its annotation."""
+    files = contents(Coco(segmentation="polygons").write(dataset(sample(label(annotation(mask(picture))))), "train"))
+    found: dict[str, Any] = json.loads(files["annotations/instances_train.json"])["annotations"][0]
+    return found
+
+
+def test_masks_can_be_polygons_along_their_pixels() -> None:
+    """Two parts are two rings, whose shoelace areas are the pixels; box and area are the mask's."""
+    found = with_polygons("........ .##..... .##...#. ........ ........ ........")
+    assert found["segmentation"] == [[1, 1, 3, 1, 3, 3, 1, 3], [6, 2, 7, 2, 7, 3, 6, 3]]
+    assert (found["area"], found["bbox"], found["iscrowd"]) == (5, [1, 1, 6, 2], 0)
+
+
+def test_mask_with_a_hole_stays_rle() -> None:
+    """COCO's lists of rings are filled and cannot leave a hole open."""
+    found = with_polygons(RING_AND_PART)
+    assert coco_mask.decode(found["segmentation"]).sum() == found["area"] == 10
+
+
+def test_score_is_the_model_s_confidence() -> None:
+    """A prediction without a confidence counts as certain."""
+    predicted = [annotation(BoundingBox(0, 0, 1, 1)), annotation(BoundingBox(0, 0, 2, 2))]
+    predicted[0] = replace(predicted[0], confidence=0.25)
+    source = dataset(sample(predictions=[label(*predicted)]), model_run=True)
+    results = json.loads(contents(Coco().write(source, "train"))["annotations/predictions_train.json"])
+    assert [one["score"] for one in results] == [0.25, 1.0]

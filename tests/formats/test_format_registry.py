@@ -20,9 +20,13 @@ class Tiled(Struct, frozen=True, forbid_unknown_fields=True):
     overlap: int = 0
 
 
+class Plain(Struct, frozen=True, forbid_unknown_fields=True):
+    """A format without options, for these tests only."""
+
+
 @pytest.fixture(autouse=True)
 def _formats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "FORMATS", MappingProxyType({"coco": Coco, "tiled": Tiled}))
+    monkeypatch.setattr(registry, "FORMATS", MappingProxyType({"coco": Coco, "plain": Plain, "tiled": Tiled}))
 
 
 def test_format_is_found_by_its_name() -> None:
@@ -40,7 +44,7 @@ def test_options_are_the_fields_of_the_format() -> None:
     ("name", "options", "code", "message", "remedy"),
     [
         ("cocco", {}, "unknown_format", "Unknown format: 'cocco'.", "Did you mean 'coco'?"),
-        ("xml", {}, "unknown_format", "Unknown format: 'xml'.", "There are: coco, tiled."),
+        ("xml", {}, "unknown_format", "Unknown format: 'xml'.", "There are: coco, plain, tiled."),
         (
             "tiled",
             {"tiles": 1},
@@ -48,7 +52,7 @@ def test_options_are_the_fields_of_the_format() -> None:
             "Unknown option of the format tiled: 'tiles'.",
             "Did you mean 'tile'?",
         ),
-        ("coco", {"crowd": 1}, "unknown_format_option", "Unknown option of the format coco: 'crowd'.", "none"),
+        ("plain", {"crowd": 1}, "unknown_format_option", "Unknown option of the format plain: 'crowd'.", "none"),
         ("tiled", {"tile": "big"}, "bad_format_option", "Expected `int`, got `str`", "Correct its value"),
     ],
 )

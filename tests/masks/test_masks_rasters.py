@@ -45,6 +45,16 @@ def test_what_is_seen_of_a_mask_is_its_pixels_less_those_above(stack):
     assert shown.visible() == tuple(from_mask(pixels) if pixels.any() else None for pixels in seen)
 
 
+@given(stacks(), st.data())
+def test_masks_of_a_group_are_seen_as_one(stack, data):
+    """What is seen of a group is what is seen of its masks, together."""
+    groups = data.draw(st.lists(st.integers(0, 2), min_size=len(stack), max_size=len(stack)))
+    shown = overlay([from_mask(mask) for mask in stack], *stack.shape[1:]).grouped(groups)
+    raster = painted_by_pixels(stack, np.array(groups, np.uint8), 255)
+    seen = [raster == group for group in range(max(groups, default=-1) + 1)]
+    assert shown.visible() == tuple(from_mask(pixels) if pixels.any() else None for pixels in seen)
+
+
 def test_two_masks_may_have_one_value():
     """Objects of a class share its value; 300 does not fit a byte and needs none."""
     left, right = (from_mask(np.array([[column == at for column in range(3)]])) for at in (0, 2))

@@ -144,6 +144,8 @@ def test_files_are_strict_json() -> None:
     assert [file.name for file in files] == [
         "instances_train.json",
         "instances_val.json",
+        "panoptic_train.json",
+        "panoptic_val.json",
         "predictions_train.json",
         "predictions_val.json",
     ]

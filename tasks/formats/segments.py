@@ -1,0 +1,56 @@
+"""The objects of an image that are regions of pixels, in the order in which rasters paint them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tasks.masks.polygons import fill_rings
+from tasks.masks.rasters import Overlay, overlay
+from tasks.records.geometry import Mask, Polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tasks.records.geometry import Runs
+    from tasks.records.model import Annotation, Image, Label
+
+
+class Segment(NamedTuple):
+    """An object that is a region: its label and annotation, and its pixels; a polygon has those of ``fill_rings``."""
+
+    label: Label
+    annotation: Annotation
+    runs: Runs
+
+
+def segments_of(labels: Iterable[Label], image: Image) -> tuple[Segment, ...]:
+    """Return the masks and polygons of an image, the lowest first.
+
+    Labels lie over each other in their order. Within a label the ``z_order`` decides where the export has one, which
+    counts from the lowest object; an object without one has its place in the label instead.
+    """
+    found = []
+    for label in labels:
+        placed = []
+        for place, annotation in enumerate(label.annotations):
+            if (runs := runs_of_region(annotation, image)) is not None:
+                height = place if annotation.z_order is None else annotation.z_order
+                placed.append((height, place, Segment(label, annotation, runs)))
+        found += [segment for _, _, segment in sorted(placed, key=lambda each: each[:2])]
+    return tuple(found)
+
+
+def runs_of_region(annotation: Annotation, image: Image) -> Runs | None:
+    """Return the pixels of a mask or polygon; None for what is no region: boxes, lines and points."""
+    match annotation.geometry:
+        case Mask(_, runs):
+            return runs
+        case Polygon(vertices):
+            return fill_rings([vertices], image.height, image.width)
+        case _:
+            return None
+
+
+def overlay_of(segments: Sequence[Segment], image: Image) -> Overlay:
+    """Lay segments over each other, the last on top."""
+    return overlay([segment.runs for segment in segments], image.height, image.width)
