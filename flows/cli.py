@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
+from flows.options import Json, Ref
+from flows.snapshots import app as snapshots
 from tasks.errors import ConfigurationError, LabelsnapError
 
 QUIET_PREFECT = {
@@ -30,13 +32,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-snapshots = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
 app.add_typer(snapshots, name="snapshots")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]
 Rows = Annotated[int, typer.Option(min=1, help="Rows of the generated sample project.")]
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
-Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @latest]")]
 
 DEMO = Path("labelsnap-demo")
 INTERRUPTED = 130
@@ -92,35 +91,6 @@ def pull(
     with progress_shown() as show:
         report = lay_out(ref, format_name, directory, show)
     print_json(asdict(report)) if as_json else print(f"{directory}: {report.files} files, {report.bytes} bytes")
-
-
-@snapshots.command("list", epilog="Example: labelsnap snapshots list s3://datasets/labelsnap/street-scenes")
-def list_snapshots(
-    dataset_url: Annotated[str, typer.Argument(metavar="DATASET_URL", help="s3://BUCKET/PREFIX/DATASET")],
-    as_json: Json = False,
-) -> None:
-    """List the versions of a dataset, oldest first."""
-    from tasks.snapshots.read import list_versions, parse_ref
-    from tasks.storage import open_store
-
-    commits = list_versions(open_store(parse_ref(dataset_url).dataset_url))
-    if as_json:
-        keys = ("version", "created_at", "rows")
-        print_json({"versions": [{**{key: getattr(commit, key) for key in keys}, "tags": []} for commit in commits]})
-    else:
-        lines = [f"{commit.version:>6}  {commit.created_at}  {commit.rows} rows" for commit in commits]
-        print("\n".join(lines) or "no versions yet")
-
-
-@snapshots.command("show", epilog="Example: labelsnap snapshots show s3://datasets/labelsnap/street-scenes@latest")
-def show_snapshot(ref: Ref, as_json: Json = False) -> None:
-    """Show the result of the refresh that made a version."""
-    from flows.trees import read_ref
-
-    snapshot = read_ref(ref)
-    place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
-    result = {**place, **snapshot.manifest.result}
-    print_json({"version": snapshot.version, "result": result}) if as_json else print(describe(result))
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ TITLES = {
     "rows": "masks and images (rows)",
     "files": "write and upload formats",
     "pull": "pull (files)",
+    "verify": "verify (objects)",
 }
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""

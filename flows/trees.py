@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tasks.formats.registry import FORMATS, format_of
 from tasks.snapshots.pull import PullReport, pull
-from tasks.snapshots.read import parse_ref, read_snapshot
+from tasks.snapshots.read import check_kept, parse_ref, read_snapshot
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_ref(ref: str) -> Snapshot:
-    """The snapshot that a reference names. Raises ``ConfigurationError`` when there is none."""
+    """The snapshot that a reference names. Raises ``ConfigurationError`` when there is none, or when it has expired."""
     parsed = parse_ref(ref)
-    return read_snapshot(open_store(parsed.dataset_url), parsed.selector)
+    store = open_store(parsed.dataset_url)
+    return check_kept(store, read_snapshot(store, parsed.selector))
 
 
 def lay_out(ref: str, format_name: str, directory: Path, show: Callable[[str, int, int], None]) -> PullReport:

@@ -17,9 +17,11 @@ from tasks.snapshots.history import (
     sole_key,
 )
 from tasks.snapshots.layout import TAG_NAME
+from tasks.snapshots.tags import read_tag
 from tasks.storage import check_store_url
 
 if TYPE_CHECKING:
+    from tasks.snapshots.layout import CommitKey
     from tasks.snapshots.manifest import Manifest
     from tasks.storage import ObjectStore
 
@@ -90,12 +92,36 @@ def read_snapshot(store: ObjectStore, selector: int | str = LATEST) -> Snapshot:
 
     Raises ConfigurationError when there is none, StorageRefusedError when its record or manifest is damaged.
     """
+    commit = read_commit(store, find_commit(store, selector))
+    return Snapshot(store.url, commit, read_manifest(store, commit.manifest))
+
+
+def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
+    """Return which commit record the selector of a reference means; it is not read.
+
+    Raises ConfigurationError when there is none, StorageRefusedError when two records claim the version or a tag is
+    damaged.
+    """
     keys = commit_keys(store)
     version = head_version(keys) if selector == LATEST else selector
+    if isinstance(version, str) and (tag := read_tag(store, version)) is not None:
+        version = tag.version
     if not isinstance(version, int) or version not in {key.version for key in keys}:
         raise _unknown_version(store, selector, [key.version for key in keys])
-    commit = read_commit(store, sole_key(keys, version))
-    return Snapshot(store.url, commit, read_manifest(store, commit.manifest))
+    return sole_key(keys, version)
+
+
+def check_kept(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot. Raises ConfigurationError when its version has expired: objects may be gone any time."""
+    keys = commit_keys(store)
+    newest = read_commit(store, sole_key(keys, head_version(keys)))
+    if any(first <= snapshot.version <= last for first, last in newest.expired):
+        raise ConfigurationError(
+            f"Expected a version of {store.url} that is kept, found that version {snapshot.version} has expired.",
+            remedy="`labelsnap snapshots list` shows the versions that are kept.",
+            code="version_expired",
+        )
+    return snapshot
 
 
 def _unknown_version(store: ObjectStore, selector: int | str, versions: list[int]) -> ConfigurationError:

@@ -59,6 +59,19 @@ def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
     assert json.loads(output)["kept"] == 0
     assert json.loads((tmp_path / "tree" / "snapshot.json").read_bytes())["version"] == 1
 
+    status, output, _ = labelsnap("snapshots", "verify", url, "--json")
+    outcome = json.loads(output)
+    assert (status, outcome["version"], outcome["faults"]) == (0, 1, [])
+    (pack, *_) = (tmp_path / "store/street-scenes/data/images").iterdir()
+    pack.unlink()
+    status, output, _ = labelsnap("snapshots", "verify", url, "--json")
+    outcome = json.loads(output)
+    assert (status, outcome["error"]["code"]) == (4, "snapshot_damaged")
+    assert [fault["key"] for fault in outcome["faults"]] == [f"data/images/{pack.name}"]
+    status, output, _ = labelsnap("snapshots", "verify", url)
+    assert status == 4
+    assert f"data/images/{pack.name} is missing" in output
+
 
 def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
     """Without --json people get lines to read."""
@@ -67,6 +80,7 @@ def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
     assert "exported" in labelsnap("refresh", dataset_file())[1]
     assert "rows" in labelsnap("snapshots", "list", url)[1]
     assert "composite masks" in labelsnap("snapshots", "show", url)[1]
+    assert "is whole" in labelsnap("snapshots", "verify", url)[1]
     assert "files" in labelsnap("pull", url, "--format", "raw", tmp_path / "raw")[1]
 
 
@@ -142,7 +156,7 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
 
 
 COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "snapshots")]
-COMMANDS += [("snapshots", name) for name in ("list", "show")]
+COMMANDS += [("snapshots", name) for name in ("list", "show", "verify")]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

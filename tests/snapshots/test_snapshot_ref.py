@@ -7,9 +7,13 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from publishing import published
 
 from tasks.errors import ConfigurationError
-from tasks.snapshots import Ref, parse_ref
+from tasks.snapshots import Ref, parse_ref, read_snapshot
+from tasks.snapshots.expire import expire
+from tasks.snapshots.read import check_kept
+from tasks.snapshots.tags import tag
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 URLS = st.builds("{}/{}/{}".format, st.sampled_from(["s3://bucket", "file:///var/a%40b"]), NAMES, NAMES)
@@ -47,3 +51,25 @@ def test_any_text_is_read_or_refused(text):
     """No text makes the parser fail in another way."""
     with suppress(ConfigurationError):
         assert parse_ref(f"s3://bucket/{text}").dataset_url.startswith("s3://bucket/")
+
+
+def test_tag_is_read_as_its_version(folder_store):
+    """A tag means the version that it names, whatever is published later."""
+    published(folder_store, {"a.txt": b"1"}, publish_id="one")
+    published(folder_store, {"a.txt": b"2"}, publish_id="two", parent=1)
+    tag(folder_store, "paper", 1)
+    assert read_snapshot(folder_store, "paper").version == 1
+    with pytest.raises(ConfigurationError, match="'poster', which is none"):
+        read_snapshot(folder_store, "poster")
+
+
+def test_expired_version_is_refused(folder_store):
+    """What is kept no longer is not begun to be read: its objects may go at any moment."""
+    published(folder_store, {"a.txt": b"1"}, publish_id="one")
+    published(folder_store, {"a.txt": b"2"}, publish_id="two", parent=1)
+    assert check_kept(folder_store, read_snapshot(folder_store, 1)).version == 1
+    expire(folder_store, keep=1)
+    with pytest.raises(ConfigurationError) as refused:
+        check_kept(folder_store, read_snapshot(folder_store, 1))
+    assert refused.value.code == "version_expired"
+    assert check_kept(folder_store, read_snapshot(folder_store, 2)).version == 2

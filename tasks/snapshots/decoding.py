@@ -1,0 +1,167 @@
+"""Whether a file reads as what its name says, and what it counts: by code that shares nothing with what wrote it.
+
+Files are read as streams or mapped into memory, so that the heap does not grow with them.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import tarfile
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from pyarrow import parquet
+
+from tasks.masks.errors import MaskError
+from tasks.masks.runs import decode_counts
+from tasks.storage.compression import decompressed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
+_BATCH_ROWS: Final = 1024
+_TABLES: Final = "tables/"
+
+
+class UndecodableError(ValueError):
+    """A file is not what its name says; the text says how it is not."""
+
+
+def decode_file(path: Path, name: str) -> Counter[str]:
+    """Read a snapshot's file, known by its logical path ``name``, from end to end, and count what a table holds.
+
+    Counts are keyed like a refresh's result: ``rows``, ``labels``, ``annotations.mask``, ``predictions.polygon``;
+    ``images`` are the rows of the images table. Other files than tables count nothing. Raises UndecodableError.
+    """
+    readers: tuple[tuple[str, Callable[[Path, str], Counter[str]]], ...] = (
+        (".parquet", _parquet),
+        (".ndjson.zst", _compressed),
+        (".ndjson", _lines),
+        (".json", _json),
+        (".tar", _tar),
+        (".png", _picture),
+        (".jpg", _picture),
+    )
+    for suffix, read in readers:
+        if name.endswith(suffix):
+            try:
+                return read(path, name)
+            except UndecodableError:
+                raise
+            except (OSError, ValueError, pa.ArrowException, msgspec.MsgspecError, tarfile.TarError) as error:
+                raise UndecodableError(f"{suffix} that cannot be read: {error}") from error
+    return Counter()
+
+
+def image_size(body: bytes) -> tuple[int, int]:
+    """Return (width, height) in pixels from an image's header. Raises UndecodableError."""
+    try:
+        with Image.open(io.BytesIO(body)) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UndecodableError(f"an image whose header cannot be read ({type(error).__name__})") from error
+
+
+def mask_extent(counts: bytes, height: int, width: int) -> tuple[int, tuple[int, int, int, int]]:
+    """Return the area and the tight box [x, y, width, height] that COCO's compressed runs have, both in pixels.
+
+    A mask without pixels has the box [0, 0, 0, 0]. Raises UndecodableError for runs that do not fill height × width.
+    """
+    try:
+        lengths = decode_counts(counts)
+    except MaskError as error:
+        raise UndecodableError(f"a mask whose runs cannot be read: {error}") from error
+    borders = np.cumsum(lengths)
+    if int(borders[-1] if borders.size else 0) != height * width:
+        raise UndecodableError(f"a mask whose runs do not fill {height}×{width} pixels")
+    first, last = borders[:-1:2], borders[1::2] - 1
+    first, last = first[last >= first], last[last >= first]
+    if not first.size:
+        return 0, (0, 0, 0, 0)
+    left, right = int(first[0]) // height, int(last[-1]) // height
+    across = bool((first // height != last // height).any())
+    top, bottom = (0, height - 1) if across else (int((first % height).min()), int((last % height).max()))
+    return int((last - first + 1).sum()), (left, top, right - left + 1, bottom - top + 1)
+
+
+def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file in batches. Raises what pyarrow raises."""
+    with parquet.ParquetFile(path) as opened:
+        yield from opened.iter_batches(_BATCH_ROWS, columns=columns)
+
+
+def _parquet(path: Path, name: str) -> Counter[str]:
+    table = name.removeprefix(_TABLES).partition("/")[0] if name.startswith(_TABLES) else ""
+    counts: Counter[str] = Counter()
+    for batch in batches(path):
+        match table:
+            case "data_rows":
+                counts["rows"] += len(batch)
+            case "images":
+                counts["images"] += len(batch)
+            case "labels":
+                counts["labels"] += batch.column("origin").to_pylist().count("label")
+            case "annotations" | "predictions":
+                counts.update(f"{table}.{kind}" for kind in batch.column("kind").to_pylist())
+                _check_masks(batch)
+            case "classifications":
+                counts.update(_of_origin(batch, batch.column("kind").to_pylist()))
+            case "relationships":
+                counts.update(_of_origin(batch, ["relationship"] * len(batch)))
+    return counts
+
+
+def _of_origin(batch: pa.RecordBatch, kinds: Iterable[str]) -> Iterator[str]:
+    origins = {"label": "annotations", "prediction": "predictions"}
+    for origin, kind in zip(batch.column("origin").to_pylist(), kinds, strict=True):
+        yield f"{origins[origin]}.{kind}"
+
+
+def _check_masks(batch: pa.RecordBatch) -> None:
+    """Decode every mask's runs, and compare the area and box beside them."""
+    for feature, mask in zip(batch.column("feature_id").to_pylist(), batch.column("mask").to_pylist(), strict=True):
+        if mask is not None:
+            area, box = mask_extent(mask["counts"].encode(), mask["height"], mask["width"])
+            if (area, list(box)) != (mask["area"], mask["bounding_box"]):
+                stated = f"area {mask['area']} and box {mask['bounding_box']}"
+                raise UndecodableError(f"{feature} states {stated}, its mask has area {area} and box {list(box)}")
+
+
+def _compressed(path: Path, _: str) -> Counter[str]:
+    for _block in decompressed(path):
+        pass
+    return Counter()
+
+
+def _lines(path: Path, _: str) -> Counter[str]:
+    with path.open("rb") as lines:
+        for line in lines:
+            msgspec.json.decode(line, type=msgspec.Raw)
+    return Counter()
+
+
+def _json(path: Path, _: str) -> Counter[str]:
+    """Check the whole document's syntax; it is mapped, not loaded, and no value is built."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        raw: Any = msgspec.json.decode(mapped, type=msgspec.Raw)
+        del raw  # it points into the map
+    return Counter()
+
+
+def _tar(path: Path, _: str) -> Counter[str]:
+    with tarfile.open(path, "r:") as tar:
+        for _member in tar:
+            pass
+    return Counter()
+
+
+def _picture(path: Path, _: str) -> Counter[str]:
+    image_size(path.read_bytes())
+    return Counter()

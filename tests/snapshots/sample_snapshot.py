@@ -1,0 +1,77 @@
+"""A small snapshot with every kind of object: bucket tables, images in a pack, a format, small files, raw streams."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+from msgspec import structs
+from publishing import CREATED_AT, publish
+
+from tasks.buckets.grouping import bucket_of
+from tasks.buckets.images import images_table, store_images
+from tasks.buckets.reading import table_path
+from tasks.buckets.receipt import BucketInput
+from tasks.formats.coco import Coco
+from tasks.records.counts import count_labels, count_predictions
+from tasks.records.tables import classes_table, problems_table, to_tables, write_table
+from tasks.snapshots import Draft, Manifest
+from tests.formats.format_samples import dataset, picture, registry
+
+
+def with_image(sample):
+    """The sample with the picture that is as large as it says, and the picture's bytes."""
+    body = picture(sample)
+    image = structs.replace(sample.image, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
+    return structs.replace(sample, image=image), body
+
+
+def draft_samples(store, samples, *, classes=None, count=1, model_run=False, export=b'{"row": 1}\n'):
+    """Upload samples as a refresh does, in ``count`` buckets; give the manifest."""
+    classes = classes or registry("car")
+    draft, packs, files = Draft(store), {}, []
+    for index in range(count):
+        own = [each for each in samples if bucket_of(each.record.data_row.id.encode(), count) == index]
+        pictured = [with_image(each) for each in sorted(own, key=lambda each: each.record.data_row.id)]
+        own = [sample for sample, _ in pictured]
+        with TemporaryDirectory() as folder:
+            for sample, body in pictured:
+                Path(folder, sample.image.sha256).write_bytes(body)
+            bucket = BucketInput(index=index, count=count, lines_key="", lines=len(own))
+            stored = store_images(draft, [sample.image for sample in own], {}, Path(folder), bucket)
+        packs |= {pack.key: pack for pack in stored.packs}
+        tables = to_tables(own) | {"images": images_table(own, stored), "problems": problems_table([])}
+        files += [draft.add_file(table_path(name, index, count), write_table(each)) for name, each in tables.items()]
+    files.append(draft.add_file("tables/classes/classes.parquet", write_table(classes_table(classes))))
+    source = dataset(*(with_image(each)[0] for each in samples), classes=classes, model_run=model_run)
+    for artifact in chain.from_iterable(Coco().write(source, split) for split in source.splits):
+        files.append(draft.add_file(f"formats/coco/{artifact.path}", b"".join(artifact.chunks)))
+    labels = [(f"formats/yolo/labels/train/{each.record.data_row.id}.txt", b"0 0.5 0.5 1 1\n") for each in samples]
+    pack, small = draft.add_small_files("packs/yolo/train-00000.tar", labels)
+    files.append(
+        draft.add_file("raw/result-000-000000000000000.ndjson.zst", pa.compress(export, codec="zstd", asbytes=True))
+    )
+    files.append(draft.add_file("raw/problems.ndjson", b'{"line": 3}\n'))
+    records = [each.record for each in samples]
+    return Manifest.of(
+        dataset="street-scenes",
+        created_at=CREATED_AT,
+        config={},
+        result={
+            "rows": {"published": len(samples)},
+            "labels": {"published": sum(len(record.entry.labels) for record in records)},
+            "annotations": dict(sum((count_labels(record) for record in records), Counter())),
+            "predictions": dict(sum((count_predictions(record) for record in records), Counter())),
+        },
+        files=[*files, *small],
+        packs=[*packs.values(), pack],
+    )
+
+
+def publish_samples(store, samples, *, publish_id="run-1", parent=0, **options):
+    """Publish samples as a version."""
+    return publish(store, draft_samples(store, samples, **options), publish_id=publish_id, parent=parent).commit
