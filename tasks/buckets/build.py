@@ -120,9 +120,8 @@ class BucketBuilder:
             "images": images_table(samples, stored),
             "problems": problems_table(sorted(outcome.problems, key=lambda problem: problem.line)),
         }
-        files = tuple(
-            self.draft.add_file(table_path(name, bucket.index, bucket.count), write_table(table))
-            for name, table in sorted(tables.items())
+        files = self.draft.add_files(
+            (table_path(name, bucket.index, bucket.count), write_table(table)) for name, table in sorted(tables.items())
         )
         return BucketReceipt(
             index=bucket.index,
@@ -145,7 +144,7 @@ class BucketBuilder:
             reused_rows=outcome.reused_rows,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,
-            uploaded=self.draft.uploaded_bytes,
+            uploads=self.draft.uploads,
         )
 
 

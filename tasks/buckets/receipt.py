@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from tasks.records.classes import SeenClass
+from tasks.snapshots.draft import Uploads
 from tasks.snapshots.manifest import File, Pack
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Tally(Struct, frozen=True):
     reused_rows: int = 0
     requests: Counts = {}
     downloaded: int = 0
-    uploaded: int = 0
+    uploads: Uploads = Uploads()
 
     @property
     def rows(self) -> int:
@@ -72,7 +73,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         reused_rows=sum(tally.reused_rows for tally in each),
         requests=_sum(tally.requests for tally in each),
         downloaded=sum(tally.downloaded for tally in each),
-        uploaded=sum(tally.uploaded for tally in each),
+        uploads=sum((tally.uploads for tally in each), Uploads()),
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass
 from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from tasks.snapshots.epochs import keys_of, newest_epoch
 from tasks.snapshots.layout import data_key, without_generation
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 PARALLEL_UPLOADS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Uploads:
+class Uploads(msgspec.Struct, frozen=True):
     """How many objects and bytes went up, and how many were in the store already."""
 
     objects: int = 0
     bytes: int = 0
     reused_objects: int = 0
     reused_bytes: int = 0
+
+    def __add__(self, other: Uploads) -> Uploads:
+        return Uploads(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
 
 class Draft:
@@ -49,11 +52,6 @@ class Draft:
         self._generation: int | None = None
         self._standing = {without_generation(key): key for key in keys_of(base)} if base else {}
         self.uploads = Uploads()
-
-    @property
-    def uploaded_bytes(self) -> int:
-        """The bytes that went up."""
-        return self.uploads.bytes
 
     def add_file(self, path: str, body: bytes | Path) -> File:
         """Add the file under its logical path. Raises StorageRefusedError for a path that no tree can have."""
@@ -106,7 +104,7 @@ class Draft:
 
     def _count(self, more: Uploads) -> None:
         with self._lock:
-            self.uploads = Uploads(*map(add, astuple(self.uploads), astuple(more)))
+            self.uploads += more
 
 
 def _measure(body: bytes | Path) -> tuple[int, str]:

@@ -88,7 +88,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, base: int) -> 
     manifest = read_snapshot(store, base).manifest if base else None
     with downloader(settings) as pool, scratch(settings) as directory:
         builder = BucketBuilder(
-            draft=Draft(store),
+            draft=Draft(store, manifest),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
             earlier=read_earlier(store, manifest, bucket.index, bucket.count),

@@ -14,7 +14,7 @@ from tasks.labelbox.client import connect
 from tasks.labelbox.download import Downloader, DownloadError
 from tasks.labelbox.export import ExportRequest, Stream, split_lists, start, totals, wait
 from tasks.labelbox.stream import Chunk, chunk_at
-from tasks.snapshots.draft import Draft
+from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File
 from tasks.steps.environment import account, downloader, scratch
 from tasks.steps.ledger import Ledger
@@ -47,7 +47,7 @@ class StreamReceipt(Struct, frozen=True):
     size: int
     lines: int
     retries: int
-    uploaded: int
+    uploads: Uploads
 
 
 @task(**RETRIES)
@@ -114,7 +114,7 @@ def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: 
         size=total.size,
         lines=total.lines,
         retries=retries,
-        uploaded=draft.uploaded_bytes,
+        uploads=draft.uploads,
     )
 
 

@@ -15,7 +15,7 @@ from tasks.formats.losses import FormatReport, report
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
-from tasks.snapshots.draft import Draft
+from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Pack
 from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
@@ -36,7 +36,7 @@ class FormatReceipt(Struct, frozen=True):
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
     report: FormatReport
-    uploaded: int
+    uploads: Uploads
 
 
 @task(**RETRIES)
@@ -48,15 +48,11 @@ def write_format(
     Small files that the base snapshot holds in its packs are not written again.
     """
     store = open_store(dataset.url)
-    draft = Draft(store)
+    earlier = read_snapshot(store, base).manifest if base else None
+    draft = Draft(store, earlier)
     training_format = format_of(name, dataset.formats[name])
     folder = f"formats/{name}/"
-    small = SmallFiles(
-        draft=draft,
-        name=f"packs/{name}/{split}",
-        base=read_snapshot(store, base).manifest if base else None,
-        below=folder,
-    )
+    small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files = []
     with scratch(load_settings()) as directory:
         source = BucketSource(store, tables, directory)
@@ -83,7 +79,7 @@ def write_format(
         files=(*files, *small.files),
         packs=tuple(small.packs.values()),
         report=counts,
-        uploaded=draft.uploaded_bytes,
+        uploads=draft.uploads,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def summary(
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
     streams = (*results, *errors)
+    objects = objects_of(settlement, streams, formats)
+    of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
+    uploads = sum(of_parts, tally.uploads + settlement.uploads)
     requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
     return {
         "dataset": dataset.dataset,
@@ -53,14 +57,23 @@ def summary(
         },
         "bytes": {
             "downloaded": tally.downloaded + sum(stream.size for stream in streams),
-            "uploaded": tally.uploaded
-            + settlement.uploaded
-            + sum(stream.uploaded for stream in streams)
-            + sum(part.uploaded for part in formats),
+            "uploaded": uploads.bytes,
+            "reused": sum(objects.values()) - uploads.bytes,
         },
+        "objects": {"uploaded": uploads.objects, "reused": len(objects) - uploads.objects},
         "formats": {name: held_and_lost(formats, name) for name in dataset.formats},
         "seconds": dict(seconds),
     }
+
+
+def objects_of(
+    settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
+) -> dict[str, int]:
+    """The objects of the snapshot with their sizes in bytes; files inside packs are no objects of their own."""
+    written = chain((stream.files for stream in streams), (part.files for part in formats))
+    files = chain(settlement.tables, [settlement.problems], *written)
+    packs = chain(settlement.packs, *(part.packs for part in formats))
+    return {file.key: file.size for file in files if file.offset is None} | {pack.key: pack.size for pack in packs}
 
 
 def final(

@@ -14,8 +14,8 @@ from tasks.buckets.reading import bucket_files, read_table
 from tasks.buckets.receipt import BucketReceipt, Tally, add_up
 from tasks.records.classes import ClassRegistry, update
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
-from tasks.snapshots.draft import Draft
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.draft import Draft, Uploads
+from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
@@ -38,19 +38,20 @@ class Settlement(Struct, frozen=True):
     tables: tuple[File, ...]
     problems: File
     packs: tuple[Pack, ...]
-    uploaded: int
+    uploads: Uploads
 
 
 @task(**RETRIES)
 def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...]) -> Settlement:
     """Add up the buckets, give new classes their ids, and write the classes and the list of problems."""
     store = open_store(dataset.url)
-    draft = Draft(store)
+    earlier = read_snapshot(store, base).manifest if base else None
+    draft = Draft(store, earlier)
     built = sorted(receipts, key=lambda receipt: receipt.index)
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
-    registry = update(earlier_classes(store, base), seen, dataset.classes)
+    registry = update(earlier_classes(store, earlier), seen, dataset.classes)
     classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
     problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     return Settlement(
@@ -60,15 +61,15 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
         tables=(*tables, classes),
         problems=problems,
         packs=tuple(packs[key] for key in sorted(packs)),
-        uploaded=draft.uploaded_bytes,
+        uploads=draft.uploads,
     )
 
 
-def earlier_classes(store: ObjectStore, base: int) -> ClassRegistry:
+def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegistry:
     """The classes as the base snapshot has them; none for a new dataset."""
-    if not base:
+    if earlier is None:
         return ClassRegistry()
-    file = next(file for file in read_snapshot(store, base).manifest.files if file.path == CLASSES_PATH)
+    file = next(file for file in earlier.files if file.path == CLASSES_PATH)
     return classes_of(read_table(store, file))
 
 

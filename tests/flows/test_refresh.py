@@ -74,6 +74,9 @@ def test_a_second_refresh_finds_nothing_changed(sandbox, dataset):
     sandbox.requests.clear()
     second = refresh(dataset())
     assert (second["published"], second["reason"], second["version"]) == (False, "unchanged", first["version"])
+    assert first["objects"]["reused"] == first["bytes"]["reused"] == 0
+    assert second["objects"]["uploaded"] <= second["requests"]["export_chunks"]
+    assert second["bytes"]["uploaded"] + second["bytes"]["reused"] == pytest.approx(first["bytes"]["uploaded"], rel=0.1)
     assert second["ref"] == first["ref"]
     assert second["reused_rows"] == second["rows"]["published"]
     assert downloads(sandbox) == 0

@@ -83,7 +83,7 @@ def test_cut_object_is_uploaded_again(store):
     store.put(file.key, b"ab")
     again = Draft(store)
     assert again.add_file("a.txt", b"abc") == file
-    assert again.uploaded_bytes == 3
+    assert again.uploads.bytes == 3
     assert store.get(file.key) == b"abc"
 
 
@@ -93,7 +93,7 @@ def test_small_files_share_an_object(store, tmp_path):
     contents = {f"formats/yolo/labels/train/{number}.txt": b"0 " * number for number in range(5)}
     pack, files = draft.add_small_files("formats/yolo/labels.tar", contents.items())
     assert {file.key for file in files} == {pack.key}
-    assert pack.size == store.head(pack.key).size == draft.uploaded_bytes
+    assert pack.size == store.head(pack.key).size == draft.uploads.bytes
     assert {file.path: read_file(store, file) for file in files} == contents
     download_file(store, files[4], tmp_path / "4.txt")
     assert (tmp_path / "4.txt").read_bytes() == b"0 0 0 0 "
