@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tasks.masks.errors import MaskError
-from tasks.masks.png import DEFAULT_LIMITS, RGB_BITS, Limits, decode_png
-from tasks.masks.runs import group_runs
-from tasks.masks.scan import find_changes
+from tasks.masks.pixels import RGB_BITS
+from tasks.masks.png import DEFAULT_LIMITS, Limits, read_png
+from tasks.masks.reading import read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,24 +42,25 @@ def decode_composite(
     *,
     size: tuple[int, int] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    sparse: bool = True,
 ) -> Composite:
     """Read a composite: an instance is the pixels equal to its declared (red, green, blue), whatever their alpha.
 
-    ``size`` is the (height, width) in pixels that the picture must have. Raises MaskError, also where black, the
-    background's colour, is declared.
+    ``size`` is the (height, width) in pixels that the picture must have. ``sparse`` lets the sparse way read what it
+    can, with the same result as the numpy way. Raises MaskError, also where black, the background's colour, is
+    declared.
     """
     packed = _pack(colours)
-    picture = decode_png(png, size=size, limits=limits)
-    changes = find_changes(picture, limits)
-    shown = picture.rgba(changes.values)
+    picture = read_png(png, size=size, limits=limits)
     distinct, place, times = np.unique(packed, return_inverse=True, return_counts=True)
-    labels = _label(shown & RGB_BITS, distinct)
-    runs = group_runs(picture.height, picture.width, changes.positions, labels, distinct.size)
+    found = read_runs(
+        picture, lambda pixels: _label(pixels.rgba() & RGB_BITS, distinct), distinct.size, limits, sparse=sparse
+    )
     return Composite(
         picture.height,
         picture.width,
-        tuple(runs[index] for index in place.tolist()),
-        _unnamed(shown[labels < 0]),
+        tuple(found.runs[index] for index in place.tolist()),
+        _unnamed(found.unlabelled.rgba()),
         tuple(np.flatnonzero(times[place] > 1).tolist()),
     )
 

@@ -1,19 +1,17 @@
-"""PNG bytes, checked before any memory is taken for pixels, then decoded by Pillow.
+"""PNG bytes, checked chunk by chunk before any memory is taken for pixels.
 
 The format: W3C, Portable Network Graphics (PNG) Specification, Third Edition.
 """
 
 from __future__ import annotations
 
-import io
 import struct
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import deflate
 import numpy as np
-from PIL import PngImagePlugin
 
 from tasks.masks.errors import MaskError
 
@@ -27,8 +25,9 @@ BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {
 PALETTE = 3  # the colour type of pictures whose pixels are indexes into PLTE
 READ = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # other ancillary chunks have no influence on a mask
 ANCILLARY = 0x20  # bit 5 of a chunk name's first byte
-RGB_BITS, ALPHA_SHIFT = np.uint32(0xFFFFFF), np.uint32(24)
-BYTE, BYTE_BITS, GREY_TO_RGB = np.uint32(0xFF), np.uint32(8), np.uint32(0x010101)
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+OPAQUE = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +48,29 @@ DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A decoded PNG in Pillow's memory, read by rows as raw pixel values of one unsigned integer each.
+class Png:
+    """A PNG whose header, chunks and checksums are sound: what its pixels are made of, still compressed.
 
-    ``palette`` has the colours that the indexes of mode P stand for, as ``rgba`` gives them.
+    ``palette`` has the colours that a palette picture's indexes stand for, red in the lowest byte and alpha in the
+    highest; ``data`` is the zlib stream of all chunks IDAT.
     """
 
-    image: PngImagePlugin.PngImageFile
     height: int
     width: int
+    bit_depth: int
+    colour_type: int
+    interlaced: bool
     palette: NDArray[np.uint32]
+    data: bytes
 
     @property
-    def pixel(self) -> np.dtype[np.unsignedinteger]:
-        """The raw pixel's type: L, P and 1 take one byte, LA and I;16 two, RGB and RGBA four (red in the lowest)."""
-        return np.dtype({"LA": "<u2", "I;16": "<u2", "RGB": "<u4", "RGBA": "<u4"}.get(self.image.mode, "u1"))
-
-    def words(self, top: int, bottom: int) -> NDArray[np.unsignedinteger]:
-        """Rows ``top`` to ``bottom`` (exclusive) as machine words, (rows, words a row); padding is zero."""
-        raw_mode = {"1": "L", "RGB": "RGBX"}.get(self.image.mode, self.image.mode)
-        row_bytes = self.width * self.pixel.itemsize
-        word = 4 if self.pixel.itemsize == 4 and row_bytes % 8 else 8  # noqa: PLR2004 - bytes of a pixel and a word
-        stride = -(-row_bytes // word) * word
-        raw = self.image.crop((0, top, self.width, bottom)).tobytes("raw", raw_mode, stride, 1)
-        return np.frombuffer(raw, dtype=f"<u{word}").reshape(bottom - top, -1)
-
-    def rgba(self, values: NDArray[np.unsignedinteger]) -> NDArray[np.uint32]:
-        """Return the colours of raw pixel values, red in the lowest byte and alpha in the highest.
-
-        Of 16-bit samples the high byte counts, as everywhere in Pillow.
-        """
-        if self.image.mode == "P":
-            if values.size and (highest := int(values.max())) >= self.palette.size:
-                raise MaskError("damaged", f"expected palette indexes below {self.palette.size}, found {highest}")
-            return self.palette.take(values)
-        wide = values.astype(np.uint32, copy=False)
-        if self.image.mode in {"RGB", "RGBA"}:
-            return wide
-        grey, alpha = wide & BYTE, np.full_like(wide, BYTE)
-        if self.image.mode == "LA":
-            alpha = wide >> BYTE_BITS
-        elif self.image.mode == "I;16":
-            grey = wide >> BYTE_BITS
-        return grey * GREY_TO_RGB | alpha << ALPHA_SHIFT
-
-    def foreground(self, values: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
-        """Tell which raw pixel values are not black, alpha left aside."""
-        foreground: NDArray[np.bool_] = (values if self.image.mode == "I;16" else self.rgba(values) & RGB_BITS) != 0
-        return foreground
+    def passes(self) -> tuple[tuple[int, int], ...]:
+        """(rows, bytes a row, its filter type included) of each pass that has pixels: one, or up to seven of Adam7."""
+        bits = SAMPLES[self.colour_type] * self.bit_depth
+        if not self.interlaced:
+            return ((self.height, 1 + -(-self.width * bits // 8)),)
+        sizes = ((-(-(self.height - y) // down), -(-(self.width - x) // right)) for x, y, right, down in ADAM7)
+        return tuple((rows, 1 + -(-columns * bits // 8)) for rows, columns in sizes if rows > 0 and columns > 0)
 
 
 def check_png(data: bytes) -> None:
@@ -106,11 +80,10 @@ def check_png(data: bytes) -> None:
         pass
 
 
-def decode_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS) -> Picture:
-    """Check a PNG's structure, checksums and size against ``limits``, then decode it.
+def read_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS) -> Png:
+    """Check a PNG's structure, checksums and size against ``limits``, before any memory is taken for its pixels.
 
-    ``size`` is the (height, width) in pixels that the picture must have. Interlaced files, every colour type and every
-    bit depth are read. Raises MaskError.
+    ``size`` is the (height, width) in pixels that the picture must have. Raises MaskError.
     """
     if len(png) > limits.bytes:
         raise MaskError("too_large", f"expected a PNG of at most {limits.bytes} bytes, found {len(png)}")
@@ -121,15 +94,18 @@ def decode_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limit
         )
     if size is not None and size != (height, width):
         raise MaskError("size_mismatch", f"expected {size[1]} × {size[0]} pixels, found {width} × {height}")
-    bodies: defaultdict[bytes, bytearray] = defaultdict(bytearray)
+    bodies: defaultdict[bytes, list[memoryview]] = defaultdict(list)
     for name, body in iterate_chunks(png):
-        bodies[name] += body
-    if b"IDAT" not in bodies:
+        bodies[name].append(body)
+    for name in (b"IHDR", b"PLTE", b"tRNS"):
+        if len(bodies[name]) > 1:
+            raise MaskError("damaged", f"expected one chunk {name!r}, found {len(bodies[name])}")
+    if not bodies[b"IDAT"]:
         raise MaskError("damaged", "expected pixels in chunks IDAT, found none")
-    colours, alphas = bodies.pop(b"PLTE", bytearray()), bodies.pop(b"tRNS", bytearray())
-    indexed = png[25] == PALETTE
-    palette = _read_palette(colours, alphas) if indexed else np.empty(0, np.uint32)
-    return Picture(_load(bodies), height, width, palette)
+    bit_depth, colour_type, *_, interlace = png[24:29]
+    colours, alphas, data = (b"".join(bodies[name]) for name in (b"PLTE", b"tRNS", b"IDAT"))
+    palette = _read_palette(colours, alphas) if colour_type == PALETTE else np.empty(0, np.uint32)
+    return Png(height, width, bit_depth, colour_type, bool(interlace), palette, data)
 
 
 def read_size(png: bytes) -> tuple[int, int]:
@@ -164,7 +140,7 @@ def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
         if end > len(png):
             raise MaskError("truncated", f"expected the chunk {name!r} to end at byte {end}, found {len(png)} bytes")
         body = memoryview(png)[start + 4 : end - 4]
-        if zlib.crc32(body) != int.from_bytes(png[end - 4 : end], "big"):
+        if deflate.crc32(body) != int.from_bytes(png[end - 4 : end], "big"):
             raise MaskError("crc", f"expected the checksum of the chunk {name!r} at byte {start}, found another")
         if name in READ:
             yield name, body[4:]
@@ -173,7 +149,7 @@ def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
         start = end
 
 
-def _read_palette(colours: bytearray, alphas: bytearray) -> NDArray[np.uint32]:
+def _read_palette(colours: bytes, alphas: bytes) -> NDArray[np.uint32]:
     """Return the palette of the chunks PLTE and tRNS, red in the lowest byte and alpha in the highest."""
     entries = len(colours) // 3
     if not 0 < len(colours) == 3 * entries <= 3 * 256 or len(alphas) > entries:
@@ -181,30 +157,10 @@ def _read_palette(colours: bytearray, alphas: bytearray) -> NDArray[np.uint32]:
             "damaged",
             f"expected a palette of 1 to 256 colours and no more alphas, found {len(colours)} and {len(alphas)} bytes",
         )
-    palette = np.full((entries, 4), BYTE, np.uint8)
+    palette = np.full((entries, 4), OPAQUE, np.uint8)
     palette[:, :3] = np.frombuffer(colours, np.uint8).reshape(-1, 3)
     palette[: len(alphas), 3] = np.frombuffer(alphas, np.uint8)
     return palette.view(np.uint32).ravel()
-
-
-def _load(bodies: dict[bytes, bytearray]) -> PngImagePlugin.PngImageFile:
-    """Decode without ``Image.open``, whose limit on pixels is the process's and not ours.
-
-    Pillow leaves rows black that a finished zlib stream does not hold. Without the last byte of its checksum the stream
-    is never finished, so Pillow stops after the last row or says that rows are missing. The chunks' CRCs were checked.
-    """
-    unfinished = {**bodies, b"IDAT": bodies[b"IDAT"][:-1]}
-    png = SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in unfinished.items()
-    )
-    try:
-        image = PngImagePlugin.PngImageFile(io.BytesIO(png))
-        image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        code = "truncated" if "truncated" in str(error) else "damaged"
-        raise MaskError(code, f"expected pixels in the PNG's data, found: {error}") from error
-    return image
 
 
 def _kind(data: bytes) -> str:

@@ -8,33 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mask_pictures import as_png
+from mask_pictures import SIGNATURE, as_png, chunk, header, picture
 from PIL import Image
 
 from tasks.masks import scan
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
-from tasks.masks.png import Limits, decode_png
+from tasks.masks.pixels import decode_pixels
+from tasks.masks.png import Limits, read_png
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def chunk(name, body=b""):
-    """Write one chunk as the specification's section 5.3 has it."""
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def header(*, width=2, height=2, depth=8, colour=0, compression=0, filtering=0, interlace=0):
-    """Write an IHDR chunk."""
-    return chunk(b"IHDR", struct.pack(">2I5B", width, height, depth, colour, compression, filtering, interlace))
-
-
-def picture(*chunks):
-    """Put chunks between the signature and IEND."""
-    return SIGNATURE + b"".join(chunks) + chunk(b"IEND")
-
-
 DATA = chunk(b"IDAT", zlib.compress(b"\0\1\0\0\0\1"))  # two rows of two grey pixels, filter 0
 
 
@@ -65,6 +48,12 @@ REFUSED = {
     "too few pixels": (picture(header(height=3), DATA), "truncated"),
     "no compressed data": (picture(header(), chunk(b"IDAT", b"abcdefgh")), "damaged"),
     "an unknown filter": (picture(header(), chunk(b"IDAT", zlib.compress(b"\7\1\0\7\0\1"))), "damaged"),
+    "two headers": (picture(header(), header(height=3), DATA), "damaged"),
+    "two palettes": (picture(header(colour=3), *[chunk(b"PLTE", bytes(3))] * 2, DATA), "damaged"),
+    "an unknown filter in the last of seven passes": (
+        picture(header(interlace=1), chunk(b"IDAT", zlib.compress(b"\0\1\0\0\5\0\1"))),
+        "damaged",
+    ),
     "more alphas than colours": (
         picture(header(colour=3), chunk(b"PLTE", bytes(6)), chunk(b"tRNS", bytes(3)), DATA),
         "damaged",
@@ -76,10 +65,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("png", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_sound_png_is_refused_by_name(png, code):
+def test_what_is_no_sound_png_is_refused_by_name(png, code, sparse):
     """Each kind of damage has its code, and the reason says what was expected and found."""
     with pytest.raises(MaskError, match=r"expected .* found") as caught:
-        decode_instance(png)
+        decode_instance(png, sparse=sparse)
     assert caught.value.code == code
 
 
@@ -90,63 +79,80 @@ def test_every_chunk_is_checked():
         damaged = bytearray(sound)
         damaged[position] ^= 4
         with pytest.raises(MaskError) as caught:
-            decode_png(bytes(damaged))
+            read_png(bytes(damaged))
         assert caught.value.code == "crc"
 
 
 def test_a_file_over_the_limit_is_refused():
     """The limit of bytes is looked at before the file is."""
     png = picture(header(), DATA)
-    assert decode_png(png, limits=Limits(bytes=len(png))).width == 2
+    assert read_png(png, limits=Limits(bytes=len(png))).width == 2
     with pytest.raises(MaskError) as caught:
-        decode_png(png, limits=Limits(bytes=len(png) - 1))
+        read_png(png, limits=Limits(bytes=len(png) - 1))
     assert caught.value.code == "too_large"
 
 
 def test_pixels_up_to_the_limit_are_read():
     """A picture of just as many pixels as allowed is read, one more is refused."""
     png = as_png(GREY)
-    assert decode_png(png, limits=Limits(pixels=35)).height == 5
+    assert read_png(png, limits=Limits(pixels=35)).height == 5
     with pytest.raises(MaskError) as caught:
-        decode_png(png, limits=Limits(pixels=34))
+        read_png(png, limits=Limits(pixels=34))
     assert caught.value.code == "too_large"
 
 
-def test_pillow_s_own_limit_has_no_say(monkeypatch):
+def test_pillow_s_own_limit_has_no_say(monkeypatch, sparse):
     """Pillow's limit for the whole process neither warns nor refuses, as blocks of rows stay below it."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 14)
     monkeypatch.setattr(scan, "BLOCK_BYTES", 7)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode_instance(as_png(GREY)).area == 34
+        assert decode_instance(as_png(GREY), sparse=sparse).area == 34
 
 
 def test_a_side_over_the_limit_is_refused():
     """A picture may be neither wider nor higher than allowed."""
     for pixels in (GREY, GREY.T):
-        assert decode_png(as_png(pixels), limits=Limits(side=7))
+        assert read_png(as_png(pixels), limits=Limits(side=7))
         with pytest.raises(MaskError) as caught:
-            decode_png(as_png(pixels), limits=Limits(side=6))
+            read_png(as_png(pixels), limits=Limits(side=6))
         assert caught.value.code == "too_large"
 
 
-def test_more_data_than_pixels_is_not_inflated():
-    """Compressed data that go on after the last row are left alone."""
-    bomb = chunk(b"IDAT", zlib.compress(b"\0\1\0\0\0\1" + bytes(10_000_000)))
-    assert decode_instance(picture(header(), bomb)).area == 2
+def test_a_stream_of_more_rows_than_the_picture_is_damaged(sparse):
+    """Compressed data that go on after the last row are refused, and no more of them is inflated than shows it."""
+    for more in (1, 10_000_000):
+        bomb = chunk(b"IDAT", zlib.compress(b"\0\1\0\0\0\1" + bytes(more)))
+        with pytest.raises(MaskError, match="expected 6 bytes of rows, found more") as caught:
+            decode_instance(picture(header(), bomb), sparse=sparse)
+        assert caught.value.code == "damaged"
 
 
-def test_chunks_without_pixels_are_not_decoded():
+def test_bytes_after_the_end_of_the_stream_are_left_alone(sparse):
+    """What stands in IDAT after a finished zlib stream can hold no pixel."""
+    data = zlib.compress(b"\0\1\0\0\0\1")
+    assert decode_instance(picture(header(), chunk(b"IDAT", data + b"more")), sparse=sparse).area == 2
+
+
+@pytest.mark.parametrize(("data", "code"), [(DATA[8:-5], "truncated"), (DATA[8:-5] + b"\xff", "damaged")])
+def test_the_stream_s_own_checksum_counts(data, code, sparse):
+    """An Adler-32 that is cut or another than the rows' is an error, though the chunk's CRC is right."""
+    with pytest.raises(MaskError) as caught:
+        decode_instance(picture(header(), chunk(b"IDAT", data)), sparse=sparse)
+    assert caught.value.code == code
+
+
+def test_chunks_without_pixels_are_not_decoded(sparse):
     """A text bomb, a broken colour profile, a broken animation and bytes after IEND change nothing."""
     bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(5_000_000)))
     others = [bomb, chunk(b"iCCP", b"?"), chunk(b"acTL", b"?"), chunk(b"gAMA", b"?")]
-    assert decode_instance(picture(header(), *others, DATA) + b"more").area == 2
+    assert decode_instance(picture(header(), *others, DATA) + b"more", sparse=sparse).area == 2
 
 
-def test_interlaced_pictures_are_read():
+def test_interlaced_pictures_are_read(sparse):
     """The seven passes of an interlaced picture give the same pixels: here the first pixel and the rest."""
     passes = zlib.compress(b"\0\1" + b"\0\0" + b"\0\0\1")  # Adam7 of 2 × 2: passes 1, 6 and 7
-    runs = decode_instance(picture(header(interlace=1), chunk(b"IDAT", passes)))
+    runs = decode_instance(picture(header(interlace=1), chunk(b"IDAT", passes)), sparse=sparse)
     assert (runs.area, runs.bounding_box) == (2, (0, 0, 2, 2))
 
 
@@ -155,38 +161,38 @@ def test_the_high_byte_of_16_bit_samples_counts(colour, samples):
     """16-bit colour, which Pillow reads but does not write, keeps each sample's high byte."""
     pixel = struct.pack(f">{samples}H", *[0x0100 * (place + 1) for place in range(samples)])
     png = picture(header(width=1, height=1, depth=16, colour=colour), chunk(b"IDAT", zlib.compress(b"\0" + pixel)))
-    decoded = decode_png(png)
-    (value,) = decoded.rgba(decoded.words(0, 1).view(decoded.pixel)[0, :1]).tolist()
+    decoded = decode_pixels(read_png(png))
+    (value,) = decoded.pixels(decoded.words(0, 1).view(decoded.pixel)[0, :1]).rgba().tolist()
     assert value == {2: 0xFF030201, 4: 0x02010101, 6: 0x04030201}[colour]
 
 
 @pytest.mark.parametrize("rows", [1, 20, 39])
 @pytest.mark.parametrize("interlace", [0, 1])
-def test_missing_rows_are_no_background(rows, interlace):
+def test_missing_rows_are_no_background(rows, interlace, sparse):
     """Finished data with fewer rows than the header says are truncated, also where they compress to a few bytes."""
     data = zlib.compress(bytes(rows * 1001))
     png = picture(
         header(width=1000, height=40, interlace=interlace), chunk(b"IDAT", data[:7]), chunk(b"IDAT", data[7:])
     )
     with pytest.raises(MaskError) as caught:
-        decode_png(png)
+        decode_instance(png, sparse=sparse)
     assert caught.value.code == "truncated"
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from(["1", "L", "RGB", "RGBA"]), st.integers(0, 9))
-def test_blank_pictures_are_whole(width, height, mode, level):
+def test_blank_pictures_are_whole(sparse, width, height, mode, level):
     """Pictures of one colour, which compress to a few bytes, are decoded to their last row."""
     png = as_png(Image.new(mode, (width, height), "white"), compress_level=level)
-    assert decode_instance(png).area == width * height
+    assert decode_instance(png, sparse=sparse).area == width * height
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
-def test_a_changed_byte_is_an_error_of_ours_or_the_same_picture(position, byte):
+def test_a_changed_byte_is_an_error_of_ours_or_the_same_picture(sparse, position, byte):
     """No damage to one byte gives other pixels or an error of another kind."""
     png = bytearray(as_png(GREY))
     png[position % len(png)] = byte
     try:
-        runs = decode_instance(bytes(png))
+        runs = decode_instance(bytes(png), sparse=sparse)
     except MaskError:
         return
     assert runs.area == 34
@@ -197,5 +203,5 @@ def test_a_cut_file_is_truncated(length):
     """A PNG that ends early is named truncated wherever it was cut."""
     png = as_png(GREY)
     with pytest.raises(MaskError) as caught:
-        decode_png(png[: length % len(png)])
+        read_png(png[: length % len(png)])
     assert caught.value.code == "truncated"

@@ -1,0 +1,45 @@
+"""Machines that lack something: numba, or a directory where it may keep compiled code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from mask_pictures import as_png
+from PIL import Image
+
+WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None"
+READ = """
+import sys
+from tasks.masks.composite import decode_composite
+from tasks.masks.instance import decode_instance
+png = sys.stdin.buffer.read()
+runs = decode_instance(png)
+assert decode_composite(png, [(255, 0, 0)]).runs == (runs,)
+print(runs.area, runs.bounding_box)
+"""
+
+
+def read_in_another_process(code, **environment):
+    """Read a red mask of 3 × 2 pixels in a new interpreter; return what it printed and what it warned of."""
+    png = as_png(Image.new("RGB", (3, 2), "red"))
+    finished = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", code], input=png, capture_output=True, check=True, env=os.environ | environment
+    )
+    return finished.stdout.decode().strip(), finished.stderr.decode()
+
+
+def test_masks_are_read_without_numba():
+    """Where numba cannot be imported the numpy way reads the same, and the process says so once."""
+    printed, warned = read_in_another_process(WITHOUT_NUMBA + READ)
+    assert printed == "6 (0, 0, 3, 2)"
+    assert warned.count("masks are read the slower way, as numba cannot be imported") == 1
+
+
+@pytest.mark.slow
+def test_masks_are_read_where_compiled_code_cannot_be_kept():
+    """Without a directory to write to, each process compiles for itself."""
+    nowhere = {"NUMBA_CACHE_DIR": os.devnull, "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    assert read_in_another_process(READ, **nowhere) == ("6 (0, 0, 3, 2)", "")
