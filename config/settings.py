@@ -43,6 +43,14 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=min(4, os.cpu_count() or 1), ge=1, le=256, description="Buckets built side by side")
     download_threads: int = Field(default=16, ge=1, le=256, description="Connections of one bucket")
+    requests_per_minute: int = Field(
+        default=1500,
+        ge=1,
+        le=1_000_000,
+        description="Masks asked of Labelbox by one process; plans allow 1,500 to 20,000",
+    )
+    download_timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a download is repeated")
+    download_seconds: float = Field(default=600, gt=0, description="Seconds for one body in all, repetitions included")
     rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
     export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")

@@ -159,6 +159,7 @@ class Sandbox:
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "AWS_REGION": "us-east-1",
             "LABELSNAP_ALLOW_HOSTS": "127.0.0.1",
+            "LABELSNAP_REQUESTS_PER_MINUTE": "1000000",
         }
 
     def instructions(self, dataset_file: Path) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec.structs import replace
 
 from tasks.buckets.image import ImageError, check_declared, check_image, upright
-from tasks.labelbox.download import Downloader, DownloadError
+from tasks.labelbox.failures import DownloadError
 from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tasks.labelbox.download import Downloader
     from tasks.records.geometry import Runs
     from tasks.records.model import Label
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
 
 
 class RowError(Exception):
@@ -115,13 +117,13 @@ class Fetcher:
         """The decoded masks of a label by feature id, composites first."""
         wanted = {a.feature_id: a.geometry for a in label.annotations if isinstance(a.geometry, MaskReference)}
         masks: dict[str, Mask] = {}
-        failures: dict[str, str] = {}
+        failures: dict[str, tuple[str, str]] = {}
         for url in dict.fromkeys(reference.composite_url for reference in wanted.values() if reference.composite_url):
             members = {name: reference for name, reference in wanted.items() if reference.composite_url == url}
             try:
                 found = self._composite(url, members, size)
             except (DownloadError, MaskError) as error:
-                failures |= dict.fromkeys(members, f"its composite cannot be used ({error.code}: {error})")
+                failures |= dict.fromkeys(members, _unusable(error))
             else:
                 requests["composite_masks"] += 1
                 masks |= {name: Mask(reference=lasting(members[name]), runs=runs) for name, runs in found}
@@ -129,8 +131,8 @@ class Fetcher:
             if feature_id in masks:
                 continue
             if reference.url is None:
-                reason = failures.get(feature_id, "its colour alone does not show it in the composite")
-                raise RowError(object_path(feature_id, "composite_mask"), "mask_not_in_composite", reason)
+                code, reason = failures.get(feature_id, NOT_SHOWN)
+                raise RowError(object_path(feature_id, "composite_mask"), code, reason)
             runs = self._instance(reference.url, feature_id, size)
             masks[feature_id] = Mask(reference=lasting(reference), runs=runs)
             requests["instance_masks"] += 1
@@ -161,6 +163,14 @@ def object_path(feature_id: str, member: str) -> str:
     """The JSONPath (RFC 9535) of a member of the object with this feature id, wherever it stands in the line."""
     quoted = feature_id.replace("\\", "\\\\").replace("'", "\\'")
     return f"$..objects[?@.feature_id=='{quoted}'].{member}"
+
+
+def _unusable(error: DownloadError | MaskError) -> tuple[str, str]:
+    """Code and reason of a row whose composite is needed and cannot be used."""
+    if isinstance(error, DownloadError) and error.gone:
+        reason = f"its composite is no longer served ({error}): Labelbox keeps composites for 30 days; export again"
+        return "mask_composite_expired", reason
+    return f"mask_{error.code}", f"its composite cannot be used: {error}"
 
 
 def _referenced(record: Record, size: Size | None) -> Image:

@@ -1,7 +1,8 @@
 """Bytes behind a URL of an export: masks with the key, chunks and images without it.
 
 The key goes to mask URLs on the REST endpoint's own origin and nowhere else; redirects are followed by hand and never
-carry it. Every body is read up to a limit, checked for its length, and asked for again a bounded number of times.
+carry it. Every body is read up to a limit, checked for its length, asked for again a bounded number of times, and given
+up when its time is over, however many bytes still trickle in.
 """
 
 from __future__ import annotations
@@ -12,76 +13,69 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urljoin
 
-import requests
-from urllib3.exceptions import HTTPError, IncompleteRead
+from urllib3.exceptions import HTTPError
 
-from tasks.labelbox.addresses import ForbiddenAddressError, GuardedAdapter, host_of, same_origin
-from tasks.labelbox.retry import RETRYABLE_STATUS, Backoff, Gate, retry_after
+from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
+from tasks.labelbox.connections import Connections
+from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
+from tasks.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import IO
 
+    from urllib3 import BaseHTTPResponse
+
+    from tasks.labelbox.pace import Pace
+
 BLOCK: Final = 1 << 16
 REDIRECTS: Final = 5
-TIMEOUT: Final = (10.0, 60.0)
-"""Seconds to connect, and between two pieces of a body."""
-WRONG_BODIES: Final = 3
-"""How often a body is asked for that arrives whole and is not what it should be."""
-ATTEMPT_SECONDS: Final = 600.0
-"""The longest that one body may take from first to last byte."""
+REDIRECT_STATUS: Final = frozenset({301, 302, 303, 307, 308})
+OK: Final = 200
 
 Result = TypeVar("Result")
 
 
-class DownloadError(Exception):
-    """What was asked for could not be had. ``code`` is a problem's code; ``reason`` names the host, never the URL."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type[DownloadError], tuple[str, str]]:
-        return type(self), (self.code, self.reason)
-
-
-class _TryAgainError(Exception):
-    """One attempt failed in a way that the next one may not.
-
-    ``wait`` is what the server asked for, in seconds, and holds for ``everybody`` where it limits the whole account;
-    ``attempts`` is how often it is worth trying at most.
-    """
-
-    def __init__(
-        self, code: str, reason: str, *, wait: float | None = None, everybody: bool = False, attempts: int = 99
-    ) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.wait = wait
-        self.everybody = everybody
-        self.attempts = attempts
-
-
 @dataclass(slots=True)
 class Counts:
-    """What went over the wire: repeated requests and bytes of bodies."""
+    """What went over the wire: requests, those of them that repeat one that failed, and bytes of bodies."""
 
+    requests: int = 0
     retries: int = 0
     bytes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, *, retries: int = 0, size: int = 0) -> None:
+    def add(self, *, requests: int = 0, retries: int = 0, size: int = 0) -> None:
         """Count, from any thread."""
         with self.lock:
+            self.requests += requests
             self.retries += retries
             self.bytes += size
 
 
+@dataclass(slots=True)
+class Deadline:
+    """When a body's time is over: ``seconds`` after the beginning, waits for Labelbox's own limits left out."""
+
+    seconds: float
+    at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at = time.monotonic() + self.seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return self.at - time.monotonic()
+
+
 class Downloader:
-    """A bounded pool of connections, shared by the threads of one task."""
+    """A bounded pool of connections, shared by the threads of one task.
+
+    ``connections`` is how many threads use it at once. ``timeout`` is the seconds that may pass without a byte,
+    ``seconds`` what one body may take in all, repetitions included. ``pace`` is the process's.
+    """
 
     def __init__(
         self,
@@ -90,20 +84,20 @@ class Downloader:
         rest_endpoint: str,
         allow_hosts: frozenset[str],
         connections: int,
+        pace: Pace,
+        timeout: float = 60.0,
+        seconds: float = 600.0,
         backoff: Backoff | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._api_key = api_key
-        self._rest_endpoint = rest_endpoint
+        self._labelbox = read_url(rest_endpoint).origin
+        self._pace = pace
+        self._seconds = seconds
         self._backoff = backoff or Backoff()
-        self._sleep = sleep
-        self._gate = Gate(sleep)
+        self._connections = Connections(
+            allowed=allow_hosts, trusted=frozenset({self._labelbox}), size=connections, stall=timeout
+        )
         self.counts = Counts()
-        adapter = GuardedAdapter(allowed=allow_hosts | {host_of(rest_endpoint)}, connections=connections)
-        self._session = requests.Session()
-        self._session.auth = lambda request: request  # no .netrc: credentials are given here or not at all
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
 
     def __enter__(self) -> Self:
         return self
@@ -111,104 +105,145 @@ class Downloader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._session.close()
+        self._connections.close()
 
     def mask(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
-        """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again."""
-        return self._bytes(url, limit=limit, check=check, keyed=same_origin(url, self._rest_endpoint))
+        """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again.
+
+        Its ``code``, where it has one, is the code of the ``DownloadError`` in the end.
+        """
+        return self._bytes(url, limit=limit, check=check, with_key=True)
 
     def image(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
         """An image of a data row, without the key, whatever its host; ``check`` as for a mask."""
-        return self._bytes(url, limit=limit, check=check, keyed=False)
+        return self._bytes(url, limit=limit, check=check, with_key=False)
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
 
-        def attempt() -> None:
+        def take(blocks: Iterator[bytes]) -> None:
             target.seek(0)
             target.truncate()
-            size = 0
-            for block in self._blocks(url, limit=length, keyed=False):
-                size += target.write(block)
+            size = sum(target.write(block) for block in blocks)
             if size != length:
-                raise _TryAgainError("short_body", f"{size} bytes came instead of {length}")
+                raise PassingError("short_body", f"{size} bytes came instead of {length}")
 
-        self._repeat(attempt)
+        self._repeat(url, take, limit=length, with_key=False)
 
-    def _bytes(self, url: str, *, limit: int, check: Callable[[bytes], None], keyed: bool) -> bytes:
-        def attempt() -> bytes:
-            body = b"".join(self._blocks(url, limit=limit, keyed=keyed))
+    def _bytes(self, url: str, *, limit: int, check: Callable[[bytes], None], with_key: bool) -> bytes:
+        def take(blocks: Iterator[bytes]) -> bytes:
+            body = b"".join(blocks)
             try:
                 check(body)
             except ValueError as error:
-                raise _TryAgainError("wrong_body", str(error), attempts=WRONG_BODIES) from None
+                raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
             return body
 
-        return self._repeat(attempt)
+        return self._repeat(url, take, limit=limit, with_key=with_key)
 
-    def _repeat(self, attempt: Callable[[], Result]) -> Result:
+    def _repeat(self, url: str, take: Callable[[Iterator[bytes]], Result], *, limit: int, with_key: bool) -> Result:
+        """What ``take`` makes of the body; it is called once an attempt and raises ``PassingError`` for another one."""
+        target = _read(url)
+        deadline = Deadline(self._seconds)
+        attempts = 1 if self._pace.is_failing(target.origin) else self._backoff.attempts
+        wrong_bodies = self._backoff.wrong_bodies
         number = 1
         while True:
-            self._gate.wait()
             try:
-                return attempt()
-            except _TryAgainError as failure:
-                if number >= min(self._backoff.attempts, failure.attempts):
-                    raise DownloadError(failure.code, f"{failure.reason}, {number} times") from None
+                body = take(self._blocks(target, deadline, limit=limit, with_key=with_key))
+            except PassingError as failure:
+                wrong_bodies -= isinstance(failure, WrongBodyError)
                 wait = self._backoff.delay(number) if failure.wait is None else failure.wait
-                if wait > self._backoff.longest_retry_after:
-                    raise DownloadError(failure.code, f"{failure.reason}; asked to wait {wait:.0f} s") from None
-                if failure.everybody:
-                    self._gate.close_for(wait)
-                else:
-                    self._sleep(wait)
-            except ForbiddenAddressError as refusal:
-                raise DownloadError("forbidden_address", str(refusal)) from None
+                reason = self._why_not_again(wait, deadline, last=number == attempts or not wrong_bodies)
+                if reason:
+                    self._pace.note(target.origin, failed=not isinstance(failure, WrongBodyError))
+                    raise DownloadError(failure.code, f"{failure.reason}; {reason} after {number} attempts") from None
+                self._hold(wait, failure, deadline)
+            except DownloadError:
+                self._pace.note(target.origin, failed=False)
+                raise
+            else:
+                self._pace.note(target.origin, failed=False)
+                return body
             number += 1
             self.counts.add(retries=1)
 
-    def _blocks(self, url: str, *, limit: int, keyed: bool) -> Iterator[bytes]:
+    def _why_not_again(self, wait: float, deadline: Deadline, *, last: bool) -> str:
+        """Why a failure is final, or nothing."""
+        if wait > self._backoff.longest_retry_after:
+            return f"it wants to be asked again in {wait:.0f} s"
+        if deadline.left <= 0:
+            return f"its {self._seconds:g} s are over"
+        return "given up" if last else ""
+
+    def _hold(self, seconds: float, failure: PassingError, deadline: Deadline) -> None:
+        """Hold this thread back, or all that ask the origin which wants a pause."""
+        if failure.pausing is not None:
+            self._pace.pause(failure.pausing, seconds)
+        else:
+            self._pace.sleep(min(seconds, max(0.0, deadline.left)))
+
+    def _blocks(self, target: Target, deadline: Deadline, *, limit: int, with_key: bool) -> Iterator[bytes]:
         """The body of one answer after its redirects, never more than ``limit`` bytes of it."""
-        deadline = time.monotonic() + ATTEMPT_SECONDS
-        with self._answer(url, keyed=keyed) as response:
-            size = 0
-            try:
-                for block in response.raw.stream(BLOCK, decode_content=True):
-                    size += len(block)
-                    if size > limit:
-                        raise DownloadError("too_large", f"{host_of(url)} sent more than {limit} bytes")
-                    if time.monotonic() > deadline:
-                        raise _TryAgainError("too_slow", f"{host_of(url)} took more than {ATTEMPT_SECONDS:.0f} s")
-                    self.counts.add(size=len(block))
-                    yield block
-            except IncompleteRead:
-                raise _TryAgainError("short_body", f"{host_of(url)} sent a body shorter than announced") from None
-            except (HTTPError, OSError) as error:
-                raise _TryAgainError("connection_lost", f"{host_of(url)}: {type(error).__name__}") from None
+        response, target = self._answer(target, deadline, with_key=with_key)
+        size, announced = 0, response.headers.get("Content-Length", "")
+        try:
+            if announced.isdecimal() and int(announced) > limit:
+                raise _too_large(target, limit)
+            while block := response.read1(BLOCK, decode_content=True):
+                size += len(block)
+                if size > limit:
+                    raise _too_large(target, limit)
+                self.counts.add(size=len(block))
+                yield block
+        except (HTTPError, OSError) as error:
+            raise of_error(error, target.origin) from None
+        finally:
+            response.close()  # a whole body has given its connection back already; any other is not worth keeping
 
-    def _answer(self, url: str, *, keyed: bool) -> requests.Response:
-        for _ in range(REDIRECTS + 1):
-            host = host_of(url)
-            headers = {"Authorization": f"Bearer {self._api_key}"} if keyed else {}
-            try:
-                response = self._session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=TIMEOUT)
-            except requests.RequestException as error:
-                raise _TryAgainError("unreachable", f"{host} did not answer ({type(error).__name__})") from None
-            if not response.is_redirect:
-                return _accepted(response, host)
-            url = urljoin(url, response.headers["Location"])
-            keyed = False
-            response.close()
-        raise DownloadError("too_many_redirects", f"{host} redirected more than {REDIRECTS} times")
+    def _answer(self, target: Target, deadline: Deadline, *, with_key: bool) -> tuple[BaseHTTPResponse, Target]:
+        """The answer with status 200 that the redirects lead to, and where it came from."""
+        for hop in range(REDIRECTS + 1):
+            keyed = with_key and not hop and target.origin == self._labelbox
+            waited = self._pace.wait(target.origin, counted=keyed)
+            deadline.at += waited if target.origin == self._labelbox else 0
+            response = self._ask(target, deadline, keyed=keyed)
+            if response.status == OK:
+                return response, target
+            location = response.headers.get("Location") if response.status in REDIRECT_STATUS else None
+            _discard(response)
+            if location is None:
+                raise of_status(response, target.origin)
+            target = _read(urljoin(target.url, location))
+        raise DownloadError("too_many_redirects", f"{target.origin.host} redirected more than {REDIRECTS} times")
+
+    def _ask(self, target: Target, deadline: Deadline, *, keyed: bool) -> BaseHTTPResponse:
+        if deadline.left <= 0:
+            raise PassingError("timed_out", f"{target.origin.host} had no time left")
+        headers = {"Authorization": f"Bearer {self._api_key}"} if keyed else {}
+        self.counts.add(requests=1)
+        try:
+            return self._connections.get(target, headers, seconds=deadline.left)
+        except ForbiddenAddressError as refusal:
+            raise DownloadError("forbidden_address", str(refusal)) from None
+        except (HTTPError, OSError) as error:
+            raise of_error(error, target.origin) from None
 
 
-def _accepted(response: requests.Response, host: str) -> requests.Response:
-    status = response.status_code
-    if status == requests.codes.ok:
-        return response
+def _read(url: str) -> Target:
+    try:
+        return read_url(url)
+    except ForbiddenAddressError as refusal:
+        raise DownloadError("forbidden_address", str(refusal)) from None
+
+
+def _too_large(target: Target, limit: int) -> DownloadError:
+    return DownloadError("too_large", f"{target.origin.host} sent more than {limit} bytes")
+
+
+def _discard(response: BaseHTTPResponse) -> None:
+    """Read what little is left, so that the connection can be used again, or close it."""
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal() and int(announced) <= BLOCK:
+        response.drain_conn()
     response.close()
-    if status in RETRYABLE_STATUS:
-        wait = retry_after(response.headers.get("Retry-After"))
-        limited = status == requests.codes.too_many_requests
-        raise _TryAgainError(f"http_{status}", f"{host} answered {status}", wait=wait, everybody=limited)
-    raise DownloadError(f"http_{status}", f"{host} answered {status}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tasks.labelbox.client import Account
 from tasks.labelbox.download import Downloader
+from tasks.labelbox.pace import shared_pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +30,15 @@ def account(settings: Settings) -> Account:
 
 
 def downloader(settings: Settings) -> Downloader:
-    """A pool of connections as large as the number of threads that use it."""
+    """A pool of connections as large as the number of threads that use it, at the pace of the whole process."""
     return Downloader(
         api_key=settings.labelbox.api_key.get_secret_value(),
         rest_endpoint=settings.labelbox.rest_endpoint,
         allow_hosts=settings.allow_hosts,
         connections=settings.download_threads,
+        pace=shared_pace(settings.requests_per_minute),
+        timeout=settings.download_timeout,
+        seconds=settings.download_seconds,
     )
 
 

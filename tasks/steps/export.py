@@ -11,8 +11,8 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.errors import LabelboxAnswerError
 from tasks.labelbox.client import connect
-from tasks.labelbox.download import Downloader, DownloadError
 from tasks.labelbox.export import ExportRequest, Stream, split_lists, start, totals, wait
+from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.stream import Chunk, chunk_at
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File
@@ -25,6 +25,8 @@ from tasks.storage.compression import compress
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tasks.labelbox.download import Downloader
 
 
 class ExportTasks(Struct, frozen=True):

@@ -15,6 +15,7 @@ from tasks.buckets.fetch import Fetcher, object_path
 from tasks.buckets.reading import Earlier
 from tasks.buckets.receipt import BucketInput, Tally, add_up
 from tasks.labelbox.download import Downloader
+from tasks.labelbox.pace import Pace
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
 from tasks.snapshots.draft import Draft
@@ -44,7 +45,11 @@ def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT
 def build(lines, directory, *, policy=None):
     """What a bucket of these lines comes to."""
     with Downloader(
-        api_key="", rest_endpoint="https://api.labelbox.com/api/v1", allow_hosts=frozenset(), connections=1
+        api_key="",
+        rest_endpoint="https://api.labelbox.com/api/v1",
+        allow_hosts=frozenset(),
+        connections=1,
+        pace=Pace(1),
     ) as downloader:
         builder = BucketBuilder(
             draft=Draft(open_store(Path(directory, "store").as_uri())),

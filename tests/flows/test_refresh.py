@@ -218,7 +218,7 @@ def test_masks_that_cannot_be_had_are_named_and_other_rows_published(sandbox, da
     tree = pulled(result, tmp_path / "raw", "raw")
     problems = [json.loads(line) for line in (tree / "problems.ndjson").read_bytes().splitlines()]
     assert {problem["data_row_id"] for problem in problems} == with_masks
-    assert {problem["code"] for problem in problems} <= {"mask_http_404", "mask_not_in_composite"}
+    assert {problem["code"] for problem in problems} <= {"mask_http_404", "mask_composite_expired"}
     assert all(problem["path"].startswith("$..objects[?@.feature_id==") for problem in problems)
 
 

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import pickle
-from datetime import UTC, datetime
+import socket
+import socketserver
+import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 import requests
 
 from deploy.sandbox import Fault
-from tasks.labelbox.addresses import ForbiddenAddressError, host_of, same_origin
 from tasks.labelbox.client import Account, connect
-from tasks.labelbox.download import Downloader, DownloadError
+from tasks.labelbox.download import Downloader
 from tasks.labelbox.export import ExportRequest, start, wait
-from tasks.labelbox.retry import Backoff, Gate, retry_after
+from tasks.labelbox.failures import DownloadError
+from tasks.labelbox.pace import Pace
+from tasks.labelbox.retry import Backoff
 from tasks.labelbox.stream import chunk_at
 
 LIMIT = 10_000_000
 QUICK = Backoff(attempts=4, base=0, cap=0)
 
 
-@pytest.fixture
-def slept():
-    """How long was slept, without sleeping."""
-    return []
+def downloads(sandbox, *, hosts=("127.0.0.1",), pace=None, **options):
+    """Connections for a sandbox's key and the hosts that may be private."""
+    return Downloader(
+        **{"api_key": sandbox.api_key, "rest_endpoint": sandbox.rest_endpoint, "connections": 4, "backoff": QUICK}
+        | options,
+        allow_hosts=frozenset(hosts),
+        pace=pace or Pace(1_000_000),
+    )
 
 
 @pytest.fixture
-def pool(sandbox, slept):
+def pool(sandbox):
     """Connections to the sandbox that do not wait between attempts."""
-    with Downloader(
-        api_key=sandbox.api_key,
-        rest_endpoint=sandbox.rest_endpoint,
-        allow_hosts=frozenset({"127.0.0.1"}),
-        connections=4,
-        backoff=QUICK,
-        sleep=slept.append,
-    ) as downloader:
+    with downloads(sandbox) as downloader:
         yield downloader
 
 
@@ -77,13 +80,7 @@ def test_a_mask_comes_with_the_key_and_an_image_without(sandbox, pool, urls):
 def test_the_key_does_not_follow_a_redirect(sandbox, urls):
     """Sent to another host, the request arrives there without an Authorization header."""
     sandbox.faults.add(Fault("composite_mask", "redirect", host="localhost"))
-    with Downloader(
-        api_key=sandbox.api_key,
-        rest_endpoint=sandbox.rest_endpoint,
-        allow_hosts=frozenset({"127.0.0.1", "localhost"}),
-        connections=1,
-        backoff=QUICK,
-    ) as pool:
+    with downloads(sandbox, hosts=("127.0.0.1", "localhost")) as pool:
         assert pool.mask(urls[0], limit=LIMIT, check=no_check).startswith(b"\x89PNG")
     assert [request.host.partition(":")[0] for request in sandbox.requests.foreign] == ["localhost"]
     assert all("authorization" not in dict(request.headers) for request in sandbox.requests.foreign)
@@ -99,22 +96,26 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls
     assert not sandbox.requests.foreign
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///etc/passwd",
-        "ftp://example.org/a",
-        "s3://bucket/key",
-        "http://",
-        "http://[::1",
-        "not a url",
-    ],
-)
-def test_only_http_and_https_urls_with_a_host_are_followed(pool, url):
-    """Anything else that an export may hold is a named problem."""
+@pytest.mark.parametrize("url", ["s3://bucket/key", "file:///etc/passwd", "not a url", ""])
+def test_what_is_no_http_url_is_a_named_problem(pool, url):
+    """An export may hold anything where a URL belongs."""
     with pytest.raises(DownloadError) as caught:
         pool.image(url, limit=LIMIT, check=no_check)
     assert caught.value.code == "forbidden_address"
+
+
+def test_a_url_that_looks_like_labelboxs_does_not_get_the_key(sandbox):
+    """What one parser takes for a stranger's host and another for Labelbox's is asked of nobody."""
+    with server(answer(b"")) as stranger, downloads(sandbox, hosts=("127.0.0.1", "localhost")) as pool:
+        for url in (
+            f"http://localhost:{stranger.port}\\@{sandbox.url.removeprefix('http://')}/a",
+            f"http://{sandbox.url.removeprefix('http://')}@localhost:{stranger.port}/a",
+        ):
+            with pytest.raises(DownloadError, match="user name"):
+                pool.mask(url, limit=LIMIT, check=no_check)
+        pool.mask(f"http://localhost:{stranger.port}/a", limit=LIMIT, check=no_check)
+    assert len(stranger.requests) == 1
+    assert b"uthorization" not in stranger.requests[0]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "[::ffff:127.0.0.1]", "0.0.0.0"])  # noqa: S104 - as a target
@@ -122,17 +123,11 @@ def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
     """A row cannot make the machine talk to itself."""
     port = sandbox.url.rpartition(":")[2]
     with (
-        Downloader(
-            api_key="key",
-            rest_endpoint="https://api.labelbox.com/api/v1",
-            allow_hosts=frozenset(),
-            connections=1,
-            backoff=QUICK,
-        ) as pool,
+        downloads(sandbox, hosts=(), rest_endpoint="https://api.labelbox.com/api/v1") as pool,
         pytest.raises(DownloadError) as caught,
     ):
         pool.image(f"http://{address}:{port}/images/x", limit=LIMIT, check=no_check)
-    assert caught.value.code in {"forbidden_address", "unreachable"}
+    assert caught.value.code == "forbidden_address"
     assert sandbox.requests.count() == 0
 
 
@@ -170,11 +165,21 @@ def test_a_body_that_is_not_what_was_asked_for_is_asked_for_again(sandbox, pool,
     assert caught.value.code == "wrong_body"
 
 
-def test_retry_after_is_obeyed_by_everybody(sandbox, pool, urls, slept):
-    """After 429 with Retry-After the next request of any thread waits that long."""
-    sandbox.faults.add(Fault("image", "status", status=429, retry_after=7))
-    pool.image(urls[1], limit=LIMIT, check=no_check)
-    assert slept == [pytest.approx(7, abs=1)]
+def test_retry_after_is_obeyed_by_every_thread(sandbox, urls):
+    """After 429 with Retry-After nobody who shares the pace asks that origin before the time is over."""
+    sandbox.faults.add(Fault("image", "status", status=429, retry_after=0.4))
+    pace = Pace(1_000_000)
+    with downloads(sandbox, pace=pace) as one, downloads(sandbox, pace=pace) as other:
+        begin = time.monotonic()
+        first = threading.Thread(target=one.image, args=(urls[1],), kwargs={"limit": LIMIT, "check": no_check})
+        first.start()
+        while not sandbox.requests.statuses["image", 429]:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        other.image(urls[1], limit=LIMIT, check=no_check)
+        assert time.monotonic() - begin >= 0.4
+        first.join()
+    assert sandbox.requests.statuses["image", 200] == 2
 
 
 def test_a_fault_that_stays_ends_after_the_attempts(sandbox, pool, urls):
@@ -228,44 +233,185 @@ def test_a_download_error_travels_between_processes():
     assert (error.code, error.reason) == ("http_404", "host answered 404")
 
 
-def test_a_long_retry_after_is_an_error():
-    """A server that asks for more than the longest wait is not waited for."""
-    assert Backoff().longest_retry_after < retry_after("3600")
+def test_a_long_retry_after_is_an_error(sandbox, pool, urls):
+    """A server that asks for more than the longest wait is not waited for, and the reason says how long."""
+    sandbox.faults.add(Fault("image", "status", status=503, retry_after=3600))
+    with pytest.raises(DownloadError, match="3600 s") as caught:
+        pool.image(urls[1], limit=LIMIT, check=no_check)
+    assert caught.value.code == "http_503"
 
 
-def test_retry_after_reads_seconds_and_dates():
-    """Both forms of RFC 9110 are understood; anything else says nothing."""
-    now = datetime(2024, 4, 8, 12, 0, 0, tzinfo=UTC)
-    assert retry_after("30") == 30
-    assert retry_after("Mon, 08 Apr 2024 12:00:10 GMT", now=now) == 10
-    assert retry_after("soon") is None
-    assert retry_after(None) is None
+def test_an_origin_that_keeps_failing_is_asked_once_a_body(sandbox, pool, urls):
+    """After three bodies that no attempt could get, a dead host costs one request a row, until it serves again."""
+    sandbox.faults.add(Fault("image", "status", status=500, times=None))
+    counts = []
+    for _ in range(5):
+        with pytest.raises(DownloadError):
+            pool.image(urls[1], limit=LIMIT, check=no_check)
+        counts.append(sandbox.requests.count("image"))
+    assert counts == [4, 8, 12, 13, 14]
+    sandbox.faults.clear()
+    assert pool.image(urls[1], limit=LIMIT, check=no_check)
 
 
-def test_backoff_grows_up_to_its_cap_and_draws_from_its_upper_half():
-    """Waits lie between half and the whole of base·2ⁿ, and never above the cap."""
-    backoff = Backoff(base=1, cap=8)
-    for attempt, whole in ((1, 1), (2, 2), (3, 4), (4, 8), (9, 8)):
-        assert whole / 2 <= backoff.delay(attempt) <= whole
-
-
-def test_an_open_gate_lets_everybody_pass():
-    """Nobody sleeps when no limit was hit."""
+def test_the_budget_counts_masks_and_not_images(sandbox, urls):
+    """Requests with the key take from the minute's budget; what comes from elsewhere does not."""
+    now = [0.0]
     slept = []
-    Gate(slept.append).wait()
-    assert slept == []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        now[0] += seconds
+
+    with downloads(sandbox, pace=Pace(2, clock=lambda: now[0], sleep=sleep)) as pool:
+        for _ in range(3):
+            pool.image(urls[1], limit=LIMIT, check=no_check)
+        for _ in range(3):
+            pool.mask(urls[0], limit=LIMIT, check=no_check)
+    assert slept == [60]
 
 
-def test_origins_compare_scheme_host_and_port():
-    """The key's way is decided by the whole origin."""
-    assert same_origin("https://api.labelbox.com/a", "https://API.labelbox.com:443/b")
-    assert not same_origin("http://api.labelbox.com/a", "https://api.labelbox.com/b")
-    assert not same_origin("https://api.labelbox.com.evil.org/a", "https://api.labelbox.com/b")
-    assert not same_origin("https://api.labelbox.com@evil.org/a", "https://api.labelbox.com/b")
+class RawServer(socketserver.ThreadingTCPServer):
+    """A server on a free port of this machine that answers each connection with whatever ``reply`` writes."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, reply):
+        self.requests = []
+        self.reply = reply
+        super().__init__(("127.0.0.1", 0), RawHandler)
+        self.port = self.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/a"
 
 
-def test_host_of_refuses_what_has_none():
-    """A host is given in lower case, or there is an error."""
-    assert host_of("https://Example.ORG/a") == "example.org"
-    with pytest.raises(ForbiddenAddressError):
-        host_of("https:///a")
+class RawHandler(socketserver.StreamRequestHandler):
+    """Reads one request a connection."""
+
+    def handle(self):
+        """Remember the request and reply."""
+        self.server.requests.append(b"".join(iter(self.rfile.readline, b"\r\n")))
+        try:
+            self.server.reply(self.wfile)
+        except OSError:
+            self.server.requests.append(b"hung up")
+
+
+@contextmanager
+def server(reply):
+    """Run a raw server."""
+    with RawServer(reply) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield running
+        finally:
+            running.shutdown()
+            thread.join()
+
+
+def answer(body, *, head=b""):
+    """Write one answer that ends with the connection."""
+    return lambda file: file.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + head + b"\r\n" + body)
+
+
+def silence(_file):
+    """Say nothing for longer than any time-out here."""
+    time.sleep(1)
+
+
+def dribble(beginning):
+    """Write a beginning, then a byte now and then, without an end."""
+
+    def reply(file):
+        file.write(beginning)
+        for _ in range(100):
+            time.sleep(0.05)
+            file.write(b"x")
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        silence,
+        dribble(b"HTTP/1.1 200 OK\r\nX-Long: "),
+        dribble(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+        dribble(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n"),
+        dribble(b"HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\n"),
+    ],
+    ids=["never answers", "dribbles its headers", "dribbles its body", "dribbles a chunk", "dribbles a refusal"],
+)
+def test_a_host_that_holds_the_line_is_given_up_in_time(sandbox, reply):
+    """However a host keeps a connection busy, the body's seconds end it."""
+    with server(reply) as hostile, downloads(sandbox, timeout=0.2, seconds=0.4) as pool:
+        begin = time.monotonic()
+        with pytest.raises(DownloadError) as caught:
+            pool.image(hostile.url, limit=LIMIT, check=no_check)
+        assert caught.value.code in {"timed_out", "http_500"}
+        assert time.monotonic() - begin < 5  # not the seconds that the host would go on for
+
+
+def test_a_host_that_stalls_is_asked_again_after_the_time_out(sandbox):
+    """No byte for the time-out ends an attempt, not the body."""
+    replies = [silence, silence, answer(b"at last")]
+
+    def reply(file):
+        replies.pop(0)(file)
+
+    with server(reply) as slow, downloads(sandbox, timeout=0.1, seconds=30) as pool:
+        assert pool.image(slow.url, limit=LIMIT, check=no_check) == b"at last"
+        assert pool.counts.retries == 2
+
+
+def test_nobody_listening_is_unreachable(sandbox, pool):
+    """A refused connection is repeated and then a named problem."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/"):
+        with pytest.raises(DownloadError) as caught:
+            pool.image(url, limit=LIMIT, check=no_check)
+        assert caught.value.code == "unreachable"
+
+
+def test_a_compressed_body_counts_by_what_it_becomes(sandbox, pool):
+    """A small gzip body that would fill the memory is refused at the limit."""
+    body = gzip.compress(bytes(LIMIT + 1))
+    with server(answer(body, head=b"Content-Encoding: gzip\r\n")) as bomb:
+        with pytest.raises(DownloadError) as caught:
+            pool.image(bomb.url, limit=LIMIT, check=no_check)
+        assert caught.value.code == "too_large"
+        assert pool.image(bomb.url, limit=LIMIT + 1, check=no_check) == bytes(LIMIT + 1)
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(sandbox, pool):
+    """The announced length is enough to refuse."""
+    with server(answer(b"", head=b"Content-Length: 99999999999\r\n")) as large:
+        with pytest.raises(DownloadError) as caught:
+            pool.image(large.url, limit=LIMIT, check=no_check)
+        assert caught.value.code == "too_large"
+        assert pool.counts.bytes == 0
+
+
+def test_a_proxy_of_the_environment_is_used(sandbox, monkeypatch):
+    """It is told the whole URL, hosts that need none go past it, and no private address is asked of it."""
+    with server(answer(b"from the proxy")) as proxy, server(answer(b"direct")) as direct:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with downloads(sandbox) as pool:
+            assert pool.image("http://images.example/a", limit=LIMIT, check=no_check) == b"from the proxy"
+            assert pool.image(direct.url, limit=LIMIT, check=no_check) == b"direct"
+            with pytest.raises(DownloadError, match="private"):
+                pool.image("http://10.0.0.1/a", limit=LIMIT, check=no_check)
+    assert proxy.requests[0].startswith(b"GET http://images.example:80/a HTTP/1.1\r\n")
+    assert len(proxy.requests) == 1
+
+
+def test_no_netrc_of_the_machine_is_used(sandbox, tmp_path, monkeypatch):
+    """Credentials are given here or not at all."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password secret\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with server(answer(b"")) as host, downloads(sandbox) as pool:
+        pool.image(host.url, limit=LIMIT, check=no_check)
+    assert b"uthorization" not in host.requests[0]
