@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from tasks.masks import kernels
+from tasks.masks import encode, unfilter
 from tasks.masks.inflate import inflate
 from tasks.masks.pixels import Pixels
 from tasks.masks.png import SAMPLES
@@ -27,7 +27,7 @@ BITS = 8
 VALUES = 2**12  # distinct ones; a composite has one an instance
 KEPT_COLUMNS, KEPT_EVENTS, KEPT_CHARACTERS = 2**13, 2**19, 2**20  # a thread keeps 10 MB; masks seldom need more
 GROWTH = 8
-RUN_CHARACTERS = 2 * kernels.NUMBER_BYTES
+RUN_CHARACTERS = 2 * encode.NUMBER_BYTES
 
 
 class Buffers(threading.local):
@@ -37,7 +37,7 @@ class Buffers(threading.local):
     """
 
     def __init__(self) -> None:
-        self.keys, self.numbers = np.empty(kernels.SLOTS, np.int64), np.empty(kernels.SLOTS, np.int32)
+        self.keys, self.numbers = np.empty(unfilter.SLOTS, np.int64), np.empty(unfilter.SLOTS, np.int32)
         self.values, self.uses = np.empty(VALUES, np.uint32), np.empty(VALUES, np.int64)
         self.row, self.changed = np.empty(KEPT_COLUMNS, np.uint32), np.empty(KEPT_COLUMNS, np.int32)
         self.columns = np.empty(KEPT_COLUMNS, np.int64)
@@ -50,7 +50,7 @@ BUFFERS = Buffers()
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Where columns begin and change, row after row, as ``kernels.find_events`` packs it; valid until the next picture.
+    """Where columns begin and change, row after row, as ``unfilter.find_events`` packs it; valid until the next call.
 
     ``columns`` has the number of each column's events, ``values`` the pixel values by their numbers, ``uses`` how many
     events each value has.
@@ -68,7 +68,7 @@ def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> 
     It takes pictures of 8 bits a sample that are not interlaced and have fewer than 4,096 distinct pixel values. Raises
     MaskError.
     """
-    if png.bit_depth != BITS or png.interlaced or max(png.height, png.width) > kernels.FIELD:
+    if png.bit_depth != BITS or png.interlaced or max(png.height, png.width) > unfilter.FIELD:
         return None
     events = _find_events(png, limits)
     if events is None:
@@ -86,16 +86,16 @@ def _find_events(png: Png, limits: Limits) -> Events | None:
     most = limits.changes + 2 * png.width  # of all rows but the first, and room for one row more
     events = _take(BUFFERS.events, min(KEPT_EVENTS, most))
     while True:
-        count, known = kernels.find_events(
+        count, known = unfilter.find_events(
             rows, png.height, png.width, SAMPLES[png.colour_type], row, changed, keys, numbers, values, uses, columns,
             events,
         )  # fmt: skip
-        if count != kernels.TOO_MANY_EVENTS or events.size == most:
+        if count != unfilter.TOO_MANY_EVENTS or events.size == most:
             break
         events = np.empty(min(most, GROWTH * events.size), np.int64)
-    if count == kernels.TOO_MANY_VALUES:
+    if count == unfilter.TOO_MANY_VALUES:
         return None
-    if count == kernels.TOO_MANY_EVENTS or count - png.width > limits.changes:
+    if count == unfilter.TOO_MANY_EVENTS or count - png.width > limits.changes:
         raise too_many_changes(limits)
     return Events(events[:count], columns, values[:known], uses[:known])
 
@@ -104,12 +104,12 @@ def _encode(png: Png, events: Events, labels: NDArray[np.signedinteger], instanc
     """Return each instance's runs, None where it has no pixel."""
     most = np.bincount(labels + 1, events.uses, instances + 1)[1:].astype(np.int64)  # runs: an event begins one at most
     ends = (RUN_CHARACTERS * (most + 1)).cumsum()
-    table = np.zeros((instances, kernels.FIELDS), np.int64)
-    table[1:, kernels.CURSOR] = ends[:-1]
+    table = np.zeros((instances, encode.FIELDS), np.int64)
+    table[1:, encode.CURSOR] = ends[:-1]
     characters = _take(BUFFERS.characters, int(ends[-1]) if instances else 0)
     ordered = _take(BUFFERS.ordered, events.packed.size)
-    kernels.order_events(events.packed, events.columns, ordered)
-    kernels.encode_instances(ordered, labels.astype(np.int32), png.height, png.width, table, characters)
+    encode.order_events(events.packed, events.columns, ordered)
+    encode.encode_instances(ordered, labels.astype(np.int32), png.height, png.width, table, characters)
     starts = [0, *ends[:-1].tolist()]
     return tuple(
         None

@@ -1,25 +1,19 @@
-"""The loops of the sparse way, compiled by numba to code that runs without the interpreter's lock.
+"""Filtered rows → where a picture's columns begin and change: the compiled loops of the sparse way's first half.
 
-All stand in one file: numba's cache on disk sees changes of the file that a compiled function stands in, and no others.
-Values are signed 64-bit integers throughout, as numba makes a float of a mixture of signed and unsigned ones.
+The filter types: W3C, Portable Network Graphics (PNG) Specification, Third Edition, section 9.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tasks.masks.compiling import compiled, int64
 
-Function = TypeVar("Function", bound="Callable[..., object]")
-
-int64: Any = np.int64  # numba's cast
 builtin: Any = intrinsic
 
 NONE, UP, AVERAGE, PAETH = 0, 2, 3, 4
@@ -27,16 +21,6 @@ FIELD_BITS, FIELD = 20, 0xFFFFF  # an event is its column, its row and its value
 HASH_BITS, FREE = 14, -1
 SLOTS = 1 << HASH_BITS
 TOO_MANY_EVENTS, TOO_MANY_VALUES = -1, -2
-CURSOR, END, ZEROS, ONES, COUNT, AREA, LEFT, TOP, RIGHT, BOTTOM, FIELDS = range(11)  # what is known of an instance
-NUMBER_BYTES = 8  # characters that a run length takes at most: 40 bits
-
-
-def compiled(function: Function) -> Function:
-    """Compile at the first call; keep the code beside this file or in the user's cache, where either can be written."""
-    try:
-        return numba.njit(function, nogil=True, cache=True)
-    except RuntimeError:  # no directory for the cache: each process compiles for itself
-        return numba.njit(function, nogil=True)
 
 
 @builtin  # type: ignore[untyped-decorator]
@@ -356,77 +340,3 @@ def find_events(
             events[count] = number << 2 * FIELD_BITS | y << FIELD_BITS | x
             count += 1
     return count, known
-
-
-@compiled
-def encode_number(number: int, characters: Any, at: int) -> int:
-    """Write one number of a counts string; return where the next one begins."""
-    while True:
-        group = number & 0x1F
-        number >>= 5
-        if number == (-1 if group & 0x10 else 0):
-            characters[at] = group + 48
-            return at + 1
-        characters[at] = (group | 0x20) + 48
-        at += 1
-
-
-@compiled
-def encode_run(known: Any, begin: int, end: int, characters: Any) -> None:
-    """Write an instance's zeros up to ``begin`` and, where there are any, its ones up to ``end``."""
-    zeros, ones = begin - known[END], end - begin
-    cursor = encode_number(zeros - known[ZEROS] if known[COUNT] > 1 else zeros, characters, known[CURSOR])
-    if ones:
-        cursor = encode_number(ones - known[ONES] if known[COUNT] else ones, characters, cursor)
-    known[CURSOR], known[END], known[ZEROS], known[ONES] = cursor, end, zeros, ones
-    known[COUNT] += 1
-    known[AREA] += ones
-
-
-@compiled
-def order_events(events: Any, columns: Any, ordered: Any) -> None:
-    """Put events column after column; ``columns`` counts each column's and is used up."""
-    place = 0
-    for x in range(columns.size):
-        place, columns[x] = place + columns[x], place
-    for event in events:
-        x = event & FIELD
-        ordered[columns[x]] = event
-        columns[x] += 1
-
-
-@compiled
-def encode_instances(ordered: Any, labels: Any, height: int, width: int, instances: Any, characters: Any) -> None:
-    """Turn events, column after column, into each instance's counts string, area and border.
-
-    ``labels`` has the instance of each value's number, or -1. ``instances`` has a row of fields each, the cursors set
-    to where the strings begin in ``characters``.
-    """
-    label, begin, left, top = int64(-1), 0, 0, 0
-    for event in ordered:
-        following = int64(labels[event >> 2 * FIELD_BITS])
-        if following != label:
-            x, y = event & FIELD, event >> FIELD_BITS & FIELD
-            if label >= 0:
-                encode_stretch(instances[label], begin, left, top, x, y, height, characters)
-            label, begin, left, top = following, x * height + y, x, y
-    if label >= 0:
-        encode_stretch(instances[label], begin, left, top, width, 0, height, characters)
-    for index in range(instances.shape[0]):
-        known = instances[index]
-        if known[COUNT] and known[END] < height * width:
-            encode_run(known, height * width, height * width, characters)
-
-
-@compiled
-def encode_stretch(known: Any, begin: int, left: int, top: int, x: int, y: int, height: int, characters: Any) -> None:
-    """Add the pixels from ``begin``, which is at (left, top), to just before (x, y) to what is known of an instance."""
-    encode_run(known, begin, x * height + y, characters)
-    right = x + 1 if y else x
-    bottom = y or height
-    if right - left > 1:
-        top, bottom = 0, height
-    if known[COUNT] == 1:
-        known[LEFT], known[TOP], known[BOTTOM] = left, top, bottom
-    known[TOP], known[BOTTOM] = min(known[TOP], top), max(known[BOTTOM], bottom)
-    known[RIGHT] = right
