@@ -16,11 +16,12 @@ from math import floor
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
-from msgspec.json import Encoder
 
+from tasks.formats.documents import array, encode
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
-from tasks.formats.panoptic import Panoptic, png_name
+from tasks.formats.names import png_name
+from tasks.formats.panoptic import Panoptic
 from tasks.formats.shapes import drawable_ring, shoelace_area, tight_box
 from tasks.masks.contours import corner_polygons
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
@@ -33,7 +34,6 @@ Samples: TypeAlias = Callable[[], Iterator[Sample]]
 
 _VISIBLE = 2
 _SCORE = 1.0
-_encode = Encoder().encode
 
 
 class Coco(Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +100,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
                 yield {"id": annotation_id, **found, "iscrowd": 0}
 
     def _predictions(self, registry: ClassRegistry, samples: Samples) -> Iterator[bytes]:
-        yield from _array(
+        yield from array(
             found | {"score": _SCORE if annotation.confidence is None else annotation.confidence}
             for image_id, sample in enumerate(samples(), start=1)
             for annotation, found in self._objects(image_id, sample.image, predicted_labels(sample), registry)
@@ -153,22 +153,13 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
 def _document(
     info: JsonObject, categories: Iterable[JsonObject], images: Iterable[JsonObject], annotations: Iterable[JsonObject]
 ) -> Iterator[bytes]:
-    yield b'{"info":' + _encode(info) + b',"licenses":[],\n"categories":'
-    yield from _array(categories)
+    yield b'{"info":' + encode(info) + b',"licenses":[],\n"categories":'
+    yield from array(categories)
     yield b',\n"images":'
-    yield from _array(images)
+    yield from array(images)
     yield b',\n"annotations":'
-    yield from _array(annotations)
+    yield from array(annotations)
     yield b"}\n"
-
-
-def _array(items: Iterable[JsonObject]) -> Iterator[bytes]:
-    """Give a JSON array with one item a line."""
-    before = b"[\n"
-    for item in items:
-        yield before + _encode(item)
-        before = b",\n"
-    yield b"[]" if before == b"[\n" else b"\n]"
 
 
 def _image(image_id: int, sample: Sample) -> JsonObject:

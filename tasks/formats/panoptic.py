@@ -9,13 +9,13 @@ segment. Boxes, lines and points are no segments.
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import Struct
 
 from tasks.formats.colours import colours
+from tasks.formats.names import png_name
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.masks.png_writer import encode_png
 from tasks.records.classes import ClassRegistry
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tasks.formats.extras import JsonObject
     from tasks.formats.segments import Segment
     from tasks.masks.rasters import Overlay
-    from tasks.records.model import Image, Sample
+    from tasks.records.model import Sample
 
 
 class Panoptic(Struct, frozen=True, dict=True):
@@ -105,11 +105,6 @@ class Panoptic(Struct, frozen=True, dict=True):
     @cached_property
     def _stuff(self) -> frozenset[int]:
         return frozenset(each for each, name in self.registry.unique_names().items() if name in self.stuff)
-
-
-def png_name(image: Image) -> str:
-    """Return the name of an image's PNG."""
-    return f"{PurePosixPath(image.file_name).stem}.png"
 
 
 def segment_ids(segments: int) -> NDArray[np.uint32]:

@@ -11,6 +11,7 @@ import msgspec
 from tasks.errors import ConfigurationError
 from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
+from tasks.formats.masks import Masks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
     {
         Coco.name: Coco,
         HuggingFace.name: HuggingFace,
+        Masks.name: Masks,
     }
 )
 

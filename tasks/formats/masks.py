@@ -1,0 +1,134 @@
+"""Label maps: one PNG an image, whose pixels are numbers of classes (``semantic``) or of objects (``instance``).
+
+Background is 0. A semantic map has 8 bits and a palette, and 255 stands for void; where a class id is above 254 it has
+16 bits, and 65535 stands for void. An instance map has 16 bits. Nothing is void in what is written here. Where objects
+overlap, a pixel is of what lies on top: ``tasks.formats.segments`` says which that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+import numpy as np
+from msgspec import Struct
+
+from tasks.errors import ConfigurationError
+from tasks.formats.colours import colours
+from tasks.formats.documents import array, encode
+from tasks.formats.extras import row_keys
+from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from tasks.formats.names import png_name
+from tasks.formats.segments import overlay_of, segments_of
+from tasks.masks.png_writer import encode_png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tasks.formats.extras import JsonObject
+    from tasks.records.classes import ClassRegistry
+    from tasks.records.model import Sample
+
+BYTE_VOID: Final = 255
+WORD_VOID: Final = 65535
+OVERLAP: Final = "by z_order, or by the order of objects where there is none; the last lies on top"
+
+
+class Masks(Struct, frozen=True, forbid_unknown_fields=True):
+    """Semantic or instance maps of masks and polygons.
+
+    Without ``palette`` a semantic map of 8 bits is grey, for readers that give colours instead of a palette's indexes.
+    """
+
+    kind: Literal["semantic", "instance"] = "semantic"
+    palette: bool = True
+
+    name: ClassVar[str] = "masks"
+    holds: ClassVar[Holdings] = replace(NOTHING, mask=True, polygon=True)
+    holds_of_predictions: ClassVar[Holdings] = NOTHING
+
+    def image_path(self, split: str, file_name: str) -> str:
+        """Put the images of a split in one folder, as its maps."""
+        return f"images/{split}/{file_name}"
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``classes.json`` with the first split; and of each a list of the maps and their objects, and the maps.
+
+        Raises ConfigurationError where a class id does not fit 16 bits.
+        """
+        void = WORD_VOID if self.kind == "instance" else _void(dataset.registry)
+        if split == dataset.splits[0]:
+            yield Artifact("classes.json", iter([_classes(dataset.registry, void)]))
+        yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
+        for sample in dataset.samples(split):
+            png = self._map(sample, dataset.registry, void)
+            yield Artifact(f"{self.kind}/{split}/{png_name(sample.image)}", iter([png]), small=True)
+
+    def _map(self, sample: Sample, registry: ClassRegistry, void: int) -> bytes:
+        segments = segments_of(sample.record.entry.labels, sample.image)
+        shown = overlay_of(segments, sample.image)
+        if self.kind == "instance":
+            return encode_png(shown.paint(np.arange(1, len(segments) + 1, dtype=np.uint16)))
+        ids = [registry.class_of(segment.annotation).id for segment in segments]
+        if void == WORD_VOID:
+            return encode_png(shown.paint(np.array(ids, np.uint16)))
+        return encode_png(shown.paint(np.array(ids, np.uint8)), PALETTE if self.palette else None)
+
+    def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
+        yield b'{"images":'
+        yield from array(self._images(dataset, split))
+        yield b"}\n"
+
+    def _images(self, dataset: Dataset, split: str) -> Iterator[JsonObject]:
+        for sample in dataset.samples(split):
+            segments = segments_of(sample.record.entry.labels, sample.image)
+            visible = overlay_of(segments, sample.image).visible()
+            yield {
+                "file_name": png_name(sample.image),
+                "image": sample.image.file_name,
+                **row_keys(sample.record.data_row),
+                "objects": [
+                    {
+                        "id": number,
+                        "class_id": dataset.registry.class_of(segment.annotation).id,
+                        "label_id": segment.label.id,
+                        "feature_id": segment.annotation.feature_id,
+                        "visible_area": runs.area if runs else 0,
+                        "visible_bbox": runs.bounding_box if runs else None,
+                    }
+                    for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
+                ],
+            }
+
+
+PALETTE: Final[NDArray[np.uint8]] = colours(np.arange(256, dtype=np.uint32))
+
+
+def _void(registry: ClassRegistry) -> int:
+    """Return the value that no class has: of 8 bits where every id fits."""
+    highest = max((each.id for each in registry.classes), default=0)
+    if highest >= WORD_VOID:
+        raise ConfigurationError(
+            f"Expected class ids below {WORD_VOID} for the format masks, found {highest}.",
+            remedy="Leave the format out, or merge classes under `classes` in a new dataset.",
+            code="too_many_classes",
+        )
+    return BYTE_VOID if highest < BYTE_VOID else WORD_VOID
+
+
+def _classes(registry: ClassRegistry, void: int) -> bytes:
+    names = registry.unique_names()
+    used = [each for each in registry.classes if not each.removed]
+    of_used = colours(np.array([each.id for each in used], np.uint32)).tolist()
+    document = {
+        "background": 0,
+        "void": void,
+        "overlap": OVERLAP,
+        "classes": [
+            {"id": each.id, "name": names[each.id], "color": colour, "feature_schema_id": each.feature_schema_id}
+            for each, colour in zip(used, of_used, strict=True)
+        ],
+    }
+    return encode(document) + b"\n"
