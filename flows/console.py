@@ -25,6 +25,7 @@ TITLES = {
     "files": "write and upload formats",
     "pull": "pull (files)",
     "verify": "verify (objects)",
+    "diff": "compare (buckets)",
 }
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
@@ -87,19 +88,19 @@ def describe(result: Mapping[str, Any]) -> str:
         f"{verdict}: {result['ref']}",
         f"  rows         {rows['exported']} exported = {_where_rows_went(rows)}",
         f"  labels       {labels['published']} published{_listed(labels['excluded'])}",
-        f"  annotations  {_counts(result['annotations'])}",
+        f"  annotations  {counted(result['annotations'])}",
         f"  reused       {result['reused_rows']} rows",
         f"  downloaded   {downloads(requests)}",
     ]
     if "predictions" in result:
-        lines.insert(4, f"  predictions  {_counts(result['predictions'])}")
+        lines.insert(4, f"  predictions  {counted(result['predictions'])}")
     if result["export_errors"]:
         lines.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
     for name, described in result["classes"]["suffixed"].items():
         lines.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
-            lines.append(f"  {name} cannot hold  {_counts(kinds['lost'])} (they are in the parquet tables)")
+            lines.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
     return "\n".join(lines)
 
 
@@ -115,11 +116,11 @@ def _where_rows_went(rows: Mapping[str, Any]) -> str:
     return f"{rows['published']} published + {excluded} + {rows['problems']} problems"
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[str, int]) -> str:
     """Kinds in the contract's order, then whatever else is counted."""
     names = [*(kind for kind in KINDS if kind in counts), *(name for name in counts if name not in KINDS)]
     return ", ".join(f"{counts[name]} {name}" for name in names) or "none"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return f" ({_counts(counts)})" if counts else ""
+    return f" ({counted(counts)})" if counts else ""

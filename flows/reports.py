@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flows.console import counted
+
 if TYPE_CHECKING:
+    from tasks.snapshots.diff import Diff
     from tasks.snapshots.verify import Fault, Verification
 
 _DAMAGES = {
@@ -44,3 +47,23 @@ def verification_error(outcome: Verification) -> dict[str, Any]:
             "remedy": "Restore them from a copy of the bucket, or use another version of the dataset.",
         }
     }
+
+
+def describe_diff(before: str, after: str, found: Diff) -> str:
+    """What became of one version on the way to another, in a few lines; the rows themselves are in ``--json``."""
+    rows = {change: len(getattr(found.rows, change)) for change in found.rows.__struct_fields__}
+    lines = [f"from {before}", f"to   {after}", f"  rows         {counted({k: n for k, n in rows.items() if n})}"]
+    for name, changes in (("annotations", found.annotations), ("predictions", found.predictions)):
+        lines += [
+            f"  {name:<12} {change}: {counted(getattr(changes, change))}"
+            for change in ("added", "removed", "changed", "moved")
+            if getattr(changes, change)
+        ]
+        lines += [
+            f"    {each.name}: {each.added} added, {each.removed} removed, {each.changed} changed"
+            for each in changes.classes
+        ]
+    lines += [f"  new class    {each.name}" for each in found.classes.added]
+    lines += [f"  no more      {each.name}" for each in found.classes.removed]
+    lines += [f"  renamed      {each.before} → {each.after}" for each in found.classes.renamed]
+    return "\n".join(lines)

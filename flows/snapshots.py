@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import typer
+from msgspec import to_builtins
 
 from flows.console import describe, print_json, progress_shown
 from flows.options import DatasetUrl, Json, Ref
@@ -58,3 +59,19 @@ def verify_snapshot(ref: Ref, as_json: Json = False) -> None:
     print_json(described) if as_json else print(describe_verification(place.dataset_url, outcome))
     if outcome.faults:
         raise typer.Exit(StorageError.exit_status)
+
+
+@app.command(
+    "diff",
+    epilog="Example: labelsnap snapshots diff s3://datasets/labelsnap/street-scenes@11 s3://datasets/labelsnap/street-scenes@12",
+)
+def diff_snapshots(before: Ref, after: Ref, as_json: Json = False) -> None:
+    """Compare two versions of a dataset: rows, annotations and predictions, by kind and class, and the classes."""
+    from flows.reports import describe_diff
+    from flows.trees import compare_refs
+
+    with progress_shown() as show:
+        pair, found = compare_refs(before, after, show)
+    print_json({"from": pair[0], "to": pair[1], **to_builtins(found)}) if as_json else print(
+        describe_diff(*pair, found)
+    )

@@ -1,10 +1,12 @@
-"""References and trees: what ``pull`` and ``snapshots show`` have in common."""
+"""References, and what is read through them: trees and differences."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tasks.errors import ConfigurationError
 from tasks.formats.registry import FORMATS, format_of
+from tasks.snapshots.diff import diff
 from tasks.snapshots.pull import PullReport, pull
 from tasks.snapshots.read import check_kept, parse_ref, read_snapshot
 from tasks.storage import open_store
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tasks.snapshots.diff import Diff
     from tasks.snapshots.read import Snapshot
 
 
@@ -38,3 +41,24 @@ def lay_out(ref: str, format_name: str, directory: Path, show: Callable[[str, in
     )
     show("pull", report.files, report.files)
     return report
+
+
+def compare_refs(before: str, after: str, show: Callable[[str, int, int], None]) -> tuple[tuple[str, str], Diff]:
+    """Compare the snapshots that two references name; give back what they mean now, and the difference.
+
+    Raises ``ConfigurationError`` when they are of different datasets, whose rows and classes have nothing in common.
+    """
+    one, other = read_ref(before), read_ref(after)
+    if one.dataset_url != other.dataset_url:
+        raise ConfigurationError(
+            f"Expected two versions of one dataset, found {one.ref} and {other.ref}.",
+            remedy="Compare versions of the same dataset.",
+            code="other_dataset",
+        )
+    found = diff(
+        open_store(one.dataset_url),
+        one.manifest,
+        other.manifest,
+        on_progress=lambda done, total: show("diff", done, total),
+    )
+    return (str(one.ref), str(other.ref)), found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -11,10 +10,11 @@ from pyarrow import parquet
 
 from tasks.buckets.grouping import bucket_name, earlier_buckets
 from tasks.records.tables import from_tables
+from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.content import download_file, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pyarrow import Table
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from tasks.records.model import Sample
     from tasks.snapshots.manifest import File, Manifest, Pack
     from tasks.storage.interface import ObjectStore
-
-TABLE_PATH = re.compile(r"tables/(?P<table>[a-z_]+)/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
-
-BucketFiles = dict[str, "File"]
-"""The files of one bucket by table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +43,6 @@ class Earlier:
 def table_path(table: str, index: int, count: int) -> str:
     """The logical path of a bucket's table in a snapshot."""
     return f"tables/{table}/{bucket_name(index, count)}.parquet"
-
-
-def bucket_files(files: Iterable[File]) -> dict[tuple[int, int], BucketFiles]:
-    """The bucket tables among a snapshot's files, in order: (number of buckets, bucket) → table → file."""
-    buckets: dict[tuple[int, int], BucketFiles] = {}
-    for file in files:
-        if match := TABLE_PATH.fullmatch(file.path):
-            place = int(match["count"]), int(match["index"])
-            buckets.setdefault(place, {})[match["table"]] = file
-    return dict(sorted(buckets.items()))
 
 
 def read_table(store: ObjectStore, file: File) -> Table:

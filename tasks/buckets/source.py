@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from pyarrow import compute
 
 from tasks.buckets.grouping import bucket_of
-from tasks.buckets.reading import bucket_files, cached_table
+from tasks.buckets.reading import cached_table
 from tasks.formats.interface import Shard, shard_count
 from tasks.records.tables import from_tables
+from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.images import packed_images
 from tasks.snapshots.tree import open_tree
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tasks.buckets.reading import BucketFiles
     from tasks.records.model import Sample
+    from tasks.snapshots.bucket_tables import BucketFiles
     from tasks.snapshots.manifest import File
     from tasks.storage.interface import ObjectStore
 

@@ -105,6 +105,24 @@ def test_wrong_use_has_its_exit_status(labelsnap, sandbox, arguments, status, co
     assert code is None or error["code"] == code
 
 
+def test_two_versions_are_compared(labelsnap, sandbox, dataset_file, tmp_path):
+    """A row that was labelled anew is the only one that has changed; a second dataset is no version of the first."""
+    url = f"file://{tmp_path}/store/street-scenes"
+    labelsnap("refresh", dataset_file())
+    row = next(row for row in sandbox.rows("DONE") if not row.skipped)
+    sandbox.edit_row(row.index)
+    labelsnap("refresh", dataset_file())
+    status, output, _ = labelsnap("snapshots", "diff", f"{url}@1", f"{url}@2", "--json")
+    found = json.loads(output)
+    assert (status, found["from"], found["to"]) == (0, f"{url}@1", f"{url}@2")
+    assert found["rows"] == {"added": [], "removed": [], "changed": [row.id], "moved": []}
+    assert found["annotations"]["changed"]
+    status, output, _ = labelsnap("snapshots", "diff", f"{url}@1", url)
+    assert (status, "1 changed" in output) == (0, True)
+    status, _, errors = labelsnap("snapshots", "diff", url, f"file://{tmp_path}/store/other")
+    assert (status, "no versions yet" in errors) == (2, True)
+
+
 def test_an_unknown_format_is_named_with_those_there_are(labelsnap, sandbox, dataset_file, tmp_path):
     """Status 2, and the formats that the snapshot holds."""
     labelsnap("refresh", dataset_file())
@@ -156,7 +174,7 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
 
 
 COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "snapshots")]
-COMMANDS += [("snapshots", name) for name in ("list", "show", "verify")]
+COMMANDS += [("snapshots", name) for name in ("list", "show", "verify", "diff")]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
