@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from tasks.records.counts import parts_of
 from tasks.records.model import Answer, ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def attributes(classifications: Iterable[Classification], *, below: str = "") ->
     found: dict[str, Attribute] = {}
     for classification in classifications:
         path, answer = below + classification.name, classification.answer
-        nested = (question for part in parts_of(answer) for question in part.classifications)
+        nested = (question for part in answer.parts for question in part.classifications)
         for key, attribute in {path: _attribute(answer), **attributes(nested, below=f"{path}/")}.items():
             found.setdefault(key, attribute)
     return found

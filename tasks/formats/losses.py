@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from tasks.formats.interface import predicted_labels
-from tasks.records.counts import kind_of, parts_of
+from tasks.records.counts import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,5 +69,5 @@ def _answers(classifications: Iterable[Classification], holds: Holdings, about: 
     for classification in classifications:
         kind = kind_of(classification.answer)
         yield kind, holds.holds(kind, about)
-        for part in parts_of(classification.answer):
+        for part in classification.answer.parts:
             yield from _answers(part.classifications, holds, about)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.records import wire
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline
 from tasks.records.media import medium_of_kind, other_medium
 from tasks.records.model import (
@@ -17,10 +16,12 @@ from tasks.records.model import (
     Relationship,
     TextAnswer,
 )
-from tasks.records.refusal import RefusedError, each, required
+from tasks.records.refusal import RefusedError, each, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from tasks.records import wire
 
 MAX_DEPTH = 100
 """Questions nested deeper than this are refused (``too_deep``)."""
@@ -43,7 +44,7 @@ def _classification(question: wire.Classification, depth: int) -> Classification
     return Classification(
         question.feature_id,
         question.feature_schema_id,
-        required(question.name, "name"),
+        question.name or missing("name"),
         question.value,
         _answer(question, depth),
     )
@@ -51,16 +52,21 @@ def _classification(question: wire.Classification, depth: int) -> Classification
 
 def _answer(question: wire.Classification, depth: int) -> Answer:
     radio, checklist, text = question.radio_answer, question.checklist_answers, question.text_answer
-    answers = (radio is not None) + (checklist is not None) + (text is not None)
-    if answers != 1:
-        code = "ambiguous_answer" if answers else "missing_answer"
-        raise RefusedError(code, "Expected exactly one of radio_answer, checklist_answers and text_answer.")
-    if checklist is not None:
+    if radio is not None and checklist is None and text is None:
+        try:
+            return RadioAnswer(_option(radio, depth))
+        except RefusedError as refused:
+            raise refused.below("radio_answer") from None
+    if checklist is not None and radio is None and text is None:
         return ChecklistAnswer(each(checklist, _option, "checklist_answers", depth))
-    try:
-        return RadioAnswer(_option(radio, depth)) if radio is not None else _text(text or wire.Text(), depth)
-    except RefusedError as refused:
-        raise refused.below("text_answer" if radio is None else "radio_answer") from None
+    if text is not None and radio is None and checklist is None:
+        try:
+            return _text(text, depth)
+        except RefusedError as refused:
+            raise refused.below("text_answer") from None
+    answered = radio is not None or checklist is not None or text is not None
+    code = "ambiguous_answer" if answered else "missing_answer"
+    raise RefusedError(code, "Expected exactly one of radio_answer, checklist_answers and text_answer.")
 
 
 def _text(text: wire.Text, depth: int) -> TextAnswer:
@@ -73,7 +79,7 @@ def _option(option: wire.Option, depth: int) -> Option:
     return Option(
         option.feature_id,
         option.feature_schema_id,
-        required(option.name, "name"),
+        option.name or missing("name"),
         option.value,
         classifications(option.classifications, depth + 1),
     )
@@ -89,11 +95,11 @@ def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) 
 def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation | None:
     if found.annotation_kind == RELATIONSHIP:
         return None
-    feature_id = required(found.feature_id, "feature_id")
+    feature_id = found.feature_id or missing("feature_id")
     return Annotation(
         feature_id,
         found.feature_schema_id,
-        required(found.name, "name"),
+        found.name or missing("name"),
         found.value,
         _geometry(found),
         classifications(found.classifications),
@@ -113,31 +119,31 @@ def _geometry(found: wire.Object) -> Geometry:
     return make(found)
 
 
-def _missing(name: str) -> RefusedError:
+def _absent(name: str) -> RefusedError:
     return RefusedError("missing_geometry", f"Expected the object's {name}, found none.", name)
 
 
 def _box(found: wire.Object) -> BoundingBox:
     if found.bounding_box is None:
-        raise _missing("bounding_box")
+        raise _absent("bounding_box")
     return found.bounding_box
 
 
 def _polygon(found: wire.Object) -> Polygon:
     if not found.polygon:
-        raise _missing("polygon")
+        raise _absent("polygon")
     return Polygon(tuple([(vertex.x, vertex.y) for vertex in found.polygon]))
 
 
 def _polyline(found: wire.Object) -> Polyline:
     if not found.line:
-        raise _missing("line")
+        raise _absent("line")
     return Polyline(tuple([(vertex.x, vertex.y) for vertex in found.line]))
 
 
 def _point(found: wire.Object) -> Point:
     if found.point is None:
-        raise _missing("point")
+        raise _absent("point")
     return found.point
 
 
@@ -146,12 +152,12 @@ def _mask(found: wire.Object) -> MaskReference:
     composite = found.composite_mask
     if composite is None or not (composite.url or composite.color_rgb):
         if url is None:
-            raise _missing("mask")
+            raise _absent("mask")
         return MaskReference(url, None, None)
     colour = composite.color_rgb
     if colour is None or not 0 <= min(colour) <= max(colour) <= _LARGEST_COLOUR:
         raise RefusedError("bad_color", "Expected three integers from 0 to 255.", "composite_mask.color_rgb")
-    return MaskReference(url, required(composite.url, "url", "missing_geometry"), colour)
+    return MaskReference(url, composite.url or missing("url", "missing_geometry"), colour)
 
 
 _GEOMETRIES: Mapping[str, Callable[[wire.Object], Geometry]] = {
@@ -195,11 +201,11 @@ def _relationship(found: wire.Object) -> Relationship:
         raise RefusedError("unknown_annotation_kind", f"Expected {RELATIONSHIP}, found another.", "annotation_kind")
     ends = found.unidirectional_relationship
     if ends is None or not ends.source or not ends.target:
-        raise _missing("unidirectional_relationship")
+        raise _absent("unidirectional_relationship")
     return Relationship(
-        required(found.feature_id, "feature_id"),
+        found.feature_id or missing("feature_id"),
         found.feature_schema_id,
-        required(found.name, "name"),
+        found.name or missing("name"),
         found.value,
         ends.source,
         ends.target,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import accumulate, chain, pairwise
-from operator import attrgetter
+from itertools import accumulate, chain, pairwise, repeat
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -29,9 +29,23 @@ def writer(kind: pa.DataType) -> Write:
     if pa.types.is_struct(kind):
         return _struct_writer(kind)
     if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        write_items = _struct_writer(kind.value_type)
-        return lambda values: list_array(values, write_items(list(chain.from_iterable(filter(None, values)))), kind)
+        return partial(_structs_array, write_items=_struct_writer(kind.value_type))
+    if pa.types.is_fixed_size_list(kind):
+        return partial(_tuples_array, kind=kind)
     return partial(pa.array, type=kind)
+
+
+def _structs_array(values: Sequence[Sequence[Any] | None], write_items: Write) -> pa.Array:
+    """Return an array of lists of structs; a null for each None."""
+    lengths = [len(value) if value else 0 for value in values]
+    return list_array(lengths, write_items(list(chain.from_iterable(filter(None, values)))), _nulls(values))
+
+
+def _tuples_array(values: Sequence[tuple[float, ...] | None], kind: pa.FixedSizeListType) -> pa.Array:
+    """Return an array of tuples of as many numbers; a null for each None."""
+    absent = (0,) * kind.list_size
+    numbers = np.fromiter(chain.from_iterable([value or absent for value in values]), kind.value_type.to_pandas_dtype())
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=kind, mask=pa.array(_nulls(values)))
 
 
 def _struct_writer(kind: pa.StructType) -> Write:
@@ -39,6 +53,8 @@ def _struct_writer(kind: pa.StructType) -> Write:
 
     def write(values: Sequence[Any]) -> pa.Array:
         present = [value for value in values if value is not None]
+        if not present:
+            return pa.nulls(len(values), kind)
         arrays = [write_child(list(map(get, present))) for get, write_child in children]
         dense = pa.StructArray.from_arrays(arrays, type=kind)
         return dense if len(present) == len(values) else spread(dense, ~_nulls(values))
@@ -48,17 +64,20 @@ def _struct_writer(kind: pa.StructType) -> Write:
 
 def spread(dense: pa.Array, where: NDArray[np.bool_]) -> pa.Array:
     """Return an array with the values of ``dense`` in turn where ``where`` is true, and nulls elsewhere."""
-    return dense.take(pa.array(np.cumsum(where) - 1, mask=~where))
+    if not len(dense):
+        return pa.nulls(len(where), dense.type)
+    return dense.take(pa.array(np.cumsum(where, dtype=np.int32) - np.int32(1), mask=~where))
 
 
-def list_array(values: Sequence[Any], items: pa.Array, kind: pa.ListType) -> pa.Array:
-    """Return a list array from all items in one array, divided as ``values`` are; a null for each None."""
-    offsets = list(accumulate([len(value) if value else 0 for value in values], initial=0))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=kind, mask=pa.array(_nulls(values)))
+def list_array(lengths: Sequence[int] | NDArray[np.int32], items: pa.Array, absent: NDArray[np.bool_]) -> pa.Array:
+    """Return an array of lists of so many of the items each, in turn; a null where ``absent`` is true."""
+    offsets = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), items, type=pa.list_(items.type), mask=pa.array(absent))
 
 
 def _nulls(values: Sequence[Any]) -> NDArray[np.bool_]:
-    return np.fromiter((value is None for value in values), np.bool_, len(values))
+    return np.fromiter(map(is_, values, repeat(None)), np.bool_, len(values))
 
 
 def structs(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value | None]:

@@ -11,7 +11,6 @@ from tasks.records.model import (
     ChecklistAnswer,
     Classification,
     ModelRunEntry,
-    Option,
     RadioAnswer,
     TextAnswer,
 )
@@ -69,14 +68,6 @@ def count(labels: Iterable[Label]) -> Counter[str]:
     while questions:
         question = questions.pop()
         counts[kind_of(question.answer)] += 1
-        parts: tuple[Option | TextAnswer, ...] = parts_of(question.answer)
-        for part in parts:
+        for part in question.answer.parts:
             questions += part.classifications
     return counts
-
-
-def parts_of(answer: Answer) -> tuple[Option | TextAnswer, ...]:
-    """Return what further questions can hang on: the chosen options, or the text itself."""
-    if isinstance(answer, RadioAnswer):
-        return (answer.option,)
-    return answer.options if isinstance(answer, ChecklistAnswer) else (answer,)

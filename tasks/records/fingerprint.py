@@ -6,7 +6,8 @@ import re
 from hashlib import sha256
 
 _MASKS_OF_TASK = re.compile(rb"/tasks/[^/\"\\?]+/masks/")
-_URL_KEY = re.compile(rb'"url"\s*:\s*\Z')
+_URL_KEYS = (b'"url":', b'"url": ')
+_SPACED_URL_KEY = re.compile(rb'"url"\s*:\s*\Z')
 _ROW_DATA_QUERY = re.compile(rb'("row_data"\s*:\s*"[^"?\\]*\?)([^"\\]*)(?=")')
 _SIGNATURE = re.compile(rb"(?i)(?:^|&)(?:(?:x-amz|x-goog)-)?(?:signature|sig)=")
 _SIGNING = re.compile(
@@ -32,8 +33,11 @@ def fingerprint(line: bytes) -> str:
 
 def _without_task(found: re.Match[bytes]) -> bytes:
     """Leave the task's id out where the text is a ``url``; elsewhere (a labeller's answer, say) it is content."""
-    opening = found.string.rfind(b'"', 0, found.start())
-    is_url = _URL_KEY.search(found.string[max(opening - _LONGEST_KEY, 0) : opening])
+    line, start = found.string, found.start()
+    opening = line.rfind(b'"', 0, start)
+    is_url = line.endswith(_URL_KEYS, 0, opening) or _SPACED_URL_KEY.search(
+        line[max(opening - _LONGEST_KEY, 0) : opening]
+    )
     return b"/tasks//masks/" if is_url else found[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, compress
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Poly
 from tasks.records.schema import BOX, MASK_REFERENCE, POSITION, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _TYPES: Final[Sequence[type[Geometry]]] = (BoundingBox, Polygon, Polyline, Point, MaskReference, Mask)
 _CODES: Final[Mapping[type[Geometry], int]] = {each: code for code, each in enumerate(_TYPES)}
 _KINDS: Final = pa.array([KIND_OF[each] for each in _TYPES])
-_boxes, _points, _references, _runs = map(writer, (BOX, POSITION, MASK_REFERENCE, RUNS))
+_box, _position = (attrgetter(*each.__struct_fields__) for each in (BoundingBox, Point))
+_references, _runs = map(writer, (MASK_REFERENCE, RUNS))
 
 
 def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
@@ -31,7 +33,9 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     codes = np.fromiter(map(_CODES.__getitem__, map(type, geometries)), np.int8, len(geometries))
 
     def of(*types: type[Geometry]) -> tuple[list[Any], NDArray[np.bool_]]:
-        where = np.logical_or.reduce([codes == _CODES[each] for each in types])
+        wanted = np.zeros(len(_TYPES), np.bool_)
+        wanted[[_CODES[each] for each in types]] = True
+        where = wanted[codes]
         return list(compress(geometries, where.tolist())), where
 
     boxes, is_box = of(BoundingBox)
@@ -39,21 +43,30 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     points, is_point = of(Point)
     masks, is_mask = of(MaskReference, Mask)
     decoded, is_decoded = of(Mask)
-    references = [each.reference if isinstance(each, Mask) else each for each in masks]
+    references = [each.reference if type(each) is Mask else each for each in masks]
     return {
-        "kind": _KINDS.take(codes),
-        "bounding_box": spread(_boxes(boxes), is_box),
-        "vertices": spread(_positions([each.vertices for each in chains]), is_chain),
-        "point": spread(_points(points), is_point),
+        "kind": _KINDS.take(pa.array(codes)),
+        "bounding_box": _numbers(map(_box, boxes), BOX, is_box),
+        "vertices": _vertices([each.vertices for each in chains], is_chain),
+        "point": _numbers(map(_position, points), POSITION, is_point),
         "mask_reference": spread(_references(references), is_mask),
         "mask": spread(_runs([each.runs for each in decoded]), is_decoded),
     }
 
 
-def _positions(chains: Sequence[tuple[Position, ...]]) -> pa.Array:
+def _numbers(values: Iterable[tuple[float, ...]], kind: pa.StructType, where: NDArray[np.bool_]) -> pa.Array:
+    """Return an array of structs of floats: the values in turn where ``where`` is true, and nulls elsewhere."""
+    numbers = np.zeros((len(where), kind.num_fields))
+    numbers[where] = np.fromiter(chain.from_iterable(values), np.float64).reshape(-1, kind.num_fields)
+    return pa.StructArray.from_arrays([pa.array(column) for column in numbers.T], type=kind, mask=pa.array(~where))
+
+
+def _vertices(chains: Sequence[tuple[Position, ...]], where: NDArray[np.bool_]) -> pa.Array:
     numbers = np.fromiter(chain.from_iterable(chain.from_iterable(chains)), np.float64)
-    items = pa.StructArray.from_arrays([pa.array(numbers[axis::2]) for axis in (0, 1)], type=POSITION)
-    return list_array(chains, items, pa.list_(POSITION))
+    positions = pa.StructArray.from_arrays([pa.array(numbers[axis::2]) for axis in (0, 1)], type=POSITION)
+    lengths = np.zeros(len(where), np.int32)
+    lengths[where] = list(map(len, chains))
+    return list_array(lengths, positions, ~where)
 
 
 def geometries_of(columns: Callable[[str], pa.Array]) -> list[Geometry]:

@@ -18,7 +18,7 @@ from tasks.records.model import (
     ProjectEntry,
     Review,
 )
-from tasks.records.refusal import RefusedError, canonical_json, each, required
+from tasks.records.refusal import RefusedError, canonical_json, each, missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _labels(found: Sequence[wire.Label] | None, name: str, benchmark: str | None
 
 
 def _label(found: wire.Label, benchmark: str | None) -> Label:
-    label_id = required(found.id, "id", "missing_label_id")
+    label_id = found.id or missing("id", "missing_label_id")
     held = found.annotations or wire.Annotations()
     if found.label_kind == "Video" or bytes(held.frames) not in _NOTHING:
         raise other_medium("video_row", "annotations")

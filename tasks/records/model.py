@@ -34,11 +34,21 @@ class RadioAnswer(Struct, frozen=True, gc=False, tag="radio"):
 
     option: Option
 
+    @property
+    def parts(self) -> tuple[Option, ...]:
+        """What further questions can hang on."""
+        return (self.option,)
+
 
 class ChecklistAnswer(Struct, frozen=True, gc=False, tag="checklist"):
     """Any number of options, in the export's order."""
 
     options: tuple[Option, ...]
+
+    @property
+    def parts(self) -> tuple[Option, ...]:
+        """What further questions can hang on."""
+        return self.options
 
 
 class TextAnswer(Struct, frozen=True, gc=False, tag="text"):
@@ -46,6 +56,11 @@ class TextAnswer(Struct, frozen=True, gc=False, tag="text"):
 
     content: str
     classifications: tuple[Classification, ...] = ()
+
+    @property
+    def parts(self) -> tuple[TextAnswer, ...]:
+        """What further questions can hang on: the text itself."""
+        return (self,)
 
 
 Answer: TypeAlias = RadioAnswer | ChecklistAnswer | TextAnswer

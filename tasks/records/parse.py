@@ -23,7 +23,7 @@ from tasks.records.model import (
     Problem,
     Row,
 )
-from tasks.records.refusal import RefusedError, canonical_json, each, required
+from tasks.records.refusal import RefusedError, canonical_json, each, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _row(line: bytes, *, keep_embeddings: bool) -> Row:
 
 def _row_data(found: wire.DataRow) -> str:
     try:
-        return required(found.row_data, "row_data")
+        return found.row_data or missing("row_data")
     except RefusedError as refused:
         raise refused.below("data_row") from None
 
@@ -185,7 +185,7 @@ def _metadata(field: wire.MetadataField) -> MetadataField:
         value, is_json = canonical_json(value), True
     scalar: JsonScalar = value
     return MetadataField(
-        field.schema_id, required(field.schema_name, "schema_name"), field.schema_kind, scalar, is_json
+        field.schema_id, field.schema_name or missing("schema_name"), field.schema_kind, scalar, is_json
     )
 
 

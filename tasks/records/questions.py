@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from tasks.records.counts import parts_of
 from tasks.records.model import ChecklistAnswer, Classification, Option, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
@@ -23,35 +21,29 @@ index of the question above, the index of the option)."""
 IMAGE: Owner = ("image", None, None)
 
 
-class Question(Struct, frozen=True, gc=False):
-    """An answered question, and what it hangs on (see ``Owner``), by index and by feature id."""
-
-    owner: str
-    owner_index: int | None
-    option_index: int | None
-    owner_feature_id: str | None
-    classification: Classification
+Question = tuple[str, int | None, int | None, str | None, Classification]
+"""What a question hangs on (the three of ``Owner``, then its feature id), and the question with its answer."""
 
 
 def questions_of(label: Label) -> list[Question]:
     """Return every question of a label, at any depth, after the one that it hangs on; the order of siblings is kept."""
-    found = [Question("image", None, None, None, each) for each in label.classifications]
+    found: list[Question] = [("image", None, None, None, each) for each in label.classifications]
     found += [
-        Question("object", index, None, held.feature_id, each)
+        ("object", index, None, held.feature_id, each)
         for index, held in enumerate(label.annotations)
         for each in held.classifications
     ]
     found += [
-        Question("relationship", index, None, tie.feature_id, each)
+        ("relationship", index, None, tie.feature_id, each)
         for index, tie in enumerate(label.relationships)
         for each in tie.classifications
     ]
-    for index, question in enumerate(found):
-        asked = question.classification
-        for option, answer in enumerate(parts_of(asked.answer)):
-            if answer.classifications:
-                above = answer.feature_id if isinstance(answer, Option) else asked.feature_id
-                found += [Question("answer", index, option, above, each) for each in answer.classifications]
+    for index, (_, _, _, _, asked) in enumerate(found):
+        parts: tuple[Option | TextAnswer, ...] = asked.answer.parts
+        for option, part in enumerate(parts):
+            if part.classifications:
+                above = part.feature_id if isinstance(part, Option) else asked.feature_id
+                found += [("answer", index, option, above, each) for each in part.classifications]
     return found
 
 
@@ -63,9 +55,7 @@ def nested(questions: Sequence[tuple[Owner, Classification]]) -> Mapping[Owner, 
     below: defaultdict[Owner, list[Classification]] = defaultdict(list)
     for index in range(len(questions) - 1, -1, -1):
         owner, bare = questions[index]
-        parts = [
-            tuple(reversed(below.get(("answer", index, option), ()))) for option in range(len(parts_of(bare.answer)))
-        ]
+        parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in range(len(bare.answer.parts))]
         below[owner].append(replace(bare, answer=_with_parts(bare.answer, parts)) if any(parts) else bare)
     return {owner: tuple(reversed(found)) for owner, found in below.items()}
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -27,7 +27,7 @@ class RefusedError(Exception):
         return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
 
 
-def each(items: Iterable[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
+def each(items: Sequence[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
     """Return ``make(item, *constant)`` for each item; a refusal says which entry of the list ``name`` it was."""
     if not items:
         return ()
@@ -40,11 +40,9 @@ def each(items: Iterable[Given] | None, make: Callable[..., Made], name: str, *c
     return tuple(made)
 
 
-def required(value: str | None, name: str, code: str | None = None) -> str:
-    """Return a text that must be there and not be empty; the refusal's code is ``missing_NAME`` unless given."""
-    if not value:
-        raise RefusedError(code or f"missing_{name}", f"Expected {name} as text, found none.", name)
-    return value
+def missing(name: str, code: str | None = None) -> NoReturn:
+    """Refuse what lacks a text that must be there, as ``missing_NAME`` unless another code is given."""
+    raise RefusedError(code or f"missing_{name}", f"Expected {name} as text, found none.", name)
 
 
 def canonical_json(value: Any) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.records.columns import writer
-from tasks.records.counts import kind_of, parts_of
+from tasks.records.counts import KIND_OF
 from tasks.records.geometry_columns import geometry_columns
 from tasks.records.model import Attachment, Embedding, ModelRunEntry, ProjectEntry, TextAnswer, WorkflowMove
 from tasks.records.questions import questions_of
@@ -28,6 +28,7 @@ Part = TypeVar("Part")
 
 _FEATURE = ("feature_id", "feature_schema_id", "name", "value")
 _ORIGINS = pa.array(["label", "prediction"])
+_EMPTY = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
 _WRITERS = {name: [(field.name, writer(field.type)) for field in schema] for name, schema in SCHEMAS.items()}
 
 
@@ -95,15 +96,14 @@ def _parts(
 ) -> pa.Table:
     """Return the table of what each owner holds: the owner's columns, the place among the owner's parts, its fields."""
     parts = list(chain.from_iterable(held))
-    schema = SCHEMAS[name]
     if not parts:
-        return schema.empty_table()
+        return _EMPTY[name]
     counts = np.fromiter(map(len, held), np.int64, len(held))
     positions = np.repeat(np.arange(len(held)), counts)
-    places = np.arange(len(parts)) - (np.cumsum(counts) - counts)[positions]
+    places = (np.arange(len(parts)) - (np.cumsum(counts) - counts)[positions]).astype(np.int32)
     rows = pa.array(positions)
     repeated = {column: values.take(rows) for column, values in owners.items()}
-    return _table(name, {**repeated, schema.names[len(owners)]: places, **fields(parts)})
+    return _table(name, {**repeated, SCHEMAS[name].names[len(owners)]: places, **fields(parts)})
 
 
 def _table(name: str, columns: Columns) -> pa.Table:
@@ -165,14 +165,14 @@ def _relationships(found: Sequence[Relationship]) -> Columns:
 
 
 def _classifications(found: Sequence[Question]) -> Columns:
-    asked = [question.classification for question in found]
+    *owners, asked = zip(*found, strict=True)
     answers = [each.answer for each in asked]
     return {
-        **_fields(found, "owner", "owner_index", "option_index", "owner_feature_id"),
+        **dict(zip(("owner", "owner_index", "option_index", "owner_feature_id"), owners, strict=True)),
         **_fields(asked, *_FEATURE),
-        "kind": [kind_of(answer) for answer in answers],
-        "options": [None if isinstance(answer, TextAnswer) else parts_of(answer) for answer in answers],
-        "text": [answer.content if isinstance(answer, TextAnswer) else None for answer in answers],
+        "kind": [KIND_OF[type(answer)] for answer in answers],
+        "options": [None if type(answer) is TextAnswer else answer.parts for answer in answers],
+        "text": [answer.content if type(answer) is TextAnswer else None for answer in answers],
     }
 
 
