@@ -28,8 +28,6 @@ MAX_DEPTH = 100
 
 RELATIONSHIP = "ImageUnidirectionalRelationship"
 
-_LARGEST_COLOUR = 255
-
 
 def classifications(questions: Sequence[wire.Classification] | None, depth: int = 1) -> tuple[Classification, ...]:
     """Return answered questions, and those nested below their answers."""
@@ -155,7 +153,7 @@ def _mask(found: wire.Object) -> MaskReference:
             raise _absent("mask")
         return MaskReference(url, None, None)
     colour = composite.color_rgb
-    if colour is None or not 0 <= min(colour) <= max(colour) <= _LARGEST_COLOUR:
+    if colour is None:
         raise RefusedError("bad_color", "Expected three integers from 0 to 255.", "composite_mask.color_rgb")
     return MaskReference(url, composite.url or missing("url", "missing_geometry"), colour)
 

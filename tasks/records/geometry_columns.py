@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _TYPES: Final[Sequence[type[Geometry]]] = (BoundingBox, Polygon, Polyline, Point, MaskReference, Mask)
 _CODES: Final[Mapping[type[Geometry], int]] = {each: code for code, each in enumerate(_TYPES)}
 _KINDS: Final = pa.array([KIND_OF[each] for each in _TYPES])
+_BOXES, _CHAINS, _POINTS, _MASKS, _DECODED = (
+    np.array([each in wanted for each in _TYPES])
+    for wanted in ((BoundingBox,), (Polygon, Polyline), (Point,), (MaskReference, Mask), (Mask,))
+)
 _box, _position = (attrgetter(*each.__struct_fields__) for each in (BoundingBox, Point))
 _references, _runs = map(writer, (MASK_REFERENCE, RUNS))
 
@@ -32,17 +36,15 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     """Return ``kind`` and the geometry columns of ``ANNOTATIONS``."""
     codes = np.fromiter(map(_CODES.__getitem__, map(type, geometries)), np.int8, len(geometries))
 
-    def of(*types: type[Geometry]) -> tuple[list[Any], NDArray[np.bool_]]:
-        wanted = np.zeros(len(_TYPES), np.bool_)
-        wanted[[_CODES[each] for each in types]] = True
+    def of(wanted: NDArray[np.bool_]) -> tuple[list[Any], NDArray[np.bool_]]:
         where = wanted[codes]
         return list(compress(geometries, where.tolist())), where
 
-    boxes, is_box = of(BoundingBox)
-    chains, is_chain = of(Polygon, Polyline)
-    points, is_point = of(Point)
-    masks, is_mask = of(MaskReference, Mask)
-    decoded, is_decoded = of(Mask)
+    boxes, is_box = of(_BOXES)
+    chains, is_chain = of(_CHAINS)
+    points, is_point = of(_POINTS)
+    masks, is_mask = of(_MASKS)
+    decoded, is_decoded = of(_DECODED)
     references = [each.reference if type(each) is Mask else each for each in masks]
     return {
         "kind": _KINDS.take(pa.array(codes)),

@@ -9,12 +9,14 @@ Source: Labelbox's image export reference (rows of ``Project.export`` and ``Mode
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from tasks.records.geometry import BoundingBox, Point
 from tasks.records.model import DataRowDetails, WorkflowMove
+
+Byte: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 
 
 class Option(Struct, gc=False):
@@ -56,7 +58,7 @@ class CompositeMask(Struct, gc=False):
     """``composite_mask``."""
 
     url: str | None = None
-    color_rgb: tuple[int, int, int] | None = None
+    color_rgb: tuple[Byte, Byte, Byte] | None = None
 
 
 class Ends(Struct, gc=False):

@@ -96,7 +96,7 @@ def test_other_media_by_their_annotations(found: Any, code: Any) -> None:
         (
             shape("ImageSegmentationMask", composite_mask=COMPOSITE | {"color_rgb": [1, 2, 256]}),
             "bad_color",
-            "composite_mask.color_rgb",
+            "composite_mask.color_rgb[2]",
         ),
         (
             shape("ImageSegmentationMask", composite_mask=COMPOSITE | {"color_rgb": [1, 2]}),
