@@ -11,9 +11,9 @@ from tasks.buckets.fetch import Fetcher, RowError
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.reading import Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
+from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
-from tasks.records.counts import count_labels, count_predictions
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -128,6 +128,7 @@ class BucketBuilder:
             files=files,
             packs=stored.packs,
             tally=self._tally(samples, outcome),
+            census=census(samples),
             seen=tuple(sorted({seen for sample in samples for seen in seen_classes(sample.record)})),
         )
 
@@ -138,9 +139,7 @@ class BucketBuilder:
             problems=len(outcome.problems),
             labels=sum(len(sample.record.entry.labels) for sample in samples),
             labels_excluded=dict(outcome.labels_excluded),
-            annotations=dict(sum((count_labels(sample.record) for sample in samples), Counter())),
             annotations_dropped=dict(outcome.annotations_dropped),
-            predictions=dict(sum((count_predictions(sample.record) for sample in samples), Counter())),
             reused_rows=outcome.reused_rows,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from tasks.formats.census import Census
 from tasks.records.classes import SeenClass
 from tasks.snapshots.draft import Uploads
 from tasks.snapshots.manifest import File, Pack
@@ -34,9 +35,7 @@ class Tally(Struct, frozen=True):
     problems: int = 0
     labels: int = 0
     labels_excluded: Counts = {}
-    annotations: Counts = {}
     annotations_dropped: Counts = {}
-    predictions: Counts = {}
     reused_rows: int = 0
     requests: Counts = {}
     downloaded: int = 0
@@ -55,6 +54,7 @@ class BucketReceipt(Struct, frozen=True):
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
     tally: Tally
+    census: Census
     seen: tuple[SeenClass, ...]
 
 
@@ -67,9 +67,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         problems=sum(tally.problems for tally in each),
         labels=sum(tally.labels for tally in each),
         labels_excluded=_sum(tally.labels_excluded for tally in each),
-        annotations=_sum(tally.annotations for tally in each),
         annotations_dropped=_sum(tally.annotations_dropped for tally in each),
-        predictions=_sum(tally.predictions for tally in each),
         reused_rows=sum(tally.reused_rows for tally in each),
         requests=_sum(tally.requests for tally in each),
         downloaded=sum(tally.downloaded for tally in each),

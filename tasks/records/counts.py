@@ -1,4 +1,4 @@
-"""How many annotations a record holds, by the kinds of the project's contract."""
+"""How many annotations some labels hold, by the kinds of the project's contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from tasks.records.model import (
     Answer,
     ChecklistAnswer,
     Classification,
-    ModelRunEntry,
     RadioAnswer,
     TextAnswer,
 )
@@ -18,7 +17,7 @@ from tasks.records.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.records.model import Label, Record
+    from tasks.records.model import Label
 
 KINDS: Final = ("bounding_box", "polygon", "polyline", "point", "mask", "relationship", "radio", "checklist", "text")
 """Every kind of annotation: objects, relationships, and answered questions."""
@@ -40,16 +39,6 @@ KIND_OF: Final[dict[type[Geometry | Answer], str]] = {
 def kind_of(value: Geometry | Answer) -> str:
     """Return the kind of an object by its geometry, or of an answered question by its answer."""
     return KIND_OF[type(value)]
-
-
-def count_labels(record: Record) -> Counter[str]:
-    """Count the annotations of a record's labels; kinds that do not occur are left out."""
-    return count(record.entry.labels)
-
-
-def count_predictions(record: Record) -> Counter[str]:
-    """Count the annotations of a model run's predictions; none for a project."""
-    return count(record.entry.predictions) if isinstance(record.entry, ModelRunEntry) else Counter()
 
 
 def count(labels: Iterable[Label]) -> Counter[str]:

@@ -11,7 +11,6 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.buckets.source import BucketSource
 from tasks.formats.interface import Dataset as FormatInput
-from tasks.formats.losses import FormatReport, report
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
@@ -29,13 +28,11 @@ if TYPE_CHECKING:
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, the packs they lie in, and what is held and lost of the split."""
+    """The files that a format wrote for one split, and the packs that small ones lie in."""
 
     name: str
-    split: str
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
-    report: FormatReport
     uploads: Uploads
 
 
@@ -72,13 +69,10 @@ def write_format(
             else:
                 files.append(draft.add_file(path, written(artifact.chunks, directory / "artifact")))
         small.flush()
-        counts = report(training_format, source.samples(split))
     return FormatReceipt(
         name=name,
-        split=split,
         files=(*files, *small.files),
         packs=tuple(small.packs.values()),
-        report=counts,
         uploads=draft.uploads,
     )
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
+from tasks.formats.losses import report
+from tasks.formats.registry import format_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from config.dataset import Dataset
-    from tasks.formats.losses import Tally
+    from tasks.formats.census import Census
+    from tasks.formats.interface import Format
     from tasks.records.classes import ClassRegistry
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
@@ -34,6 +39,7 @@ def summary(
     objects = objects_of(settlement, streams, formats)
     of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
+    predictions = settlement.census.kinds(predicted=True)
     requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
     return {
         "dataset": dataset.dataset,
@@ -45,9 +51,9 @@ def summary(
         },
         "export_errors": sum(stream.lines for stream in errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
-        "annotations": tally.annotations,
+        "annotations": settlement.census.kinds(),
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
-        **({"predictions": tally.predictions} if tally.predictions else {}),
+        **({"predictions": predictions} if predictions else {}),
         "classes": classes(settlement.registry),
         "reused_rows": tally.reused_rows,
         "requests": requests
@@ -61,7 +67,10 @@ def summary(
             "reused": sum(objects.values()) - uploads.bytes,
         },
         "objects": {"uploaded": uploads.objects, "reused": len(objects) - uploads.objects},
-        "formats": {name: held_and_lost(formats, name) for name in dataset.formats},
+        "formats": {
+            name: held_and_lost(format_of(name, options), settlement.census)
+            for name, options in dataset.formats.items()
+        },
         "seconds": dict(seconds),
     }
 
@@ -108,17 +117,9 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
     return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
 
 
-def held_and_lost(formats: tuple[FormatReceipt, ...], name: str) -> dict[str, Any]:
-    """What one format holds and loses of the annotations, by kind, over all splits; a model run's predictions apart."""
-    of_format = [receipt.report for receipt in formats if receipt.name == name]
-    labels, predictions = (_added(getattr(report, part) for report in of_format) for part in ("labels", "predictions"))
+def held_and_lost(training_format: Format, counted: Census) -> dict[str, Any]:
+    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart."""
+    found = report(training_format, counted)
+    labels: dict[str, Any] = to_builtins(found.labels)
+    predictions: dict[str, Any] = to_builtins(found.predictions)
     return labels | ({"predictions": predictions} if any(predictions.values()) else {})
-
-
-def _added(tallies: Iterable[Tally]) -> dict[str, dict[str, int]]:
-    held: Counter[str] = Counter()
-    lost: Counter[str] = Counter()
-    for tally in tallies:
-        held.update(tally.held)
-        lost.update(tally.lost)
-    return {"held": dict(sorted(held.items())), "lost": dict(sorted(lost.items()))}

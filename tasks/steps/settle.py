@@ -12,6 +12,7 @@ from prefect import task
 from config.dataset import Dataset
 from tasks.buckets.reading import read_table
 from tasks.buckets.receipt import BucketReceipt, Tally, add_up
+from tasks.formats.census import Census, add
 from tasks.records.classes import ClassRegistry, update
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
 from tasks.snapshots.bucket_tables import bucket_files
@@ -35,6 +36,7 @@ class Settlement(Struct, frozen=True):
 
     lines: int
     tally: Tally
+    census: Census
     registry: ClassRegistry
     tables: tuple[File, ...]
     problems: File
@@ -58,6 +60,7 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
     return Settlement(
         lines=lines,
         tally=add_up(receipt.tally for receipt in built),
+        census=add(receipt.census for receipt in built),
         registry=registry,
         tables=(*tables, classes),
         problems=problems,

@@ -121,12 +121,12 @@ def test_tallies_add_up():
     """Numbers and counts by kind are summed, zeros left out."""
     whole = add_up(
         [
-            Tally(published=2, excluded={"skipped": 1}, annotations={"mask": 3, "point": 1}),
-            Tally(published=1, problems=4, annotations={"mask": 2}, requests={"retries": 0}),
+            Tally(published=2, excluded={"skipped": 1}, labels_excluded={"skipped": 3, "not_selected": 1}),
+            Tally(published=1, problems=4, labels_excluded={"skipped": 2}, requests={"retries": 0}),
         ]
     )
     assert (whole.published, whole.problems, whole.rows) == (3, 4, 8)
-    assert whole.annotations == {"mask": 5, "point": 1}
+    assert whole.labels_excluded == {"not_selected": 1, "skipped": 5}
     assert whole.requests == {}
 
 

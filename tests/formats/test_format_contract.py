@@ -13,6 +13,7 @@ import pytest
 from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample, text
 from msgspec import structs
 
+from tasks.formats.census import census
 from tasks.formats.interface import Holdings, Shard
 from tasks.formats.losses import report
 from tasks.formats.registry import FORMATS, format_of
@@ -167,7 +168,7 @@ def test_what_is_held_is_in_the_files(each: Format, kind: str) -> None:
 def test_held_and_lost_are_all_there_is(each: Format) -> None:
     """For every kind, held + lost is what was annotated; of a kind that is not declared as held, all is lost."""
     source = every_kind()
-    found = report(each, [one for split in source.splits for one in source.samples(split)])
+    found = report(each, census([one for split in source.splits for one in source.samples(split)]))
     for tally, expected, holds in (
         (found.labels, LABELLED, each.holds),
         (found.predictions, PREDICTED, each.holds_of_predictions),

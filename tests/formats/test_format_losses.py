@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from format_samples import annotation, every_kind, label, radio, sample
 
+from tasks.formats.census import census
 from tasks.formats.coco import Coco
 from tasks.formats.losses import FormatReport, Tally, report
-from tasks.records.geometry import BoundingBox, MaskReference, Polyline
+from tasks.records.geometry import BoundingBox, Polyline
 from tasks.records.model import Relationship
 
 
 def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
     """Everything is in the files but the line and the radio question about its paint."""
     source = every_kind()
-    labels = report(Coco(), [one for split in source.splits for one in source.samples(split)]).labels
+    labels = report(Coco(), census([one for split in source.splits for one in source.samples(split)])).labels
     assert labels == Tally(
         held={
             "bounding_box": 1,
@@ -32,7 +33,7 @@ def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
 def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
     """A list of results has no place for answers about an image."""
     source = every_kind()
-    predictions = report(Coco(), source.samples("train")).predictions
+    predictions = report(Coco(), census(source.samples("train"))).predictions
     assert predictions == Tally(
         held={"bounding_box": 1, "mask": 1, "radio": 1},
         lost={"polyline": 1, "radio": 1},
@@ -41,7 +42,7 @@ def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
 
 def test_project_has_no_predictions() -> None:
     """Zeros are left out: a project's row counts under labels only, an empty one nowhere."""
-    assert report(Coco(), [sample()]) == FormatReport(Tally({}, {}), Tally({}, {}))
+    assert report(Coco(), census([sample()])) == FormatReport(Tally({}, {}), Tally({}, {}))
 
 
 def test_every_answer_at_any_depth_counts_once() -> None:
@@ -50,12 +51,6 @@ def test_every_answer_at_any_depth_counts_once() -> None:
     tie = Relationship("f-tie", None, "drives", None, "f-1", "f-2", (deep,))
     box = annotation(BoundingBox(0, 0, 1, 1), answers=[deep])
     line = annotation(Polyline(((0, 0), (1, 1))), answers=[deep])
-    found = report(Coco(), [sample(label(box, line, answers=[deep], relationships=[tie]))])
+    found = report(Coco(), census([sample(label(box, line, answers=[deep], relationships=[tie]))]))
     assert found.labels.held == {"bounding_box": 1, "radio": 9, "relationship": 1}
     assert found.labels.lost == {"polyline": 1, "radio": 3}
-
-
-def test_mask_counts_before_it_is_fetched() -> None:
-    """What will be held can be told from the export alone."""
-    mask = annotation(MaskReference(url="https://api.labelbox.example/mask/1", composite_url=None, color_rgb=None))
-    assert report(Coco(), [sample(label(mask))]).labels.held == {"mask": 1}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pyarrow import parquet
 from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, reference_row
 
-from tasks.records.counts import count_labels, count_predictions
+from tasks.records.counts import count
 from tasks.records.model import Image, Sample
 from tasks.records.parse import parse, row_id
 from tasks.records.policy import Policy
@@ -170,7 +170,7 @@ def test_reference_rows_come_back_equal(name: Any, kind: Any, source: Any) -> No
 def test_counts_of_the_reference_rows() -> None:
     """The counts are those of the document: 4 boxes, 5 masks, one of the other shapes, nested answers one by one."""
     project = sample("project_row", "project", PROJECT).record
-    assert count_labels(project) == {
+    assert count(project.entry.labels) == {
         "bounding_box": 4,
         "mask": 5,
         "polygon": 1,
@@ -181,11 +181,10 @@ def test_counts_of_the_reference_rows() -> None:
         "checklist": 3,
         "text": 4,
     }
-    assert count_predictions(project) == {}
     run = sample("model_run_row", "model_run", MODEL_RUN).record
-    assert count_labels(run)["mask"] == 2
-    assert count_predictions(run)["mask"] == 1
-    assert count_predictions(run)["radio"] == 4
+    assert count(run.entry.labels)["mask"] == 2
+    assert count(run.entry.predictions)["mask"] == 1
+    assert count(run.entry.predictions)["radio"] == 4
 
 
 def test_spaced_and_compact_lines_are_the_same_row() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +15,8 @@ from tasks.buckets.grouping import bucket_of
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.reading import table_path
 from tasks.buckets.receipt import BucketInput
+from tasks.formats.census import census
 from tasks.formats.coco import Coco
-from tasks.records.counts import count_labels, count_predictions
 from tasks.records.tables import classes_table, problems_table, to_tables, write_table
 from tasks.snapshots import Draft, Manifest
 from tests.formats.format_samples import dataset, picture, registry
@@ -56,16 +55,16 @@ def draft_samples(store, samples, *, classes=None, count=1, model_run=False, exp
         draft.add_file("raw/result-000-000000000000000.ndjson.zst", pa.compress(export, codec="zstd", asbytes=True))
     )
     files.append(draft.add_file("raw/problems.ndjson", b'{"line": 3}\n'))
-    records = [each.record for each in samples]
+    counted = census(samples)
     return Manifest.of(
         dataset="street-scenes",
         created_at=CREATED_AT,
         config={},
         result={
             "rows": {"published": len(samples)},
-            "labels": {"published": sum(len(record.entry.labels) for record in records)},
-            "annotations": dict(sum((count_labels(record) for record in records), Counter())),
-            "predictions": dict(sum((count_predictions(record) for record in records), Counter())),
+            "labels": {"published": sum(len(each.record.entry.labels) for each in samples)},
+            "annotations": counted.kinds(),
+            "predictions": counted.kinds(predicted=True),
         },
         files=[*files, *small],
         packs=[*packs.values(), pack],

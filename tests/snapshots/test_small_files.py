@@ -17,7 +17,7 @@ def added(store, bodies, base=None, **limits):
     for path, body in bodies.items():
         files.add(f"formats/yolo/{path}", body)
     files.flush()
-    return files, draft.uploaded_bytes
+    return files, draft.uploads.bytes
 
 
 def manifest(files):
