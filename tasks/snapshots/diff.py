@@ -297,9 +297,8 @@ def _of_label(label: Label, registry: ClassRegistry) -> Iterator[tuple[tuple[obj
         yield ("object", each.feature_id), _Part(kind_of(geometry), registry.class_of(each).id, content)
     for tie in label.relationships:
         yield ("relationship", tie.feature_id), _Part("relationship", None, (tie.name, tie.source, tie.target))
-    for question in questions_of(label):
-        asked = question.classification
-        key = (question.owner, question.owner_feature_id, asked.feature_schema_id, asked.name)
+    for owner, _, _, owner_feature_id, asked in questions_of(label):
+        key = (owner, owner_feature_id, asked.feature_schema_id, asked.name)
         yield key, _Part(kind_of(asked.answer), None, _answer(asked.answer))
 
 
