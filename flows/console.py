@@ -26,6 +26,7 @@ TITLES = {
     "pull": "pull (files)",
     "verify": "verify (objects)",
     "diff": "compare (buckets)",
+    "gc": "delete (objects)",
 }
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""

@@ -9,3 +9,4 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]
 Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @TAG | @latest]")]
 DatasetUrl = Annotated[str, typer.Argument(metavar="DATASET_URL", help="s3://BUCKET/PREFIX/DATASET")]
+Apply = Annotated[bool, typer.Option("--yes", help="Do it; without this the command only says what it would do.")]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.console import counted
+from tasks.snapshots.history import runs_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tasks.snapshots.diff import Diff
     from tasks.snapshots.verify import Fault, Verification
 
@@ -18,6 +21,46 @@ _DAMAGES = {
     "counts": "does not add up",
     "record": "is no true record",
 }
+
+
+def describe_versions(versions: Sequence[Mapping[str, Any]]) -> str:
+    """A line a version: number, time, rows, how it came about if not by publishing, and tags."""
+    return "\n".join(map(_version, versions)) or "no versions yet"
+
+
+def _version(version: Mapping[str, Any]) -> str:
+    action = "" if version["action"] == "publish" else f"  {version['action']}"
+    tags = f"  {', '.join(version['tags'])}" if version["tags"] else ""
+    return f"{version['version']:>6}  {version['created_at']}  {version['rows']} rows{action}{tags}"
+
+
+def describe_expiry(outcome: Mapping[str, Any]) -> str:
+    """Which versions go and stay, and what makes it so."""
+    lines = [
+        f"{'would expire' if outcome['dry_run'] else 'expired':<13} {_numbers(outcome['expiring'])}",
+        f"{'kept':<13} {_numbers(outcome['kept'])}",
+    ]
+    if outcome["tagged"]:
+        lines.append(f"{'kept by a tag':<13} {_numbers(outcome['tagged'])}")
+    if outcome["dry_run"] and outcome["expiring"]:
+        lines.append("Nothing was changed: give --yes to do it.")
+    return "\n".join(lines)
+
+
+def describe_collection(outcome: Mapping[str, Any]) -> str:
+    """What is deleted, what is listed for the next call, and what waits."""
+    verbs = ("would delete", "would list", "waiting") if outcome["dry_run"] else ("deleted", "listed", "waiting")
+    parts = [(verb, outcome[name]) for verb, name in zip(verbs, ("deleted", "condemned", "waiting"), strict=True)]
+    lines = [f"{verb:<12} {part['objects']} objects, {part['bytes']} bytes" for verb, part in parts if part["objects"]]
+    if outcome["dry_run"] and lines:
+        lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
+    return "\n".join(lines) or "no garbage"
+
+
+def _numbers(versions: Sequence[int]) -> str:
+    """1, 2, 3, 7 as 1–3, 7."""
+    runs = runs_of(versions)
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs) or "none"
 
 
 def describe_verification(dataset_url: str, outcome: Verification) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 from msgspec import to_builtins
 
 from flows.console import describe, print_json, progress_shown
-from flows.options import DatasetUrl, Json, Ref
+from flows.options import Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
 app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
@@ -16,17 +17,12 @@ app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
 
 @app.command("list", epilog="Example: labelsnap snapshots list s3://datasets/labelsnap/street-scenes")
 def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
-    """List the versions of a dataset, oldest first."""
-    from tasks.snapshots.read import list_versions, parse_ref
-    from tasks.storage import open_store
+    """List the versions of a dataset that are kept, oldest first, with their tags."""
+    from flows.maintain import versions_of
+    from flows.reports import describe_versions
 
-    commits = list_versions(open_store(parse_ref(dataset_url).dataset_url))
-    if as_json:
-        keys = ("version", "created_at", "rows")
-        print_json({"versions": [{**{key: getattr(commit, key) for key in keys}, "tags": []} for commit in commits]})
-    else:
-        lines = [f"{commit.version:>6}  {commit.created_at}  {commit.rows} rows" for commit in commits]
-        print("\n".join(lines) or "no versions yet")
+    versions = versions_of(dataset_url)
+    print_json({"versions": versions}) if as_json else print(describe_versions(versions))
 
 
 @app.command("show", epilog="Example: labelsnap snapshots show s3://datasets/labelsnap/street-scenes@latest")
@@ -75,3 +71,56 @@ def diff_snapshots(before: Ref, after: Ref, as_json: Json = False) -> None:
     print_json({"from": pair[0], "to": pair[1], **to_builtins(found)}) if as_json else print(
         describe_diff(*pair, found)
     )
+
+
+@app.command("tag", epilog="Example: labelsnap snapshots tag s3://datasets/labelsnap/street-scenes@12 model-7")
+def tag_snapshot(ref: Ref, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
+    """Give a version a name, for good: it never moves, and what it names does not expire."""
+    from flows.maintain import tag_ref
+
+    made = tag_ref(ref, name)
+    print_json(made) if as_json else print(f"{made['tag']} is version {made['version']}: {made['ref']}")
+
+
+@app.command("rollback", epilog="Example: labelsnap snapshots rollback s3://datasets/labelsnap/street-scenes@11")
+def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
+    """Make an older version the newest one: a new version with the same files. Nothing is copied or removed."""
+    from flows.maintain import roll_back
+
+    made = roll_back(ref)
+    print_json(made) if as_json else print(f"{made['ref']} is what version {made['from']} was")
+
+
+@app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
+def expire_snapshots(
+    dataset_url: DatasetUrl,
+    keep: Annotated[int, typer.Option(min=1, help="The newest snapshots that stay whatever their age.")],
+    older_than: Annotated[float, typer.Option("--older-than-days", min=0, help="Only versions older than this.")] = 0,
+    apply: Apply = False,
+    as_json: Json = False,
+) -> None:
+    """Say which versions would be kept no longer, and with --yes keep them no longer. Tagged versions stay."""
+    from flows.maintain import expire_versions
+    from flows.reports import describe_expiry
+
+    outcome = expire_versions(dataset_url, keep=keep, older_than_days=older_than, apply=apply)
+    print_json(outcome) if as_json else print(describe_expiry(outcome))
+
+
+@app.command("gc", epilog="Example: labelsnap snapshots gc s3://datasets/labelsnap/street-scenes --yes")
+def collect_garbage(
+    dataset_url: DatasetUrl,
+    grace: Annotated[float, typer.Option("--grace-days", help="Younger objects are left alone; at least 1.")] = 7,
+    apply: Apply = False,
+    as_json: Json = False,
+) -> None:
+    """Say which objects no kept version has, and with --yes delete them in two calls at least a day apart.
+
+    The first call lists them, so that running refreshes build on none of them; a later one deletes what is listed.
+    """
+    from flows.maintain import collect_objects
+    from flows.reports import describe_collection
+
+    with progress_shown() as show:
+        outcome = collect_objects(dataset_url, grace_days=grace, apply=apply, show=show)
+    print_json(outcome) if as_json else print(describe_collection(outcome))

@@ -37,8 +37,8 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float], None] = time.sleep) -> Tag:
     """Give a version a name, for good. Repeating the call gives the same tag.
 
-    Raises ConfigurationError for a name that cannot be one or is another version's, or a version that is not kept;
-    StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
+    Raises ConfigurationError for a name that cannot be one or a version that is not kept, StorageRefusedError for a
+    name that is another version's; StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
     """
     if not TAG_NAME.fullmatch(name):
         raise ConfigurationError(
@@ -55,7 +55,7 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
         replace = history.single_writer
         standing = decode_tag(settled(store, tag_key(name), body, replace=replace, sleep=sleep), name)
     if standing.version != version:
-        raise ConfigurationError(
+        raise StorageRefusedError(
             f"Expected a new tag, found that {name!r} names version {standing.version} of {store.url}.",
             remedy="Tags never move: choose another name.",
             code="tag_taken",

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 from PIL import Image
 
-from flows import cli
 from flows.console import PlainProgress
 
 pytestmark = pytest.mark.xdist_group("prefect")
-
-
-@pytest.fixture
-def labelsnap(monkeypatch, capsys):
-    """Runs a command line in this process; gives (exit status, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["labelsnap", *map(str, arguments)])
-        for name in cli.QUIET_PREFECT:
-            monkeypatch.setenv(name, "test")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        output = capsys.readouterr()
-        return left.value.code or 0, output.out, output.err
-
-    return run
 
 
 def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
@@ -174,7 +155,7 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
 
 
 COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "snapshots")]
-COMMANDS += [("snapshots", name) for name in ("list", "show", "verify", "diff")]
+COMMANDS += [("snapshots", name) for name in ("list", "show", "verify", "diff", "tag", "rollback", "expire", "gc")]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -24,7 +24,7 @@ def test_tag_names_a_version_for_good(store, versions):
     made = tag(store, "model-7", 2)
     assert (made.version, made.manifest) == (2, versions[1].manifest)
     assert tag(store, "model-7", 2) == made
-    with pytest.raises(ConfigurationError, match="names version 2") as refused:
+    with pytest.raises(StorageRefusedError, match="names version 2") as refused:
         tag(store, "model-7", 3)
     assert refused.value.code == "tag_taken"
     assert list_tags(store) == (made,)

@@ -1,0 +1,106 @@
+"""Versions over time: listed, named, gone back to, expired, and their objects collected. Dry runs by default."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from tasks.snapshots.expire import expire, plan_expiry
+from tasks.snapshots.gc import Collection, CollectionPlan, collect, plan_collection
+from tasks.snapshots.read import Ref, find_commit, list_versions, parse_ref
+from tasks.snapshots.rollback import rollback
+from tasks.snapshots.tags import list_tags, tag
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tasks.snapshots.epochs import Condemned
+    from tasks.storage import ObjectStore
+
+
+def versions_of(dataset_url: str) -> list[dict[str, Any]]:
+    """The versions that are kept, oldest first; none for a dataset that does not exist yet. A fork shows twice."""
+    store = _store(dataset_url)
+    commits = list_versions(store)
+    expired = commits[-1].expired if commits else ()
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for each in list_tags(store):
+        names[each.version].append(each.name)
+    return [
+        {
+            "version": commit.version,
+            "created_at": commit.created_at,
+            "tags": names[commit.version],
+            "rows": commit.rows,
+            "action": commit.action,
+        }
+        for commit in commits
+        if not any(first <= commit.version <= last for first, last in expired)
+    ]
+
+
+def tag_ref(ref: str, name: str) -> dict[str, Any]:
+    """Give the version that a reference means now a name."""
+    parsed = parse_ref(ref)
+    store = open_store(parsed.dataset_url)
+    made = tag(store, name, find_commit(store, parsed.selector).version)
+    return {"ref": str(Ref(store.url, made.name)), "version": made.version, "tag": made.name}
+
+
+def roll_back(ref: str) -> dict[str, Any]:
+    """Make what a reference means the newest version; ``from`` is the version that it came from."""
+    parsed = parse_ref(ref)
+    store = open_store(parsed.dataset_url)
+    version = find_commit(store, parsed.selector).version
+    made = rollback(store, version)
+    return {"ref": str(Ref(store.url, made.version)), "version": made.version, "from": version}
+
+
+def expire_versions(dataset_url: str, *, keep: int, older_than_days: float, apply: bool) -> dict[str, Any]:
+    """Which versions expire, which stay, and which of those only by a tag; ``version`` is the one that says so."""
+    store, older_than = _store(dataset_url), timedelta(days=older_than_days)
+    made = None
+    if apply:
+        plan, made = expire(store, keep=keep, older_than=older_than)
+    else:
+        plan = plan_expiry(store, keep=keep, older_than=older_than)
+    lists = {"expiring": list(plan.expiring), "kept": list(plan.kept), "tagged": list(plan.tagged)}
+    return {"dry_run": not apply, **lists, "version": made.version if made else None}
+
+
+def collect_objects(
+    dataset_url: str, *, grace_days: float, apply: bool, show: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """Which objects are listed for deletion and which are deleted, now or by a call with ``apply``."""
+    store, grace = _store(dataset_url), timedelta(days=grace_days)
+    done: Collection | CollectionPlan = (
+        collect(store, grace=grace, on_progress=lambda done, total: show("gc", done, total))
+        if apply
+        else plan_collection(store, grace=grace)
+    )
+    parts: dict[str, Iterable[Condemned]]
+    match done:
+        case Collection():
+            parts = {"deleted": done.deleted, "condemned": done.condemned, "waiting": ()}
+        case CollectionPlan():
+            ripe, waiting = (
+                chain.from_iterable(epoch.condemned for epoch in each) for each in (done.ripe, done.waiting)
+            )
+            parts = {"deleted": ripe, "condemned": done.condemned, "waiting": waiting}
+    return {"dry_run": not apply} | {name: _objects(entries) for name, entries in parts.items()}
+
+
+def _store(dataset_url: str) -> ObjectStore:
+    return open_store(parse_ref(dataset_url).dataset_url)
+
+
+def _objects(entries: Iterable[Condemned]) -> dict[str, Any]:
+    found = list(entries)
+    return {
+        "objects": len(found),
+        "bytes": sum(entry.size for entry in found),
+        "keys": [entry.key for entry in found],
+    }
