@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from math import floor
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ from tasks.formats.extras import JsonObject, image_answers, object_keys, row_key
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
-from tasks.formats.shapes import drawable_ring, shoelace_area, tight_box
+from tasks.formats.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 from tasks.masks.contours import corner_polygons
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
@@ -137,7 +136,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
                 rings = _rings(runs) if self.segmentation == "polygons" else None
                 return {"bbox": runs.bounding_box, "area": runs.area, "segmentation": rings or _rle(runs)}
             case Point(x, y):
-                pixel = _box(_pixel(x, image.width), _pixel(y, image.height), 1, 1)
+                pixel = _box(pixel_of(x, image.width), pixel_of(y, image.height), 1, 1)
                 return pixel | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
             case Polyline():
                 return None
@@ -203,8 +202,3 @@ def _box(left: float, top: float, width: float, height: float) -> JsonObject:
     right, bottom = left + width, top + height
     outline = [left, top, right, top, right, bottom, left, bottom]
     return {"bbox": (left, top, width, height), "area": width * height, "segmentation": [outline]}
-
-
-def _pixel(position: float, pixels: int) -> int:
-    """Give the pixel that a position lies in; one on or beyond the image's border is given the outermost pixel."""
-    return min(max(floor(position), 0), pixels - 1)

@@ -12,6 +12,7 @@ from tasks.errors import ConfigurationError
 from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
 from tasks.formats.masks import Masks
+from tasks.formats.yolo import Yolo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
         Coco.name: Coco,
         HuggingFace.name: HuggingFace,
         Masks.name: Masks,
+        Yolo.name: Yolo,
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import floor
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,3 +42,42 @@ def tight_box(vertices: Sequence[Position]) -> tuple[float, float, float, float]
     xs, ys = [x for x, _ in vertices], [y for _, y in vertices]
     left, top = min(xs), min(ys)
     return left, top, max(xs) - left, max(ys) - top
+
+
+def pixel_of(position: float, pixels: int) -> int:
+    """Give the pixel that a position lies in; one on or beyond the image's border is given the outermost pixel."""
+    return min(max(floor(position), 0), pixels - 1)
+
+
+def clip_box(box: tuple[float, float, float, float], width: int, height: int) -> tuple[float, float, float, float]:
+    """Cut off what of a box (left, top, width, height) lies outside the image; outside it is a box of no size."""
+    left, right = (min(max(x, 0), width) for x in (box[0], box[0] + box[2]))
+    top, bottom = (min(max(y, 0), height) for y in (box[1], box[1] + box[3]))
+    return left, top, right - left, bottom - top
+
+
+def clip_ring(vertices: Sequence[Position], width: int, height: int) -> Sequence[Position]:
+    """Cut off what of a ring lies outside the image; what lies inside keeps its vertices.
+
+    A ring that is cut in several parts stays one, joined along the border. One that lies outside whole is moved onto
+    the border, where it has no area. Method: Sutherland and Hodgman, Reentrant polygon clipping, 1974.
+    """
+    ring = list(open_ring(vertices))
+    inside = ring
+    for axis, limit, sign in ((0, 0, 1), (0, width, -1), (1, 0, 1), (1, height, -1)):
+        inside = _cut(inside, axis, limit, sign)
+    return inside or [(min(max(x, 0), width), min(max(y, 0), height)) for x, y in ring]
+
+
+def _cut(ring: Sequence[Position], axis: int, limit: float, sign: int) -> list[Position]:
+    """Keep what of a ring lies on one side of an upright (axis 0) or level line."""
+    kept: list[Position] = []
+    for before, vertex in zip([*ring[-1:], *ring[:-1]], ring, strict=True):
+        is_inside = (vertex[axis] - limit) * sign >= 0
+        if is_inside != ((before[axis] - limit) * sign >= 0):
+            part = (limit - before[axis]) / (vertex[axis] - before[axis])
+            across = before[1 - axis] + part * (vertex[1 - axis] - before[1 - axis])
+            kept.append((across, limit) if axis else (limit, across))
+        if is_inside:
+            kept.append(vertex)
+    return kept

@@ -1,0 +1,164 @@
+"""YOLO, as Ultralytics trains on it: a text file an image, with one row an object, and ``data.yaml``.
+
+Format: https://docs.ultralytics.com/datasets/detect, /segment and /pose. A row is ``class x y w h`` (the box's centre
+and size), ``class x1 y1 x2 y2 …`` (an outline), or ``class x y w h px py v``; all but the class and v are divided by
+the image's width or height. Its reader refuses an image with a value above 1.01, takes for an outline only what has
+more than two vertices, cuts vertices to whole pixels, and fills outlines as OpenCV's ``fillPoly`` does. So what is
+drawn by hand is cut off at the image, and a mask is outlined through the centres of its pixels, half a pixel in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+
+import yaml
+from msgspec import Struct
+
+from tasks.formats.documents import encode
+from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from tasks.formats.names import stem
+from tasks.formats.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
+from tasks.masks.outlines import centre_outlines, join
+from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tasks.records.classes import ClassRegistry
+    from tasks.records.geometry import Geometry, Position
+    from tasks.records.model import Image, Sample
+
+Row: TypeAlias = str
+"""A row without its class."""
+
+VISIBLE: Final = 2
+CENTRE: Final = 0.5
+DIGITS: Final = 10  # of what was drawn: a millionth of a pixel
+TRACED_DIGITS: Final = 6  # of the centre of a pixel: a fifth of a pixel would be enough
+_HELD: Final[Mapping[str, Holdings]] = {
+    "detect": replace(NOTHING, bounding_box=True, polygon=True, mask=True),
+    "segment": replace(NOTHING, polygon=True, mask=True),
+    "pose": replace(NOTHING, point=True),
+}
+
+
+class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows for one of Ultralytics' tasks.
+
+    ``detect`` writes boxes, ``segment`` outlines, ``pose`` points. ``parts`` says how a mask of several parts is
+    outlined: joined to one row, by ways that are painted too, or split into a row a part, which is exact.
+    """
+
+    task: Literal["detect", "segment", "pose"] = "detect"
+    parts: Literal["join", "split"] = "join"
+
+    name: ClassVar[str] = "yolo"
+    holds_of_predictions: ClassVar[Holdings] = NOTHING
+
+    @property
+    def holds(self) -> Holdings:
+        """What a row of the task can say of an object; of polygons and masks ``detect`` keeps the box."""
+        return _HELD[self.task]
+
+    def image_path(self, split: str, file_name: str) -> str:
+        """Put an image where readers look for its labels: they put ``labels`` in the place of ``images``."""
+        return f"images/{split}/{file_name}"
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``data.yaml`` and ``classes.json`` with the first split; and for each image its rows, if only none."""
+        if split == dataset.splits[0]:
+            yield Artifact("data.yaml", iter([self._data(dataset)]))
+            yield Artifact("classes.json", iter([_classes(dataset.registry)]))
+        for sample in dataset.samples(split):
+            rows = "".join(f"{row}\n" for row in self._rows(sample, dataset.registry))
+            yield Artifact(f"labels/{split}/{stem(sample.image)}.txt", iter([rows.encode()]), small=True)
+
+    def _data(self, dataset: Dataset) -> bytes:
+        """Give the file that training starts from; paths in it count from its own folder."""
+        names = dataset.registry.unique_names()
+        keypoints = {"kpt_shape": [1, 3], "flip_idx": [0]} if self.task == "pose" else {}
+        document = {
+            **{split: f"images/{split}" for split in dataset.splits},
+            **keypoints,
+            "names": {class_id - 1: name for class_id, name in names.items()},
+        }
+        return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=4096).encode()
+
+    def _rows(self, sample: Sample, registry: ClassRegistry) -> Iterator[str]:
+        for label in sample.record.entry.labels:
+            for annotation in label.annotations:
+                number = registry.class_of(annotation).id - 1
+                for row in self._rows_of(annotation.geometry, sample.image):
+                    yield f"{number} {row}"
+
+    def _rows_of(self, geometry: Geometry, image: Image) -> Iterable[Row]:
+        match self.task:
+            case "detect":
+                return _boxes(geometry, image)
+            case "segment":
+                return self._outlines(geometry, image)
+            case "pose":
+                return _points(geometry, image)
+
+    def _outlines(self, geometry: Geometry, image: Image) -> Iterator[Row]:
+        match geometry:
+            case Polygon(vertices):
+                yield _relative(drawable_ring(clip_ring(vertices, image.width, image.height)), image)
+            case Mask(_, runs) if runs.area:
+                outlines = centre_outlines(runs)
+                for outline in outlines if self.parts == "split" else [join(outlines)]:
+                    centres = [(x, y) for x, y in (outline + CENTRE).tolist()]
+                    yield _relative(drawable_ring(centres), image, digits=TRACED_DIGITS)
+            case _:
+                pass
+
+
+def _boxes(geometry: Geometry, image: Image) -> Iterator[Row]:
+    match geometry:
+        case BoundingBox(left, top, width, height):
+            box = (left, top, width, height)
+        case Polygon(vertices):
+            box = tight_box(vertices)
+        case Mask(_, Runs(bounding_box=tight)):
+            box = tight
+        case _:
+            return
+    yield _box(clip_box(box, image.width, image.height), image)
+
+
+def _points(geometry: Geometry, image: Image) -> Iterator[Row]:
+    match geometry:
+        case Point(x, y):
+            inside = min(max(x, 0), image.width), min(max(y, 0), image.height)
+            pixel = pixel_of(x, image.width), pixel_of(y, image.height)
+            yield f"{_box((*pixel, 1, 1), image)} {_relative([inside], image)} {VISIBLE}"
+        case _:
+            pass
+
+
+def _box(box: tuple[float, float, float, float], image: Image) -> Row:
+    left, top, width, height = box
+    return _relative([(left + width / 2, top + height / 2), (width, height)], image)
+
+
+def _relative(positions: Iterable[Position], image: Image, *, digits: int = DIGITS) -> str:
+    """Write positions as parts of the image's width and height."""
+    parts = (part for x, y in positions for part in (x / image.width, y / image.height))
+    return " ".join(f"{part:.{digits}f}".rstrip("0").rstrip(".") for part in parts)
+
+
+def _classes(registry: ClassRegistry) -> bytes:
+    """Say which class of the registry a number is: its id less one, so that it never changes."""
+    names = registry.unique_names()
+    classes = [
+        {
+            "index": each.id - 1,
+            "id": each.id,
+            "name": names[each.id],
+            "feature_schema_id": each.feature_schema_id,
+            "removed": each.removed,
+        }
+        for each in registry.classes
+    ]
+    return encode({"classes": classes}) + b"\n"

@@ -1,0 +1,123 @@
+"""YOLO files, value by value; other people's readers, and the rules of Ultralytics, are in ``tests/readers``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from format_samples import RING_AND_PART, annotation, contents, dataset, label, mask, registry, sample
+
+from tasks.formats.yolo import Yolo
+from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+
+
+def rows(*geometries: Geometry, size: tuple[int, int] = (8, 4), **options: Any) -> list[list[float]]:
+    """Write objects of the second class in an image of 8 × 4 pixels, and give the numbers of each row."""
+    objects = [annotation(geometry, name="car") for geometry in geometries]
+    source = dataset(sample(label(*objects), size=size), classes=registry("road", "car"))
+    text = contents(Yolo(**options).write(source, "train"))["labels/train/street.txt"].decode()
+    return [[float(number) for number in line.split(" ")] for line in text.splitlines()]
+
+
+def test_detect_writes_centre_and_size() -> None:
+    """A box of 4 × 2 at (2, 1) in an image of 8 × 4."""
+    assert rows(BoundingBox(2, 1, 4, 2)) == [[1, 0.5, 0.5, 0.5, 0.5]]
+
+
+def test_detect_keeps_the_boxes_of_polygons_and_masks() -> None:
+    """A polygon's box is around its vertices, a mask's around its pixels."""
+    triangle, pixel = Polygon(((2, 1), (6, 1), (2, 3))), mask("........\n....#...\n........\n........")
+    assert rows(triangle, pixel) == [[1, 0.5, 0.5, 0.5, 0.5], [1, 0.5625, 0.375, 0.125, 0.25]]
+
+
+def test_boxes_are_cut_off_at_the_image() -> None:
+    """A reader refuses the whole image for one value above 1."""
+    assert rows(BoundingBox(-4, -4, 8, 6), BoundingBox(9, 0, 5, 4)) == [[1, 0.25, 0.25, 0.5, 0.5], [1, 1, 0.5, 0, 1]]
+
+
+def test_segment_writes_drawn_polygons_as_drawn() -> None:
+    """Vertices are divided by the image's size; the closing vertex is dropped."""
+    assert rows(Polygon(((0, 0), (8, 0), (2, 3), (0, 0))), task="segment") == [[1, 0, 0, 1, 0, 0.25, 0.75]]
+
+
+def test_polygons_are_cut_off_at_the_image() -> None:
+    """A square over the right border ends at it; one outside lies on it without an area."""
+    over, outside = Polygon(((6, 1), (10, 1), (10, 3), (6, 3))), Polygon(((9, 1), (12, 1), (12, 3)))
+    inside, beyond = rows(over, outside, task="segment")
+    assert inside == [1, 0.75, 0.25, 1, 0.25, 1, 0.75, 0.75, 0.75]
+    assert beyond == [1, 1, 0.25, 1, 0.25, 1, 0.75]
+
+
+def test_segment_outlines_masks_through_the_centres_of_pixels() -> None:
+    """A mask of 3 × 2 pixels at (1, 1) is the rectangle from (1.5, 1.5) to (3.5, 2.5)."""
+    (row,) = rows(mask("........\n.###....\n.###....\n........"), task="segment")
+    vertices = {(x * 8, y * 4) for x, y in zip(row[1::2], row[2::2], strict=True)}
+    assert (row[0], vertices) == (1, {(1.5, 1.5), (3.5, 1.5), (3.5, 2.5), (1.5, 2.5)})
+
+
+@pytest.mark.parametrize("picture", ["#", "##", "#\n#"], ids=["one pixel", "two across", "two down"])
+def test_outline_has_three_vertices_at_least(picture: str) -> None:
+    """What has fewer would be read as a box, or not at all."""
+    lines = picture.split()
+    (row,) = rows(mask(picture), task="segment", size=(len(lines[0]), len(lines)))
+    assert len(row) == 7
+
+
+@pytest.mark.parametrize(("parts", "count"), [("join", 1), ("split", 2)])
+def test_parts_are_joined_or_split(parts: str, count: int) -> None:
+    """A mask of two parts is one row or two."""
+    assert len(rows(mask(RING_AND_PART), task="segment", size=(8, 6), parts=parts)) == count
+
+
+def test_pose_writes_a_point_with_its_pixel_as_box() -> None:
+    """The point is visible (2); one on the border is in the last pixel."""
+    assert rows(Point(2.5, 1.75), Point(8, 4), task="pose") == [
+        [1, 0.3125, 0.375, 0.125, 0.25, 0.3125, 0.4375, 2],
+        [1, 0.9375, 0.875, 0.125, 0.25, 1, 1, 2],
+    ]
+
+
+@pytest.mark.parametrize("task", ["detect", "segment", "pose"])
+def test_what_a_task_does_not_hold_is_not_written(task: str) -> None:
+    """A row is written exactly for the kinds that are declared as held; an image without rows has an empty file."""
+    kinds = {
+        "bounding_box": BoundingBox(0, 0, 1, 1),
+        "polygon": Polygon(((0, 0), (1, 0), (1, 1))),
+        "polyline": Polyline(((0, 0), (1, 1))),
+        "point": Point(1, 1),
+        "mask": mask("#.......\n" + "........\n" * 3),
+    }
+    for kind, geometry in kinds.items():
+        assert len(rows(geometry, task=task)) == Yolo(task=task).holds.holds(kind, kind)  # type: ignore[arg-type]
+    assert rows(task=task) == []
+
+
+def test_a_mask_without_pixels_has_no_outline() -> None:
+    """There is nothing to outline, and nothing fails."""
+    assert rows(mask("........\n" * 4), task="segment") == []
+
+
+def test_classes_count_from_zero_and_keep_their_numbers() -> None:
+    """A number is the registry's id less one, and a removed class keeps its own, so that no number ever moves."""
+    classes = registry("car", "ghost", "naïve: 🚗", removed=["ghost"])
+    files = contents(Yolo(task="pose").write(dataset(sample(), classes=classes), "train"))
+    assert yaml.safe_load(files["data.yaml"]) == {
+        "train": "images/train",
+        "val": "images/val",
+        "kpt_shape": [1, 3],
+        "flip_idx": [0],
+        "names": {0: "car", 1: "ghost", 2: "naïve: 🚗"},
+    }
+    assert [(each["index"], each["id"], each["removed"]) for each in json.loads(files["classes.json"])["classes"]] == [
+        (0, 1, False),
+        (1, 2, True),
+        (2, 3, False),
+    ]
+
+
+def test_images_lie_where_their_labels_are_looked_for() -> None:
+    """Readers put labels in the place of images, and .txt in that of the extension."""
+    assert Yolo().image_path("val", "street.jpg") == "images/val/street.jpg"
+    assert contents(Yolo().write(dataset(sample(split="val")), "val")) == {"labels/val/street.txt": b""}
