@@ -83,14 +83,19 @@ def pull(
     ref: Ref,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The root of the tree.")],
     format_name: Annotated[str, typer.Option("--format", help="coco, … as in the dataset file; also parquet and raw.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(envvar="LABELSNAP_CACHE", metavar="DIR", help="Link files that were pulled before from here."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Lay out the plain tree that a training tool expects; every hash is checked, and a broken-off pull goes on."""
+    from flows.reports import describe_pull
     from flows.trees import lay_out
 
     with progress_shown() as show:
-        report = lay_out(ref, format_name, directory, show)
-    print_json(asdict(report)) if as_json else print(f"{directory}: {report.files} files, {report.bytes} bytes")
+        report = lay_out(ref, format_name, directory, show, cache)
+    print_json(asdict(report)) if as_json else print(f"{directory}: {describe_pull(report)}")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tasks.snapshots.diff import Diff
+    from tasks.snapshots.pull import PullReport
     from tasks.snapshots.verify import Fault, Verification
 
 _DAMAGES = {
@@ -61,6 +62,13 @@ def _numbers(versions: Sequence[int]) -> str:
     """1, 2, 3, 7 as 1–3, 7."""
     runs = runs_of(versions)
     return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs) or "none"
+
+
+def describe_pull(report: PullReport) -> str:
+    """How many files lie there, and where those came from that were not downloaded."""
+    parts = [(report.kept, "were there already"), (report.cached, "came from the cache")]
+    told = "".join(f", {count} {where}" for count, where in parts if count)
+    return f"{report.files} files, {report.bytes} bytes{told}"
 
 
 def describe_verification(dataset_url: str, outcome: Verification) -> str:

@@ -26,7 +26,9 @@ def read_ref(ref: str) -> Snapshot:
     return check_kept(store, read_snapshot(store, parsed.selector))
 
 
-def lay_out(ref: str, format_name: str, directory: Path, show: Callable[[str, int, int], None]) -> PullReport:
+def lay_out(
+    ref: str, format_name: str, directory: Path, show: Callable[[str, int, int], None], cache: Path | None = None
+) -> PullReport:
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
     layout = format_of(format_name).image_path if format_name in FORMATS else None
@@ -37,6 +39,7 @@ def lay_out(ref: str, format_name: str, directory: Path, show: Callable[[str, in
         format_name,
         directory,
         layout=layout,
+        cache=cache,
         on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
     )
     show("pull", report.files, report.files)

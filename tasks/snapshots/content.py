@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tasks.snapshots.manifest import File, damaged, digest
+
+SMALL: Final = 8 << 20  # up to this size a file is read by one request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,7 @@ def read_file(store: ObjectStore, file: File) -> bytes:
 
 def download_file(store: ObjectStore, file: File, path: Path) -> None:
     """Stream a file of a snapshot to ``path``, checked like ``read_file``; a damaged one does not stay there."""
-    if file.offset is not None:
+    if file.offset is not None or file.size <= SMALL:
         path.write_bytes(read_file(store, file))
         return
     if not store.download(file.key, path):

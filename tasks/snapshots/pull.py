@@ -37,11 +37,12 @@ _STREAMS: Final = {"export.ndjson": "raw/result-", "errors.ndjson": "raw/errors-
 
 @dataclass(frozen=True, slots=True)
 class PullReport:
-    """What lies in the folder now; ``kept`` files were there already."""
+    """What lies in the folder now; ``kept`` files were there already, ``cached`` ones came from the cache."""
 
     files: int
     bytes: int
     kept: int
+    cached: int = 0
 
 
 def pull(
@@ -51,16 +52,18 @@ def pull(
     directory: Path,
     *,
     layout: Layout | None = None,
+    cache: Path | None = None,
     on_progress: Callable[[PullReport], None] = lambda _: None,
 ) -> PullReport:
     """Lay out a format's files, and the images where ``layout(split, file_name)`` says (None: nowhere).
 
     Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
-    it stopped. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the snapshot does not hold,
+    it stopped. With ``cache`` (see ``cache.py``) what was pulled before is linked from that folder, and what is read is
+    kept there. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the snapshot does not hold,
     and StorageRefusedError for a damaged object, named, or a path that leads out of the folder.
     """
     check_held(snapshot.manifest, format_name)
-    with open_tree(store, directory) as tree, ThreadPoolExecutor(_PARALLEL) as pool:
+    with open_tree(store, directory, cache) as tree, ThreadPoolExecutor(_PARALLEL) as pool:
         (tree.root / RECEIPT).unlink(missing_ok=True)
         placed = _distinct(_placed(tree, snapshot.manifest, format_name, layout, pool))
         return _write_receipt(tree, snapshot, format_name, placed, on_progress)
@@ -130,7 +133,7 @@ def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
                 for block in decompressed(path):
                     size += write(block)
                     last = block[-1:]
-    return Placed(File(target, "", size, sha256.hexdigest()), kept=False)
+    return Placed(File(target, "", size, sha256.hexdigest()))
 
 
 def _distinct(placed: Iterable[Placed]) -> Iterator[Placed]:
@@ -167,7 +170,12 @@ def _write_receipt(
         for item in placed:
             entry = json.dumps({"size": item.file.size, "sha256": item.file.sha256})
             receipt.write(f"{',' if report.files else ''}\n  {json.dumps(item.file.path)}: {entry}")
-            report = PullReport(report.files + 1, report.bytes + item.file.size, report.kept + item.kept)
+            report = PullReport(
+                report.files + 1,
+                report.bytes + item.file.size,
+                report.kept + item.kept,
+                report.cached + item.cached,
+            )
             on_progress(report)
         receipt.write("\n }\n}\n")
     return report

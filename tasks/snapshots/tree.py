@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.cache import Cache
 from tasks.snapshots.content import checked, download_file, is_copy
 from tasks.snapshots.layout import check_path
 
@@ -28,10 +29,11 @@ GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A file that lies in the tree; ``kept``: it did so already."""
+    """A file that lies in the tree; ``kept``: it did so already; ``cached``: it came from the cache."""
 
     file: File
-    kept: bool
+    kept: bool = False
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +48,34 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The folder ``root`` (resolved) and the store that its files come from."""
+    """The folder ``root`` (resolved), the store that its files come from, and a cache before it, if any."""
 
     store: ObjectStore
     root: Path
+    cache: Cache | None = None
 
     def place(self, files: Sequence[File], pool: Executor) -> Iterator[Placed]:
         """Bring each file to its path below the root; one that is there with its size and hash is kept."""
         missing = []
-        for file, there in zip(files, pool.map(self._is_there, files), strict=True):
-            if there:
-                yield Placed(file, kept=True)
+        for file, placed in zip(files, pool.map(self._at_hand, files), strict=True):
+            if placed:
+                yield placed
             else:
                 missing.append(file)
         whole = [file for file in missing if file.offset is None]
         for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
-            yield Placed(file, kept=False)
+            yield Placed(file)
         runs = tuple(merged([file for file in missing if file.offset is not None]))
         for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
-            yield from (Placed(file, kept=False) for file in run.files)
+            yield from (Placed(file) for file in run.files)
 
     @contextmanager
     def written(self, path: str) -> Iterator[Path]:
         """Give a new file to write to, which takes its place in the tree at the end, or never."""
-        target = self._target(path)
+        self._target(path)
         with self.scratch() as partial:
             yield partial
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial.replace(target)
+            self._take_place(partial, path)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -95,12 +97,30 @@ class Tree:
             )
         return target
 
-    def _is_there(self, file: File) -> bool:
-        return is_copy(self._target(file.path), file)
+    def _at_hand(self, file: File) -> Placed | None:
+        """Find the file in the tree, or put it there from the cache; None: neither has it whole."""
+        if is_copy(self._target(file.path), file):
+            return Placed(file, kept=True)
+        if self.cache is not None:
+            with self.scratch() as partial:
+                if self.cache.give(file, partial):
+                    self._take_place(partial, file.path)
+                    return Placed(file, cached=True)
+        return None
+
+    def _take_place(self, partial: Path, path: str) -> None:
+        target = self._target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.replace(target)
+
+    def _keep(self, file: File, path: Path) -> None:
+        if self.cache is not None:
+            self.cache.take(file, path)
 
     def _download(self, file: File) -> None:
         with self.written(file.path) as partial:
             download_file(self.store, file, partial)
+            self._keep(file, partial)
 
     def _read(self, run: Run) -> None:
         body = self.store.get(run.key, offset=run.offset, length=run.length) if run.length else b""
@@ -109,20 +129,22 @@ class Tree:
             content = checked(file, None if body is None else body[start : start + file.size])
             with self.written(file.path) as partial:
                 partial.write_bytes(content)
+                self._keep(file, partial)
 
 
 @contextmanager
-def open_tree(store: ObjectStore, directory: Path) -> Iterator[Tree]:
+def open_tree(store: ObjectStore, directory: Path, cache: Path | None = None) -> Iterator[Tree]:
     """Make the folder if need be; what an interrupted pull left half written is removed, and so is ours."""
     root = directory.resolve()
     partial = root / PARTIAL
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        yield Tree(store, root)
+        yield Tree(store, root, Cache(cache.resolve()) if cache else None)
     except OSError as error:
+        beside = f" or the cache {cache}" if cache else ""
         raise StorageRefusedError(
-            f"Expected to write below {root}, found: {error.strerror or error}.",
+            f"Expected to write below {root}{beside}, found: {error.strerror or error}.",
             remedy="Check the folder's rights and free space, and that no folder stands where a file should.",
             code="folder_refused",
         ) from error
