@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
+from numba.extending import intrinsic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Function = TypeVar("Function", bound="Callable[..., object]")
 
+builtin: Any = intrinsic  # a function written as LLVM's instructions
 int64: Any = np.int64  # numba's cast: of a mixture of signed and unsigned numbers it makes a float
 
 
@@ -25,3 +27,8 @@ def compiled(function: Function) -> Function:
         return numba.njit(function, nogil=True, cache=True)
     except RuntimeError:  # no directory for the cache: each process compiles for itself
         return numba.njit(function, nogil=True)
+
+
+def inlined(function: Function) -> Function:
+    """Compile as a part of each function that calls it."""
+    return numba.njit(function, nogil=True, forceinline=True)

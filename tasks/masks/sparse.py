@@ -39,7 +39,8 @@ class Buffers(threading.local):
     def __init__(self) -> None:
         self.keys, self.numbers = np.empty(unfilter.SLOTS, np.int64), np.empty(unfilter.SLOTS, np.int32)
         self.values, self.uses = np.empty(VALUES, np.uint32), np.empty(VALUES, np.int64)
-        self.row, self.changed = np.empty(KEPT_COLUMNS, np.uint32), np.empty(KEPT_COLUMNS, np.int32)
+        self.row = np.empty(KEPT_COLUMNS, np.uint32)
+        self.changed, self.residuals = np.empty(KEPT_COLUMNS, np.int32), np.empty(KEPT_COLUMNS, np.int32)
         self.columns = np.empty(KEPT_COLUMNS, np.int64)
         self.events, self.ordered = np.empty(KEPT_EVENTS, np.int64), np.empty(KEPT_EVENTS, np.int64)
         self.characters = np.empty(KEPT_CHARACTERS, np.uint8)
@@ -80,16 +81,16 @@ def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> 
 
 def _find_events(png: Png, limits: Limits) -> Events | None:
     rows = np.frombuffer(inflate(png), np.uint8)
-    row, changed = _take(BUFFERS.row, png.width), _take(BUFFERS.changed, png.width)
-    columns = _take(BUFFERS.columns, png.width)
-    keys, numbers, values, uses = BUFFERS.keys, BUFFERS.numbers, BUFFERS.values, BUFFERS.uses
+    row, columns = _take(BUFFERS.row, png.width), _take(BUFFERS.columns, png.width)
+    # one column more: a pixel's second and third byte are written behind its first, and then are not counted
+    changed, residuals = _take(BUFFERS.changed, png.width + 1), _take(BUFFERS.residuals, png.width + 1)
+    numbering = BUFFERS.keys, BUFFERS.numbers, BUFFERS.values, BUFFERS.uses
     most = limits.changes + 2 * png.width  # of all rows but the first, and room for one row more
     events = _take(BUFFERS.events, min(KEPT_EVENTS, most))
     while True:
         count, known = unfilter.find_events(
-            rows, png.height, png.width, SAMPLES[png.colour_type], row, changed, keys, numbers, values, uses, columns,
-            events,
-        )  # fmt: skip
+            rows, png.height, SAMPLES[png.colour_type], row, changed, residuals, *numbering, columns, events
+        )
         if count != unfilter.TOO_MANY_EVENTS or events.size == most:
             break
         events = np.empty(min(most, GROWTH * events.size), np.int64)
@@ -97,7 +98,7 @@ def _find_events(png: Png, limits: Limits) -> Events | None:
         return None
     if count == unfilter.TOO_MANY_EVENTS or count - png.width > limits.changes:
         raise too_many_changes(limits)
-    return Events(events[:count], columns, values[:known], uses[:known])
+    return Events(events[:count], columns, BUFFERS.values[:known], BUFFERS.uses[:known])
 
 
 def _encode(png: Png, events: Events, labels: NDArray[np.signedinteger], instances: int) -> tuple[Runs | None, ...]:
