@@ -59,14 +59,15 @@ def clip_box(box: tuple[float, float, float, float], width: int, height: int) ->
 def clip_ring(vertices: Sequence[Position], width: int, height: int) -> Sequence[Position]:
     """Cut off what of a ring lies outside the image; what lies inside keeps its vertices.
 
-    A ring that is cut in several parts stays one, joined along the border. One that lies outside whole is moved onto
-    the border, where it has no area. Method: Sutherland and Hodgman, Reentrant polygon clipping, 1974.
+    A ring that is cut in several parts stays one, joined along the border. Of one that lies outside whole there is left
+    a single vertex on the border, near its first. Method: Sutherland and Hodgman, Reentrant polygon clipping, 1974.
     """
     ring = list(open_ring(vertices))
     inside = ring
     for axis, limit, sign in ((0, 0, 1), (0, width, -1), (1, 0, 1), (1, height, -1)):
         inside = _cut(inside, axis, limit, sign)
-    return inside or [(min(max(x, 0), width), min(max(y, 0), height)) for x, y in ring]
+    x, y = ring[0]
+    return inside or [(min(max(x, 0), width), min(max(y, 0), height))]
 
 
 def _cut(ring: Sequence[Position], axis: int, limit: float, sign: int) -> list[Position]:
