@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 from msgspec import Struct
-from msgspec.json import Encoder
 from pyarrow import parquet
 
 from tasks.formats.attributes import attributes
+from tasks.formats.documents import encode
 from tasks.formats.extras import image_answers, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.objects import objects_of
@@ -51,7 +51,6 @@ _OBJECT_KEYS: Final = (
     "attributes",
     "classifications",
 )
-_encode = Encoder().encode
 
 
 class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,7 +124,7 @@ def _sequence(of: Features, *, length: int = -1) -> Features:
 
 def arrow_schema(of_rows: Features) -> pa.Schema:
     """Give the schema of rows with these features, which stand in its metadata."""
-    metadata = {"huggingface": _encode({"info": {"features": of_rows}})}
+    metadata = {"huggingface": encode({"info": {"features": of_rows}})}
     return pa.schema([pa.field(name, _arrow_type(of)) for name, of in of_rows.items()], metadata=metadata)
 
 
@@ -203,7 +202,7 @@ def _row(sample: Sample, dataset: Dataset) -> Row:
 
 
 def _answers(labels: Iterable[Label]) -> Row:
-    return {name: _encode(value).decode() for name, value in image_answers(labels).items()}
+    return {name: encode(value).decode() for name, value in image_answers(labels).items()}
 
 
 def _objects(labels: Iterable[Label], registry: ClassRegistry) -> Row:
@@ -224,8 +223,8 @@ def _object(found: Found) -> Row:
         "area": place.area,
         "rle": place.runs.counts.decode("ascii") if place.runs else None,
         "vertices": place.vertices,
-        "attributes": _encode(attributes(annotation.classifications)).decode(),
-        "classifications": _encode(annotation.classifications).decode(),
+        "attributes": encode(attributes(annotation.classifications)).decode(),
+        "classifications": encode(annotation.classifications).decode(),
     }
 
 

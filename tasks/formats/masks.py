@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import numpy as np
 from msgspec import Struct
 
-from tasks.errors import ConfigurationError
 from tasks.formats.colours import colours
 from tasks.formats.documents import array, encode
 from tasks.formats.extras import row_keys
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, instance_map, semantic_map, void_of
 from tasks.formats.names import png_name
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.masks.png_writer import encode_png
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
 
-BYTE_VOID: Final = 255
-WORD_VOID: Final = 65535
 OVERLAP: Final = "by z_order, or by the order of objects where there is none; the last lies on top"
 
 
@@ -58,7 +56,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
         Raises ConfigurationError where a class id does not fit 16 bits.
         """
-        void = WORD_VOID if self.kind == "instance" else _void(dataset.registry)
+        void = WORD_VOID if self.kind == "instance" else void_of(dataset.registry)
         if split == dataset.splits[0]:
             yield Artifact("classes.json", iter([_classes(dataset.registry, void)]))
         yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
@@ -67,14 +65,10 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
             yield Artifact(f"{self.kind}/{split}/{png_name(sample.image)}", iter([png]), small=True)
 
     def _map(self, sample: Sample, registry: ClassRegistry, void: int) -> bytes:
-        segments = segments_of(sample.record.entry.labels, sample.image)
-        shown = overlay_of(segments, sample.image)
         if self.kind == "instance":
-            return encode_png(shown.paint(np.arange(1, len(segments) + 1, dtype=np.uint16)))
-        ids = [registry.class_of(segment.annotation).id for segment in segments]
-        if void == WORD_VOID:
-            return encode_png(shown.paint(np.array(ids, np.uint16)))
-        return encode_png(shown.paint(np.array(ids, np.uint8)), PALETTE if self.palette else None)
+            return encode_png(instance_map(sample))
+        painted = semantic_map(sample, registry, void)
+        return encode_png(painted, PALETTE if self.palette and void == BYTE_VOID else None)
 
     def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
         yield b'{"images":'
@@ -104,18 +98,6 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PALETTE: Final[NDArray[np.uint8]] = colours(np.arange(256, dtype=np.uint32))
-
-
-def _void(registry: ClassRegistry) -> int:
-    """Return the value that no class has: of 8 bits where every id fits."""
-    highest = max((each.id for each in registry.classes), default=0)
-    if highest >= WORD_VOID:
-        raise ConfigurationError(
-            f"Expected class ids below {WORD_VOID} for the format masks, found {highest}.",
-            remedy="Leave the format out, or merge classes under `classes` in a new dataset.",
-            code="too_many_classes",
-        )
-    return BYTE_VOID if highest < BYTE_VOID else WORD_VOID
 
 
 def _classes(registry: ClassRegistry, void: int) -> bytes:

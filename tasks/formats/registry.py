@@ -11,7 +11,9 @@ import msgspec
 from tasks.errors import ConfigurationError
 from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
+from tasks.formats.labelme import LabelMe
 from tasks.formats.masks import Masks
+from tasks.formats.webdataset import WebDataset
 from tasks.formats.yolo import Yolo
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
     {
         Coco.name: Coco,
         HuggingFace.name: HuggingFace,
+        LabelMe.name: LabelMe,
         Masks.name: Masks,
+        WebDataset.name: WebDataset,
         Yolo.name: Yolo,
     }
 )

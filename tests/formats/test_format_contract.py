@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections import Counter
 from dataclasses import fields, replace
 from itertools import chain
@@ -58,6 +59,15 @@ def written(each: Format, source: Dataset) -> dict[str, bytes]:
 def test_same_samples_give_the_same_bytes(each: Format) -> None:
     """Nothing but the samples decides the bytes: no clock, no order of a set, no first time."""
     assert written(each, every_kind()) == written(each, every_kind())
+
+
+def test_another_day_gives_the_same_bytes(each: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time gets into a file: ten years later it has the same bytes."""
+    today = written(each, every_kind())
+    later = time.time() + 10 * 365 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    monkeypatch.setattr(time, "time_ns", lambda: int(later * 1e9))
+    assert written(each, every_kind()) == today
 
 
 def test_every_split_has_files_without_samples(each: Format) -> None:
