@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Effect = Literal[
-    "status", "cut", "answer_lost", "short_body", "wrong_type", "corrupt", "delay", "redirect", "graphql_error"
+    "status",
+    "cut",
+    "answer_lost",
+    "short_body",
+    "wrong_type",
+    "corrupt",
+    "body",
+    "flood",
+    "delay",
+    "redirect",
+    "graphql_error",
 ]
 
 
@@ -31,6 +41,8 @@ class Fault:
     short_body     declares the whole length and sends half
     wrong_type     answers 200 with an HTML page
     corrupt        flips bytes in the middle of the body
+    body           answers 200 with ``body`` in place of the real one
+    flood          answers 200 with ``size`` zero bytes, without saying how many
     delay          waits ``seconds`` first
     redirect       answers 302 to the same path at ``host`` (a name that leads to this machine, without port)
     graphql_error  answers 200 with one GraphQL error of ``code``
@@ -46,6 +58,8 @@ class Fault:
     seconds: float = 0.1
     host: str = "localhost"
     code: str = "INTERNAL_SERVER_ERROR"
+    body: bytes | str = b""
+    size: int = 200_000_000
 
     def hits(self, names: Iterable[str]) -> bool:
         """Whether the target matches one of a request's names."""

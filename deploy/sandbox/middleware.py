@@ -30,6 +30,7 @@ _KINDS = (
     (re.compile(r"^/admin$"), "admin"),
 )
 _FOREIGN = "foreign:"
+_BLOCK = 1 << 16
 _WITH_KEY = ("graphql", "composite_mask", "instance_mask", "admin")
 _connections: dict[tuple[object, object], asyncio.Transport] = {}
 
@@ -102,8 +103,18 @@ class Observed:
             await send(start)
             damaged = content[: len(content) // 2] if fault.effect == "short_body" else _corrupted(content)
             await send({"type": "http.response.body", "body": damaged, "more_body": fault.effect == "short_body"})
+        elif fault.effect == "flood":
+            await _flood(fault.size, send)
         else:
             await _substitute(fault, scope)(scope, receive, send)
+
+
+async def _flood(size: int, send: Send) -> None:
+    """Sends zeros block by block, so that they cost the sandbox no memory; the connection may end at any of them."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for start in range(0, size, _BLOCK):
+        await send({"type": "http.response.body", "body": bytes(min(_BLOCK, size - start)), "more_body": True})
+    await send({"type": "http.response.body"})
 
 
 def _substitute(fault: Fault, scope: Scope) -> Response:
@@ -111,6 +122,8 @@ def _substitute(fault: Fault, scope: Scope) -> Response:
     if fault.effect == "status":
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
         return PlainTextResponse(f"the sandbox answers {fault.status} as it was told to", fault.status, headers)
+    if fault.effect == "body":
+        return Response(fault.body)
     if fault.effect == "wrong_type":
         return HTMLResponse("<html><body>Please sign in</body></html>")
     if fault.effect == "redirect":

@@ -39,9 +39,13 @@ class Picture:
 
 
 def check_image(body: bytes) -> None:
-    """Raise ``ImageError`` for bytes that do not begin like an image of a known format."""
+    """Raise ``ImageError`` for bytes that do not begin like an image of a known format, or are a PNG that is not whole.
+
+    PNG alone has checksums; nothing is decoded.
+    """
     try:
-        Image.open(io.BytesIO(body), formats=FORMATS).close()
+        with Image.open(io.BytesIO(body), formats=FORMATS) as image:
+            image.verify()
     except UnidentifiedImageError:
         raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}") from None
     except (OSError, SyntaxError, ValueError) as error:

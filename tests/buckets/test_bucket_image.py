@@ -81,6 +81,17 @@ def test_what_is_no_image_is_refused(body):
     assert caught.value.code in {"not_an_image", "image_damaged"}
 
 
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
+def test_a_png_that_is_cut_or_changed_is_refused(place):
+    """Every chunk has a checksum, and all of them must be there."""
+    body = encoded(gradient(), "PNG")
+    cut = int(len(body) * place)
+    for damaged in (body[:cut], body[:cut] + bytes([body[cut] ^ 1]) + body[cut + 1 :]):
+        with pytest.raises(ImageError) as caught:
+            upright(damaged, max_pixels=PIXELS)
+        assert caught.value.code == "image_damaged"
+
+
 def test_a_picture_bomb_is_refused_by_its_header():
     """50,000 × 50,000 pixels are refused before memory is taken for them."""
 

@@ -79,6 +79,23 @@ def test_corrupt_body_has_the_right_length_and_other_bytes(sandbox: Sandbox) -> 
     assert sum(one != other for one, other in zip(bad, good, strict=True)) == 16
 
 
+def test_body_stands_in_place_of_the_picture(sandbox: Sandbox) -> None:
+    """Any bytes can be given as an answer."""
+    sandbox.faults.add(Fault("image", "body", body=PNG))
+    assert _image(sandbox).content == PNG
+
+
+def test_flood_sends_as_much_as_told_without_announcing_it(sandbox: Sandbox) -> None:
+    """The size is not declared, and a client that hangs up does no harm."""
+    sandbox.faults.add(Fault("image", "flood", times=2, size=100_001))
+    answer = _image(sandbox)
+    assert "Content-Length" not in answer.headers
+    assert answer.content == bytes(100_001)
+    with requests.get(sandbox.url + sandbox.row(1).image_path, timeout=10, stream=True):
+        pass
+    assert _image(sandbox).content.startswith(PNG)
+
+
 def test_delay_only_delays(sandbox: Sandbox) -> None:
     """A delayed answer is whole."""
     sandbox.faults.add(Fault("image", "delay", seconds=0.01))
