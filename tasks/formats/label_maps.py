@@ -1,4 +1,7 @@
-"""An image's masks and polygons as one array of numbers; where they overlap, a pixel is of what lies on top."""
+"""An image's masks and polygons as one array of numbers, and what the numbers mean.
+
+Where masks and polygons overlap, a pixel is of what lies on top.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,24 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tasks.errors import ConfigurationError
+from tasks.formats.colours import colours
+from tasks.formats.documents import encode
 from tasks.formats.segments import overlay_of, segments_of
+from tasks.masks.png_writer import encode_png
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from tasks.masks.rasters import Overlay
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
 
 BYTE_VOID: Final = 255
 WORD_VOID: Final = 65535
+OVERLAP: Final = "by z_order, or by the order of objects where there is none; the last lies on top"
+PALETTE: Final[NDArray[np.uint8]] = colours(np.arange(256, dtype=np.uint32))
 
 
 def void_of(registry: ClassRegistry) -> int:
@@ -38,11 +49,37 @@ def semantic_map(sample: Sample, registry: ClassRegistry, void: int) -> NDArray[
     """Paint class ids, 0 where nothing is: 8 bits where ``void_of`` gives 255, else 16."""
     segments = segments_of(sample.record.entry.labels, sample.image)
     ids = [registry.class_of(segment.annotation).id for segment in segments]
-    shown = overlay_of(segments, sample.image)
-    return shown.paint(np.array(ids, np.uint16)) if void == WORD_VOID else shown.paint(np.array(ids, np.uint8))
+    return painted(overlay_of(segments, sample.image), ids, void)
 
 
 def instance_map(sample: Sample) -> NDArray[np.uint16]:
     """Paint the places of objects in ``segments_of``, from 1 up; 0 where nothing is."""
     segments = segments_of(sample.record.entry.labels, sample.image)
     return overlay_of(segments, sample.image).paint(np.arange(1, len(segments) + 1, dtype=np.uint16))
+
+
+def painted(shown: Overlay, values: Sequence[int], void: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Paint each mask in its value: 8 bits where void is 255, else 16."""
+    return shown.paint(np.array(values, np.uint16)) if void == WORD_VOID else shown.paint(np.array(values, np.uint8))
+
+
+def map_png(raster: NDArray[np.uint8] | NDArray[np.uint16], *, palette: bool = True) -> bytes:
+    """Write a map as PNG: 8 bits with the palette, or without it as grey, as 16 bits always are."""
+    return encode_png(raster, PALETTE if palette and raster.dtype == np.uint8 else None)
+
+
+def class_list(registry: ClassRegistry, void: int) -> bytes:
+    """Write the classes in use with their colours, and what else the values of a map mean, as JSON."""
+    names = registry.unique_names()
+    used = [each for each in registry.classes if not each.removed]
+    of_used = colours(np.array([each.id for each in used], np.uint32)).tolist()
+    document = {
+        "background": 0,
+        "void": void,
+        "overlap": OVERLAP,
+        "classes": [
+            {"id": each.id, "name": names[each.id], "color": colour, "feature_schema_id": each.feature_schema_id}
+            for each, colour in zip(used, of_used, strict=True)
+        ],
+    }
+    return encode(document) + b"\n"

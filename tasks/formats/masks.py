@@ -8,30 +8,23 @@ overlap, a pixel is of what lies on top: ``tasks.formats.segments`` says which t
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from msgspec import Struct
 
-from tasks.formats.colours import colours
-from tasks.formats.documents import array, encode
+from tasks.formats.documents import array
 from tasks.formats.extras import row_keys
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
-from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, instance_map, semantic_map, void_of
+from tasks.formats.label_maps import WORD_VOID, class_list, instance_map, map_png, semantic_map, void_of
 from tasks.formats.names import png_name
 from tasks.formats.segments import overlay_of, segments_of
-from tasks.masks.png_writer import encode_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from tasks.formats.extras import JsonObject
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
-
-OVERLAP: Final = "by z_order, or by the order of objects where there is none; the last lies on top"
 
 
 class Masks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +51,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
         """
         void = WORD_VOID if self.kind == "instance" else void_of(dataset.registry)
         if split == dataset.splits[0]:
-            yield Artifact("classes.json", iter([_classes(dataset.registry, void)]))
+            yield Artifact("classes.json", iter([class_list(dataset.registry, void)]))
         yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
         for sample in dataset.samples(split):
             png = self._map(sample, dataset.registry, void)
@@ -66,9 +59,8 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _map(self, sample: Sample, registry: ClassRegistry, void: int) -> bytes:
         if self.kind == "instance":
-            return encode_png(instance_map(sample))
-        painted = semantic_map(sample, registry, void)
-        return encode_png(painted, PALETTE if self.palette and void == BYTE_VOID else None)
+            return map_png(instance_map(sample))
+        return map_png(semantic_map(sample, registry, void), palette=self.palette)
 
     def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
         yield b'{"images":'
@@ -95,22 +87,3 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
                     for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
                 ],
             }
-
-
-PALETTE: Final[NDArray[np.uint8]] = colours(np.arange(256, dtype=np.uint32))
-
-
-def _classes(registry: ClassRegistry, void: int) -> bytes:
-    names = registry.unique_names()
-    used = [each for each in registry.classes if not each.removed]
-    of_used = colours(np.array([each.id for each in used], np.uint32)).tolist()
-    document = {
-        "background": 0,
-        "void": void,
-        "overlap": OVERLAP,
-        "classes": [
-            {"id": each.id, "name": names[each.id], "color": colour, "feature_schema_id": each.feature_schema_id}
-            for each, colour in zip(used, of_used, strict=True)
-        ],
-    }
-    return encode(document) + b"\n"

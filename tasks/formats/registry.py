@@ -13,6 +13,7 @@ from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
 from tasks.formats.labelme import LabelMe
 from tasks.formats.masks import Masks
+from tasks.formats.voc import Voc
 from tasks.formats.webdataset import WebDataset
 from tasks.formats.yolo import Yolo
 
@@ -27,6 +28,7 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
         HuggingFace.name: HuggingFace,
         LabelMe.name: LabelMe,
         Masks.name: Masks,
+        Voc.name: Voc,
         WebDataset.name: WebDataset,
         Yolo.name: Yolo,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.masks.polygons import fill_rings
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 
 
 class Segment(NamedTuple):
-    """An object that is a region: its label and annotation, and its pixels; a polygon has those of ``fill_rings``."""
+    """An object that is a region: its label and annotation, and its pixels; a polygon has those of ``fill_rings``.
 
+    ``place`` counts all objects of the image, from 0 in the order of labels.
+    """
+
+    place: int
     label: Label
     annotation: Annotation
     runs: Runs
@@ -29,14 +34,16 @@ def segments_of(labels: Iterable[Label], image: Image) -> tuple[Segment, ...]:
     Labels lie over each other in their order. Within a label the ``z_order`` decides where the export has one, which
     counts from the lowest object; an object without one has its place in the label instead.
     """
-    found = []
+    found: list[Segment] = []
+    first = 0
     for label in labels:
-        placed = []
+        of_label = []
         for place, annotation in enumerate(label.annotations):
             if (runs := runs_of_region(annotation, image)) is not None:
                 height = place if annotation.z_order is None else annotation.z_order
-                placed.append((height, place, Segment(label, annotation, runs)))
-        found += [segment for _, _, segment in sorted(placed, key=lambda each: each[:2])]
+                of_label.append((height, Segment(first + place, label, annotation, runs)))
+        found += [segment for _, segment in sorted(of_label, key=itemgetter(0))]
+        first += len(label.annotations)
     return tuple(found)
 
 

@@ -1,0 +1,152 @@
+"""Pascal VOC: an XML file an image, label maps of classes and of objects, and lists of images.
+
+Format: the VOC2012 development kit. Boxes are whole pixels, counted from 1, and both ends are inside; a box that is
+drawn between pixels is written as all pixels that it touches. In ``SegmentationObject`` an object has its place among
+the objects of the XML file as number, from 1. 255 is void, which nothing is here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from math import ceil, floor
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+from xml.etree import ElementTree as ET
+
+from msgspec import Struct
+
+from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, painted, semantic_map, void_of
+from tasks.formats.names import png_name, stem
+from tasks.formats.segments import overlay_of, segments_of
+from tasks.formats.shapes import clip_box, tight_box
+from tasks.records.geometry import BoundingBox, Mask, Polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tasks.records.classes import ClassRegistry
+    from tasks.records.geometry import Geometry
+    from tasks.records.model import Image, Sample
+
+Box: TypeAlias = tuple[float, float, float, float]
+
+CHANNELS: Final = 3  # what readers turn every image to
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Voc(Struct, frozen=True, forbid_unknown_fields=True):
+    """Boxes of boxes, polygons and masks; and label maps of polygons and masks. It has no options."""
+
+    name: ClassVar[str] = "voc"
+    holds: ClassVar[Holdings] = replace(NOTHING, bounding_box=True, polygon=True, mask=True)
+    holds_of_predictions: ClassVar[Holdings] = NOTHING
+
+    def image_path(self, split: str, file_name: str) -> str:  # noqa: ARG002 - VOC has one folder for all splits
+        """Put all images in one folder; lists say to which split each belongs."""
+        return f"JPEGImages/{file_name}"
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give the lists of a split, and the files of its images; ``classes.json`` comes with the first split.
+
+        Label maps are there for images with a polygon or a mask; the list in ``ImageSets/Segmentation`` names them.
+        Raises ConfigurationError where a class id does not fit 16 bits.
+        """
+        registry = dataset.registry
+        void = void_of(registry)
+        if split == dataset.splits[0]:
+            yield Artifact("classes.json", iter([class_list(registry, void)]))
+        names = registry.unique_names()
+        yield Artifact(f"ImageSets/Main/{split}.txt", _list(dataset.samples(split)))
+        segmented = (sample for sample in dataset.samples(split) if _is_segmented(sample))
+        yield Artifact(f"ImageSets/Segmentation/{split}.txt", _list(segmented))
+        for sample in dataset.samples(split):
+            xml = _annotation(dataset.name, sample, registry, names)
+            yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
+            if _is_segmented(sample):
+                of_classes, of_objects = _maps(sample, registry, void)
+                yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
+                yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
+
+
+def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
+    for sample in samples:
+        yield f"{stem(sample.image)}\n".encode()
+
+
+def _is_segmented(sample: Sample) -> bool:
+    return any(
+        isinstance(annotation.geometry, Polygon | Mask)
+        for label in sample.record.entry.labels
+        for annotation in label.annotations
+    )
+
+
+def _maps(sample: Sample, registry: ClassRegistry, void: int) -> tuple[bytes, bytes]:
+    """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
+    segments = segments_of(sample.record.entry.labels, sample.image)
+    shown = overlay_of(segments, sample.image)
+    number_of = _numbers(sample)
+    numbers = [number_of[segment.place] for segment in segments]
+    of_objects = painted(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID)
+    return map_png(semantic_map(sample, registry, void)), map_png(of_objects)
+
+
+def _numbers(sample: Sample) -> Mapping[int, int]:
+    """Number what is written to the XML file from 1, by its place among all objects of the image."""
+    annotations = (annotation for label in sample.record.entry.labels for annotation in label.annotations)
+    written = (place for place, annotation in enumerate(annotations) if _box_of(annotation.geometry) is not None)
+    return {place: number for number, place in enumerate(written, start=1)}
+
+
+def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
+    image = sample.image
+    root = ET.Element("annotation")
+    _add(root, "folder", "VOC")
+    _add(root, "filename", image.file_name)
+    _add(_add(root, "source"), "database", database)
+    size = _add(root, "size")
+    for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):
+        _add(size, name, value)
+    _add(root, "segmented", int(_is_segmented(sample)))
+    for label in sample.record.entry.labels:
+        for annotation in label.annotations:
+            if (box := _box_of(annotation.geometry)) is not None:
+                found = _add(root, "object")
+                _add(found, "name", names[registry.class_of(annotation).id])
+                _add(found, "pose", "Unspecified")
+                _add(found, "truncated", 0)
+                _add(found, "difficult", 0)
+                corners = _add(found, "bndbox")
+                for name, value in zip(("xmin", "ymin", "xmax", "ymax"), _corners(box, image), strict=True):
+                    _add(corners, name, value)
+    ET.indent(root, "\t")
+    xml: bytes = ET.tostring(root, encoding="utf-8")
+    return xml + b"\n"
+
+
+def _add(parent: ET.Element, tag: str, text: str | int | None = None) -> ET.Element:
+    """Add an element; characters that XML has not are replaced by U+FFFD."""
+    element = ET.SubElement(parent, tag)
+    if text is not None:
+        element.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return element
+
+
+def _box_of(geometry: Geometry) -> Box | None:
+    match geometry:
+        case BoundingBox(left, top, width, height):
+            return left, top, width, height
+        case Polygon(vertices):
+            return tight_box(vertices)
+        case Mask(_, runs):
+            return runs.bounding_box
+        case _:
+            return None
+
+
+def _corners(box: Box, image: Image) -> tuple[int, int, int, int]:
+    """Return the first and the last pixel, counted from 1, that a box touches within the image."""
+    left, top, width, height = clip_box(box, image.width, image.height)
+    first_x, first_y = min(floor(left) + 1, image.width), min(floor(top) + 1, image.height)
+    return first_x, first_y, max(ceil(left + width), first_x), max(ceil(top + height), first_y)
