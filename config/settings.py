@@ -7,16 +7,18 @@ parameter of a flow or a task, because Prefect keeps parameters.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tasks.errors import ConfigurationError
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
+GS_ENDPOINT = "https://storage.googleapis.com"
 
 
 class LabelboxSettings(BaseSettings):
@@ -57,6 +59,17 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=200_000_000, ge=1, description="A larger image is a named problem")
     max_image_pixels: int = Field(default=200_000_000, ge=1, description="An image of more pixels is a named problem")
     max_mask_bytes: int = Field(default=100_000_000, ge=1, description="A larger mask PNG is a named problem")
+    source_buckets: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(),
+        description="Buckets that images may be read from by such URLs, comma-separated: s3://BUCKET, gs://BUCKET",
+    )
+    s3_source_endpoint: str = Field(default="", description="Another S3 than boto3's environment names")
+    s3_source_region: str = ""
+    s3_source_access_key_id: str = ""
+    s3_source_secret_access_key: SecretStr = SecretStr("")
+    gs_source_endpoint: str = GS_ENDPOINT
+    gs_source_access_key_id: str = Field(default="", description="An HMAC key of Google Cloud Storage")
+    gs_source_secret_access_key: SecretStr = SecretStr("")
     temporary_directory: Path | None = Field(default=None, description="Scratch space; the system's when unset")
 
     @field_validator("allow_hosts", mode="before")
@@ -66,6 +79,37 @@ class Settings(BaseSettings):
             return frozenset(host.strip().lower() for host in value.split(",") if host.strip())
         return value
 
+    @field_validator("source_buckets", mode="before")
+    @classmethod
+    def _split_buckets(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        buckets = frozenset(bucket.strip().rstrip("/") for bucket in value.split(",") if bucket.strip())
+        for bucket in sorted(buckets):
+            if not re.fullmatch(r"(s3|gs)://[^/\s]+", bucket):
+                raise ValueError(f"expected s3://BUCKET or gs://BUCKET, found {bucket!r}")
+        return buckets
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        pairs = {
+            "S3": (self.s3_source_access_key_id, self.s3_source_secret_access_key),
+            "GS": (self.gs_source_access_key_id, self.gs_source_secret_access_key),
+        }
+        for name, (identifier, secret) in pairs.items():
+            if bool(identifier) != bool(secret.get_secret_value()):
+                raise ValueError(
+                    f"expected both LABELSNAP_{name}_SOURCE_ACCESS_KEY_ID and …_SECRET_ACCESS_KEY, found one"
+                )
+        if self.buckets_of("gs") and not self.gs_source_access_key_id:
+            raise ValueError("expected an HMAC key in LABELSNAP_GS_SOURCE_ACCESS_KEY_ID for gs:// buckets, found none")
+        return self
+
+    def buckets_of(self, scheme: str) -> frozenset[str]:
+        """The names of the buckets that may be read by URLs of a scheme."""
+        parts = (bucket.partition("://") for bucket in self.source_buckets)
+        return frozenset(name for found, _, name in parts if found == scheme)
+
 
 def load_settings() -> Settings:
     """The settings of this process. Raises ``ConfigurationError`` naming the variable that cannot be used."""
@@ -73,9 +117,10 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        name = "LABELSNAP_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        subject = f"The environment variable LABELSNAP_{name}" if name else "The environment"
         raise ConfigurationError(
-            f"The environment variable {name} cannot be used: {first['msg']}.",
+            f"{subject} cannot be used: {first['msg']}.",
             remedy="Correct or unset it; the README lists every variable.",
             code="bad_setting",
         ) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import logging
 import os
 import socket
 import ssl
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
     from tasks.labelbox.addresses import Origin, Target
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug log has whole URLs, signatures included
 
 CONNECT_SECONDS: Final = 10.0
 HOSTS: Final = 32

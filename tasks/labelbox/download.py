@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
+from tasks.labelbox.object_sources import ObjectSources
 from tasks.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
@@ -88,15 +89,16 @@ class Downloader:
         timeout: float = 60.0,
         seconds: float = 600.0,
         backoff: Backoff | None = None,
+        sources: ObjectSources | None = None,
     ) -> None:
         self._api_key = api_key
         self._labelbox = read_url(rest_endpoint).origin
         self._pace = pace
         self._seconds = seconds
         self._backoff = backoff or Backoff()
-        self._connections = Connections(
-            allowed=allow_hosts, trusted=frozenset({self._labelbox}), size=connections, stall=timeout
-        )
+        self._sources = sources or ObjectSources()
+        trusted = self._sources.origins | {self._labelbox}
+        self._connections = Connections(allowed=allow_hosts, trusted=trusted, size=connections, stall=timeout)
         self.counts = Counts()
 
     def __enter__(self) -> Self:
@@ -112,11 +114,14 @@ class Downloader:
 
         Its ``code``, where it has one, is the code of the ``DownloadError`` in the end.
         """
-        return self._bytes(url, limit=limit, check=check, with_key=True)
+        return self._bytes(_read(url), limit=limit, check=check, with_key=True)
 
     def image(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
-        """An image of a data row, without the key, whatever its host; ``check`` as for a mask."""
-        return self._bytes(url, limit=limit, check=check, with_key=False)
+        """An image of a data row, without the key, whatever its host; ``check`` as for a mask.
+
+        ``s3://`` and ``gs://`` URLs are read from the ``sources``.
+        """
+        return self._bytes(self._located(url), limit=limit, check=check, with_key=False)
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
@@ -128,9 +133,15 @@ class Downloader:
             if size != length:
                 raise PassingError("short_body", f"{size} bytes came instead of {length}")
 
-        self._repeat(url, take, limit=length, with_key=False)
+        self._repeat(_read(url), take, limit=length, with_key=False)
 
-    def _bytes(self, url: str, *, limit: int, check: Callable[[bytes], None], with_key: bool) -> bytes:
+    def _located(self, url: str) -> Target:
+        try:
+            return _read(self._sources.locate(url))
+        except ForbiddenAddressError as refusal:
+            raise DownloadError("forbidden_address", str(refusal)) from None
+
+    def _bytes(self, target: Target, *, limit: int, check: Callable[[bytes], None], with_key: bool) -> bytes:
         def take(blocks: Iterator[bytes]) -> bytes:
             body = b"".join(blocks)
             try:
@@ -139,11 +150,12 @@ class Downloader:
                 raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
             return body
 
-        return self._repeat(url, take, limit=limit, with_key=with_key)
+        return self._repeat(target, take, limit=limit, with_key=with_key)
 
-    def _repeat(self, url: str, take: Callable[[Iterator[bytes]], Result], *, limit: int, with_key: bool) -> Result:
+    def _repeat(
+        self, target: Target, take: Callable[[Iterator[bytes]], Result], *, limit: int, with_key: bool
+    ) -> Result:
         """What ``take`` makes of the body; it is called once an attempt and raises ``PassingError`` for another one."""
-        target = _read(url)
         deadline = Deadline(self._seconds)
         attempts = 1 if self._pace.is_failing(target.origin) else self._backoff.attempts
         wrong_bodies = self._backoff.wrong_bodies

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tasks.labelbox.client import Account
 from tasks.labelbox.download import Downloader
+from tasks.labelbox.object_sources import ObjectSource, ObjectSources
 from tasks.labelbox.pace import shared_pace
 
 if TYPE_CHECKING:
@@ -39,6 +40,29 @@ def downloader(settings: Settings) -> Downloader:
         pace=shared_pace(settings.requests_per_minute),
         timeout=settings.download_timeout,
         seconds=settings.download_seconds,
+        sources=object_sources(settings),
+    )
+
+
+def object_sources(settings: Settings) -> ObjectSources:
+    """The buckets that images may be read from by ``s3://`` and ``gs://``."""
+    return ObjectSources(
+        ObjectSource(
+            scheme="s3",
+            buckets=settings.buckets_of("s3"),
+            endpoint=settings.s3_source_endpoint,
+            region=settings.s3_source_region,
+            access_key_id=settings.s3_source_access_key_id,
+            secret_access_key=settings.s3_source_secret_access_key.get_secret_value(),
+        ),
+        ObjectSource(
+            scheme="gs",
+            buckets=settings.buckets_of("gs"),
+            endpoint=settings.gs_source_endpoint,
+            region="auto",
+            access_key_id=settings.gs_source_access_key_id,
+            secret_access_key=settings.gs_source_secret_access_key.get_secret_value(),
+        ),
     )
 
 

@@ -35,3 +35,28 @@ def test_a_variable_that_cannot_be_used_is_named(monkeypatch):
     monkeypatch.setenv("LABELSNAP_WORKERS", "many")
     with pytest.raises(ConfigurationError, match="LABELSNAP_WORKERS"):
         load_settings()
+
+
+def test_source_buckets_are_separated_by_commas(monkeypatch):
+    """Each names its scheme, and a slash at its end does not matter."""
+    monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", "s3://images/, s3://photos")
+    assert load_settings().buckets_of("s3") == {"images", "photos"}
+    assert load_settings().buckets_of("gs") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SOURCE_BUCKETS", "images", "LABELSNAP_SOURCE_BUCKETS.*found 'images'"),
+        ("SOURCE_BUCKETS", "s3://images/folder", "LABELSNAP_SOURCE_BUCKETS.*found 's3://images/folder'"),
+        ("SOURCE_BUCKETS", "gs://images", "LABELSNAP_GS_SOURCE_ACCESS_KEY_ID"),
+        ("S3_SOURCE_ACCESS_KEY_ID", "someone", "both LABELSNAP_S3_SOURCE_ACCESS_KEY_ID"),
+        ("GS_SOURCE_SECRET_ACCESS_KEY", "very-secret", "both LABELSNAP_GS_SOURCE_ACCESS_KEY_ID"),
+    ],
+)
+def test_sources_that_cannot_be_read_are_refused(monkeypatch, name, value, said):
+    """The message says which variable is wrong or missing, and repeats no secret."""
+    monkeypatch.setenv(f"LABELSNAP_{name}", value)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        load_settings()
+    assert "very-secret" not in str(caught.value)
