@@ -1,0 +1,84 @@
+"""Each rule of the protocol taken out of a copy of the code: the test that is named here must fail."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
+COMMIT, GC, DRAFT, TAGS = (f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tags"))
+MUTATIONS = {
+    "the record is not read back": (
+        COMMIT,
+        "standing = store.get(key)",
+        "standing = body",
+        "test_lost_answer_is_settled",
+    ),
+    "the manifest is not read back": (COMMIT, "if store.get(key) != body or ", "if ", "test_manifest_is_read_back"),
+    "publish ids are not looked for": (
+        COMMIT,
+        "if (mine := history.published_by(publish_id)) is not None:",
+        "if (mine := None) is not None:",
+        "test_repeated_run_is_one_version",
+    ),
+    "publications may take for ever": (
+        COMMIT,
+        "timedelta(hours=12)",
+        "timedelta(days=1000)",
+        "test_publication_must_not_take_too_long",
+    ),
+    "epochs are not looked at": (
+        COMMIT,
+        "if newest := newest_epoch(store):",
+        "if newest := 0:",
+        "test_condemned_object_is_used_by_no_publication",
+    ),
+    "keys have no generation": (
+        DRAFT,
+        "self._generation = newest_epoch(self._store)",
+        "self._generation = 0",
+        "test_condemned_object_is_used_by_no_publication",
+    ),
+    "no fence": (GC, "        _fence(store, sleep)", "        pass", "test_stalled_publication_loses_to_the_fence"),
+    "no second mark": (
+        GC,
+        "spared = _in_use(store, read_history(store), epoch.condemned)",
+        "spared: set[Condemned] = set()",
+        "test_spared_object_is_not_deleted",
+    ),
+    "commit records are garbage": (
+        GC,
+        "(DATA, MANIFESTS, WORK, PROBES)",
+        '(DATA, MANIFESTS, WORK, PROBES, "commits/")',
+        "test_collection_lists_first_and_deletes_later",
+    ),
+    "a tag's version is not looked at again": (
+        TAGS,
+        "    kept_version(store, read_history(store), version)  #",
+        "    #",
+        "test_tag_that_comes_too_late_is_refused",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_rule_is_watched_by_a_test(name, tmp_path):
+    """The code without the rule fails the test that is named for it."""
+    path, line, other, test = MUTATIONS[name]
+    for copied in COPIED:
+        source = ROOT / copied
+        shutil.copytree(source, tmp_path / copied) if source.is_dir() else shutil.copy(source, tmp_path)
+    mutated = tmp_path / path
+    content = mutated.read_text(encoding="utf-8")
+    assert content.count(line) == 1
+    mutated.write_text(content.replace(line, other), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/snapshots", "-k", test]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert done.returncode == 1, done.stdout
+    assert f"::{test}" in done.stdout
