@@ -170,6 +170,7 @@ class Dataset(_Part):
     problems: Problems = Problems()
     classes: dict[str, str | None] = {}
     single_writer: bool = False
+    overlap: Literal["queue", "refuse"] = "queue"
 
     @field_validator("store")
     @classmethod
@@ -215,5 +216,5 @@ class Dataset(_Part):
         )
 
     def content(self) -> dict[str, Any]:
-        """What decides the snapshot's content: everything but where it lies and how it is written there."""
-        return self.model_dump(mode="json", exclude={"store", "single_writer"})
+        """What decides the snapshot's content: everything but where it lies, and when and how it is written there."""
+        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap"})

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
     export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
+    resume_hours: float = Field(
+        default=10, ge=0, description="A broken-off run that did nothing for longer is not gone on with"
+    )
+    lease_seconds: float = Field(default=60, gt=0, description="A run that gives no sign for longer counts as dead")
+    queue_seconds: float = Field(default=21600, ge=0, description="Seconds to wait for another run of the dataset")
     max_image_bytes: int = Field(default=200_000_000, ge=1, description="A larger image is a named problem")
     max_image_pixels: int = Field(default=200_000_000, ge=1, description="An image of more pixels is a named problem")
     max_mask_bytes: int = Field(default=100_000_000, ge=1, description="A larger mask PNG is a named problem")

@@ -13,12 +13,12 @@ from tasks.records.splits import SPLITS
 from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
 from tasks.steps.formats import write_format
-from tasks.steps.prepare import prepare
 from tasks.steps.progress import counted
 from tasks.steps.publish import publish
 from tasks.steps.result import final, summary
 from tasks.steps.settle import settle
 from tasks.steps.stopwatch import Stopwatch
+from tasks.steps.undertaking import undertaken
 from tasks.steps.window import windowed
 
 if TYPE_CHECKING:
@@ -26,16 +26,22 @@ if TYPE_CHECKING:
 
     from tasks.buckets.receipt import BucketInput, BucketReceipt
     from tasks.steps.formats import FormatReceipt
+    from tasks.steps.prepare import Preparation
 
 
 @flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False)
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds now as the dataset's next version; give back the result (see the README)."""
-    run = str(runtime.flow_run.id)
+    with undertaken(dataset, str(runtime.flow_run.id)) as preparation:
+        return carried_out(dataset, preparation)
+
+
+def carried_out(dataset: Dataset, preparation: Preparation) -> dict[str, Any]:
+    """The refresh itself, on a dataset that is this run's own."""
+    run, base = preparation.run, preparation.base
     side_by_side = load_settings().workers
     watch = Stopwatch()
 
-    preparation = prepare(dataset)
     exports = start_exports(dataset, run)
     wait_for_exports(exports)
     results = tuple(fetch_stream(dataset, run, i, task_id, "RESULT") for i, task_id in enumerate(exports.ids))
@@ -44,25 +50,25 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
     watch.lap("export")
 
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
-        return build_bucket.submit(dataset, run, bucket, preparation.base)
+        return build_bucket.submit(dataset, run, bucket, base)
 
     built = windowed(build, buckets.inputs, side_by_side)
     receipts = tuple(counted("rows", built, buckets.lines, rows_of))
-    settlement = settle(dataset, preparation.base, buckets.lines, receipts)
+    settlement = settle(dataset, base, buckets.lines, receipts)
     watch.lap("fetch")
 
     def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
         name, split = part
-        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry, preparation.base)
+        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry, base)
 
     parts = tuple(product(dataset.formats, SPLITS))
     formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
     watch.lap("convert")
 
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
-    publication = publish(dataset, run, preparation, settlement, (*results, *errors), formats, result)
+    publication = publish(dataset, preparation, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
-    return final(dataset, result, publication, preparation.base, watch.seconds)
+    return final(dataset, result, publication, preparation, watch.seconds)
 
 
 def rows_of(receipt: BucketReceipt) -> int:

@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     from tasks.labelbox.download import Downloader
 
 
+class ExportTask(Struct, frozen=True):
+    """The id of an export task at Labelbox."""
+
+    id: str
+
+
 class ExportTasks(Struct, frozen=True):
-    """The ids of the export tasks at Labelbox, in the order in which their rows count."""
+    """The ids of a run's export tasks, in the order in which their rows count."""
 
     ids: tuple[str, ...]
 
@@ -54,10 +60,11 @@ class StreamReceipt(Struct, frozen=True):
 
 @task(**RETRIES)
 def start_exports(dataset: Dataset, run: str) -> ExportTasks:
-    """Start the export, or several where a list of ids is longer than Labelbox takes."""
+    """Start the export, or several where a list of ids is longer than Labelbox takes.
+
+    Each is noted as soon as it is started, and a run that is gone on with has the same ones.
+    """
     ledger = Ledger(open_store(dataset.url), run)
-    if started := ledger.recall("export", ExportTasks):
-        return started
     client = connect(account(load_settings()))
     kind = dataset.source.kind
     request = ExportRequest(
@@ -66,8 +73,13 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
         params=dataset.params.of_source(kind),
         filters=dataset.filters.for_labelbox(),
     )
-    ids = [start(client, part, name=f"labelsnap {dataset.dataset}") for part in split_lists(request)]
-    return ledger.note("export", ExportTasks(ids=tuple(ids)))
+    ids = []
+    for number, part in enumerate(split_lists(request)):
+        started = ledger.recall(f"export-{number:03}", ExportTask) or ledger.note(
+            f"export-{number:03}", ExportTask(id=start(client, part, name=f"labelsnap {dataset.dataset}"))
+        )
+        ids.append(started.id)
+    return ExportTasks(ids=tuple(ids))
 
 
 @task(**RETRIES)

@@ -49,6 +49,6 @@ class Ledger:
         return receipt
 
     def clear(self) -> None:
-        """Remove everything of the run: its snapshot stands, or there was nothing to publish."""
+        """Remove everything of the run: its outcome is known."""
         for found in list(self._store.list(f"{WORK}{self._run}/")):
             self._store.delete(found.key)

@@ -1,4 +1,4 @@
-"""Everything that can be refused before an export starts, refused here."""
+"""Everything that can be refused before an export starts, refused here; and whether there is a run to go on with."""
 
 from __future__ import annotations
 
@@ -13,22 +13,34 @@ from tasks.labelbox.client import check_source, connect
 from tasks.snapshots.read import latest
 from tasks.steps.environment import account
 from tasks.steps.retries import RETRIES
+from tasks.steps.unfinished import Unfinished, note_unfinished, recall_unfinished
 from tasks.storage import open_store, probe
 
 
 class Preparation(Struct, frozen=True):
-    """What a run stands on: the version to build upon (0: none), and the store's clock at its beginning."""
+    """What a run stands on.
 
+    ``run`` names it in the ledger and as publication. It stays the same when a run that was broken off is ``resumed``,
+    and so do the version to build upon (``base``, 0: none) and the store's clock at its beginning.
+    """
+
+    run: str
     base: int
     started_at: datetime
+    resumed: bool = False
 
 
 @task(**RETRIES)
-def prepare(dataset: Dataset) -> Preparation:
+def prepare(dataset: Dataset, flow_run: str) -> Preparation:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
-    check_source(connect(account(load_settings())), source.kind, source.id)
+    settings = load_settings()
+    check_source(connect(account(settings)), source.kind, source.id)
     store = open_store(dataset.url)
-    started_at = probe(store, single_writer=dataset.single_writer)
+    now = probe(store, single_writer=dataset.single_writer)
+    if found := recall_unfinished(store, dataset, now=now, hours=settings.resume_hours):
+        return Preparation(run=found.run, base=found.base, started_at=found.started_at, resumed=True)
     standing = latest(store)
-    return Preparation(base=standing.version if standing else 0, started_at=started_at)
+    begun = Unfinished(run=flow_run, base=standing.version if standing else 0, started_at=now)
+    note_unfinished(store, dataset, begun)
+    return Preparation(run=begun.run, base=begun.base, started_at=now)

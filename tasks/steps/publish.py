@@ -16,7 +16,6 @@ from tasks.snapshots.manifest import Manifest, same_content
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.export import StreamReceipt
 from tasks.steps.formats import FormatReceipt
-from tasks.steps.ledger import Ledger
 from tasks.steps.prepare import Preparation
 from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
@@ -36,14 +35,13 @@ class Publication(Struct, frozen=True):
 @task(**RETRIES)
 def publish(
     dataset: Dataset,
-    run: str,
     preparation: Preparation,
     settlement: Settlement,
     streams: tuple[StreamReceipt, ...],
     formats: tuple[FormatReceipt, ...],
     result: dict[str, Any],
 ) -> Publication:
-    """Commit the snapshot, or find that the newest version holds the same; then forget the run's scratch."""
+    """Commit the snapshot, or find that the newest version holds the same."""
     judge(dataset, preparation.base, result)
     store = open_store(dataset.url)
     written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
@@ -55,9 +53,7 @@ def publish(
         files=[*settlement.tables, settlement.problems, *written],
         packs=[*settlement.packs, *chain.from_iterable(part.packs for part in formats)],
     )
-    publication = publish_on_head(store, dataset, run, preparation, manifest)
-    Ledger(store, run).clear()
-    return publication
+    return publish_on_head(store, dataset, preparation, manifest)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
@@ -80,9 +76,7 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
         )
 
 
-def publish_on_head(
-    store: ObjectStore, dataset: Dataset, run: str, preparation: Preparation, manifest: Manifest
-) -> Publication:
+def publish_on_head(store: ObjectStore, dataset: Dataset, preparation: Preparation, manifest: Manifest) -> Publication:
     """Commit on the base, or on what was published meanwhile where that left every class its id."""
     parent = preparation.base
     for _ in range(MAX_RACES):
@@ -95,7 +89,7 @@ def publish_on_head(
         outcome = commit(
             store,
             manifest,
-            publish_id=run,
+            publish_id=preparation.run,
             parent=parent,
             started_at=preparation.started_at,
             single_writer=dataset.single_writer,

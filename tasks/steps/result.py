@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
+    from tasks.steps.prepare import Preparation
     from tasks.steps.publish import Publication
     from tasks.steps.settle import Settlement
 
@@ -86,12 +87,17 @@ def objects_of(
 
 
 def final(
-    dataset: Dataset, result: Mapping[str, Any], publication: Publication, base: int, seconds: Mapping[str, float]
+    dataset: Dataset,
+    result: Mapping[str, Any],
+    publication: Publication,
+    preparation: Preparation,
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The whole result: the summary, which version holds it, and how long each part took."""
+    """The whole result: the summary, which version holds it, and how long each part took this time."""
     reason = None if publication.published else "unchanged"
-    place = standing(dataset, publication.version, base=base, reason=reason)
-    return {"dataset": result["dataset"], **place, **result, "seconds": dict(seconds)}
+    place = standing(dataset, publication.version, base=preparation.base, reason=reason)
+    resumed = {"resumed": True} if preparation.resumed else {}
+    return {"dataset": result["dataset"], **place, **resumed, **result, "seconds": dict(seconds)}
 
 
 def standing(dataset: Dataset, version: int, *, base: int, reason: str | None) -> dict[str, Any]:

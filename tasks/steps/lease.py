@@ -1,0 +1,132 @@
+"""One refresh of a dataset at a time: a lease in the store, which whoever dies lets go of by doing nothing.
+
+Leases are objects ``work/lease/<number>.json``; the highest number is the one that counts. Its holder writes it again
+while it works, so its age by the store's own clock says whether the holder lives, and the next one is made by a
+conditional create, which one of many wins. A lease saves work and protects nothing: what keeps two publications
+apart is the commit itself, also where a holder was stopped for so long that another took over.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tasks.errors import StorageError, StorageRefusedError
+from tasks.snapshots.layout import WORK
+from tasks.storage import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tasks.storage import ObjectInfo, ObjectStore
+
+Overlap = Literal["queue", "refuse"]
+
+LEASES: Final = f"{WORK}lease/"
+BEATS: Final = 4
+"""How often a lease is written again within the time after which it lapses."""
+
+log = logging.getLogger(__name__)
+
+
+class Holder(Struct, frozen=True):
+    """Who holds a lease, for people to read."""
+
+    run: str
+    host: str
+
+
+@contextmanager
+def held(
+    store: ObjectStore,
+    run: str,
+    *,
+    overlap: Overlap,
+    seconds: float,
+    patience: float,
+    single_writer: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold the dataset's lease while the block runs; a lease that is not renewed for ``seconds`` has lapsed.
+
+    While another holds it, ``queue`` waits up to ``patience`` seconds and ``refuse`` does not. Raises
+    ``StorageRefusedError`` (``refresh_running``) when it is still held then.
+    """
+    body = msgspec.json.encode(Holder(run, socket.gethostname()))
+    deadline = time.monotonic() + (patience if overlap == "queue" else 0)
+    while (key := take(store, body, seconds=seconds, single_writer=single_writer)) is None:
+        if time.monotonic() >= deadline:
+            raise _running(store)
+        sleep(seconds / BEATS)
+    done = Event()
+    keeper = Thread(target=_renew, args=(store, key, body, seconds / BEATS, done), name="lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+        _let_go(store, key)
+
+
+def take(store: ObjectStore, body: bytes, *, seconds: float, single_writer: bool = False) -> str | None:
+    """The key of a new lease, or None while another one is alive."""
+    now = probe(store, single_writer=single_writer)
+    newest = _newest(store)
+    if newest and (now - newest.modified).total_seconds() < seconds:
+        return None
+    key = f"{LEASES}{_number(newest) + 1:020d}.json"
+    if not store.create(key, body):
+        return None
+    if (standing := _newest(store)) is None or standing.key != key:
+        store.delete(key)  # this process was stopped between looking and creating, and others have gone on
+        return None
+    for lapsed in [found.key for found in store.list(LEASES) if found.key < key]:
+        store.delete(lapsed)
+    return key
+
+
+def _newest(store: ObjectStore) -> ObjectInfo | None:
+    return max(store.list(LEASES), key=_number, default=None)
+
+
+def _number(found: ObjectInfo | None) -> int:
+    return int(found.key.removeprefix(LEASES).partition(".")[0]) if found else 0
+
+
+def _renew(store: ObjectStore, key: str, body: bytes, interval: float, done: Event) -> None:
+    while not done.wait(interval):
+        try:
+            if store.head(key) is None:
+                log.warning(
+                    "The lease %s of %s was taken over; the commit decides whose version counts.", key, store.url
+                )
+                return
+            store.put(key, body)
+        except StorageError as error:
+            log.warning("The lease %s of %s was not renewed: %s", key, store.url, error.message)
+
+
+def _let_go(store: ObjectStore, key: str) -> None:
+    try:
+        store.delete(key)
+    except StorageError as error:
+        log.warning("The lease %s of %s stays until it lapses: %s", key, store.url, error.message)
+
+
+def _running(store: ObjectStore) -> StorageRefusedError:
+    newest = _newest(store)
+    body = store.get(newest.key) if newest else None
+    holder = msgspec.json.decode(body, type=Holder) if body else Holder("another run", "another machine")
+    return StorageRefusedError(
+        f"A refresh of {store.url} is running already: {holder.run} on {holder.host}.",
+        remedy="Wait for it; `overlap: queue` in the dataset file, with LABELSNAP_QUEUE_SECONDS, says for how long.",
+        code="refresh_running",
+    )
