@@ -119,8 +119,8 @@ def _bounding_boxes(
     starts: NDArray[np.int64], ends: NDArray[np.int64], first: NDArray[np.int64], height: int
 ) -> list[tuple[int, int, int, int]]:
     """Return each instance's tight [x, y, width, height]."""
-    left, top = np.divmod(starts, height)
-    right, bottom = np.divmod(ends - 1, height)
+    left, right = starts // height, (ends - 1) // height  # numpy's divmod takes thrice as long
+    top, bottom = starts - left * height, ends - 1 - right * height
     over_border = left != right
     top[over_border], bottom[over_border] = 0, height - 1
     x, y = left[first], np.minimum.reduceat(top, first)
@@ -136,15 +136,23 @@ def _encode(lengths: NDArray[np.int64], first: NDArray[np.int64]) -> list[bytes]
     plain = (first[:, np.newaxis] + np.arange(3)).ravel()
     plain = plain[plain < np.repeat(np.append(first[1:], lengths.size), 3)]
     differences[plain] = lengths[plain]
-    magnitudes = np.where(differences < 0, ~differences, differences)
-    sizes = np.searchsorted(GROUP_LIMITS, magnitudes, side="right") + 1
-    offsets = np.concatenate([[0], sizes.cumsum()])
-    characters = np.empty(offsets[-1], np.uint8)
-    for group in range(int(sizes.max(initial=0))):
-        which = np.flatnonzero(sizes > group)
-        bits = differences[which] >> (GROUP_BITS * group) & GROUP
-        more = np.where(sizes[which] > group + 1, MORE, 0)
-        characters[offsets[which] + group] = (bits | more) + FIRST_CHARACTER
+    magnitudes = differences ^ (differences >> 63)
+    sizes = np.ones(lengths.size, np.int8)
+    for limit in GROUP_LIMITS:
+        larger = magnitudes >= limit
+        if not larger.any():
+            break
+        sizes += larger
+    begins = sizes.cumsum(dtype=np.int64) - sizes
+    characters = np.empty(sizes.sum(dtype=np.int64), np.uint8)
+    places, rest = begins, differences
+    for group in range(1, MAX_GROUPS + 1):
+        more = sizes > group
+        characters[places] = (rest & GROUP).astype(np.uint8) + (more * np.uint8(MORE) + np.uint8(FIRST_CHARACTER))
+        longer = np.flatnonzero(more)
+        if not longer.size:
+            break
+        places, rest, sizes = places[longer] + 1, rest[longer] >> GROUP_BITS, sizes[longer]
     text = characters.tobytes()
-    borders = [*offsets[first].tolist(), len(text)]
+    borders = [*np.append(begins, len(text))[first].tolist(), len(text)]
     return [text[begin:end] for begin, end in pairwise(borders)]

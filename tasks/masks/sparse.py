@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tasks.masks.scan import Label
 
 Number = TypeVar("Number", bound=np.number)
-MODES: Final = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow's, of pictures of 8 bits a sample
+MODES: Final = {0: "L", 2: "RGBX", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow's, of pictures of 8 bits a sample
 BITS = 8
 VALUES = 2**12  # distinct ones; a composite has one an instance
 KEPT_COLUMNS, KEPT_EVENTS, KEPT_CHARACTERS = 2**13, 2**19, 2**20  # a thread keeps 10 MB; masks seldom need more
