@@ -79,7 +79,7 @@ def _option(option: wire.Option, depth: int) -> Option:
         option.feature_schema_id,
         option.name or missing("name"),
         option.value,
-        classifications(option.classifications, depth + 1),
+        classifications(option.classifications, depth + 1) if option.classifications else (),
     )
 
 
@@ -100,7 +100,7 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
         found.name or missing("name"),
         found.value,
         _geometry(found),
-        classifications(found.classifications),
+        classifications(found.classifications) if found.classifications else (),
         positions.get(feature_id),
         found.confidence,
     )

@@ -271,7 +271,7 @@ Entry: TypeAlias = ProjectEntry | ModelRunEntry
 class Row(Struct, frozen=True, gc=False):
     """One export line, whole. ``fingerprint`` changes when, and only when, the row's content does.
 
-    It is the sha256 (hex) of the line without what changes on every export: the task id in composite mask URLs and the
+    It is a digest (hex) of the line without what changes on every export: the task id in composite mask URLs and the
     signature of a signed ``row_data``.
     """
 
