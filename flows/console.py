@@ -23,6 +23,7 @@ TITLES = {
     "chunks": "download export (bytes)",
     "rows": "masks and images (rows)",
     "files": "write and upload formats",
+    "gate": "read back (objects)",
     "pull": "pull (files)",
     "verify": "verify (objects)",
     "diff": "compare (buckets)",

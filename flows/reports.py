@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tasks.snapshots.diff import Diff
+    from tasks.snapshots.objects import Fault
     from tasks.snapshots.pull import PullReport
-    from tasks.snapshots.verify import Fault, Verification
+    from tasks.snapshots.verify import Verification
 
 _DAMAGES = {
     "missing": "is missing",

@@ -18,6 +18,7 @@ from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import problems_table, to_tables, write_table
+from tasks.snapshots.measures import measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -129,6 +130,7 @@ class BucketBuilder:
             packs=stored.packs,
             tally=self._tally(samples, outcome),
             census=census(samples),
+            measures=measure(samples),
             seen=tuple(sorted({seen for sample in samples for seen in seen_classes(sample.record)})),
         )
 

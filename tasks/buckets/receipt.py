@@ -11,6 +11,7 @@ from tasks.formats.census import Census
 from tasks.records.classes import SeenClass
 from tasks.snapshots.draft import Uploads
 from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.measures import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,13 +49,17 @@ class Tally(Struct, frozen=True):
 
 
 class BucketReceipt(Struct, frozen=True):
-    """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen."""
+    """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen.
+
+    ``measures`` are the records', to be compared with what is read back before publication.
+    """
 
     index: int
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
     tally: Tally
     census: Census
+    measures: tuple[Measure, ...]
     seen: tuple[SeenClass, ...]
 
 

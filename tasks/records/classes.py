@@ -62,7 +62,7 @@ class ClassRegistry(Struct, frozen=True, dict=True):
     classes: tuple[Class, ...] = ()
     merged: tuple[str, ...] = ()
 
-    def class_of(self, annotation: Annotation) -> Class:
+    def class_of(self, annotation: Annotation | SeenClass) -> Class:
         """Return an object's class. Raises ``KeyError`` where the registry was not updated with its record."""
         return self._by_key[_key(annotation.feature_schema_id, annotation.name, self._merged)]
 

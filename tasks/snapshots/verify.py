@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,43 +9,28 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.decoding import UndecodableError, batches, decode_file, image_size
+from tasks.snapshots.decoding import UndecodableError, batches, image_size
 from tasks.snapshots.history import decode_commit
 from tasks.snapshots.images import IMAGES
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import Manifest, decode_manifest, digest
+from tasks.snapshots.objects import Fault, Whole, check_object, wholes_of
 from tasks.snapshots.read import LATEST, find_commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from tasks.snapshots.history import Commit
-    from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 8
 _KINDS: Final = ("annotations", "predictions")
-
-
-class Fault(Struct, frozen=True):
-    """What is wrong with one object. ``path`` is the file of the snapshot that it spoils, where there is one.
-
-    ``damage`` is ``missing``, ``size`` (truncated or grown), ``bytes`` (another sha256), ``content`` (the bytes are
-    those that were written, and still cannot be read), ``counts`` (they add up to something else than the manifest's
-    result) or ``record`` (a commit record whose digest is not its own).
-    """
-
-    key: str
-    path: str | None
-    damage: Literal["missing", "size", "bytes", "content", "counts", "record"]
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +96,6 @@ def _manifest(key: str, commit: Commit, body: bytes | None) -> Manifest | Fault:
         return Fault(key, None, "content", "a manifest", error.message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """A whole object and the files of the snapshot that lie in it."""
-
-    key: str
-    size: int
-    sha256: str
-    files: tuple[File, ...] = ()
-
-
 class _Packed(Struct, frozen=True, array_like=True):
     """An image as the images table has it."""
 
@@ -140,7 +114,7 @@ class _Check:
     store: ObjectStore
     manifest: Manifest
     scratch: Path
-    objects: tuple[_Object, ...] = ()
+    objects: tuple[Whole, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
     counted: bool = True
     _packs: dict[str, int] = field(default_factory=dict)
@@ -148,22 +122,14 @@ class _Check:
 
     def run(self, on_progress: Callable[[Progress], None]) -> Iterator[Fault]:
         """Check every object; the images table first, because it says what lies in the packs."""
-        files: defaultdict[str, list[File]] = defaultdict(list)
-        for file in self.manifest.files:
-            files[file.key].append(file)
         self._packs = {pack.key: number for number, pack in enumerate(self.manifest.packs)}
-        wholes = [
-            _Object(key, inside[0].size, inside[0].sha256, tuple(inside))
-            for key, inside in files.items()
-            if key not in self._packs and inside[0].offset is None
-        ]
-        tables = [whole for whole in wholes if whole.files[0].path.startswith(IMAGES)]
-        others = [whole for whole in wholes if not whole.files[0].path.startswith(IMAGES)]
-        packs = [_Object(pack.key, pack.size, pack.sha256, tuple(files[pack.key])) for pack in self.manifest.packs]
-        self.objects = (*tables, *others, *packs)
+        wholes = wholes_of(self.manifest)
+        tables = [whole for whole in wholes if whole.name.startswith(IMAGES)]
+        others = [whole for whole in wholes if not whole.name.startswith(IMAGES)]
+        self.objects = (*tables, *others)
         done = 0
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="verify") as pool:
-            checked = chain.from_iterable(pool.map(self._checked, group) for group in (tables, others, packs))
+            checked = chain.from_iterable(pool.map(self._checked, group) for group in (tables, others))
             for faults in checked:
                 done += 1
                 on_progress(Progress(done, len(self.objects)))
@@ -180,7 +146,7 @@ class _Check:
                 if stated != found:
                     yield Fault(key, None, "counts", f"{stated} {name}, as in its result", f"{found} in the tables")
 
-    def _checked(self, whole: _Object) -> tuple[Fault, ...]:
+    def _checked(self, whole: Whole) -> tuple[Fault, ...]:
         path = self.scratch / f"object-{digest(whole.key.encode())}"
         try:
             faults = tuple(self._faults(whole, path))
@@ -190,29 +156,16 @@ class _Check:
             self.counted = False
         return faults
 
-    def _faults(self, whole: _Object, path: Path) -> Iterator[Fault]:
-        name = whole.files[0].path if len(whole.files) == 1 else None
-        if not self.store.download(whole.key, path):
-            yield Fault(whole.key, name, "missing", f"{whole.size} bytes", "nothing")
-            return
-        if (size := path.stat().st_size) != whole.size:
-            yield Fault(whole.key, name, "size", f"{whole.size} bytes", f"{size} bytes")
-            return
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if sha256 != whole.sha256:
-            yield Fault(whole.key, name, "bytes", f"sha256 {whole.sha256}", f"sha256 {sha256}")
-            return
-        try:
-            counts = decode_file(path, whole.files[0].path if whole.key not in self._packs else whole.key)
-        except UndecodableError as error:
-            yield Fault(whole.key, name, "content", "a file that can be read", str(error))
+    def _faults(self, whole: Whole, path: Path) -> Iterator[Fault]:
+        outcome = check_object(self.store, whole, path)
+        if isinstance(outcome, Fault):
+            yield outcome
             return
         with self._lock:
-            self.counts.update(counts)
-        if name is not None and name.startswith(IMAGES):
-            yield from self._note_images(name, path)
-        if whole.key in self._packs:
+            self.counts.update(outcome)
+        if whole.name.startswith(IMAGES):
+            yield from self._note_images(whole.name, path)
+        if whole.pack:
             yield from self._members(whole, path)
 
     def _note_images(self, name: str, table: Path) -> Iterator[Fault]:
@@ -235,7 +188,7 @@ class _Check:
     def _noted(self, key: str) -> Path:
         return self.scratch / f"pack-{self._packs[key]}"
 
-    def _members(self, whole: _Object, path: Path) -> Iterator[Fault]:
+    def _members(self, whole: Whole, path: Path) -> Iterator[Fault]:
         """Check every file and image that points into a pack."""
         with path.open("rb") as pack:
 

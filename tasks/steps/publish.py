@@ -10,19 +10,23 @@ from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
+from config.settings import load_settings
 from tasks.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
 from tasks.snapshots.commit import Committed, commit
+from tasks.snapshots.gate import inspect
 from tasks.snapshots.manifest import Manifest, same_content
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.export import StreamReceipt
 from tasks.steps.formats import FormatReceipt
 from tasks.steps.prepare import Preparation
+from tasks.steps.progress import report
 from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import CLASSES_PATH, Settlement
 from tasks.storage import ObjectStore, open_store
 
 MAX_RACES = 10
+FAULTS_SHOWN = 3
 
 
 class Publication(Struct, frozen=True):
@@ -53,6 +57,7 @@ def publish(
         files=[*settlement.tables, settlement.problems, *written],
         packs=[*settlement.packs, *chain.from_iterable(part.packs for part in formats)],
     )
+    read_back(store, dataset, preparation.base, settlement, manifest)
     return publish_on_head(store, dataset, preparation, manifest)
 
 
@@ -73,6 +78,35 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
             remedy="Look at the problems in the result, mend the rows at Labelbox, or raise problems.max_share.",
             code="too_many_problems",
             result=result | standing(dataset, base, base=base, reason="too_many_problems"),
+        )
+
+
+def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settlement, manifest: Manifest) -> None:
+    """Raise ``DatasetRejectedError`` when what was written is not what the records were; see ``tasks.snapshots.gate``.
+
+    A run that found nothing changed publishes nothing, and is not looked at.
+    """
+    earlier = read_snapshot(store, base).manifest if base else None
+    if earlier is not None and same_content(earlier, manifest):
+        return
+    inspection = inspect(
+        store,
+        manifest,
+        earlier,
+        settlement.measures,
+        settlement.registry,
+        scratch=load_settings().temporary_directory,
+        on_progress=lambda done, total: report("gate", done, total),
+    )
+    if inspection.faults:
+        told = [f"{each.path or each.key}: expected {each.expected}, found {each.found}" for each in inspection.faults]
+        more = f" … and {len(told) - FAULTS_SHOWN} more" if len(told) > FAULTS_SHOWN else ""
+        raise DatasetRejectedError(
+            f"What was written to {dataset.url} is not what was to be written. {'; '.join(told[:FAULTS_SHOWN])}{more}.",
+            remedy=f"Nothing was published. Delete {inspection.faults[0].key!r} there and run the refresh again; if it "
+            "happens again, the store or labelsnap is at fault: please report it.",
+            code="read_back_differs",
+            result=manifest.result | standing(dataset, base, base=base, reason="read_back_differs"),
         )
 
 

@@ -18,6 +18,7 @@ from tasks.records.tables import classes_of, classes_table, problems_of, write_t
 from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Manifest, Pack
+from tasks.snapshots.measures import Measure
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
@@ -32,11 +33,12 @@ PROBLEMS_PATH = "raw/problems.ndjson"
 
 
 class Settlement(Struct, frozen=True):
-    """Counts over all buckets, the classes with their ids, and every file and pack that stands so far."""
+    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands."""
 
     lines: int
     tally: Tally
     census: Census
+    measures: dict[int, tuple[Measure, ...]]
     registry: ClassRegistry
     tables: tuple[File, ...]
     problems: File
@@ -61,6 +63,7 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
         lines=lines,
         tally=add_up(receipt.tally for receipt in built),
         census=add(receipt.census for receipt in built),
+        measures={receipt.index: receipt.measures for receipt in built},
         registry=registry,
         tables=(*tables, classes),
         problems=problems,

@@ -1,0 +1,196 @@
+"""The publish gate: what a run wrote is read back from the store, decoded and measured before it becomes a version.
+
+Every object that the base snapshot has not got is read from end to end and hashed. Bucket tables and COCO files are
+measured again, and what they come to by split and class must be what the records came to before they were written.
+Objects that stand in the base snapshot are not read again: they were, when they were written.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from tasks.records.classes import SeenClass
+from tasks.snapshots.bucket_tables import bucket_files
+from tasks.snapshots.decoding import UndecodableError
+from tasks.snapshots.epochs import keys_of
+from tasks.snapshots.measures import Group, Totals
+from tasks.snapshots.objects import Fault, check_object, wholes_of
+from tasks.snapshots.remeasure import MEASURED, measure_coco, measure_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from tasks.records.classes import ClassRegistry
+    from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.measures import Amounts, Measure
+    from tasks.snapshots.objects import Whole
+    from tasks.storage import ObjectStore
+
+_PARALLEL: Final = 8
+_COCO: Final = re.compile(r"formats/coco/annotations/(?P<what>instances|predictions)_(?P<split>[a-z]+)\.json")
+_IN_COCO: Final = frozenset({"bounding_box", "polygon", "point", "mask"})
+_ROUNDING: Final = 1e-6  # of one area or side, computed in another way
+_ROUNDING_OF_SUMS: Final = 1e-11  # relative: the same numbers added in another order
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """How many objects and bytes were read back, how many of the base snapshot's were not, and what is wrong."""
+
+    objects: int
+    bytes: int
+    reused: int
+    faults: tuple[Fault, ...]
+
+
+def inspect(
+    store: ObjectStore,
+    manifest: Manifest,
+    base: Manifest | None,
+    expected: Mapping[int, Iterable[Measure]],
+    registry: ClassRegistry,
+    *,
+    scratch: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Inspection:
+    """Read back what ``manifest`` has and ``base`` has not. ``expected`` are the records' measures by bucket.
+
+    Files come to ``scratch`` (the system's folder by default), a few at a time, and memory stays flat. Raises
+    StorageError when the store does not answer.
+    """
+    standing = keys_of(base) if base else frozenset()
+    wholes = wholes_of(manifest)
+    written = {whole.key: whole for whole in wholes if whole.key not in standing}
+    with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
+        gate = _Gate(store, Path(folder), written, expected, _in_coco(expected, registry))
+        units = gate.units(manifest)
+        faults: list[Fault] = []
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="gate") as pool:
+            for done, found in enumerate(pool.map(gate.check, units), start=1):
+                faults += found
+                on_progress(done, len(units))
+    size = sum(whole.size for whole in written.values())
+    return Inspection(len(written), size, len(wholes) - len(written), tuple(sorted(faults, key=lambda each: each.key)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is checked together: one object, or the tables of one bucket that are measured."""
+
+    wholes: tuple[Whole, ...]
+    bucket: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    store: ObjectStore
+    scratch: Path
+    written: Mapping[str, Whole]
+    expected: Mapping[int, Iterable[Measure]]
+    in_coco: Mapping[Group, Amounts]
+
+    def units(self, manifest: Manifest) -> tuple[_Unit, ...]:
+        """Divide what was written into units; of a bucket with a new table, all tables that are measured are read."""
+        wholes = {file.key: whole for whole in wholes_of(manifest) if not whole.pack for file in whole.files}
+        buckets = []
+        for (_, index), files in bucket_files(manifest.files).items():
+            keys = [files[name].key for name in MEASURED if name in files]
+            if any(key in self.written for key in keys):
+                buckets.append(_Unit(tuple(wholes[key] for key in keys), index))
+        measured = {whole.key for unit in buckets for whole in unit.wholes}
+        alone = (_Unit((whole,)) for key, whole in self.written.items() if key not in measured)
+        return (*buckets, *alone)
+
+    def check(self, unit: _Unit) -> list[Fault]:
+        """Return what is wrong with a unit's objects, or, when they are sound, with what they come to."""
+        paths = {whole: self.scratch / uuid4().hex for whole in unit.wholes}
+        try:
+            outcomes = [check_object(self.store, whole, path) for whole, path in paths.items()]
+            faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+            return faults or list(self._miscounts(unit, paths))
+        finally:
+            for path in paths.values():
+                path.unlink(missing_ok=True)
+
+    def _miscounts(self, unit: _Unit, paths: Mapping[Whole, Path]) -> Iterator[Fault]:
+        """Compare the measures of a bucket's tables, or of a COCO file, with those of the records."""
+        whole = unit.wholes[0]
+        coco = _COCO.fullmatch(whole.name)
+        try:
+            if unit.bucket is not None:
+                tables = {each.name.split("/")[1]: each for each in paths}
+                found = measure_tables({name: paths[each] for name, each in tables.items()})
+                expected = {each.group: each.amounts for each in self.expected.get(unit.bucket, ())}
+                for group, *amounts in _differences(expected, found):
+                    yield _miscount(tables[_table_of(group)], group, *amounts)
+            elif coco:
+                split, predicted = coco["split"], coco["what"] == "predictions"
+                found = measure_coco(paths[whole], split, predicted=predicted)
+                for group, *amounts in _differences(self._expected_in_coco(split, predicted=predicted), found):
+                    yield _miscount(whole, group, *amounts)
+        except (UndecodableError, KeyError, TypeError) as error:
+            yield Fault(whole.key, whole.path, "content", "a file that can be measured", str(error))
+
+    def _expected_in_coco(self, split: str, *, predicted: bool) -> dict[Group, Amounts]:
+        return {
+            group: amounts
+            for group, amounts in self.in_coco.items()
+            if group.split == split and group.predicted is predicted
+        }
+
+
+def _differences(
+    expected: Mapping[Group, Amounts], found: Iterable[Measure]
+) -> Iterator[tuple[Group, Amounts | None, Amounts | None]]:
+    measured = {each.group: each.amounts for each in found}
+    for group in sorted(expected.keys() | measured.keys()):
+        one, other = expected.get(group), measured.get(group)
+        if one is None or other is None or one[0] != other[0] or not _close(one, other):
+            yield group, one, other
+
+
+def _close(one: Amounts, other: Amounts) -> bool:
+    """Whether sums of areas and boxes differ by no more than the rounding of their parts and of the addition."""
+    count, *_ = one
+    pairs = zip(one, other, strict=True)
+    return all(abs(this - that) <= _ROUNDING * count + _ROUNDING_OF_SUMS * abs(this) for this, that in pairs)
+
+
+def _miscount(whole: Whole, group: Group, expected: Amounts | None, found: Amounts | None) -> Fault:
+    return Fault(whole.key, whole.path, "counts", f"{group}: {_amounts(expected)}", _amounts(found))
+
+
+def _amounts(amounts: Amounts | None) -> str:
+    if amounts is None:
+        return "none"
+    count, area, *box = amounts
+    return f"{count} with areas of {area:.10g} and boxes of {', '.join(f'{side:.10g}' for side in box)} in all"
+
+
+def _table_of(group: Group) -> str:
+    if group.kind in {"row", "label", "relationship"}:
+        return {"row": "data_rows", "label": "labels", "relationship": "relationships"}[group.kind]
+    if group.kind in {"radio", "checklist", "text"}:
+        return "classifications"
+    return "predictions" if group.predicted else "annotations"
+
+
+def _in_coco(expected: Mapping[int, Iterable[Measure]], registry: ClassRegistry) -> dict[Group, Amounts]:
+    """What the records come to in COCO: by category, whatever the shape, over all buckets."""
+    totals = Totals()
+    for group, (count, *extent) in ((each.group, each.amounts) for each in chain.from_iterable(expected.values())):
+        area, left, top, width, height = extent
+        if group.kind == "row":
+            totals.add(group, (0.0,) * 5, count)
+        elif group.kind in _IN_COCO:
+            category = registry.class_of(SeenClass(group.feature_schema_id or None, group.name)).id
+            shape = Group(group.split, group.predicted, "object", str(category))
+            totals.add(shape, (area, left, top, width, height), count)
+    return dict(totals.sums)

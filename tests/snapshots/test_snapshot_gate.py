@@ -1,0 +1,326 @@
+"""The publish gate: whatever differs between the records and what lies in the store is named before it is a version."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from pyarrow import parquet
+from sample_snapshot import draft_samples
+
+from tasks.buckets.grouping import bucket_of
+from tasks.formats.coco import Coco
+from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
+from tasks.records.tables import to_tables, write_table
+from tasks.snapshots import Draft
+from tasks.snapshots.gate import inspect
+from tasks.snapshots.measures import Group, Measure, measure
+from tasks.snapshots.remeasure import measure_coco, measure_tables
+from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_faults import LossyStore
+from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample
+
+SOURCE = every_kind()
+SAMPLES = [*SOURCE.samples("train"), *SOURCE.samples("val")]
+BUCKETS = 2
+
+
+def expected(samples=SAMPLES):
+    """What the records come to, bucket by bucket."""
+    rows = [(bucket_of(each.record.data_row.id.encode(), BUCKETS), each) for each in samples]
+    return {index: measure(each for bucket, each in rows if bucket == index) for index in range(BUCKETS)}
+
+
+def draft(store):
+    """Write the samples."""
+    return draft_samples(store, SAMPLES, classes=SOURCE.registry, count=BUCKETS, model_run=True)
+
+
+def inspected(store, manifest, base=None):
+    """Pass the manifest through the gate."""
+    return inspect(store, manifest, base, expected(), SOURCE.registry)
+
+
+def test_measures_are_those_counted_by_hand():
+    """One group of each kind, as ``every_kind`` draws them: a box of 4 × 3 at (1, 1), a mask of 10 pixels."""
+    found = {each.group: each.amounts for each in measure(SAMPLES)}
+    train = {
+        ("bounding_box", "car"): (1, 12, 1, 1, 4, 3),
+        ("polygon", "road"): (1, 16, 0, 4, 8, 2),
+        ("polyline", "lane"): (1, 0, 0, 4.5, 8, 1),
+        ("point", "light"): (1, 0, 6.5, 2.25, 0, 0),
+        ("mask", "tree"): (1, 10, 1, 1, 6, 3),
+    }
+    for (kind, name), amounts in train.items():
+        assert (
+            found[Group("train", predicted=False, kind=kind, name=name, feature_schema_id=f"schema-{name}")] == amounts
+        )
+    assert found[Group("val", predicted=False, kind="mask", name="tree", feature_schema_id="schema-tree")] == (
+        1,
+        1,
+        2,
+        1,
+        1,
+        1,
+    )
+    assert found[Group("train", predicted=True, kind="bounding_box", name="car", feature_schema_id="schema-car")] == (
+        1,
+        12,
+        1.5,
+        1,
+        4,
+        3,
+    )
+    rows = {group.split: amounts[0] for group, amounts in found.items() if group.kind == "row"}
+    assert rows == {"train": 2, "val": 1}
+
+
+def test_sound_draft_passes(folder_store):
+    """Nothing is found, and every object was read."""
+    manifest = draft(folder_store)
+    outcome = inspected(folder_store, manifest)
+    assert outcome.faults == ()
+    objects = {file.key for file in manifest.files} | {pack.key for pack in manifest.packs}
+    assert (outcome.objects, outcome.reused) == (len(objects), 0)
+
+
+def test_what_the_base_has_is_not_read_again():
+    """Of a draft that shares all but one bucket's rows with its base, that bucket and what is new are read."""
+    store = MemoryStore()
+    base = draft(store)
+    changed = structs.replace(SAMPLES[0], record=structs.replace(SAMPLES[0].record, fingerprint="another"))
+    manifest = draft_samples(store, [changed, *SAMPLES[1:]], classes=SOURCE.registry, count=BUCKETS, model_run=True)
+    watched = LossyStore(store, "", 0, landed=False)
+    outcome = inspect(watched, manifest, base, expected([changed, *SAMPLES[1:]]), SOURCE.registry)
+    assert (outcome.objects, outcome.faults) == (1, ())
+    bucket = bucket_of(changed.record.data_row.id.encode(), BUCKETS)
+    tables = Counter(key.split("/")[2] for _, key in watched.calls)
+    assert tables == dict.fromkeys(
+        ("data_rows", "labels", "annotations", "predictions", "relationships", "classifications"), 1
+    )
+    assert all(f"bucket-{bucket:05}-of" in key for _, key in watched.calls)
+    assert inspected(store, base, base).objects == 0
+
+
+DAMAGES = [
+    (lambda body: body[:-1], "size"),
+    (lambda body: bytes([body[0] ^ 1]) + body[1:], "bytes"),
+    (lambda _: None, "missing"),
+    (lambda body: body, None),
+]
+
+
+@pytest.mark.parametrize("turn", range(len(DAMAGES)))
+def test_damaged_writes_and_no_others_are_named(turn):
+    """Objects are stored cut, flipped, not at all or as sent, in turn each in every way: just those are named."""
+    store = MemoryStore()
+    manifest = draft(store)
+    keys = sorted({file.key for file in manifest.files} | {pack.key for pack in manifest.packs})
+    wrong = {}
+    for place, key in enumerate(keys):
+        change, damage = DAMAGES[(place + turn) % len(DAMAGES)]
+        body = change(store.get(key))
+        store.delete(key) if body is None else store.put(key, body)
+        if damage:
+            wrong[key] = damage
+    assert {fault.key: fault.damage for fault in inspected(store, manifest).faults} == wrong
+
+
+def miswritten(path, change):
+    """What the gate says when one file was written otherwise, and hashed as it was written."""
+    store = MemoryStore()
+    manifest = draft(store)
+    (file,) = (
+        file for file in manifest.files if file.path.startswith(path) and change(store.get(file.key)) is not None
+    )
+    other = Draft(store).add_file(file.path, change(store.get(file.key)))
+    files = tuple(other if each.path == file.path else each for each in manifest.files)
+    return file.path, inspected(store, structs.replace(manifest, files=files)).faults
+
+
+def rows_of(change):
+    """Return what changes a table's rows, None when that changes nothing."""
+
+    def rewritten(body):
+        table = parquet.read_table(io.BytesIO(body))
+        rows = change(table.to_pylist())
+        if rows == table.to_pylist():
+            return None
+        sink = io.BytesIO()
+        parquet.write_table(pa.Table.from_pylist(rows, table.schema), sink)
+        return sink.getvalue()
+
+    return rewritten
+
+
+def where(name, change):
+    """Change the row of one class or question."""
+    return rows_of(lambda rows: [row | change(row) if row["name"] == name else row for row in rows])
+
+
+def without(name):
+    """Leave the rows of one class out."""
+    return rows_of(lambda rows: [row for row in rows if row["name"] != name])
+
+
+def moved(row):
+    """Move a box by a thousandth of a pixel."""
+    return {"bounding_box": row["bounding_box"] | {"left": row["bounding_box"]["left"] + 0.001}}
+
+
+def smaller(row):
+    """Cut a vertex off."""
+    return {"vertices": row["vertices"][:2] + row["vertices"][3:]}
+
+
+TABLES = [
+    ("tables/annotations/", without("car"), "bounding_box 'car' in 'train': 1 with", "none"),
+    ("tables/annotations/", where("car", moved), "boxes of 1, 1, 4, 3", "boxes of 1.001, 1, 4, 3"),
+    ("tables/annotations/", where("road", smaller), "polygon 'road' in 'train': 1 with areas of 16", "areas of 8 "),
+    ("tables/annotations/", where("light", lambda _: {"point": {"x": 6.5, "y": 2.5}}), "6.5, 2.25, 0", "6.5, 2.5, 0"),
+    ("tables/annotations/", where("lane", lambda _: {"kind": "polygon"}), "polyline 'lane' in 'train': 1", "none"),
+    ("tables/predictions/", without("tree"), "predicted mask 'tree' in 'train': 1", "none"),
+    ("tables/classifications/", where("weather", lambda _: {"kind": "radio"}), "checklist 'weather'", "none"),
+    ("tables/relationships/", rows_of(lambda rows: rows * 2), "relationship 'in front of' in 'train': 1", "2 with"),
+    ("tables/labels/", rows_of(lambda rows: rows[:0] if len(rows) == 1 else rows), "label in 'val': 1", "none"),
+    ("tables/data_rows/", rows_of(lambda rows: [row | {"split": "test"} for row in rows] if len(rows) == 1 else rows),
+     "row in 'val': 1", "none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "change", "was", "found"), TABLES)
+def test_table_that_says_something_else_is_named(path, change, was, found):
+    """The file, the class and the split are named, with what was to be there and what is."""
+    file, faults = miswritten(path, change)
+    assert {(fault.path, fault.damage) for fault in faults} <= {(file, "counts")} or "data_rows" in file
+    assert any(was in fault.expected and found in fault.found for fault in faults), faults
+
+
+def test_mask_with_other_pixels_is_named():
+    """Even where its area and box are stated to be what they should be."""
+
+    def other(row):
+        return {"mask": row["mask"] | {"counts": mask_of(np.ones((6, 8), bool)).runs.counts.decode()}}
+
+    _, faults = miswritten(
+        "tables/annotations/", where("tree", lambda row: other(row) if row["mask"]["area"] == 10 else {})
+    )
+    assert [fault.damage for fault in faults] == ["content"]
+
+
+def coco(change):
+    """Return what changes the annotations of a COCO file."""
+
+    def rewritten(body):
+        document = json.loads(body)
+        found = document["annotations"] if isinstance(document, dict) else document
+        found[:] = change(found)
+        lines = b"[\n" + b",\n".join(json.dumps(each, separators=(",", ":")).encode() for each in found) + b"\n]"
+        if isinstance(document, list):
+            return lines
+        head = body[: body.index(b'"annotations":')]
+        return head + b'"annotations":' + lines + b"}\n"
+
+    return rewritten
+
+
+def shifted(found):
+    """Move the first box and its outline one pixel to the right."""
+    first = found[0]
+    ring = [at + (index % 2 == 0) for index, at in enumerate(first["segmentation"][0])]
+    return [first | {"bbox": [first["bbox"][0] + 1, *first["bbox"][1:]], "segmentation": [ring]}, *found[1:]]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "was", "found"),
+    [
+        ("instances_train", lambda found: found[1:], "object '1' in 'train': 1", "none"),
+        ("instances_train", lambda found: [*found, found[1] | {"id": 9}], "object '2' in 'train': 1", "2 with"),
+        ("instances_train", shifted, "boxes of 1, 1, 4, 3", "boxes of 2, 1, 4, 3"),
+        ("instances_train", lambda found: [each | {"category_id": 2} for each in found], "object '2' in", "4 with"),
+        ("instances_val", lambda _: [], "object '5' in 'val': 1", "none"),
+        ("predictions_train", lambda found: found[:1], "predicted object '5' in 'train': 1", "none"),
+    ],
+)  # fmt: skip
+def test_coco_that_says_something_else_is_named(name, change, was, found):
+    """Annotations left out, doubled, moved, or of another category are named with file, class and split."""
+    file, faults = miswritten(f"formats/coco/annotations/{name}.json", coco(change))
+    assert {(fault.path, fault.damage) for fault in faults} == {(file, "counts")}
+    assert any(was in fault.expected and found in fault.found for fault in faults), faults
+
+
+def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named():
+    """The area and box beside an outline must be its own."""
+    _, faults = miswritten(
+        "formats/coco/annotations/instances_train.json", coco(lambda found: [found[0] | {"area": 13}, *found[1:]])
+    )
+    assert ["its outline has" in fault.found for fault in faults] == [True]
+
+
+eighths = st.integers(-80, 800).map(lambda number: number / 8)
+positions = st.tuples(eighths, eighths)
+sides = st.integers(0, 400).map(lambda number: number / 8)
+shapes = st.one_of(
+    st.builds(BoundingBox, eighths, eighths, sides, sides),
+    st.lists(positions, min_size=1, max_size=6).map(lambda found: Polygon((*found, found[0]))),
+    st.lists(positions, min_size=1, max_size=6).map(lambda found: Polyline(tuple(found))),
+    st.builds(Point, eighths, eighths),
+    st.lists(st.booleans(), min_size=48, max_size=48).map(lambda found: mask_of(np.reshape(found, (6, 8)))),
+)
+objects = st.lists(st.tuples(shapes, st.sampled_from(["car", "tree"])), max_size=4)
+
+
+@settings(max_examples=25)
+@given(drawn=st.lists(st.tuples(objects, st.sampled_from(["train", "val"])), max_size=4), polygons=st.booleans())
+def test_files_come_to_what_the_records_do(drawn, polygons):
+    """Whatever is drawn, tables and COCO measure as the records did, each by code of its own."""
+    samples = [
+        sample(label(*(annotation(shape, name=name) for shape, name in found)), name=str(number), split=split)
+        for number, (found, split) in enumerate(drawn)
+    ]
+    classes = registry("car", "tree")
+    coco = Coco(segmentation="polygons" if polygons else "rle", panoptic=False)
+    with TemporaryDirectory() as folder:
+        paths = {name: Path(folder, name) for name in to_tables([])}
+        for name, table in to_tables(samples).items():
+            paths[name].write_bytes(write_table(table))
+        close(measure_tables(paths), measure(samples))
+        for split in ("train", "val"):
+            files = contents(coco.write(dataset(*samples, classes=classes), split))
+            Path(folder, "coco").write_bytes(files[f"annotations/instances_{split}.json"])
+            measured = measure_coco(Path(folder, "coco"), split, predicted=False)
+            held = [each for each in measure(samples) if each.group.split == split]
+            close(measured, in_coco(held, classes))
+
+
+def in_coco(measures, classes):
+    """Add up by class what COCO holds."""
+    ids = {each.name: each.id for each in classes.classes}
+    sums = {}
+    for each in measures:
+        if each.group.kind in {"label", "polyline"}:
+            continue
+        is_row = each.group.kind == "row"
+        group = (
+            each.group
+            if is_row
+            else Group(each.group.split, predicted=False, kind="object", name=str(ids[each.group.name]))
+        )
+        sums[group] = np.add(sums.get(group, np.zeros(6)), each.amounts)
+    return [Measure(group, tuple(sums[group])) for group in sorted(sums)]
+
+
+def close(found, wanted):
+    """The same groups with the same amounts but for rounding."""
+    assert [each.group for each in found] == [each.group for each in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        assert np.allclose(one.amounts, other.amounts, rtol=0, atol=1e-9)
