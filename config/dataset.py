@@ -153,6 +153,15 @@ class Problems(_Part):
     max_share: float = Field(default=0.05, ge=0, le=1)
 
 
+class Card(_Part):
+    """What the dataset card, Croissant and the report say that no count can tell."""
+
+    license: str = Field(
+        default="unknown", pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", description="SPDX or Hub identifier"
+    )
+    description: str = ""
+
+
 class Dataset(_Part):
     """One dataset file: the whole of what a refresh is told."""
 
@@ -168,6 +177,7 @@ class Dataset(_Part):
     split: Split = Split()
     formats: dict[str, dict[str, Any]] = {"coco": {}}
     problems: Problems = Problems()
+    card: Card = Card()
     classes: dict[str, str | None] = {}
     single_writer: bool = False
     overlap: Literal["queue", "refuse"] = "queue"

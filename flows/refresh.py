@@ -11,6 +11,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.records.splits import SPLITS
 from tasks.steps.buckets import build_bucket, group_rows
+from tasks.steps.describe import describe
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
 from tasks.steps.formats import write_format
 from tasks.steps.progress import counted
@@ -63,6 +64,7 @@ def carried_out(dataset: Dataset, preparation: Preparation) -> dict[str, Any]:
 
     parts = tuple(product(dataset.formats, SPLITS))
     formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
+    formats = (*formats, describe(dataset, settlement, formats, preparation.base))
     watch.lap("convert")
 
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)

@@ -31,7 +31,8 @@ def lay_out(
 ) -> PullReport:
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
-    layout = format_of(format_name).image_path if format_name in FORMATS else None
+    options = snapshot.manifest.config.get("formats", {}).get(format_name)
+    layout = format_of(format_name, options).image_path if format_name in FORMATS else None
     expected = int(snapshot.manifest.result["rows"]["published"]) if layout else len(snapshot.manifest.files)
     report = pull(
         open_store(snapshot.dataset_url),

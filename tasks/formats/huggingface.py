@@ -24,9 +24,10 @@ from tasks.formats.extras import image_answers, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.objects import objects_of
 from tasks.formats.sizes import parse_size
+from tasks.formats.tabular import TableFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tasks.formats.interface import Shard
     from tasks.formats.objects import Found
@@ -80,6 +81,11 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
         for shard in dataset.shards(split, parse_size(self.shard_size)):
             path = f"data/{split}-{shard.index:05}-of-{shard.count:05}.parquet"
             yield Artifact(path, _parquet(_with_images(shard, dataset), schema))
+
+    def tables(self, registry: ClassRegistry, *, model_run: bool) -> Mapping[str, TableFiles]:
+        """Give the one table of rows."""
+        schema = arrow_schema(features(registry, model_run=model_run))
+        return {"rows": TableFiles("data/*.parquet" if self.layout == "parquet" else "*/metadata.parquet", schema)}
 
 
 def features(registry: ClassRegistry, *, model_run: bool) -> Features:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -13,6 +13,8 @@ from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
 from tasks.formats.labelme import LabelMe
 from tasks.formats.masks import Masks
+from tasks.formats.parquet import Parquet
+from tasks.formats.raw import Raw
 from tasks.formats.voc import Voc
 from tasks.formats.webdataset import WebDataset
 from tasks.formats.yolo import Yolo
@@ -28,11 +30,17 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
         HuggingFace.name: HuggingFace,
         LabelMe.name: LabelMe,
         Masks.name: Masks,
+        Parquet.name: Parquet,
+        Raw.name: Raw,
         Voc.name: Voc,
         WebDataset.name: WebDataset,
         Yolo.name: Yolo,
     }
 )
+
+
+STANDING: Final = (Parquet.name, Raw.name)
+"""The formats that every snapshot has, named in the dataset file or not, because their files are its own."""
 
 
 def format_of(name: str, options: Mapping[str, Any] | None = None) -> Format:

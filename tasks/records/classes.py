@@ -64,7 +64,11 @@ class ClassRegistry(Struct, frozen=True, dict=True):
 
     def class_of(self, annotation: Annotation | SeenClass) -> Class:
         """Return an object's class. Raises ``KeyError`` where the registry was not updated with its record."""
-        return self._by_key[_key(annotation.feature_schema_id, annotation.name, self._merged)]
+        return self.class_named(annotation.feature_schema_id, annotation.name)
+
+    def class_named(self, feature_schema_id: str | None, name: str) -> Class:
+        """Return the class that objects of this feature schema and name belong to. Raises ``KeyError``."""
+        return self._by_key[_key(feature_schema_id, name, self._merged)]
 
     def unique_names(self) -> dict[int, str]:
         """Return a name of its own for every class id: the later of two equal names gets a suffix (``car_2``).

@@ -30,6 +30,7 @@ RECEIPT: Final = "snapshot.json"
 FORMATS: Final = "formats/"
 TABLES: Final = "tables/"
 RAW: Final = "raw/"
+REPORT: Final = "report.html"
 _PARALLEL: Final = 16
 _PROBLEMS: Final = "raw/problems.ndjson"
 _STREAMS: Final = {"export.ndjson": "raw/result-", "errors.ndjson": "raw/errors-"}
@@ -96,6 +97,7 @@ def _placed(
         for target, prefix in _STREAMS.items():
             yield _concatenated(tree, manifest.below(prefix), target)
         yield from tree.place([_moved(file, RAW) for file in manifest.below(_PROBLEMS)], pool)
+    yield from tree.place(manifest.below(REPORT), pool)
     if layout is not None:
         for table in manifest.below(IMAGES):
             yield from tree.place(_images(tree, table, layout), pool)

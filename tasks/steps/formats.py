@@ -16,6 +16,7 @@ from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, and the packs that small ones lie in."""
+    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones."""
 
     name: str
     files: tuple[File, ...]
@@ -48,7 +49,7 @@ def write_format(
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
     training_format = format_of(name, dataset.formats[name])
-    folder = f"formats/{name}/"
+    folder = folder_of(name)
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files = []
     with scratch(load_settings()) as directory:
@@ -75,6 +76,11 @@ def write_format(
         packs=tuple(small.packs.values()),
         uploads=draft.uploads,
     )
+
+
+def folder_of(name: str) -> str:
+    """The folder of a format's files in a snapshot."""
+    return f"{FORMATS}{name}/"
 
 
 def written(chunks: Iterable[bytes], path: Path) -> Path:

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from deploy.sandbox import row_truth
 from flows.refresh import refresh
 from flows.trees import lay_out
+from tasks.formats.registry import FORMATS
 from tests.formats.yolo_rules import fill, read_labels
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -24,18 +25,38 @@ def quiet(*_):
 
 
 @pytest.mark.slow
-def test_images_travel_inside_the_shards(dataset, tmp_path):
-    """Every published row is in one shard with the image that the COCO tree has as a file, and nothing is lost."""
-    result = refresh(dataset(formats={"coco": {}, "huggingface": {"shard_size": "20kB"}}))
-    lay_out(result["ref"], "coco", tmp_path / "coco", quiet)
-    lay_out(result["ref"], "huggingface", tmp_path / "shards", quiet)
-    files = {path.name: path.read_bytes() for path in (tmp_path / "coco" / "images").rglob("*.*")}
-    shards = sorted((tmp_path / "shards" / "data").glob("*.parquet"))
+def test_every_format_is_published_and_pulled(sandbox, dataset, tmp_path):
+    """Each tree has its files, a card, Croissant and the report; shards hold the images that COCO has as files."""
+    small = {"shard_size": "20kB"}
+    result = refresh(dataset(formats={name: {} for name in FORMATS} | {"huggingface": small, "webdataset": small}))
+    trees = {}
+    for name in FORMATS:
+        trees[name] = tmp_path / name
+        lay_out(result["ref"], name, trees[name], quiet)
+        described = {"README.md", "croissant.json", "report.html", "snapshot.json"}
+        there = {path.relative_to(trees[name]).as_posix() for path in trees[name].rglob("*") if path.is_file()}
+        assert described < there
+        assert json.loads((trees[name] / "snapshot.json").read_bytes())["files"].keys() == there - {"snapshot.json"}
+        held, lost = result["formats"][name]["held"], result["formats"][name]["lost"]
+        counted = {kind: held.get(kind, 0) + lost.get(kind, 0) for kind in result["annotations"]}
+        assert counted == result["annotations"]
+    files = {path.name: path.read_bytes() for path in (trees["coco"] / "images").rglob("*.*")}
+    shards = sorted((trees["huggingface"] / "data").glob("*.parquet"))
     images = [row for shard in shards for row in parquet.read_table(shard)["image"].to_pylist()]
     assert len(shards) > 3
     assert len(images) == result["rows"]["published"]
     assert {image["path"]: image["bytes"] for image in images} == files
-    assert result["formats"]["huggingface"] == {"held": result["annotations"], "lost": {}}
+    assert b"data:image/jpeg;base64," in (trees["coco"] / "report.html").read_bytes()
+
+
+@pytest.mark.slow
+def test_an_unchanged_dataset_uploads_no_description(dataset):
+    """Cards, Croissant and the report have no clock: a second refresh finds every one of their objects."""
+    chosen = dataset()
+    refresh(chosen)
+    again = refresh(chosen)
+    assert again["reason"] == "unchanged"
+    assert again["objects"]["uploaded"] <= 2  # the raw lines, which name the export's task, and the problems
 
 
 def raster(path):

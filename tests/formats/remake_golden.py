@@ -5,20 +5,32 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
-from format_samples import contents, every_kind
+from format_samples import describing, every_kind
 
+from tasks.formats.card import card
+from tasks.formats.croissant import croissant
+from tasks.formats.description import Listed
 from tasks.formats.registry import FORMATS, format_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def files(name: str) -> dict[str, bytes]:
-    """Give the files of a format for the samples with every kind, by path."""
-    source = every_kind()
-    return contents(chain.from_iterable(format_of(name).write(source, split) for split in source.splits))
+    """Give the files of a format for the samples with every kind, by path, and those that describe them."""
+    source, training_format = every_kind(), format_of(name)
+    found, listed = {}, []
+    for artifact in chain.from_iterable(training_format.write(source, split) for split in source.splits):
+        found[artifact.path] = b"".join(artifact.chunks)
+        listed.append(Listed(artifact.path, sha256(found[artifact.path]).hexdigest(), artifact.small))
+    description = describing(source)
+    found["README.md"] = card(description, training_format)
+    listed.append(Listed("README.md", sha256(found["README.md"]).hexdigest(), small=False))
+    found["croissant.json"] = croissant(description, training_format, listed)
+    return found
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from format_samples import annotation, every_kind, label, radio, sample
+from format_samples import annotation, every_kind, label, mask, radio, sample
 
 from tasks.formats.census import census
 from tasks.formats.coco import Coco
 from tasks.formats.losses import FormatReport, Tally, report
+from tasks.formats.raw import Raw
 from tasks.records.geometry import BoundingBox, Polyline
 from tasks.records.model import Relationship
 
@@ -38,6 +39,12 @@ def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
         held={"bounding_box": 1, "mask": 1, "radio": 1},
         lost={"polyline": 1, "radio": 1},
     )
+
+
+def test_raw_lines_have_no_pixels_but_all_answers() -> None:
+    """A line has a mask's URL; what was answered about the mask stands in it all the same."""
+    seen = label(annotation(mask("#"), answers=[radio("colour", "red")]))
+    assert report(Raw(), census([sample(seen)])).labels == Tally(held={"radio": 1}, lost={"mask": 1})
 
 
 def test_project_has_no_predictions() -> None:
