@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from os import SEEK_END
 from typing import TYPE_CHECKING, Final, Literal
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -83,23 +85,27 @@ class Fetcher:
         if self.images == "reference":
             declared = media.height is not None and media.width is not None
             return _referenced(record, (media.height or 0, media.width or 0)) if declared else None
+        path = self.directory / uuid4().hex
         try:
-            url = record.data_row.row_data
-            body = self.downloader.image(url, limit=self.max_image_bytes, check=check_image)
-            picture = upright(body, max_pixels=self.max_image_pixels)
-            check_declared(picture, media)
+            with path.open("w+b") as file:
+                self.downloader.image(record.data_row.row_data, file, limit=self.max_image_bytes, check=check_image)
+                picture = upright(file, max_pixels=self.max_image_pixels)
+                check_declared(picture, media)
+                size = file.seek(0, SEEK_END)
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (DownloadError, ImageError) as error:
+            path.unlink()
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        path.replace(self.directory / digest)
         requests["images"] += 1
-        digest = hashlib.sha256(picture.body).hexdigest()
-        (self.directory / digest).write_bytes(picture.body)
         return Image(
             file_name=file_name(record.data_row, picture.mime_type),
             width=picture.width,
             height=picture.height,
             mime_type=picture.mime_type,
             sha256=digest,
-            size=len(picture.body),
+            size=size,
         )
 
     def _labels(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urljoin
@@ -114,22 +115,33 @@ class Downloader:
 
         Its ``code``, where it has one, is the code of the ``DownloadError`` in the end.
         """
-        return self._bytes(_read(url), limit=limit, check=check, with_key=True)
 
-    def image(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
-        """An image of a data row, without the key, whatever its host; ``check`` as for a mask.
+        def take(blocks: Iterator[bytes]) -> bytes:
+            body = b"".join(blocks)
+            with _wrong_body():
+                check(body)
+            return body
 
-        ``s3://`` and ``gs://`` URLs are read from the ``sources``.
+        return self._repeat(_read(url), take, limit=limit, with_key=True)
+
+    def image(self, url: str, target: IO[bytes], *, limit: int, check: Callable[[IO[bytes]], None]) -> None:
+        """Write an image of a data row to ``target``, asked for without the key, whatever its host.
+
+        ``check`` is as for a mask; ``s3://`` and ``gs://`` URLs are read from the ``sources``.
         """
-        return self._bytes(self._located(url), limit=limit, check=check, with_key=False)
+
+        def take(blocks: Iterator[bytes]) -> None:
+            _write(blocks, target)
+            with _wrong_body():
+                check(target)
+
+        self._repeat(self._located(url), take, limit=limit, with_key=False)
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
 
         def take(blocks: Iterator[bytes]) -> None:
-            target.seek(0)
-            target.truncate()
-            size = sum(target.write(block) for block in blocks)
+            size = _write(blocks, target)
             if size != length:
                 raise PassingError("short_body", f"{size} bytes came instead of {length}")
 
@@ -140,17 +152,6 @@ class Downloader:
             return _read(self._sources.locate(url))
         except ForbiddenAddressError as refusal:
             raise DownloadError("forbidden_address", str(refusal)) from None
-
-    def _bytes(self, target: Target, *, limit: int, check: Callable[[bytes], None], with_key: bool) -> bytes:
-        def take(blocks: Iterator[bytes]) -> bytes:
-            body = b"".join(blocks)
-            try:
-                check(body)
-            except ValueError as error:
-                raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
-            return body
-
-        return self._repeat(target, take, limit=limit, with_key=with_key)
 
     def _repeat(
         self, target: Target, take: Callable[[Iterator[bytes]], Result], *, limit: int, with_key: bool
@@ -247,6 +248,21 @@ def _read(url: str) -> Target:
         return read_url(url)
     except ForbiddenAddressError as refusal:
         raise DownloadError("forbidden_address", str(refusal)) from None
+
+
+def _write(blocks: Iterator[bytes], target: IO[bytes]) -> int:
+    """Replace what a file holds; the number of bytes."""
+    target.seek(0)
+    target.truncate()
+    return sum(target.write(block) for block in blocks)
+
+
+@contextmanager
+def _wrong_body() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
 
 
 def _too_large(target: Target, limit: int) -> DownloadError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,7 +72,11 @@ class Pace:
             return self._failed[origin] >= FAILING_AFTER
 
 
-@lru_cache(maxsize=1)
+_SHARED: Final[dict[int, Pace]] = {}
+_SHARING: Final = threading.Lock()
+
+
 def shared_pace(requests_per_minute: int) -> Pace:
     """The pace that all threads of this process keep together."""
-    return Pace(requests_per_minute)
+    with _SHARING:
+        return _SHARED.setdefault(requests_per_minute, Pace(requests_per_minute))

@@ -49,4 +49,4 @@ def test_with_a_fifth_of_requests_failing_every_mask_arrives_once(dataset, tmp_p
     assert result["requests"]["retries"] > 0
     assert sent < needed / (1 - SHARE) * 1.2
     with capsys.disabled():
-        print(f"\n{sent} requests for {needed} bodies, {SHARE:.0%} of the requests failing")  # noqa: T201 - a figure
+        print(f"\n{sent} requests for {needed} bodies, a fault in {SHARE:.0%} of the requests")  # noqa: T201 - a figure

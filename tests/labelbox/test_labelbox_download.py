@@ -64,6 +64,13 @@ def urls(sandbox):
     return next(found)
 
 
+def image(pool, url, *, limit=LIMIT):
+    """An image's bytes."""
+    target = io.BytesIO()
+    pool.image(url, target, limit=limit, check=no_check)
+    return target.getvalue()
+
+
 def no_check(_body):
     """Take any bytes."""
     return
@@ -71,9 +78,9 @@ def no_check(_body):
 
 def test_a_mask_comes_with_the_key_and_an_image_without(sandbox, pool, urls):
     """Masks are behind the bearer token; an image request carries none, though its host is the same."""
-    mask, image = urls
+    mask, picture = urls
     assert pool.mask(mask, limit=LIMIT, check=no_check).startswith(b"\x89PNG")
-    assert pool.image(image, limit=LIMIT, check=no_check)
+    assert image(pool, picture)
     assert not sandbox.requests.leaks
 
 
@@ -91,7 +98,7 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls
     """`localhost` is another host than 127.0.0.1, and needs a permission of its own, also after a redirect."""
     sandbox.faults.add(Fault("image", "redirect", host="localhost"))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT, check=no_check)
+        image(pool, urls[1])
     assert caught.value.code == "forbidden_address"
     assert not sandbox.requests.foreign
 
@@ -100,7 +107,7 @@ def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(sandbox, pool, urls
 def test_what_is_no_http_url_is_a_named_problem(pool, url):
     """An export may hold anything where a URL belongs."""
     with pytest.raises(DownloadError) as caught:
-        pool.image(url, limit=LIMIT, check=no_check)
+        image(pool, url)
     assert caught.value.code == "forbidden_address"
 
 
@@ -126,7 +133,7 @@ def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
         downloads(sandbox, hosts=(), rest_endpoint="https://api.labelbox.com/api/v1") as pool,
         pytest.raises(DownloadError) as caught,
     ):
-        pool.image(f"http://{address}:{port}/images/x", limit=LIMIT, check=no_check)
+        image(pool, f"http://{address}:{port}/images/x")
     assert caught.value.code == "forbidden_address"
     assert sandbox.requests.count() == 0
 
@@ -144,9 +151,9 @@ def test_loopback_addresses_are_refused_unless_allowed(sandbox, address):
 )
 def test_a_passing_fault_is_asked_for_again(sandbox, pool, urls, fault):
     """One failure of each kind costs one repetition and no bytes."""
-    whole = pool.image(urls[1], limit=LIMIT, check=no_check)
+    whole = image(pool, urls[1])
     sandbox.faults.add(fault)
-    assert pool.image(urls[1], limit=LIMIT, check=no_check) == whole
+    assert image(pool, urls[1]) == whole
     assert pool.counts.retries == 1
 
 
@@ -171,12 +178,12 @@ def test_retry_after_is_obeyed_by_every_thread(sandbox, urls):
     pace = Pace(1_000_000)
     with downloads(sandbox, pace=pace) as one, downloads(sandbox, pace=pace) as other:
         begin = time.monotonic()
-        first = threading.Thread(target=one.image, args=(urls[1],), kwargs={"limit": LIMIT, "check": no_check})
+        first = threading.Thread(target=image, args=(one, urls[1]))
         first.start()
         while not sandbox.requests.statuses["image", 429]:
             time.sleep(0.01)
         time.sleep(0.05)
-        other.image(urls[1], limit=LIMIT, check=no_check)
+        image(other, urls[1])
         assert time.monotonic() - begin >= 0.4
         first.join()
     assert sandbox.requests.statuses["image", 200] == 2
@@ -186,7 +193,7 @@ def test_a_fault_that_stays_ends_after_the_attempts(sandbox, pool, urls):
     """Nothing is repeated without an end, and the reason names host and status but not the URL."""
     sandbox.faults.add(Fault("image", "status", status=502, times=None))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT, check=no_check)
+        image(pool, urls[1])
     assert caught.value.code == "http_502"
     assert urls[1] not in caught.value.reason
     assert sandbox.requests.count("image") == QUICK.attempts
@@ -197,14 +204,14 @@ def test_a_refusal_is_not_repeated(sandbox, pool, urls, status):
     """What will not get better is asked for once."""
     sandbox.faults.add(Fault("image", "status", status=status, times=None))
     with pytest.raises(DownloadError, match=str(status)):
-        pool.image(urls[1], limit=LIMIT, check=no_check)
+        image(pool, urls[1])
     assert sandbox.requests.count("image") == 1
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_whole(pool, urls):
     """A limit in bytes is kept whatever the server sends."""
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=100, check=no_check)
+        image(pool, urls[1], limit=100)
     assert caught.value.code == "too_large"
 
 
@@ -212,18 +219,18 @@ def test_a_redirect_without_end_is_refused(sandbox, pool, urls):
     """Redirects are followed a bounded number of times."""
     sandbox.faults.add(Fault("image", "redirect", host="127.0.0.1", times=None))
     with pytest.raises(DownloadError) as caught:
-        pool.image(urls[1], limit=LIMIT, check=no_check)
+        image(pool, urls[1])
     assert caught.value.code == "too_many_redirects"
 
 
 def test_a_chunk_must_have_its_length(pool, urls):
     """A chunk that is shorter than announced by the stream is an error, never a silent loss."""
-    image = pool.image(urls[1], limit=LIMIT, check=no_check)
+    body = image(pool, urls[1])
     target = io.BytesIO()
-    pool.chunk(urls[1], target, length=len(image))
-    assert target.getvalue() == image
+    pool.chunk(urls[1], target, length=len(body))
+    assert target.getvalue() == body
     with pytest.raises(DownloadError) as caught:
-        pool.chunk(urls[1], io.BytesIO(), length=len(image) + 1)
+        pool.chunk(urls[1], io.BytesIO(), length=len(body) + 1)
     assert caught.value.code == "short_body"
 
 
@@ -237,7 +244,7 @@ def test_a_long_retry_after_is_an_error(sandbox, pool, urls):
     """A server that asks for more than the longest wait is not waited for, and the reason says how long."""
     sandbox.faults.add(Fault("image", "status", status=503, retry_after=3600))
     with pytest.raises(DownloadError, match="3600 s") as caught:
-        pool.image(urls[1], limit=LIMIT, check=no_check)
+        image(pool, urls[1])
     assert caught.value.code == "http_503"
 
 
@@ -247,11 +254,11 @@ def test_an_origin_that_keeps_failing_is_asked_once_a_body(sandbox, pool, urls):
     counts = []
     for _ in range(5):
         with pytest.raises(DownloadError):
-            pool.image(urls[1], limit=LIMIT, check=no_check)
+            image(pool, urls[1])
         counts.append(sandbox.requests.count("image"))
     assert counts == [4, 8, 12, 13, 14]
     sandbox.faults.clear()
-    assert pool.image(urls[1], limit=LIMIT, check=no_check)
+    assert image(pool, urls[1])
 
 
 def test_the_budget_counts_masks_and_not_images(sandbox, urls):
@@ -265,7 +272,7 @@ def test_the_budget_counts_masks_and_not_images(sandbox, urls):
 
     with downloads(sandbox, pace=Pace(2, clock=lambda: now[0], sleep=sleep)) as pool:
         for _ in range(3):
-            pool.image(urls[1], limit=LIMIT, check=no_check)
+            image(pool, urls[1])
         for _ in range(3):
             pool.mask(urls[0], limit=LIMIT, check=no_check)
     assert slept == [60]
@@ -348,7 +355,7 @@ def test_a_host_that_holds_the_line_is_given_up_in_time(sandbox, reply):
     with server(reply) as hostile, downloads(sandbox, timeout=0.2, seconds=0.4) as pool:
         begin = time.monotonic()
         with pytest.raises(DownloadError) as caught:
-            pool.image(hostile.url, limit=LIMIT, check=no_check)
+            image(pool, hostile.url)
         assert caught.value.code in {"timed_out", "http_500"}
         assert time.monotonic() - begin < 5  # not the seconds that the host would go on for
 
@@ -361,7 +368,7 @@ def test_a_host_that_stalls_is_asked_again_after_the_time_out(sandbox):
         replies.pop(0)(file)
 
     with server(reply) as slow, downloads(sandbox, timeout=0.1, seconds=30) as pool:
-        assert pool.image(slow.url, limit=LIMIT, check=no_check) == b"at last"
+        assert image(pool, slow.url) == b"at last"
         assert pool.counts.retries == 2
 
 
@@ -371,7 +378,7 @@ def test_nobody_listening_is_unreachable(sandbox, pool):
         port = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/"):
         with pytest.raises(DownloadError) as caught:
-            pool.image(url, limit=LIMIT, check=no_check)
+            image(pool, url)
         assert caught.value.code == "unreachable"
 
 
@@ -380,16 +387,16 @@ def test_a_compressed_body_counts_by_what_it_becomes(sandbox, pool):
     body = gzip.compress(bytes(LIMIT + 1))
     with server(answer(body, head=b"Content-Encoding: gzip\r\n")) as bomb:
         with pytest.raises(DownloadError) as caught:
-            pool.image(bomb.url, limit=LIMIT, check=no_check)
+            image(pool, bomb.url)
         assert caught.value.code == "too_large"
-        assert pool.image(bomb.url, limit=LIMIT + 1, check=no_check) == bytes(LIMIT + 1)
+        assert image(pool, bomb.url, limit=LIMIT + 1) == bytes(LIMIT + 1)
 
 
 def test_a_body_that_says_it_is_too_large_is_not_read(sandbox, pool):
     """The announced length is enough to refuse."""
     with server(answer(b"", head=b"Content-Length: 99999999999\r\n")) as large:
         with pytest.raises(DownloadError) as caught:
-            pool.image(large.url, limit=LIMIT, check=no_check)
+            image(pool, large.url)
         assert caught.value.code == "too_large"
         assert pool.counts.bytes == 0
 
@@ -400,10 +407,10 @@ def test_a_proxy_of_the_environment_is_used(sandbox, monkeypatch):
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with downloads(sandbox) as pool:
-            assert pool.image("http://images.example/a", limit=LIMIT, check=no_check) == b"from the proxy"
-            assert pool.image(direct.url, limit=LIMIT, check=no_check) == b"direct"
+            assert image(pool, "http://images.example/a") == b"from the proxy"
+            assert image(pool, direct.url) == b"direct"
             with pytest.raises(DownloadError, match="private"):
-                pool.image("http://10.0.0.1/a", limit=LIMIT, check=no_check)
+                image(pool, "http://10.0.0.1/a")
     assert proxy.requests[0].startswith(b"GET http://images.example:80/a HTTP/1.1\r\n")
     assert len(proxy.requests) == 1
 
@@ -413,5 +420,5 @@ def test_no_netrc_of_the_machine_is_used(sandbox, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password secret\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with server(answer(b"")) as host, downloads(sandbox) as pool:
-        pool.image(host.url, limit=LIMIT, check=no_check)
+        image(pool, host.url)
     assert b"uthorization" not in host.requests[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,7 +32,9 @@ def image(sources, url):
         backoff=Backoff(attempts=1),
         sources=sources,
     ) as pool:
-        return pool.image(url, limit=100, check=lambda _: None)
+        target = io.BytesIO()
+        pool.image(url, target, limit=100, check=lambda _: None)
+        return target.getvalue()
 
 
 @pytest.mark.parametrize("place", ["localbucket", pytest.param("ceph", marks=pytest.mark.integration)])
