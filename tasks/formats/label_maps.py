@@ -1,4 +1,4 @@
-"""An image's masks and polygons as one array of numbers, and what the numbers mean.
+"""An image's masks and polygons as one picture of numbers, and what the numbers mean.
 
 Where masks and polygons overlap, a pixel is of what lies on top.
 """
@@ -13,7 +13,7 @@ from tasks.errors import ConfigurationError
 from tasks.formats.colours import colours
 from tasks.formats.documents import encode
 from tasks.formats.segments import overlay_of, segments_of
-from tasks.masks.png_writer import encode_png
+from tasks.masks.png_writer import encode_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,27 +45,24 @@ def void_of(registry: ClassRegistry) -> int:
     return BYTE_VOID if highest < BYTE_VOID else WORD_VOID
 
 
-def semantic_map(sample: Sample, registry: ClassRegistry, void: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Paint class ids, 0 where nothing is: 8 bits where ``void_of`` gives 255, else 16."""
+def semantic_map(sample: Sample, registry: ClassRegistry, void: int, *, palette: bool = True) -> bytes:
+    """Write class ids as PNG, 0 where nothing is; ``void`` is that of ``void_of``."""
     segments = segments_of(sample.record.entry.labels, sample.image)
     ids = [registry.class_of(segment.annotation).id for segment in segments]
-    return painted(overlay_of(segments, sample.image), ids, void)
+    return map_png(overlay_of(segments, sample.image), ids, void, palette=palette)
 
 
-def instance_map(sample: Sample) -> NDArray[np.uint16]:
-    """Paint the places of objects in ``segments_of``, from 1 up; 0 where nothing is."""
+def instance_map(sample: Sample) -> bytes:
+    """Write the places of objects in ``segments_of``, from 1 up, as PNG of 16 bits; 0 where nothing is."""
     segments = segments_of(sample.record.entry.labels, sample.image)
-    return overlay_of(segments, sample.image).paint(np.arange(1, len(segments) + 1, dtype=np.uint16))
+    return map_png(overlay_of(segments, sample.image), range(1, len(segments) + 1), WORD_VOID)
 
 
-def painted(shown: Overlay, values: Sequence[int], void: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Paint each mask in its value: 8 bits where void is 255, else 16."""
-    return shown.paint(np.array(values, np.uint16)) if void == WORD_VOID else shown.paint(np.array(values, np.uint8))
-
-
-def map_png(raster: NDArray[np.uint8] | NDArray[np.uint16], *, palette: bool = True) -> bytes:
-    """Write a map as PNG: 8 bits with the palette, or without it as grey, as 16 bits always are."""
-    return encode_png(raster, PALETTE if palette and raster.dtype == np.uint8 else None)
+def map_png(shown: Overlay, values: Sequence[int], void: int, *, palette: bool = True) -> bytes:
+    """Write each mask in its value as PNG: 16 bits where void has 16; else 8, with the palette or as grey."""
+    if void == WORD_VOID:
+        return encode_overlay(shown, np.array(values, np.uint16))
+    return encode_overlay(shown, np.array(values, np.uint8), PALETTE if palette else None)
 
 
 def class_list(registry: ClassRegistry, void: int) -> bytes:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from tasks.formats.documents import array
 from tasks.formats.extras import row_keys
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
-from tasks.formats.label_maps import WORD_VOID, class_list, instance_map, map_png, semantic_map, void_of
+from tasks.formats.label_maps import WORD_VOID, class_list, instance_map, semantic_map, void_of
 from tasks.formats.names import png_name
 from tasks.formats.segments import overlay_of, segments_of
 
@@ -59,8 +59,8 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _map(self, sample: Sample, registry: ClassRegistry, void: int) -> bytes:
         if self.kind == "instance":
-            return map_png(instance_map(sample))
-        return map_png(semantic_map(sample, registry, void), palette=self.palette)
+            return instance_map(sample)
+        return semantic_map(sample, registry, void, palette=self.palette)
 
     def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
         yield b'{"images":'

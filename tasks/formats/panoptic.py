@@ -17,7 +17,7 @@ from msgspec import Struct
 from tasks.formats.colours import colours
 from tasks.formats.names import png_name
 from tasks.formats.segments import overlay_of, segments_of
-from tasks.masks.png_writer import encode_png
+from tasks.masks.png_writer import encode_overlay
 from tasks.records.classes import ClassRegistry
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Panoptic(Struct, frozen=True, dict=True):
     def annotation(self, image_id: int, sample: Sample) -> JsonObject:
         """Give the segments of which something is seen; area and box are those of what is seen."""
         shown, members = self._segments(sample)
-        segments = zip(segment_ids(len(members)).tolist(), shown.visible(), members, strict=True)
+        segments = zip(segment_ids(len(members)), shown.visible(), members, strict=True)
         return {
             "image_id": image_id,
             "file_name": png_name(sample.image),
@@ -86,8 +86,7 @@ class Panoptic(Struct, frozen=True, dict=True):
     def png(self, sample: Sample) -> bytes:
         """Give the picture of an image's segments."""
         shown, members = self._segments(sample)
-        ids = shown.paint(segment_ids(len(members))).astype("<u4", order="C", copy=False)
-        return encode_png(ids.view(np.uint8).reshape(*ids.shape, 4)[..., :3])
+        return encode_overlay(shown, segment_colours(len(members)))
 
     def _segments(self, sample: Sample) -> tuple[Overlay, Sequence[Sequence[Segment]]]:
         """Make a segment of each region, and one of all those of a stuff class; give also the regions of each."""
@@ -107,8 +106,11 @@ class Panoptic(Struct, frozen=True, dict=True):
         return frozenset(each for each, name in self.registry.unique_names().items() if name in self.stuff)
 
 
-def segment_ids(segments: int) -> NDArray[np.uint32]:
-    """Return the ids of the segments of an image: each is a colour of its own, so that the PNG can be looked at."""
-    found = colours(np.arange(1, segments + 1, dtype=np.uint32)).astype(np.uint32)
-    ids: NDArray[np.uint32] = (found << np.array([0, 8, 16], np.uint32)).sum(axis=1, dtype=np.uint32)
-    return ids
+def segment_colours(segments: int) -> NDArray[np.uint8]:
+    """Return a colour for each segment of an image: its id, spelled so that the PNG can be looked at."""
+    return colours(np.arange(1, segments + 1, dtype=np.uint32))
+
+
+def segment_ids(segments: int) -> list[int]:
+    """Return the ids of the segments of an image."""
+    return [red + (green << 8) + (blue << 16) for red, green, blue in segment_colours(segments).tolist()]

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 from msgspec import Struct
 
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
-from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, painted, semantic_map, void_of
+from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
 from tasks.formats.names import png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.formats.shapes import clip_box, tight_box
@@ -88,8 +88,9 @@ def _maps(sample: Sample, registry: ClassRegistry, void: int) -> tuple[bytes, by
     shown = overlay_of(segments, sample.image)
     number_of = _numbers(sample)
     numbers = [number_of[segment.place] for segment in segments]
-    of_objects = painted(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID)
-    return map_png(semantic_map(sample, registry, void)), map_png(of_objects)
+    ids = [registry.class_of(segment.annotation).id for segment in segments]
+    of_objects = map_png(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID)
+    return map_png(shown, ids, void), of_objects
 
 
 def _numbers(sample: Sample) -> Mapping[int, int]:

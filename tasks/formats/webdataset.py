@@ -20,7 +20,6 @@ from tasks.formats.label_maps import instance_map, semantic_map, void_of
 from tasks.formats.names import stem
 from tasks.formats.objects import objects_of
 from tasks.formats.sizes import parse_size
-from tasks.masks.png_writer import encode_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,9 +60,9 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
             yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
             if self.mask == "semantic":
-                yield f"{key}.mask.png", encode_png(semantic_map(sample, dataset.registry, void))
+                yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, palette=False)
             elif self.mask == "instance":
-                yield f"{key}.mask.png", encode_png(instance_map(sample))
+                yield f"{key}.mask.png", instance_map(sample)
 
 
 def _tar(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ drawn by hand is cut off at the image, and a mask is outlined through the centre
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 import yaml
@@ -144,8 +145,13 @@ def _box(box: tuple[float, float, float, float], image: Image) -> Row:
 
 def _relative(positions: Iterable[Position], image: Image, *, digits: int = DIGITS) -> str:
     """Write positions as parts of the image's width and height."""
-    parts = (part for x, y in positions for part in (x / image.width, y / image.height))
-    return " ".join(f"{part:.{digits}f}".rstrip("0").rstrip(".") for part in parts)
+    return " ".join(f"{_part(x, image.width, digits)} {_part(y, image.height, digits)}" for x, y in positions)
+
+
+@lru_cache(maxsize=1 << 16)
+def _part(position: float, whole: int, digits: int) -> str:
+    """Write a position as part of a width or height; the centres of a row of pixels are met again and again."""
+    return f"{position / whole:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def _classes(registry: ClassRegistry) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Runs
 
 NEAR: Final = 1 << 14  # pixels of the parts before that the next part may be joined to
-TRIED: Final = 256  # pixels on each side, evenly spread, of which all pairs are tried
+TRIED: Final = 128  # pixels on each side, evenly spread, of which all pairs are tried
 
 
 def centre_outlines(runs: Runs) -> tuple[NDArray[np.int64], ...]:

@@ -18,42 +18,80 @@ from tasks.masks.png import PALETTE, SIGNATURE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tasks.masks.rasters import Overlay
+
 GREY: Final = 0  # colour types
 RGB: Final = 2
 UP: Final = 2  # filter type
 COLOURS: Final = 256  # of a palette, at most
 BYTE_BITS: Final = 8
+PLANE: Final = 2  # dimensions
 
 
-def encode_png(raster: NDArray[np.uint8] | NDArray[np.uint16], palette: NDArray[np.uint8] | None = None) -> bytes:
-    """Write an array as PNG: (height, width) of 8 or 16 bits as grey, (height, width, 3) of 8 bits as RGB.
+def encode_png(raster: NDArray[np.uint8]) -> bytes:
+    """Write an array (height, width) of bytes as a grey PNG. Raises ValueError for other arrays."""
+    if raster.ndim != PLANE or not raster.size or raster.dtype != np.uint8:
+        raise ValueError(f"expected a plane of bytes, found {raster.dtype} {raster.shape}")
+    height, width = raster.shape
+    rows = _unfilled(height, width)
+    rows[0, 1:] = raster[0]
+    np.subtract(raster[1:], raster[:-1], out=rows[1:, 1:])
+    return _png(rows, width, BYTE_BITS, GREY)
 
-    With a ``palette``, an array (colours, 3) of red, green and blue, the values are its indexes. Raises ValueError
-    for other arrays.
+
+def encode_overlay(
+    shown: Overlay, values: NDArray[np.uint8] | NDArray[np.uint16], palette: NDArray[np.uint8] | None = None
+) -> bytes:
+    """Write an overlay as PNG: each pixel has the value of the mask that it shows, or 0.
+
+    ``values`` are an array (masks) of 8 or 16 bits, for a grey picture, or (masks, 3) of 8 bits, for RGB. With a
+    ``palette``, an array (colours, 3) of red, green and blue, values of 8 bits are its indexes. No picture is painted:
+    a filtered row is zero but where a stretch of the overlay begins. Raises ValueError for other values.
     """
-    depth = raster.itemsize * BYTE_BITS
-    height, width, *channels = raster.shape
-    if not raster.size or channels not in ([], [3]) or (channels and depth != BYTE_BITS):
-        raise ValueError(f"expected pixels as grey of 8 or 16 bits or as RGB, found {raster.dtype} {raster.shape}")
+    channels, depth = values.shape[1:], values.itemsize * BYTE_BITS
+    if len(values) != shown.layers or channels not in {(), (3,)} or (channels and depth != BYTE_BITS):
+        raise ValueError(f"expected {shown.layers} values: 8 or 16 bits, or RGB; found {values.dtype} {values.shape}")
     if palette is not None and (channels or depth != BYTE_BITS or not 0 < len(palette) <= COLOURS):
         raise ValueError(f"expected a palette of 1 to {COLOURS} colours, for indexes of 8 bits, found {len(palette)}")
     colour_type = RGB if channels else GREY if palette is None else PALETTE
-    header = struct.pack(">2I5B", width, height, depth, colour_type, 0, 0, 0)
-    body = [_chunk(b"IHDR", header), _chunk(b"IDAT", _deflated(_filtered(raster))), _chunk(b"IEND", b"")]
-    if palette is not None:
-        body.insert(1, _chunk(b"PLTE", palette.tobytes()))
-    return SIGNATURE + b"".join(body)
+    big_endian = np.ascontiguousarray(values, values.dtype.newbyteorder(">")).view(np.uint8)
+    pixel_bytes = values.itemsize * (channels[0] if channels else 1)
+    of_label = np.vstack([big_endian.reshape(-1, pixel_bytes), np.zeros((1, pixel_bytes), np.uint8)])  # -1 is the last
+    return _png(_residuals(shown, of_label), shown.width, depth, colour_type, palette)
 
 
-def _filtered(raster: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Return the rows of bytes, big-endian, each less the row above and with the filter's type in front."""
-    big_endian = np.ascontiguousarray(raster, raster.dtype.newbyteorder(">"))
-    pixels = big_endian.view(np.uint8).reshape(len(raster), -1)
-    rows = np.empty((len(pixels), pixels.shape[1] + 1), np.uint8)
-    rows[:, 0] = UP
-    rows[0, 1:] = pixels[0]
-    np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])
+def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an overlay's filtered rows. ``of_label`` are the bytes of a pixel for each label.
+
+    A stretch is cut where a column ends: the first row's pixels are filtered as if the row above were 0.
+    """
+    pixel_bytes = of_label.shape[1]
+    starts = np.union1d(shown.positions, np.arange(shown.width) * shown.height)
+    labels = shown.labels[np.searchsorted(shown.positions, starts, side="right") - 1]
+    columns, lines = np.divmod(starts, shown.height)
+    above = np.where(lines > 0, np.roll(labels, 1), -1)
+    residuals = of_label[labels] - of_label[above]
+    rows = _unfilled(shown.height, shown.width * pixel_bytes)
+    first = lines * rows.shape[1] + 1 + columns * pixel_bytes
+    for byte in range(pixel_bytes):
+        rows.reshape(-1)[first + byte] = residuals[:, byte]
     return rows
+
+
+def _unfilled(height: int, row_bytes: int) -> NDArray[np.uint8]:
+    """Return rows of zeros, each with the filter's type in front."""
+    rows = np.zeros((height, row_bytes + 1), np.uint8)
+    rows[:, 0] = UP
+    return rows
+
+
+def _png(
+    rows: NDArray[np.uint8], width: int, depth: int, colour_type: int, palette: NDArray[np.uint8] | None = None
+) -> bytes:
+    header = struct.pack(">2I5B", width, len(rows), depth, colour_type, 0, 0, 0)
+    colours = b"" if palette is None else _chunk(b"PLTE", palette.tobytes())
+    pixels = _chunk(b"IDAT", _deflated(rows))
+    return SIGNATURE + _chunk(b"IHDR", header) + colours + pixels + _chunk(b"IEND", b"")
 
 
 def _deflated(rows: NDArray[np.uint8]) -> bytes:

@@ -1,4 +1,4 @@
-"""Many masks on one image: which of them each pixel shows, as rasters and as the parts of the masks that are seen."""
+"""Many masks on one image: which of them each pixel shows; ``png_writer`` writes it without painting it."""
 
 from __future__ import annotations
 

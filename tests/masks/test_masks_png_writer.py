@@ -10,55 +10,85 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from tasks.masks.png_writer import encode_png
+from tasks.masks.png_writer import encode_overlay, encode_png
+from tasks.masks.rasters import overlay
+from tasks.masks.runs import from_mask
 
-SHAPES = arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)
-RASTERS = st.one_of(
-    arrays.arrays(np.uint8, SHAPES),
-    arrays.arrays(np.uint16, SHAPES),
-    arrays.arrays(np.uint8, SHAPES.map(lambda shape: (*shape, 3))),
-)
+VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
 
 
-@given(RASTERS)
-def test_pillow_and_opencv_read_what_was_written(raster):
-    """Grey of 8 and 16 bits and RGB come back pixel by pixel from two readers."""
-    png = encode_png(raster)
+@st.composite
+def stacks(draw):
+    """Draw up to five masks of one size."""
+    shape = draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
+    return draw(arrays.arrays(np.bool_, (draw(st.integers(0, 5)), *shape)))
+
+
+def painted(stack, values):
+    """Paint masks one after another, pixel by pixel."""
+    raster = np.zeros((*stack.shape[1:], *values.shape[1:]), values.dtype)
+    for mask, value in zip(stack, values, strict=True):
+        raster[mask] = value
+    return raster
+
+
+def overlaid(stack):
+    """Lay masks over each other."""
+    return overlay([from_mask(mask) for mask in stack], *stack.shape[1:])
+
+
+@given(stack=stacks(), mode=st.sampled_from(sorted(VALUES)), data=st.data())
+def test_pillow_and_opencv_read_the_last_mask_on_top(stack, mode, data):
+    """Grey of 8 and 16 bits and RGB, written from runs, are what painting pixel by pixel gives."""
+    number, channels = VALUES[mode]
+    values = data.draw(arrays.arrays(number, (len(stack), *channels)))
+    png, expected = encode_overlay(overlaid(stack), values), painted(stack, values)
     with Image.open(io.BytesIO(png)) as image:
-        assert image.mode == {1: "RGB" if raster.ndim == 3 else "L", 2: "I;16"}[raster.itemsize]
-        assert np.array_equal(np.asarray(image), raster)
+        assert image.mode == mode
+        assert np.array_equal(np.asarray(image), expected)
     read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert np.array_equal(read[..., ::-1] if raster.ndim == 3 else read, raster)
+    assert np.array_equal(read[..., ::-1] if channels else read, expected)
 
 
-@given(arrays.arrays(np.uint8, SHAPES), st.integers(1, 256))
-def test_a_palette_keeps_indexes_and_gives_colours(raster, colours):
+@given(stack=stacks(), colours=st.integers(1, 256))
+def test_a_palette_keeps_indexes_and_gives_colours(stack, colours):
     """Pillow opens the picture in mode P with the indexes that were given, and the palette's colours for them."""
     palette = np.arange(colours * 3, dtype=np.uint8).reshape(-1, 3)[::-1]
-    indexes = raster % colours if colours < 256 else raster
-    with Image.open(io.BytesIO(encode_png(indexes, palette))) as image:
+    values = np.arange(len(stack), dtype=np.uint8) % min(colours, 255)
+    expected = painted(stack, values)
+    with Image.open(io.BytesIO(encode_overlay(overlaid(stack), values, palette))) as image:
         assert image.mode == "P"
-        assert np.array_equal(np.asarray(image), indexes)
-        assert np.array_equal(np.asarray(image.convert("RGB")), palette[indexes])
+        assert np.array_equal(np.asarray(image), expected)
+        assert np.array_equal(np.asarray(image.convert("RGB")), palette[expected])
 
 
-def test_an_array_laid_down_its_columns_is_written_by_rows():
-    """Rasters painted from runs lie in memory column by column; the picture is the same."""
-    raster = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    assert encode_png(np.asfortranarray(raster)) == encode_png(raster)
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)))
+def test_arrays_of_bytes_are_grey(raster):
+    """An array comes back pixel by pixel, however it lies in memory."""
+    for laid in (raster, np.asfortranarray(raster)):
+        with Image.open(io.BytesIO(encode_png(laid))) as image:
+            assert image.mode == "L"
+            assert np.array_equal(np.asarray(image), raster)
+
+
+@pytest.mark.parametrize("raster", [np.zeros((0, 4), np.uint8), np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), bool)])
+def test_other_arrays_are_refused(raster):
+    """No pixels, several channels and other numbers are named."""
+    with pytest.raises(ValueError, match="expected a plane of bytes"):
+        encode_png(raster)
 
 
 @pytest.mark.parametrize(
-    ("raster", "palette"),
+    ("values", "palette"),
     [
-        (np.zeros((0, 4), np.uint8), None),
-        (np.zeros((4, 4, 4), np.uint8), None),
-        (np.zeros((4, 4, 3), np.uint16), None),
-        (np.zeros((4, 4), np.uint16), np.zeros((2, 3), np.uint8)),
-        (np.zeros((4, 4), np.uint8), np.zeros((257, 3), np.uint8)),
+        (np.zeros(2, np.uint8), None),
+        (np.zeros((1, 4), np.uint8), None),
+        (np.zeros((1, 3), np.uint16), None),
+        (np.zeros(1, np.uint16), np.zeros((2, 3), np.uint8)),
+        (np.zeros(1, np.uint8), np.zeros((257, 3), np.uint8)),
     ],
 )
-def test_other_arrays_are_refused(raster, palette):
-    """No pixels, four channels, wide colours, and a palette that does not fit are named."""
+def test_values_that_do_not_fit_are_refused(values, palette):
+    """One value a mask; of 8 or 16 bits or RGB; palettes for 8 bits, of 256 colours at most."""
     with pytest.raises(ValueError, match=r"^expected"):
-        encode_png(raster, palette)
+        encode_overlay(overlaid(np.ones((1, 2, 2), bool)), values, palette)
