@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
 from flows.console import describe, downloads
-from flows.preview import draw_sheet
 from flows.refresh import refresh
 from flows.trees import lay_out
 from tasks.steps.progress import listening
@@ -66,14 +65,14 @@ class DemoOutcome:
         return self.directory / "coco"
 
     @property
-    def preview(self) -> Path:
-        """The contact sheet."""
-        return self.directory / "preview.jpg"
+    def report(self) -> Path:
+        """The snapshot's report, as every tree has it."""
+        return self.tree / "report.html"
 
     @property
     def content(self) -> dict[str, Any]:
         """For ``--json``."""
-        places = {"tree": str(self.tree), "preview": str(self.preview)}
+        places = {"tree": str(self.tree), "report": str(self.report)}
         return {"refresh": self.first, "second_refresh": self.second, **places}
 
     @property
@@ -90,7 +89,7 @@ class DemoOutcome:
                 *(f"    {line}" for line in tree_lines(self.tree)),
                 "",
                 "To look at it:",
-                f"    {self.preview}  a few images with their annotations drawn over them",
+                f"    {self.report}  counts, and a few images with their annotations drawn over them",
                 f"    {self.tree}  the tree: what pycocotools and training tools read",
                 "To go on: run the sandbox, and in another shell what it prints",
                 f"    labelsnap sandbox --dir {self.directory}",
@@ -99,7 +98,7 @@ class DemoOutcome:
 
 
 def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) -> DemoOutcome:
-    """Sandbox up, refresh twice, pull the COCO tree, draw a few images of it; all of it below ``directory``."""
+    """Sandbox up, refresh twice, pull the COCO tree; all of it below ``directory``."""
     with open_sandbox(rows, directory) as running:
         os.environ.update(running.sandbox.environment())
         dataset = load_dataset(running.dataset_file)
@@ -108,7 +107,6 @@ def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) 
             second = refresh(dataset)
         outcome = DemoOutcome(first, second, directory)
         lay_out(second["ref"], "coco", outcome.tree, show)
-        draw_sheet(outcome.tree, "train", outcome.preview)
     return outcome
 
 

@@ -186,3 +186,11 @@ def test_a_missing_file_is_named(tmp_path):
     """The path is in the message."""
     with pytest.raises(ConfigurationError, match=r"absent\.yaml"):
         load_dataset(tmp_path / "absent.yaml")
+
+
+def test_card_has_a_licence_and_words():
+    """What no count can tell; a licence is an identifier and no sentence."""
+    card = {"license": "cc-by-4.0", "description": "Streets at night."}
+    assert parse_dataset(changed(card=card)).card.model_dump() == card
+    assert parse_dataset(MINIMAL).card.license == "unknown"
+    assert "license" in refusal(changed(card={"license": "all rights\nreserved"}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from PIL import Image
 
 from flows.console import PlainProgress
 
@@ -136,14 +135,15 @@ def test_a_rejected_result_ends_with_status_5_and_is_printed_whole(labelsnap, sa
 
 
 def test_the_demo_shows_where_to_look(labelsnap, sandbox, prefect_server, tmp_path):
-    """Sandbox up, two refreshes, a tree, a picture: everything is named in the output."""
+    """Sandbox up, two refreshes, a tree with a report of counts and pictures: everything is named in the output."""
     status, output, _ = labelsnap("demo", "--rows", 6, "--dir", tmp_path / "demo")
     assert status == 0
     assert "published: s3://datasets/labelsnap/street-scenes@1" in output
     assert "A second refresh: unchanged" in output
     assert (tmp_path / "demo" / "coco" / "annotations" / "instances_train.json").is_file()
-    with Image.open(tmp_path / "demo" / "preview.jpg") as sheet:
-        assert sheet.width == 3 * 480
+    report = tmp_path / "demo" / "coco" / "report.html"
+    assert str(report) in output
+    assert report.read_bytes().count(b"<figure>") >= 3
 
 
 def test_plain_progress_is_a_few_lines_a_stage(capsys):

@@ -8,10 +8,22 @@ from collections import Counter
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample, text
+from format_samples import (
+    annotation,
+    checklist,
+    contents,
+    dataset,
+    every_kind,
+    label,
+    mask,
+    radio,
+    registry,
+    sample,
+    text,
+)
 from msgspec import structs
 
 from tasks.formats.census import census
@@ -19,14 +31,15 @@ from tasks.formats.interface import Holdings, Shard
 from tasks.formats.losses import report
 from tasks.formats.registry import FORMATS, STANDING, format_of
 from tasks.records.counts import KINDS, kind_of
-from tasks.records.geometry import BoundingBox, Point, Polygon
+from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
+from tasks.records.model import Relationship
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tasks.formats.interface import Dataset, Format
     from tasks.records.geometry import Geometry
-    from tasks.records.model import Label, Sample
+    from tasks.records.model import Annotation, Classification, Label, Sample
 
 LABELLED = {
     "bounding_box": 1,
@@ -42,6 +55,21 @@ LABELLED = {
 """What ``every_kind`` holds, counted by hand in its source: nested questions count each."""
 
 PREDICTED = {"bounding_box": 1, "polyline": 1, "mask": 1, "radio": 2}
+OBJECTS = ("bounding_box", "polygon", "polyline", "point", "mask", "relationship")
+KINDS_AND_ABOUT = [
+    *((kind, kind) for kind in OBJECTS),
+    *((kind, about) for kind in ("radio", "checklist", "text") for about in (*OBJECTS, "image")),
+]
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in sorted(FORMATS.keys() - set(STANDING))),
+    ("coco", {"segmentation": "polygons"}),
+    ("coco", {"panoptic": False}),
+    ("huggingface", {"layout": "imagefolder"}),
+    ("masks", {"kind": "instance"}),
+    ("webdataset", {"mask": "instance"}),
+    ("yolo", {"task": "segment"}),
+    ("yolo", {"task": "pose"}),
+]
 ODD_NAMES = ["naïve 🚗", 'say "car"', "../car", "a/b", "line\nbreak", "C:\\car", "null", " ", "x" * 300]
 
 
@@ -157,27 +185,61 @@ def test_every_kind_is_declared() -> None:
     assert [field.name for field in fields(Holdings)] == list(KINDS)
 
 
-def without(kind: str, held: Label) -> Label:
-    """Leave out of a label what is of a kind; an answer's place is among the image's."""
+def full_label() -> Label:
+    """Make a label with every kind of question about every kind of object, about a relationship and about the image."""
+    answers = [radio("colour", "red"), checklist("wear", "rust"), text("plate", "LS 1")]
+    shapes = [
+        BoundingBox(1, 1, 4, 3),
+        Polygon(((0, 4), (8, 4), (8, 6), (0, 6))),
+        Polyline(((0, 5.5), (8, 4.5))),
+        Point(6.5, 2.25),
+        mask("..#.....\n" * 6),
+    ]
+    objects = [annotation(shape, feature_id=f"f-{at}", answers=answers) for at, shape in enumerate(shapes)]
+    tie = Relationship("f-tie", None, "before", None, "f-0", "f-4", tuple(answers))
+    return label(*objects, answers=answers, relationships=[tie])
+
+
+def without(kind: str, about: str, whole: Label) -> Label:
+    """Leave out what is of a kind: objects, relationships, or the answers about one kind of them or about the image."""
+
+    def kept(part: Annotation | Relationship, own: str) -> tuple[Classification, ...]:
+        return tuple(each for each in part.classifications if own != about or kind_of(each.answer) != kind)
+
+    annotations = [(each, kind_of(each.geometry)) for each in whole.annotations]
     return structs.replace(
-        held,
-        annotations=tuple(one for one in held.annotations if kind_of(one.geometry) != kind),
-        relationships=() if kind == "relationship" else held.relationships,
-        classifications=tuple(one for one in held.classifications if kind_of(one.answer) != kind),
+        whole,
+        annotations=tuple(
+            structs.replace(each, classifications=kept(each, own)) for each, own in annotations if own != kind
+        ),
+        relationships=tuple(
+            structs.replace(each, classifications=kept(each, "relationship"))
+            for each in whole.relationships
+            if kind != "relationship"
+        ),
+        classifications=tuple(
+            each for each in whole.classifications if about != "image" or kind_of(each.answer) != kind
+        ),
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_held_is_in_the_files(each: Format, kind: str) -> None:
-    """Leaving out everything of a kind that is declared as held changes the files."""
-    (street, *_) = every_kind().samples("train")
-    entry = street.record.entry
-    fewer = structs.replace(entry, labels=tuple(without(kind, one) for one in entry.labels))
-    changed = structs.replace(street, record=structs.replace(street.record, entry=fewer))
-    assert changed != street
-    if each.holds.holds(kind, "image"):
-        classes = every_kind().registry
-        assert written(each, dataset(street, classes=classes)) != written(each, dataset(changed, classes=classes))
+@pytest.mark.parametrize("predicted", [False, True], ids=["labels", "predictions"])
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_what_is_held_is_in_the_files_and_what_is_lost_is_not(
+    name: str, options: dict[str, Any], *, predicted: bool
+) -> None:
+    """Leaving something out changes the files where it is declared as held, and changes nothing where it is not."""
+    each = format_of(name, options)
+
+    def files(of: Label) -> dict[str, bytes]:
+        row = sample(predictions=[of]) if predicted else sample(of, predictions=[])
+        return written(each, dataset(row, model_run=True))
+
+    whole = full_label()
+    holdings = each.holds_of_predictions if predicted else each.holds
+    of_all = files(whole)
+    in_the_files = {(kind, about) for kind, about in KINDS_AND_ABOUT if files(without(kind, about, whole)) != of_all}
+    assert in_the_files == {(kind, about) for kind, about in KINDS_AND_ABOUT if holdings.holds(kind, about)}
 
 
 def test_held_and_lost_are_all_there_is(each: Format) -> None:
@@ -191,6 +253,14 @@ def test_held_and_lost_are_all_there_is(each: Format) -> None:
         assert Counter(tally.held) + Counter(tally.lost) == Counter(expected)
         assert all(getattr(holds, kind) not in {False, "nowhere"} for kind in tally.held)
         assert all((*tally.held.values(), *tally.lost.values()))
+
+
+def test_dataset_that_refers_to_images_is_written(each: Format) -> None:
+    """Where images are not copied, every format has its files; none asks for bytes that are not there."""
+    assert (
+        written(each, dataset(sample(full_label(), copied=False))).keys()
+        == written(each, dataset(sample(full_label()))).keys()
+    )
 
 
 def test_images_lie_at_a_relative_path_of_their_own(each: Format) -> None:

@@ -1,0 +1,46 @@
+"""Formats do not show in which order Labelbox gave the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from test_bucket_build import build, row
+
+from tasks.buckets.source import BucketSource
+from tasks.formats.interface import Dataset
+from tasks.formats.registry import FORMATS, format_of
+from tasks.records.classes import ClassRegistry, update
+from tasks.records.splits import SPLITS
+from tasks.storage import open_store
+
+
+def published(lines):
+    """Every format's files of what a bucket of these lines comes to."""
+    with TemporaryDirectory() as directory:
+        receipt = build(lines, directory)
+        scratch = Path(directory, "scratch")
+        scratch.mkdir()
+        source = BucketSource(open_store(Path(directory, "store").as_uri()), receipt.files, scratch)
+        dataset = Dataset(
+            name="street-scenes",
+            registry=update(ClassRegistry(), receipt.seen, {}),
+            splits=SPLITS,
+            samples=source.samples,
+            shards=source.shards,
+            read_image=source.read_image,
+        )
+        return {
+            (name, artifact.path): b"".join(artifact.chunks)
+            for name in FORMATS
+            for split in SPLITS
+            for artifact in format_of(name).write(dataset, split)
+        }
+
+
+@pytest.mark.slow
+def test_order_of_lines_does_not_show_in_any_format():
+    """The same lines in another order give the same files, byte for byte."""
+    lines = [row(f"row-{number}") for number in range(6)]
+    assert published(lines[::-1]) == published(lines)
