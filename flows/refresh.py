@@ -47,11 +47,11 @@ def carried_out(dataset: Dataset, preparation: Preparation) -> dict[str, Any]:
     wait_for_exports(exports)
     results = tuple(fetch_stream(dataset, run, i, task_id, "RESULT") for i, task_id in enumerate(exports.ids))
     errors = tuple(fetch_stream(dataset, run, i, task_id, "ERRORS") for i, task_id in enumerate(exports.ids))
-    buckets = group_rows(dataset, run, results, errors)
+    buckets = group_rows(dataset, run, results, errors, base)
     watch.lap("export")
 
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
-        return build_bucket.submit(dataset, run, bucket, base)
+        return build_bucket.submit(dataset, run, bucket)
 
     built = windowed(build, buckets.inputs, side_by_side)
     receipts = tuple(counted("rows", built, buckets.lines, rows_of))

@@ -20,13 +20,6 @@ def bucket_of(key: bytes, count: int) -> int:
     return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") & (count - 1)
 
 
-def earlier_buckets(index: int, count: int, earlier_count: int) -> list[int]:
-    """The buckets of a snapshot with ``earlier_count`` buckets that may hold rows of this one."""
-    if earlier_count <= count:
-        return [index & (earlier_count - 1)]
-    return list(range(index, earlier_count, count))
-
-
 def bucket_name(index: int, count: int) -> str:
     """``bucket-00003-of-00016``: the same in every snapshot with so many buckets."""
     return f"bucket-{index:05}-of-{count:05}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyarrow import parquet
 
-from tasks.buckets.grouping import bucket_name, earlier_buckets
+from tasks.buckets.grouping import bucket_name
 from tasks.records.tables import from_tables
 from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.content import download_file, read_file
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from pyarrow import Table
 
+    from tasks.buckets.base import BasePart
     from tasks.records.model import Sample
-    from tasks.snapshots.manifest import File, Manifest, Pack
+    from tasks.snapshots.manifest import File, Pack
     from tasks.storage.interface import ObjectStore
 
 
@@ -50,18 +51,12 @@ def read_table(store: ObjectStore, file: File) -> Table:
     return parquet.read_table(BytesIO(read_file(store, file)))
 
 
-def read_earlier(store: ObjectStore, manifest: Manifest | None, index: int, count: int) -> Earlier:
-    """What an earlier snapshot holds of the rows of one bucket; nothing where there is none."""
-    if manifest is None:
-        return Earlier({}, {})
-    buckets = bucket_files(manifest.files)
-    packs = {pack.key: pack for pack in manifest.packs}
+def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
+    """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with."""
+    packs = {pack.key: pack for pack in base.packs}
     samples: dict[str, Sample] = {}
     locations: dict[str, ImageLocation] = {}
-    earlier_count = next((of for of, _ in buckets), 1)
-    for number in earlier_buckets(index, count, earlier_count):
-        if not (found := buckets.get((earlier_count, number))):
-            continue
+    for found in bucket_files(base.files).values():
         tables = {table: read_table(store, file) for table, file in found.items()}
         samples |= {sample.record.data_row.id: sample for sample in from_tables(tables)}
         columns = (tables["images"][name].to_pylist() for name in ("sha256", "pack", "offset"))

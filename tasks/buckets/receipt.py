@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from tasks.buckets.base import BasePart
 from tasks.formats.census import Census
 from tasks.records.classes import SeenClass
 from tasks.snapshots.draft import Uploads
@@ -20,12 +21,13 @@ Counts = dict[str, int]
 
 
 class BucketInput(Struct, frozen=True):
-    """One bucket's work: its number of so many, and the object that holds its lines."""
+    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has."""
 
     index: int
     count: int
     lines_key: str
     lines: int
+    base: BasePart = BasePart()
 
 
 class Tally(Struct, frozen=True):

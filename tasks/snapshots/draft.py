@@ -20,7 +20,7 @@ from tasks.snapshots.tar import write_tar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.manifest import Contents
     from tasks.storage import ObjectStore
 
 PARALLEL_UPLOADS: Final = 8
@@ -41,12 +41,12 @@ class Uploads(msgspec.Struct, frozen=True):
 class Draft:
     """Uploads what is missing and counts it; safe to share between threads.
 
-    An object's key carries its content's hash, so a file that the ``base`` snapshot has, or that a crashed run
-    uploaded already, is found there and not sent again. New keys carry the newest epoch of garbage collection, so
-    they are never among those that it deletes.
+    An object's key carries its content's hash, so a file that the ``base`` snapshot (or the given part of it) has, or
+    that a crashed run uploaded already, is found there and not sent again. New keys carry the newest epoch of garbage
+    collection, so they are never among those that it deletes.
     """
 
-    def __init__(self, store: ObjectStore, base: Manifest | None = None) -> None:
+    def __init__(self, store: ObjectStore, base: Contents | None = None) -> None:
         self._store = store
         self._lock = Lock()
         self._generation: int | None = None

@@ -16,7 +16,7 @@ from tasks.snapshots.manifest import FORMAT_VERSION, damaged
 from tasks.snapshots.sealed import unseal
 
 if TYPE_CHECKING:
-    from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.manifest import Contents
     from tasks.storage import ObjectStore
 
 
@@ -71,9 +71,9 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch:
     return epoch
 
 
-def keys_of(manifest: Manifest) -> frozenset[str]:
-    """Return the keys of all objects that a snapshot consists of, below its manifest."""
-    return frozenset({file.key for file in manifest.files} | {pack.key for pack in manifest.packs})
+def keys_of(contents: Contents) -> frozenset[str]:
+    """Return the keys of all objects that a snapshot, or a part of one, consists of, below its manifest."""
+    return frozenset({file.key for file in contents.files} | {pack.key for pack in contents.packs})
 
 
 def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:

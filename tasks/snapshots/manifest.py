@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import PurePosixPath
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +42,18 @@ class Pack(msgspec.Struct, frozen=True):
     key: str
     size: int
     sha256: str
+
+
+class Contents(Protocol):
+    """Files and packs of a snapshot: all of them, as its manifest has them, or a part."""
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files."""
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """The packs."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

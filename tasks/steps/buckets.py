@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,16 +10,17 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
+from tasks.buckets.base import part_base
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
 from tasks.buckets.grouping import bucket_count, bucket_name
 from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BucketInput, BucketReceipt
-from tasks.buckets.spool import read_spool, spool
+from tasks.buckets.spool import SpooledBucket, read_spool, spool
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
 from tasks.snapshots.content import download_file
-from tasks.snapshots.draft import Draft
+from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import downloader, scratch
 from tasks.steps.export import StreamReceipt
@@ -48,9 +50,11 @@ class Buckets(Struct, frozen=True):
 
 @task(**RETRIES)
 def group_rows(
-    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...]
+    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...], base: int
 ) -> Buckets:
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
+
+    Each bucket is told which part of the snapshot ``base`` (0: none) concerns it.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows: a failed export is no empty dataset.
     """
@@ -66,18 +70,25 @@ def group_rows(
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     count = bucket_count(sum(stream.lines for stream in results), settings.rows_per_bucket)
-    inputs = []
+    manifest = read_snapshot(store, base).manifest if base else None
     with scratch(settings) as directory:
         lines = (line for stream in results for line in split_lines(stream_blocks(store, stream, directory)))
-        for bucket in spool(lines, directory, count):
-            key = ledger.key(f"lines/{bucket_name(bucket.index, count)}.zst")
-            store.put(key, compress(bucket.path, directory / "compressed"))
-            inputs.append(BucketInput(index=bucket.index, count=count, lines_key=key, lines=bucket.lines))
-    return ledger.note("buckets", Buckets(inputs=tuple(inputs)))
+        spooled = spool(lines, directory, count)
+        parts = part_base(manifest, (bucket.index for bucket in spooled), count)
+
+        def put(bucket: SpooledBucket) -> BucketInput:
+            name = bucket_name(bucket.index, count)
+            key = ledger.key(f"lines/{name}.zst")
+            store.put(key, compress(bucket.path, directory / f"{name}.zst"))
+            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index])
+
+        with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
+            inputs = tuple(pool.map(put, spooled))
+    return ledger.note("buckets", Buckets(inputs=inputs))
 
 
 @task(**RETRIES)
-def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, base: int) -> BucketReceipt:
+def build_bucket(dataset: Dataset, run: str, bucket: BucketInput) -> BucketReceipt:
     """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack."""
     settings = load_settings()
     store = open_store(dataset.url)
@@ -85,13 +96,12 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, base: int) -> 
     name = bucket_name(bucket.index, bucket.count)
     if built := ledger.recall(name, BucketReceipt):
         return built
-    manifest = read_snapshot(store, base).manifest if base else None
     with downloader(settings) as pool, scratch(settings) as directory:
         builder = BucketBuilder(
-            draft=Draft(store, manifest),
+            draft=Draft(store, bucket.base),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
-            earlier=read_earlier(store, manifest, bucket.index, bucket.count),
+            earlier=read_earlier(store, bucket.base),
             fetcher=fetcher(dataset, settings, pool, directory),
             threads=settings.download_threads,
         )

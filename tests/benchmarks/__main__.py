@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.benchmarks import bench_downloads, bench_formats, bench_masks, bench_memory, bench_records
+from tests.benchmarks import (
+    bench_downloads,
+    bench_formats,
+    bench_masks,
+    bench_memory,
+    bench_records,
+    bench_refresh,
+)
 
 BENCHMARKS = {
     "masks": bench_masks.main,
     "records": bench_records.main,
     "formats": bench_formats.main,
     "memory": bench_memory.main,
+    "refresh": bench_refresh.main,
     "downloads": bench_downloads.main,
 }
 

@@ -8,40 +8,29 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.sandbox_process import serving
+
 ROWS = (500, 2000)
 SCRIPT = """
 import resource, sys
 from pathlib import Path
+
+from tests.benchmarks.sandbox_process import serving
 from config.reading import load_dataset
 from flows.refresh import refresh
 result = refresh(load_dataset(Path(sys.argv[1])))
 print(result["rows"]["exported"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-SERVE = """
-import sys
-from pathlib import Path
-from deploy.sandbox import Sandbox
-directory = Path(sys.argv[2])
-with Sandbox(int(sys.argv[1]), directory=directory) as sandbox:
-    sandbox.write_dataset_file(directory / "dataset.yaml")
-    print(*(f"{name}={value}" for name, value in sandbox.environment().items()), flush=True)
-    sys.stdin.read()
-"""
 
 
 def peak(rows: int) -> tuple[int, float]:
     """Exported rows, and the refreshing process's own peak in MiB; the sandbox runs in a process of its own."""
-    with tempfile.TemporaryDirectory() as directory:
-        serve = [sys.executable, "-c", SERVE, str(rows), directory]
-        with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sandbox:  # noqa: S603
-            assert sandbox.stdout
-            variables = dict(pair.split("=", 1) for pair in sandbox.stdout.readline().split())
-            refresh = [sys.executable, "-c", SCRIPT, str(Path(directory, "dataset.yaml"))]
-            environment = os.environ | variables | {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_HOME": directory}
-            output = subprocess.run(  # noqa: S603 - our own interpreter
-                refresh, env=environment, capture_output=True, text=True, check=True
-            ).stdout
-            sandbox.communicate("")
+    with tempfile.TemporaryDirectory() as directory, serving(rows, Path(directory)) as variables:
+        refresh = [sys.executable, "-c", SCRIPT, str(Path(directory, "dataset.yaml"))]
+        environment = os.environ | variables | {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_HOME": directory}
+        output = subprocess.run(  # noqa: S603 - our own interpreter
+            refresh, env=environment, capture_output=True, text=True, check=True
+        ).stdout
     exported, kilobytes = output.split()[-2:]
     return int(exported), int(kilobytes) / 1024
 

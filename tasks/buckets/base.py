@@ -1,0 +1,69 @@
+"""The part of an earlier snapshot that concerns one bucket: whoever builds the bucket needs no more of it.
+
+A manifest lists every bucket; read once a bucket, that would be quadratic. It is parted once a run instead, and each
+part travels with its bucket's input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from tasks.snapshots.bucket_tables import TABLE_PATH
+from tasks.snapshots.manifest import File, Pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tasks.snapshots.manifest import Manifest
+
+_PACK: Final = re.compile(r"data/images/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})-[^/]*\.tar")
+
+
+class BasePart(Struct, frozen=True):
+    """The bucket tables that may hold rows of one bucket, and the packs that may hold their images."""
+
+    files: tuple[File, ...] = ()
+    packs: tuple[Pack, ...] = ()
+
+
+def part_base(manifest: Manifest | None, indices: Iterable[int], count: int) -> dict[int, BasePart]:
+    """The part for each of these buckets (of ``count``), in one pass over the manifest; empty ones without a base.
+
+    Numbers of buckets are powers of two, so a bucket of one snapshot shares rows with those of another whose index is
+    the same modulo the smaller number.
+    """
+    files: dict[int, list[File]] = {index: [] for index in indices}
+    packs: dict[int, list[Pack]] = {index: [] for index in files}
+    if manifest is not None:
+        alike = _Alike(files, count)
+        for file in manifest.files:
+            if match := TABLE_PATH.fullmatch(file.path):
+                for index in alike.to(int(match["index"]), int(match["count"])):
+                    files[index].append(file)
+        for pack in manifest.packs:
+            if match := _PACK.fullmatch(pack.key):
+                for index in alike.to(int(match["index"]), int(match["count"])):
+                    packs[index].append(pack)
+    return {index: BasePart(tuple(files[index]), tuple(packs[index])) for index in files}
+
+
+class _Alike:
+    """Which of some buckets (of ``count``) share rows with a given bucket of another number of buckets."""
+
+    def __init__(self, indices: Iterable[int], count: int) -> None:
+        self._indices = tuple(indices)
+        self._count = count
+        self._by_residue: dict[int, defaultdict[int, list[int]]] = {}
+
+    def to(self, index: int, count: int) -> list[int]:
+        modulus = min(count, self._count)
+        if modulus not in self._by_residue:
+            residues: defaultdict[int, list[int]] = defaultdict(list)
+            for each in self._indices:
+                residues[each % modulus].append(each)
+            self._by_residue[modulus] = residues
+        return self._by_residue[modulus][index % modulus]

@@ -1,0 +1,57 @@
+"""A sandbox in a process of its own, so that what it draws is not counted as the product's memory or work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SERVE = """
+import sys
+from pathlib import Path
+from deploy.sandbox import Sandbox
+directory = Path(sys.argv[2])
+with Sandbox(int(sys.argv[1]), directory=directory) as sandbox:
+    sandbox.write_dataset_file(directory / "dataset.yaml")
+    print(*(f"{name}={value}" for name, value in sandbox.environment().items()), flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def serving(rows: int, directory: Path) -> Iterator[dict[str, str]]:
+    """Give the environment to use the sandbox by; its dataset file is ``directory / "dataset.yaml"``."""
+    command = [sys.executable, "-c", SERVE, str(rows), str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sandbox:  # noqa: S603
+        assert sandbox.stdout
+        try:
+            yield dict(pair.split("=", 1) for pair in sandbox.stdout.readline().split())
+        finally:
+            sandbox.communicate("")
+
+
+def steer(environment: dict[str, str], **call: object) -> None:
+    """Change something in the sandbox: see its README."""
+    admin(environment, "POST", json=call)
+
+
+def counted(environment: dict[str, str]) -> dict[str, int]:
+    """The requests so far, by kind."""
+    counters: dict[str, int] = admin(environment, "GET").json()["requests"]
+    return counters
+
+
+def admin(environment: dict[str, str], method: str, **options: object) -> requests.Response:
+    """One call of the sandbox's own end point."""
+    url = environment["LABELBOX_REST_ENDPOINT"].removesuffix("/api/v1") + "/admin"
+    headers = {"Authorization": f"Bearer {environment['LABELBOX_API_KEY']}"}
+    answer = requests.request(method, url, headers=headers, timeout=60, **options)  # type: ignore[arg-type]
+    answer.raise_for_status()
+    return answer
