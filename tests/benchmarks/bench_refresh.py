@@ -21,6 +21,7 @@ from config.settings import load_settings
 from flows.refresh import refresh
 from tasks.records.splits import SPLITS
 from tasks.steps.buckets import build_bucket, group_rows
+from tasks.steps.describe import describe
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
 from tasks.steps.formats import write_format
 from tasks.steps.prepare import prepare
@@ -56,6 +57,7 @@ def without_prefect(dataset: Dataset, run: str) -> dict[str, Any]:
                 product(dataset.formats, SPLITS),
             )
         )
+    formats = (*formats, describe.fn(dataset, settlement, formats, preparation.base))
     result = summary(dataset, settlement, results, errors, formats, {})
     publish.fn(dataset, preparation, settlement, (*results, *errors), formats, result)
     forget_unfinished(open_store(dataset.url), dataset, run)
