@@ -98,7 +98,8 @@ def decode_pixels(png: Png) -> Pixels:
     mode, raw_mode = DECODED[png.colour_type, png.bit_depth]
     pixel = np.dtype(PIXELS[mode])
     row_bytes = -(-png.width * pixel.itemsize // WORD) * WORD
-    values = np.zeros((png.height, row_bytes // pixel.itemsize), pixel)
+    values = np.empty((png.height, row_bytes // pixel.itemsize), pixel)
+    values[:, png.width :] = 0
     image = Image.frombuffer(mode, (png.width, png.height), values, "raw", mode, row_bytes, 1)
     try:
         image.frombytes(WINDOW_32K + png.data[len(WINDOW_32K) :], "zip", raw_mode, int(png.interlaced))

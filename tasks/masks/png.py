@@ -96,6 +96,8 @@ def read_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limits 
         raise MaskError("size_mismatch", f"expected {size[1]} × {size[0]} pixels, found {width} × {height}")
     bodies: defaultdict[bytes, list[memoryview]] = defaultdict(list)
     for name, body in iterate_chunks(png):
+        if name in {b"PLTE", b"tRNS"} and bodies[b"IDAT"]:
+            raise MaskError("damaged", f"expected {name!r} before IDAT, found it after")
         bodies[name].append(body)
     for name in (b"IHDR", b"PLTE", b"tRNS"):
         if len(bodies[name]) > 1:

@@ -72,13 +72,20 @@ def spoil(body, generator):
             del body[place : place + generator.randint(1, 9)]
         elif kind == 2:
             body[place:place] = body[max(0, place - 20) : place]
-        elif place < len(body):
-            body[place] = generator.choice([0, 1, 255, body[place] ^ 1 << generator.randrange(8)])
+        else:
+            change(body, generator)
+
+
+def change(body, generator):
+    """Change a byte, if there is one, to a filter type, to an extreme or by one bit."""
+    if body:
+        place = generator.randrange(len(body))
+        body[place] = generator.choice([0, 1, 2, 3, 4, 255, body[place] ^ 1 << generator.randrange(8)])
 
 
 def mutate(png, generator):
     """Damage a file's bytes, its chunks under right checksums, or its rows under a right zlib stream."""
-    kind = generator.randrange(6)
+    kind = generator.randrange(8)
     if kind == 0:
         spoiled = bytearray(png)
         spoil(spoiled, generator)
@@ -93,7 +100,10 @@ def mutate(png, generator):
     else:
         body = next(body for name, body in chunks if name == b"IDAT")
         rows = bytearray(zlib.decompress(body))
-        spoil(rows, generator)
+        if kind == 4:
+            spoil(rows, generator)
+        for _ in range(generator.randint(0, 30)):
+            change(rows, generator)
         body[:] = zlib.compress(rows, generator.randint(0, 9))
         if kind == 5:
             cut = generator.randrange(len(body))

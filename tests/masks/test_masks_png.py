@@ -49,6 +49,7 @@ REFUSED = {
     "no compressed data": (picture(header(), chunk(b"IDAT", b"abcdefgh")), "damaged"),
     "an unknown filter": (picture(header(), chunk(b"IDAT", zlib.compress(b"\7\1\0\7\0\1"))), "damaged"),
     "two headers": (picture(header(), header(height=3), DATA), "damaged"),
+    "a palette after the pixels": (picture(header(colour=3), DATA, chunk(b"PLTE", bytes(3))), "damaged"),
     "two palettes": (picture(header(colour=3), *[chunk(b"PLTE", bytes(3))] * 2, DATA), "damaged"),
     "an unknown filter in the last of seven passes": (
         picture(header(interlace=1), chunk(b"IDAT", zlib.compress(b"\0\1\0\0\5\0\1"))),
