@@ -6,6 +6,8 @@ import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import ConfigurationError, StorageRefusedError
@@ -99,15 +101,17 @@ def _placed(
         yield from tree.place([_moved(file, RAW) for file in manifest.below(_PROBLEMS)], pool)
     yield from tree.place(manifest.below(REPORT), pool)
     if layout is not None:
-        for table in manifest.below(IMAGES):
-            yield from tree.place(_images(tree, table, layout), pool)
+        tables = manifest.below(IMAGES)
+        for start in range(0, len(tables), _PARALLEL):
+            read = pool.map(partial(_images, tree, layout), tables[start : start + _PARALLEL])
+            yield from tree.place(list(chain.from_iterable(read)), pool)
 
 
 def _moved(file: File, folder: str) -> File:
     return File(file.path.removeprefix(folder), file.key, file.size, file.sha256, file.offset)
 
 
-def _images(tree: Tree, table: File, layout: Layout) -> list[File]:
+def _images(tree: Tree, layout: Layout, table: File) -> list[File]:
     with tree.scratch() as path:
         download_file(tree.store, table, path)
         return list(packed_images(path, layout))

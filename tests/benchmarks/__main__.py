@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_formats,
     bench_masks,
     bench_memory,
+    bench_pull,
     bench_records,
     bench_refresh,
 )
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "memory": bench_memory.main,
     "refresh": bench_refresh.main,
     "downloads": bench_downloads.main,
+    "pull": bench_pull.main,
 }
 
 
