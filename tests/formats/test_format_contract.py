@@ -64,10 +64,13 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in sorted(FORMATS.keys() - set(STANDING))),
     ("coco", {"segmentation": "polygons"}),
     ("coco", {"panoptic": False}),
+    ("coco", {"stuff": ["car"]}),
     ("huggingface", {"layout": "imagefolder"}),
     ("masks", {"kind": "instance"}),
+    ("masks", {"palette": False}),
     ("webdataset", {"mask": "instance"}),
     ("yolo", {"task": "segment"}),
+    ("yolo", {"task": "segment", "parts": "split"}),
     ("yolo", {"task": "pose"}),
 ]
 ODD_NAMES = ["naïve 🚗", 'say "car"', "../car", "a/b", "line\nbreak", "C:\\car", "null", " ", "x" * 300]
