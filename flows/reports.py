@@ -77,7 +77,7 @@ def describe_verification(dataset_url: str, outcome: Verification) -> str:
     of_version = f"{dataset_url}@{outcome.version}"
     if not outcome.faults:
         return f"{of_version} is whole: {outcome.objects} objects, {outcome.bytes} bytes"
-    lines = [f"{of_version} is damaged: {len(outcome.faults)} faults in {outcome.objects} objects"]
+    lines = [f"{of_version} is damaged, of {outcome.objects} objects these:"]
     return "\n".join([*lines, *map(_fault, outcome.faults)])
 
 
