@@ -116,7 +116,7 @@ def test_serve_prints_what_to_export(tmp_path: Path, capsys: pytest.CaptureFixtu
     serve(2, tmp_path, until=ended)
     printed = capsys.readouterr().out
     assert "export LABELBOX_API_KEY=sandbox-key-0\n" in printed
-    assert printed.count("export ") == 8
+    assert printed.count("export ") == 9
     assert (tmp_path / "street-scenes.yaml").exists()
 
 
