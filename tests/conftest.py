@@ -16,11 +16,23 @@ from tests.contracts.store_fixtures import (
     folder_store,
     localbucket_endpoint,
     localbucket_url,
+    ministack_endpoint,
+    ministack_url,
     store,
     store_url,
 )
 
-__all__ = ["aws", "ceph_url", "folder_store", "localbucket_endpoint", "localbucket_url", "store", "store_url"]
+__all__ = [
+    "aws",
+    "ceph_url",
+    "folder_store",
+    "localbucket_endpoint",
+    "localbucket_url",
+    "ministack_endpoint",
+    "ministack_url",
+    "store",
+    "store_url",
+]
 
 settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labelsnap")  # a busy machine fails no test

@@ -38,7 +38,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret", "
 
 def main() -> dict[str, float]:
     """Return seconds of each, and how many times as long the AWS CLI takes."""
-    with tempfile.TemporaryDirectory() as folder, localbucket(Path(folder, "served")) as endpoint:
+    with tempfile.TemporaryDirectory() as folder, localbucket(Path(folder, "served")) as (_, endpoint):
         root = Path(folder, "served", BUCKET)
         images = dict(drawn())
         publish(root / "packs", images, packed=True)

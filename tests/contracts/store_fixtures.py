@@ -16,7 +16,12 @@ from tasks.storage import open_store
 
 BUCKET = "contract"
 CEPH = "LABELSNAP_TEST_CEPH_ENDPOINT"
-STORES = ["file", "localbucket", pytest.param("ceph", marks=pytest.mark.integration)]
+SERVERS = [
+    "localbucket",
+    pytest.param("ministack", marks=pytest.mark.slow),
+    pytest.param("ceph", marks=pytest.mark.integration),
+]
+STORES = ["file", *SERVERS]
 
 
 def free_port():
@@ -27,21 +32,30 @@ def free_port():
 
 
 @contextmanager
-def localbucket(folder):
-    """Run localbucket over a folder in a process of its own; give its end point."""
-    port = free_port()
-    command = [sys.executable, "-m", "localbucket", str(folder), "--port", str(port)]
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+def served(command, port, **environment):
+    """Run a server until its port answers; give the process and its end point."""
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and a module of the test environment
+        [sys.executable, "-m", *command],
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as server:
         try:
             while server.poll() is None:
                 with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=10):
                     break
-            assert server.poll() is None, "localbucket did not start"
-            yield f"http://127.0.0.1:{port}"
+            assert server.poll() is None, f"{command[0]} did not start"
+            yield server, f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
+
+
+@contextmanager
+def localbucket(folder, port=None):
+    """Run localbucket over a folder in a process of its own; give the process and its end point."""
+    port = port or free_port()
+    with served(["localbucket", str(folder), "--port", str(port)], port) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +63,17 @@ def localbucket_endpoint(tmp_path_factory):
     """One localbucket for the session."""
     folder = tmp_path_factory.mktemp("localbucket")
     (folder / BUCKET).mkdir()
-    with localbucket(folder) as endpoint:
+    with localbucket(folder) as (_, endpoint):
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ministack_endpoint(tmp_path_factory):
+    """One ministack, which answers as AWS does today, for the session; of its services S3 alone."""
+    port = free_port()
+    folder = str(tmp_path_factory.mktemp("ministack"))
+    options = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "SERVICES": "s3"}
+    with served(["ministack"], port, **options, S3_PERSIST="1", S3_DATA_DIR=folder) as (_, endpoint):
         yield endpoint
 
 
@@ -76,6 +100,14 @@ def aws(monkeypatch):
 def localbucket_url(localbucket_endpoint, aws):
     """Return a fresh dataset URL on localbucket."""
     aws(localbucket_endpoint)
+    return f"s3://{BUCKET}/team/{uuid4().hex}"
+
+
+@pytest.fixture
+def ministack_url(ministack_endpoint, aws):
+    """Return a fresh dataset URL on ministack."""
+    aws(ministack_endpoint)
+    boto3.session.Session().client("s3").create_bucket(Bucket=BUCKET)
     return f"s3://{BUCKET}/team/{uuid4().hex}"
 
 
