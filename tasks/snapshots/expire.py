@@ -76,7 +76,8 @@ def _planned(store: ObjectStore, history: History, keep: int, older_than: timede
     if not history.live:
         return ExpiryPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
-    staying = _newest_snapshots(history.live, keep) | _younger_than(store, now - older_than)
+    young = _younger_than(store, now - older_than) if older_than else set()  # some clocks tell whole seconds only
+    staying = _newest_snapshots(history.live, keep) | young
     old = [commit.version for commit in history.live if commit.version not in staying]
     tagged = {tag.version for tag in list_tags(store)}
     expiring = tuple(version for version in old if version not in tagged)
