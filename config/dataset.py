@@ -6,8 +6,10 @@ params and filters without a word.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
@@ -17,6 +19,7 @@ from tasks.records.splits import Split as SplitRule
 from tasks.records.splits import check_group_by
 from tasks.storage import check_store_url
 
+_CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
 WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
 
 
@@ -162,6 +165,27 @@ class Card(_Part):
     description: str = ""
 
 
+class Schedule(_Part):
+    """When a deployment of the dataset runs by itself: five cron fields, in a time zone of the IANA's list."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if not _CRON.fullmatch(value.strip()):
+            raise ValueError(f"expected five cron fields such as `0 2 * * *`, found {value!r}")
+        return value.strip()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"expected a time zone such as Europe/Zurich, found {value!r}")
+        return value
+
+
 class Dataset(_Part):
     """One dataset file: the whole of what a refresh is told."""
 
@@ -181,6 +205,7 @@ class Dataset(_Part):
     classes: dict[str, str | None] = {}
     single_writer: bool = False
     overlap: Literal["queue", "refuse"] = "queue"
+    schedule: Schedule | None = None
 
     @field_validator("store")
     @classmethod
@@ -227,4 +252,4 @@ class Dataset(_Part):
 
     def content(self) -> dict[str, Any]:
         """What decides the snapshot's content: everything but where it lies, and when and how it is written there."""
-        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap"})
+        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule"})

@@ -29,6 +29,7 @@ class LabelboxSettings(BaseSettings):
     api_key: SecretStr = Field(
         default=SecretStr(""), description="The API key; needed by everything that asks Labelbox"
     )
+    webhook_secret: SecretStr = Field(default=SecretStr(""), description="What `labelsnap listen` checks webhooks with")
     graphql_endpoint: str = LABELBOX_GRAPHQL_ENDPOINT
     rest_endpoint: str = LABELBOX_REST_ENDPOINT
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
+from flows.operations import app as operations
 from flows.options import Json, Ref
 from flows.snapshots import app as snapshots
 from tasks.errors import ConfigurationError, LabelsnapError
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(snapshots, name="snapshots")
+app.add_typer(operations)
 
 Rows = Annotated[int, typer.Option(min=1, help="Rows of the generated sample project.")]
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]

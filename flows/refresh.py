@@ -14,6 +14,7 @@ from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.describe import describe
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
 from tasks.steps.formats import write_format
+from tasks.steps.hints import note_exported
 from tasks.steps.progress import counted
 from tasks.steps.publish import publish
 from tasks.steps.result import final, summary
@@ -21,6 +22,7 @@ from tasks.steps.settle import settle
 from tasks.steps.stopwatch import Stopwatch
 from tasks.steps.undertaking import undertaken
 from tasks.steps.window import windowed
+from tasks.storage import open_store
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds now as the dataset's next version; give back the result (see the README)."""
     with undertaken(dataset, str(runtime.flow_run.id)) as preparation:
-        return carried_out(dataset, preparation)
+        result = carried_out(dataset, preparation)
+    note_exported(open_store(dataset.url), preparation.started_at)
+    return result
 
 
 def carried_out(dataset: Dataset, preparation: Preparation) -> dict[str, Any]:

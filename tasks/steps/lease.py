@@ -76,6 +76,14 @@ def held(
         _let_go(store, key)
 
 
+def is_held(store: ObjectStore, *, seconds: float, single_writer: bool = False) -> bool:
+    """Whether a run has the dataset."""
+    newest = _newest(store)
+    if newest is None:
+        return False
+    return (probe(store, single_writer=single_writer) - newest.modified).total_seconds() < seconds
+
+
 def take(store: ObjectStore, body: bytes, *, seconds: float, single_writer: bool = False) -> str | None:
     """The key of a new lease, or None while another one is alive."""
     now = probe(store, single_writer=single_writer)

@@ -1,0 +1,70 @@
+"""Hints that a dataset may have changed, kept in the store: a listener that starts again knows what it knew.
+
+``work/hints/<delivery>.json`` is created once a delivery, whichever of several listeners it came to, and put again when
+a refresh was started for it; the two differ in size, so a listing tells them apart. ``work/exported.json`` says as of
+when the dataset is: what happened at Labelbox before that has been looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+
+from tasks.snapshots.layout import WORK
+
+if TYPE_CHECKING:
+    from tasks.storage import ObjectInfo, ObjectStore
+
+HINTS: Final = f"{WORK}hints/"
+EXPORTED: Final = f"{WORK}exported.json"
+KEPT: Final = timedelta(days=7)
+"""How long a delivery is known, so that its repetition starts nothing."""
+_NEW, _HANDLED = b'"new"', b'"handled"'
+
+
+class Exported(Struct, frozen=True):
+    """When the export of the last refresh that came to its end was begun."""
+
+    at: datetime
+
+
+def note_hint(store: ObjectStore, delivery: str) -> bool:
+    """Write down a delivery; whether it is new."""
+    return store.create(f"{HINTS}{delivery}.json", _NEW)
+
+
+def pending_hints(store: ObjectStore) -> tuple[ObjectInfo, ...]:
+    """The deliveries for which no refresh was started yet, oldest first."""
+    hints = (hint for hint in store.list(HINTS) if hint.size == len(_NEW))
+    return tuple(sorted(hints, key=lambda hint: (hint.modified, hint.key)))
+
+
+def name_of(hints: tuple[ObjectInfo, ...]) -> str:
+    """A name for a refresh that answers these hints: the same for whoever starts it, and when it is started again."""
+    return hashlib.sha256(hints[0].key.encode()).hexdigest()[:32]
+
+
+def settle_hints(store: ObjectStore, hints: tuple[ObjectInfo, ...]) -> None:
+    """A refresh was started for these hints; forget deliveries that are too old to come again."""
+    for hint in hints:
+        store.put(hint.key, _HANDLED)
+    known = list(store.list(HINTS))
+    newest = max((hint.modified for hint in known), default=None)
+    for hint in known:
+        if newest and newest - hint.modified > KEPT:
+            store.delete(hint.key)
+
+
+def note_exported(store: ObjectStore, at: datetime) -> None:
+    """The dataset is as of this moment."""
+    store.put(EXPORTED, msgspec.json.encode(Exported(at)))
+
+
+def last_exported(store: ObjectStore) -> datetime | None:
+    """As of when the dataset is, where that is known."""
+    body = store.get(EXPORTED)
+    return msgspec.json.decode(body, type=Exported).at if body else None

@@ -1,0 +1,87 @@
+"""What a dataset file becomes on a Prefect server, and the files that are shipped for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.reading import parse_dataset
+from flows.deploy import deploy, deployment_of
+from tasks.errors import ConfigurationError
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+SHORT = {
+    "dataset": "street-scenes",
+    "store": "s3://ml-datasets/labelsnap",
+    "source": {"project": "cltd3vkju021907u63w2odj69"},
+    "filters": {"workflow_status": "Done"},
+}
+
+
+def test_prefect_yaml_has_what_the_command_makes():
+    """The same entry point, parameters, schedule, pool and environment, from the file and from `labelsnap deploy`."""
+    (written,) = yaml.safe_load((DEPLOY / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    schedule = {"cron": "0 2 * * *", "timezone": "UTC"}
+    made = deployment_of(parse_dataset(SHORT | {"schedule": schedule}), "labelsnap")
+    assert made.entrypoint == written["entrypoint"]
+    assert made.name == written["name"]
+    assert made.parameters["dataset"] == written["parameters"]["dataset"] | {"schedule": schedule}
+    assert (made.work_pool_name, made.job_variables) == (
+        written["work_pool"]["name"],
+        written["work_pool"]["job_variables"],
+    )
+    (scheduled,) = made.schedules
+    assert {"cron": scheduled.schedule.cron, "timezone": scheduled.schedule.timezone} == written["schedules"][0]
+
+
+def test_parameters_are_a_validated_form():
+    """The parameters' schema names the dataset's keys, and a deployment's parameters are checked against it."""
+    made = deployment_of(parse_dataset(SHORT), "labelsnap")
+    assert made.enforce_parameter_schema
+    assert made.schedules == []
+    assert {"dataset", "store", "source", "filters", "formats"} <= set(
+        made._parameter_openapi_schema.definitions["Dataset"]["properties"]
+    )
+
+
+def test_no_deployment_has_a_key(monkeypatch):
+    """Parameters and job variables go into Prefect's database; rights come from the worker's environment."""
+    monkeypatch.setenv("LABELBOX_API_KEY", "the-key-itself")
+    assert "the-key-itself" not in deployment_of(parse_dataset(SHORT), "labelsnap").model_dump_json()
+
+
+def test_deploying_needs_a_server_and_a_name_a_dataset(monkeypatch):
+    """Refused before anything is created."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        deploy([parse_dataset(SHORT)], "labelsnap")
+    assert caught.value.code == "no_prefect_server"
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(ConfigurationError) as caught:
+        deploy([parse_dataset(SHORT), parse_dataset(SHORT)], "labelsnap")
+    assert caught.value.code == "same_dataset"
+
+
+@pytest.mark.parametrize(
+    "schedule", [{"cron": "every night"}, {"cron": "0 2 * *"}, {"cron": "0 2 * * *", "timezone": "Mars"}, {"hour": 2}]
+)
+def test_a_schedule_that_is_none_is_refused(schedule):
+    """With the dataset file, before anything is deployed."""
+    with pytest.raises(ConfigurationError, match=r"schedule"):
+        parse_dataset(SHORT | {"schedule": schedule})
+
+
+def test_the_schedule_and_what_overlaps_are_no_content():
+    """Another schedule makes no new version."""
+    plain = parse_dataset(SHORT).content()
+    assert parse_dataset(SHORT | {"schedule": {"cron": "0 3 * * *"}, "overlap": "refuse"}).content() == plain
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*DEPLOY.glob("*.yaml"), *DEPLOY.glob("kubernetes/*.yaml")]), ids=lambda p: p.name
+)
+def test_shipped_files_are_yaml(path):
+    """Each document can be read."""
+    assert all(yaml.safe_load_all(path.read_text(encoding="utf-8")))

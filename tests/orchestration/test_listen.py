@@ -1,0 +1,138 @@
+"""From hints to refreshes: one for many, none twice, none lost."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+
+from config.reading import parse_dataset
+from flows.listen import PATIENCE, Quiet, Watch, check_listenable
+from tasks.errors import ConfigurationError, LabelboxAnswerError
+from tasks.steps.hints import HINTS, KEPT, name_of, note_hint, pending_hints, settle_hints
+from tasks.storage import open_store
+from tests.contracts.memory_store import MemoryStore
+
+
+def dataset(folder, **changes):
+    """A dataset in a folder."""
+    content = {"dataset": "streets", "store": folder.as_uri(), "source": {"project": "p"}}
+    return parse_dataset(content | changes)
+
+
+def test_a_refresh_is_due_when_it_was_quiet():
+    """Each hint begins the quiet time anew, but not for ever."""
+    quiet = Quiet(60)
+    assert quiet.due() is None
+    quiet.hint(0)
+    quiet.hint(50)
+    assert quiet.due() == 110
+    for second in range(50, 2000, 50):
+        quiet.hint(second)
+    assert quiet.due() == PATIENCE * 60
+    quiet.clear()
+    assert quiet.due() is None
+
+
+class Starts:
+    """Refreshes that were asked for."""
+
+    def __init__(self, failures=0):
+        self.keys, self.failures = [], failures
+
+    def __call__(self, _dataset, key):
+        if self.failures:
+            self.failures -= 1
+            raise LabelboxAnswerError("It does not answer.", remedy="Repeat.", code="labelbox_unreachable")
+        self.keys.append(key)
+
+
+def watching(folder, starts, quiet=0.05):
+    """A running watch that does not poll."""
+    watch = Watch(dataset(folder), quiet=quiet, poll=0, start=starts)
+    watch.open()
+    return closing(watch), watch
+
+
+def until(condition):
+    """Wait for it, for at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_many_hints_start_one_refresh(tmp_path):
+    """Three deliveries, each three times; afterwards none is pending."""
+    starts = Starts()
+    closes, watch = watching(tmp_path, starts, quiet=0.3)
+    with closes:
+        for number in (1, 2, 3) * 3:
+            watch.accept(f"delivery-{number}")
+        until(lambda: starts.keys)
+        until(lambda: not pending_hints(open_store(watch.dataset.url)))
+    assert len(starts.keys) == 1
+
+
+def test_a_hint_that_came_while_nobody_worked_is_answered_by_the_next_listener(tmp_path):
+    """Acknowledged, then killed: the hint stands in the store."""
+    Watch(dataset(tmp_path), quiet=0, poll=0).accept("delivery-1")
+    starts = Starts()
+    closes, _ = watching(tmp_path, starts)
+    with closes:
+        until(lambda: starts.keys)
+
+
+def test_a_refresh_that_cannot_be_started_is_tried_again(tmp_path):
+    """Its hints stay until it is."""
+    starts = Starts(failures=2)
+    closes, watch = watching(tmp_path, starts)
+    with closes:
+        watch.accept("delivery-1")
+        until(lambda: starts.keys)
+
+
+def test_without_hints_nothing_is_started(tmp_path):
+    """A listener that starts looks for hints, and finds none."""
+    starts = Starts()
+    closes, _ = watching(tmp_path, starts, quiet=0)
+    with closes:
+        time.sleep(0.1)
+    assert starts.keys == []
+
+
+def test_the_key_of_a_refresh_stays_until_it_is_started():
+    """More hints do not change it; the hints after it have another."""
+    store = MemoryStore()
+    assert note_hint(store, "b")
+    store.pass_time(seconds=1)
+    key = name_of(pending_hints(store))
+    assert note_hint(store, "a")
+    assert name_of(pending_hints(store)) == key
+    settle_hints(store, pending_hints(store))
+    assert pending_hints(store) == ()
+    assert not note_hint(store, "a")
+    assert note_hint(store, "c")
+    assert name_of(pending_hints(store)) != key
+
+
+def test_old_deliveries_are_forgotten():
+    """Not before they are too old to come again, and only when newer ones came."""
+    store = MemoryStore()
+    note_hint(store, "old")
+    settle_hints(store, pending_hints(store))
+    store.now += KEPT * 2
+    note_hint(store, "new")
+    settle_hints(store, pending_hints(store))
+    assert [found.key for found in store.list(HINTS)] == [f"{HINTS}new.json"]
+
+
+def test_listening_needs_a_secret_and_a_project(tmp_path, monkeypatch):
+    """Refused before anything starts, with what to do."""
+    with pytest.raises(ConfigurationError, match="LABELBOX_WEBHOOK_SECRET"):
+        check_listenable([dataset(tmp_path)])
+    monkeypatch.setenv("LABELBOX_WEBHOOK_SECRET", "s")
+    assert check_listenable([dataset(tmp_path)]) == "s"
+    with pytest.raises(ConfigurationError, match="model run"):
+        check_listenable([dataset(tmp_path, source={"model_run": "m"})])
