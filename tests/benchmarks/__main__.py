@@ -13,6 +13,7 @@ from tests.benchmarks import (
     bench_pull,
     bench_records,
     bench_refresh,
+    bench_uploads,
 )
 
 BENCHMARKS = {
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "formats": bench_formats.main,
     "memory": bench_memory.main,
     "refresh": bench_refresh.main,
+    "uploads": bench_uploads.main,
     "downloads": bench_downloads.main,
     "pull": bench_pull.main,
 }

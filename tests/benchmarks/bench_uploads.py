@@ -1,0 +1,62 @@
+"""What a version costs in uploaded bytes after one row in a hundred has changed, as a share of the full publication.
+
+Everything counts: tables, images, formats, the raw export and descriptions; what the store held before does not.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import yaml
+from prefect.testing.utilities import prefect_test_harness
+
+from config.reading import load_dataset
+from flows.refresh import refresh
+from tasks.storage import open_store
+from tests.benchmarks.sandbox_process import serving, steer
+
+ROWS = int(os.environ.get("LABELSNAP_BENCH_UPLOAD_ROWS", "10000"))
+
+
+def held(url: str) -> dict[str, int]:
+    """The objects of a dataset by key, in bytes."""
+    return {info.key: info.size for info in open_store(url).list("data/")}
+
+
+def main() -> dict[str, float]:
+    """Bytes of the full publication and of the one after the change, by folder, and their ratio."""
+    with tempfile.TemporaryDirectory() as folder, serving(ROWS, Path(folder)) as environment:
+        os.environ.update(environment)
+        path = Path(folder, "dataset.yaml")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/uploads"}), encoding="utf-8")
+        dataset = load_dataset(path)
+        with prefect_test_harness(server_startup_timeout=300):
+            first = refresh(dataset)
+            before = held(dataset.url)
+            edited = [index for index in range(ROWS) if index % 16 not in {5, 9, 13} and index % 20 != 7]
+            changed = max(1, first["rows"]["published"] // 100)
+            for index in edited[:: len(edited) // changed][:changed]:
+                steer(environment, call="edit_row", index=index)
+            second = refresh(dataset)
+        added = {key: size for key, size in held(dataset.url).items() if key not in before}
+    figures: dict[str, float] = {
+        "rows_published": second["rows"]["published"],
+        "rows_changed": second["rows"]["published"] - second["reused_rows"],
+        "bytes_full": sum(before.values()),
+        "bytes_changed": sum(added.values()),
+        "changed_over_full": round(sum(added.values()) / sum(before.values()), 4),
+    }
+    for when, objects in (("full", before), ("changed", added)):
+        folders: Counter[str] = Counter()
+        for key, size in objects.items():
+            folders[key.split("/")[1]] += size
+        figures |= {f"bytes_{when}_{name}": size for name, size in sorted(folders.items())}
+    return figures
+
+
+if __name__ == "__main__":
+    print(main())  # noqa: T201
