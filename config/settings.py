@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     download_timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a download is repeated")
     download_seconds: float = Field(default=600, gt=0, description="Seconds for one body in all, repetitions included")
     rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
+    exports: int = Field(default=4, ge=1, le=10, description="Windows exported side by side; a project may have 10")
     export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
     resume_hours: float = Field(

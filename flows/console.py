@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.errors import LabelsnapError
 
 TITLES = {
+    "windows": "export (windows)",
     "export": "export (%)",
     "chunks": "download export (bytes)",
     "rows": "masks and images (rows)",

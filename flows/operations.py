@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.console import print_json
+from flows.console import describe, print_json, progress_shown
 from flows.options import Json
+from tasks.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
+
+DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+
+class By(StrEnum):
+    """The dates that Labelbox filters by."""
+
+    LAST_ACTIVITY_AT = "last_activity_at"
+    LABEL_CREATED_AT = "label_created_at"
+
 
 Configs = Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Dataset files.")]
 
@@ -63,3 +78,36 @@ def listen(
             watch.open()
             stack.enter_context(closing(watch))
         serve(receiver(watches, secret), host=host, port=port)
+
+
+@app.command(epilog="Example: labelsnap backfill config/datasets/street-scenes.yaml --from 2022-01-01 --to 2025-01-01")
+def backfill(  # noqa: PLR0917 - typer calls it by name
+    config: Annotated[Path, typer.Argument(help="The dataset file.")],
+    start: Annotated[datetime, typer.Option("--from", formats=DATES, help="The first moment, in UTC.")],
+    end: Annotated[datetime, typer.Option("--to", formats=DATES, help="The first moment after the range, in UTC.")],
+    every: Annotated[str, typer.Option(help="The length of a window: 30d, 12h.")] = "30d",
+    windows: Annotated[int | None, typer.Option(min=1, help="So many windows of one length, instead.")] = None,
+    by: Annotated[By, typer.Option(help="What a row belongs to a window by.")] = By.LAST_ACTIVITY_AT,
+    as_json: Json = False,
+) -> None:
+    """Export a range of history in windows, side by side, and publish one snapshot of it and what there is already."""
+    from config.reading import load_dataset
+
+    dataset = load_dataset(config)
+    begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
+    length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
+    from flows.backfill import backfill as run_backfill
+    from tasks.steps.progress import listening
+
+    with progress_shown() as show, listening(show):
+        result = run_backfill(dataset, begin, stop, length, by.value)
+    print_json(result) if as_json else print(describe(result))
+
+
+def duration(text: str) -> timedelta:
+    """`30d` or `12h`. Raises ``ConfigurationError`` for anything else."""
+    if match := re.fullmatch(r"([1-9][0-9]{0,5})([dh])", text):
+        return timedelta(**{{"d": "days", "h": "hours"}[match[2]]: int(match[1])})
+    raise ConfigurationError(
+        f"--every is {text!r}, which is no length of time.", remedy="Write for example 30d or 12h.", code="bad_duration"
+    )

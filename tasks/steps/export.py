@@ -24,6 +24,7 @@ from tasks.storage import open_store
 from tasks.storage.compression import compress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
@@ -103,7 +104,26 @@ def wait_for_exports(tasks: ExportTasks) -> None:
 
 @task(**RETRIES)
 def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: Stream) -> StreamReceipt:
-    """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept."""
+    """Bring a stream of the run's export of this number into the store."""
+
+    def on_progress(done: int, total: int) -> None:
+        report("chunks", done, total)
+
+    return bring(dataset, run, f"{number:03}", task_id, stream, on_progress)
+
+
+def bring(
+    dataset: Dataset,
+    run: str,
+    export: str,
+    task_id: str,
+    stream: Stream,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> StreamReceipt:
+    """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept.
+
+    ``export`` names the export within the snapshot; streams are joined in the order of these names.
+    """
     settings = load_settings()
     store = open_store(dataset.url)
     client = connect(account(settings))
@@ -113,7 +133,7 @@ def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: 
     offset = 0
     with downloader(settings) as pool, scratch(settings) as directory:
         while offset < total.size:
-            name = f"{stream.lower()}-{number:03}-{offset:015}"
+            name = f"{stream.lower()}-{export}-{offset:015}"
             receipt = ledger.recall(name, ChunkReceipt)
             if receipt is None:
                 chunk = chunk_at(client, task_id, stream, offset)
@@ -121,7 +141,7 @@ def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: 
                 receipt = ledger.note(name, ChunkReceipt(chunk.end, draft.add_file(f"raw/{name}.ndjson.zst", body)))
             receipts.append(receipt)
             offset = receipt.end + 1
-            report("chunks", offset, total.size)
+            on_progress(offset, total.size)
         retries = pool.counts.retries
     return StreamReceipt(
         files=tuple(receipt.file for receipt in receipts),

@@ -31,16 +31,16 @@ class Preparation(Struct, frozen=True):
 
 
 @task(**RETRIES)
-def prepare(dataset: Dataset, flow_run: str) -> Preparation:
+def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Preparation:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
     settings = load_settings()
     check_source(connect(account(settings)), source.kind, source.id)
     store = open_store(dataset.url)
     now = probe(store, single_writer=dataset.single_writer)
-    if found := recall_unfinished(store, dataset, now=now, hours=settings.resume_hours):
+    if found := recall_unfinished(store, dataset, scope, now=now, hours=settings.resume_hours):
         return Preparation(run=found.run, base=found.base, started_at=found.started_at, resumed=True)
     standing = latest(store)
     begun = Unfinished(run=flow_run, base=standing.version if standing else 0, started_at=now)
-    note_unfinished(store, dataset, begun)
+    note_unfinished(store, dataset, begun, scope)
     return Preparation(run=begun.run, base=begun.base, started_at=now)

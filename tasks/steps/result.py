@@ -59,7 +59,7 @@ def summary(
         "reused_rows": tally.reused_rows,
         "requests": requests
         | {
-            "export_chunks": sum(len(stream.files) for stream in streams),
+            "export_chunks": sum(len(stream.files) for stream in streams if stream.size),
             "retries": tally.requests.get("retries", 0) + sum(stream.retries for stream in streams),
         },
         "bytes": {

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def undertaken(dataset: Dataset, flow_run: str) -> Iterator[Preparation]:
+def undertaken(dataset: Dataset, flow_run: str, scope: str = "") -> Iterator[Preparation]:
     """What the run stands on, once the dataset is its own.
 
     Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare`` raises. When the block ends,
-    or fails for good, the run's scratch goes; when it fails at something that may pass, the next run goes on with it.
+    or fails for good, the run's scratch goes; when it fails at something that may pass, the next run of the same
+    dataset and ``scope`` goes on with it.
     """
     settings = load_settings()
     store = open_store(dataset.url)
@@ -35,11 +36,11 @@ def undertaken(dataset: Dataset, flow_run: str) -> Iterator[Preparation]:
         patience=settings.queue_seconds,
         single_writer=dataset.single_writer,
     ):
-        preparation = prepare(dataset, flow_run)
+        preparation = prepare(dataset, flow_run, scope)
         try:
             yield preparation
         except LabelsnapError as error:
             if is_final(error):
-                forget_unfinished(store, dataset, preparation.run)
+                forget_unfinished(store, dataset, preparation.run, scope)
             raise
-        forget_unfinished(store, dataset, preparation.run)
+        forget_unfinished(store, dataset, preparation.run, scope)

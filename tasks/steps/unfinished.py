@@ -41,12 +41,14 @@ class Unfinished(Struct, frozen=True):
     started_at: datetime
 
 
-def recall_unfinished(store: ObjectStore, dataset: Dataset, *, now: datetime, hours: float) -> Unfinished | None:
+def recall_unfinished(
+    store: ObjectStore, dataset: Dataset, scope: str = "", *, now: datetime, hours: float
+) -> Unfinished | None:
     """The run to go on with, if there is one whose last sign of life is at most ``hours`` old.
 
     One that published before it was killed is finished: there is nothing to go on with.
     """
-    key = _key(dataset)
+    key = _key(dataset, scope)
     body = store.get(key)
     if body is None:
         return None
@@ -57,19 +59,19 @@ def recall_unfinished(store: ObjectStore, dataset: Dataset, *, now: datetime, ho
     signs = chain([found.started_at], (each.modified for each in store.list(f"{WORK}{found.run}/")))
     recent = now - max(signs) <= timedelta(hours=hours) and now - found.started_at <= OLDEST
     if not recent or read_history(store).published_by(found.run) is not None:
-        forget_unfinished(store, dataset, found.run)
+        forget_unfinished(store, dataset, found.run, scope)
         return None
     return found
 
 
-def note_unfinished(store: ObjectStore, dataset: Dataset, begun: Unfinished) -> None:
+def note_unfinished(store: ObjectStore, dataset: Dataset, begun: Unfinished, scope: str = "") -> None:
     """Write down that a run has begun."""
-    store.put(_key(dataset), msgspec.json.encode(begun))
+    store.put(_key(dataset, scope), msgspec.json.encode(begun))
 
 
-def forget_unfinished(store: ObjectStore, dataset: Dataset, run: str) -> None:
+def forget_unfinished(store: ObjectStore, dataset: Dataset, run: str, scope: str = "") -> None:
     """A run's outcome is known: its name goes first, then its ledger, so that nobody goes on with half a ledger."""
-    store.delete(_key(dataset))
+    store.delete(_key(dataset, scope))
     Ledger(store, run).clear()
 
 
@@ -86,8 +88,8 @@ def is_final(error: BaseException) -> bool:
             return False
 
 
-def _key(dataset: Dataset) -> str:
-    """Where the run of a dataset with these parameters, by this labelsnap, is named."""
-    parameters = [dataset.model_dump(mode="json"), version("labelsnap")]
+def _key(dataset: Dataset, scope: str) -> str:
+    """Where the run of these parameters, by this labelsnap, is named; ``scope`` is the range of a backfill."""
+    parameters = [dataset.model_dump(mode="json"), version("labelsnap"), scope]
     digest = hashlib.sha256(msgspec.json.encode(parameters, order="sorted")).hexdigest()
     return work_key("runs", f"{digest[:32]}.json")

@@ -1,0 +1,92 @@
+"""Years of history, window by window → one snapshot: rows of the range are added to the base's, or replace them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, runtime
+from prefect.artifacts import create_table_artifact
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from flows.assembly import assembled
+from tasks.errors import ConfigurationError
+from tasks.steps.progress import counted
+from tasks.steps.stopwatch import Stopwatch
+from tasks.steps.undertaking import undertaken
+from tasks.steps.window import windowed
+from tasks.steps.windows import By, Window, WindowReceipt, cut, export_window, kept_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prefect.futures import PrefectFuture
+
+
+@flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False)
+def backfill(
+    dataset: Dataset, start: datetime, end: datetime, every: timedelta, by: By = "last_activity_at"
+) -> dict[str, Any]:
+    """Publish the rows from ``start`` (in) to ``end`` (out) beside those that the newest version has.
+
+    A run that was killed is gone on with by the next one of the same dataset and range: windows that are here stay.
+    Raises ``ConfigurationError`` for a model run, for a range that is none, and for windows below a second.
+    """
+    windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
+    scope = f"{by} {start.isoformat()} {end.isoformat()} {every.total_seconds()}"
+    with undertaken(dataset, str(runtime.flow_run.id), scope) as preparation:
+        watch = Stopwatch()
+
+        def export(window: Window) -> PrefectFuture[WindowReceipt]:
+            return export_window.submit(dataset, preparation.run, preparation.base, window, by)
+
+        done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
+        receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
+        results = chain.from_iterable(receipt.results for receipt in receipts)
+        errors = chain.from_iterable(receipt.errors for receipt in receipts)
+        kept = kept_streams(dataset, preparation.base)
+        return assembled(dataset, preparation, (*kept, *results), tuple(errors), watch)
+
+
+def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedelta) -> timedelta:
+    """The windows' length. Raises ``ConfigurationError`` for what cannot be cut into windows."""
+    fault = None
+    if dataset.source.kind != "project":
+        fault = "Labelbox takes no dates for a model run", "Refresh it instead."
+    elif start >= end:
+        fault = (
+            f"the range ends ({end:%Y-%m-%d %H:%M}) before it begins ({start:%Y-%m-%d %H:%M})",
+            "Give --from < --to.",
+        )
+    elif every < timedelta(seconds=1):
+        fault = f"windows of {every} are too small", "Give --every at least one hour (1h)."
+    if fault:
+        raise ConfigurationError(f"Nothing can be backfilled: {fault[0]}.", remedy=fault[1], code="bad_range")
+    return every
+
+
+def shown(dataset: Dataset, windows: tuple[Window, ...], receipts: Iterable[WindowReceipt]) -> Iterator[WindowReceipt]:
+    """The receipts as they come, each put into a table in Prefect's interface: one row a window."""
+    done: dict[Window, WindowReceipt] = {}
+    for receipt in receipts:
+        done[receipt.window] = receipt
+        create_table_artifact(
+            [row(window, done.get(window)) for window in windows],
+            key=f"backfill-{dataset.dataset}",
+            description=f"{len(done)} of {len(windows)} windows of {dataset.url}",
+        )
+        yield receipt
+
+
+def row(window: Window, receipt: WindowReceipt | None) -> dict[str, Any]:
+    """One window's row in the table of progress."""
+    return {
+        "from": window.start.isoformat(),
+        "to": window.end.isoformat(),
+        "state": "exported" if receipt else "to do",
+        "rows": receipt.rows if receipt else None,
+        "errors": sum(stream.lines for stream in receipt.errors) if receipt else None,
+        "exports": receipt.exports if receipt else None,
+    }

@@ -1,0 +1,153 @@
+"""Windows of history: exported side by side, one after another where Labelbox refuses, each row in the end once.
+
+A window's bounds go to Labelbox in whole seconds, the last one left out. Rows that two windows have in common, or that
+the base snapshot has too, are told apart later, like the repeated rows of one export.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from tasks.errors import LabelboxRefusedError
+from tasks.labelbox.client import connect
+from tasks.labelbox.export import ExportRequest, split_lists, start, wait
+from tasks.snapshots.draft import Uploads
+from tasks.snapshots.read import read_snapshot
+from tasks.steps.environment import account
+from tasks.steps.export import ExportTask, StreamReceipt, bring
+from tasks.steps.ledger import Ledger
+from tasks.steps.retries import RETRIES
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.snapshots.manifest import File
+
+By: TypeAlias = Literal["last_activity_at", "label_created_at"]
+
+ATTEMPTS: Final = 3
+"""How often a window is asked for before it is halved."""
+SMALLEST: Final = timedelta(hours=1)
+"""A window that is no longer than this is not halved: what Labelbox refuses then is no question of size."""
+REPEATED: Final = {"export_failed", "export_canceled", "export_timeout", "labelbox_refused"}
+RESULT: Final = "raw/result-"
+
+
+class Window(Struct, frozen=True):
+    """A stretch of time in UTC; ``end`` is not in it."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Sorts like the beginning: ``20240101T000000Z``."""
+        return f"{self.start:%Y%m%dT%H%M%SZ}"
+
+    def halves(self) -> tuple[Window, Window]:
+        """Both halves, cut at a whole second."""
+        middle = self.start + timedelta(seconds=int((self.end - self.start).total_seconds()) // 2)
+        return Window(self.start, middle), Window(middle, self.end)
+
+
+class WindowReceipt(Struct, frozen=True):
+    """What a window gave: its streams, in order, and into how many exports it had to be cut."""
+
+    window: Window
+    results: tuple[StreamReceipt, ...]
+    errors: tuple[StreamReceipt, ...]
+    exports: int
+
+    @property
+    def rows(self) -> int:
+        """Lines of its RESULT streams."""
+        return sum(stream.lines for stream in self.results)
+
+
+def cut(start: datetime, end: datetime, every: timedelta) -> Iterator[Window]:
+    """Windows of a length, one after another without a gap; the last one ends where the whole does."""
+    while start < end:
+        window = Window(start, min(start + every, end))
+        yield window
+        start = window.end
+
+
+@task(**RETRIES, task_run_name="export {window.name}")
+def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:
+    """Export one window and bring its streams into the store; what an earlier attempt had is kept.
+
+    A window that Labelbox refuses is asked for three times and then in halves. Raises ``LabelboxRefusedError`` when an
+    hour is refused too.
+    """
+    ledger = Ledger(open_store(dataset.url), run)
+    if done := ledger.recall(f"window-{window.name}", WindowReceipt):
+        return done
+    return ledger.note(f"window-{window.name}", _export(dataset, run, f"v{base:08}", window, by))
+
+
+def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
+    """The raw export that a snapshot (0: none) keeps, as streams that nothing has to be brought for."""
+    if not base:
+        return ()
+    manifest = read_snapshot(open_store(dataset.url), base).manifest
+    streams: dict[str, list[File]] = {}
+    for file in manifest.below(RESULT):
+        streams.setdefault(file.path.rpartition("-")[0], []).append(file)
+    lines = int(manifest.result["rows"]["exported"])
+    counts = [lines, *[0] * len(streams)]  # how many lines each has is not kept, and only their sum matters
+    return tuple(
+        StreamReceipt(files=tuple(files), size=0, lines=count, retries=0, uploads=Uploads())
+        for files, count in zip(streams.values(), counts, strict=False)
+    )
+
+
+def _export(dataset: Dataset, run: str, prefix: str, window: Window, by: By) -> WindowReceipt:
+    refused: LabelboxRefusedError | None = None
+    for attempt in range(ATTEMPTS):
+        try:
+            return _attempt(dataset, run, prefix, window, by, attempt)
+        except LabelboxRefusedError as error:
+            if error.code not in REPEATED:
+                raise
+            refused = error
+    if refused and window.end - window.start <= SMALLEST:
+        raise refused
+    parts = [_export(dataset, run, prefix, half, by) for half in window.halves()]
+    return WindowReceipt(
+        window=window,
+        results=tuple(stream for part in parts for stream in part.results),
+        errors=tuple(stream for part in parts for stream in part.errors),
+        exports=sum(part.exports for part in parts),
+    )
+
+
+def _attempt(dataset: Dataset, run: str, prefix: str, window: Window, by: By, attempt: int) -> WindowReceipt:
+    settings = load_settings()
+    ledger = Ledger(open_store(dataset.url), run)
+    client = connect(account(settings))
+    bounds = (window.start, window.end - timedelta(seconds=1))
+    request = ExportRequest(
+        kind="project",
+        source_id=dataset.source.id,
+        params=dataset.params.of_source("project"),
+        filters=dataset.filters.model_copy(update={by: bounds}).for_labelbox(),
+    )
+    results, errors = [], []
+    for number, part in enumerate(split_lists(request)):
+        seconds = int((window.end - window.start).total_seconds())
+        name = f"export-{window.name}-{seconds}-{number:03}-{attempt}"
+        started = ledger.recall(name, ExportTask) or ledger.note(
+            name, ExportTask(start(client, part, name=f"labelsnap {dataset.dataset} {window.name}"))
+        )
+        wait(client, started.id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        stream = f"{prefix}-{window.name}-{seconds}-{number:03}-{attempt}"
+        results.append(bring(dataset, run, stream, started.id, "RESULT"))
+        errors.append(bring(dataset, run, stream, started.id, "ERRORS"))
+    return WindowReceipt(window, tuple(results), tuple(errors), 1)

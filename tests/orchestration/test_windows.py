@@ -1,0 +1,102 @@
+"""A range of history cut into windows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.reading import parse_dataset
+from deploy.sandbox import Fault
+from flows.backfill import check_range
+from tasks.errors import ConfigurationError, LabelboxRefusedError
+from tasks.steps.windows import Window, cut, export_window
+
+MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1)).map(lambda m: m.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@given(MOMENTS, st.timedeltas(timedelta(seconds=1), timedelta(days=900)), st.integers(1, 40))
+def test_windows_cover_the_range_without_gap_or_overlap(start, length, number):
+    """Whatever the range and the windows' length."""
+    end = start + timedelta(seconds=int(length.total_seconds()))
+    windows = list(cut(start, end, timedelta(seconds=max(1, int(length.total_seconds()) // number))))
+    assert (windows[0].start, windows[-1].end) == (start, end)
+    assert all(earlier.end == later.start for earlier, later in pairwise(windows))
+
+
+@given(MOMENTS, st.integers(2, 10**8))
+def test_halves_are_the_whole(start, seconds):
+    """Cut at a whole second, because Labelbox takes no fractions."""
+    first, second = Window(start, start + timedelta(seconds=seconds)).halves()
+    assert first.end == second.start
+    assert first.start < first.end < second.end == start + timedelta(seconds=seconds)
+    assert first.end.microsecond == 0
+
+
+def test_three_years_in_windows_of_thirty_days():
+    """2022 to 2025 are 1,096 days: 36 whole windows and one of 16 days."""
+    windows = list(cut(datetime(2022, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC), timedelta(days=30)))
+    assert len(windows) == 37
+    assert windows[-1].end - windows[-1].start == timedelta(days=16)
+
+
+@pytest.fixture
+def streets(sandbox, tmp_path):
+    """A dataset of the sandbox's project."""
+    content = {"dataset": "streets", "store": f"file://{tmp_path}/store", "source": {"project": sandbox.project_id}}
+    return parse_dataset(content)
+
+
+def test_a_window_has_its_own_rows(sandbox, streets):
+    """The first moment is in it and the last is not, to the second."""
+    first, *_, last = sorted(sandbox.rows(), key=lambda row: row.last_activity_at)
+    window = Window(first.last_activity_at, last.last_activity_at)
+    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows()) - 1
+
+
+def test_a_window_that_fails_twice_is_asked_for_again(sandbox, streets):
+    """As it is: it is not too large."""
+    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=2))
+    receipt = export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(days=30)), "last_activity_at")
+    assert (receipt.rows, receipt.exports) == (len(sandbox.rows()), 1)
+
+
+def test_a_window_that_is_refused_is_halved(sandbox, streets):
+    """Its rows come in two exports; a second call finds them in the ledger."""
+    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=3))
+    window = Window(NEW_YEAR, NEW_YEAR + timedelta(days=8))
+    receipt = export_window.fn(streets, "run", 0, window, "last_activity_at")
+    assert receipt.rows == sum(row.last_activity_at < window.end for row in sandbox.rows())
+    assert receipt.exports == 2
+    sandbox.requests.clear()
+    assert export_window.fn(streets, "run", 0, window, "last_activity_at") == receipt
+    assert sandbox.requests.count() == 0
+
+
+def test_what_is_refused_however_small_it_is_fails(sandbox, streets):
+    """An hour is not halved any more."""
+    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=None))
+    with pytest.raises(LabelboxRefusedError):
+        export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(hours=1)), "last_activity_at")
+    assert sandbox.requests.count("graphql:exportDataRows*") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "days", "every"),
+    [
+        ({"source": {"model_run": "m"}}, 1, timedelta(days=1)),
+        ({}, 0, timedelta(days=1)),
+        ({}, -1, timedelta(days=1)),
+        ({}, 1, timedelta(0)),
+    ],
+)
+def test_a_range_that_is_none_is_refused(changes, days, every):
+    """Before anything is exported."""
+    content = {"dataset": "streets", "store": "s3://datasets/team", "source": {"project": "p"}} | changes
+    with pytest.raises(ConfigurationError) as caught:
+        check_range(parse_dataset(content), NEW_YEAR, NEW_YEAR + timedelta(days=days), every)
+    assert caught.value.code == "bad_range"
