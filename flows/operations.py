@@ -42,7 +42,7 @@ def deploy(
     from config.reading import load_dataset
 
     datasets = [load_dataset(config) for config in configs]
-    from flows.deploy import deploy as deploy_all
+    from flows.deployments import deploy as deploy_all
 
     deployed = deploy_all(datasets, pool)
     if as_json:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.reading import parse_dataset
-from flows.deploy import deploy, deployment_of
+from flows.deployments import deploy, deployment_of
 from tasks.errors import ConfigurationError
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
