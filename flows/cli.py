@@ -14,7 +14,7 @@ import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
 from flows.operations import app as operations
-from flows.options import Json, Ref
+from flows.options import Json, Ref, Runner
 from flows.snapshots import app as snapshots
 from tasks.errors import ConfigurationError, LabelsnapError
 
@@ -67,16 +67,20 @@ def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False)
 
 
 @app.command(epilog="Example: labelsnap refresh config/datasets/street-scenes.yaml")
-def refresh(config: Annotated[Path, typer.Argument(help="The dataset file.")], as_json: Json = False) -> None:
+def refresh(
+    config: Annotated[Path, typer.Argument(help="The dataset file.")], runner: Runner = "thread", as_json: Json = False
+) -> None:
     """Export, fetch masks and images, convert, and publish a new version, or none when nothing changed."""
     from config.reading import load_dataset
 
     dataset = load_dataset(config)
     from flows.refresh import refresh as run_refresh
+    from flows.runners import runner_of
     from tasks.steps.progress import listening
 
+    run = run_refresh.with_options(task_runner=runner_of(runner))
     with progress_shown() as show, listening(show):
-        result = run_refresh(dataset)
+        result = run(dataset)
     print_json(result) if as_json else print(describe(result))
 
 

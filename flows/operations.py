@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_json, progress_shown
-from flows.options import Json
+from flows.options import Json, Runner
 from tasks.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -88,6 +88,7 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     every: Annotated[str, typer.Option(help="The length of a window: 30d, 12h.")] = "30d",
     windows: Annotated[int | None, typer.Option(min=1, help="So many windows of one length, instead.")] = None,
     by: Annotated[By, typer.Option(help="What a row belongs to a window by.")] = By.LAST_ACTIVITY_AT,
+    runner: Runner = "thread",
     as_json: Json = False,
 ) -> None:
     """Export a range of history in windows, side by side, and publish one snapshot of it and what there is already."""
@@ -97,10 +98,12 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
     from flows.backfill import backfill as run_backfill
+    from flows.runners import runner_of
     from tasks.steps.progress import listening
 
+    run = run_backfill.with_options(task_runner=runner_of(runner))
     with progress_shown() as show, listening(show):
-        result = run_backfill(dataset, begin, stop, length, by.value)
+        result = run(dataset, begin, stop, length, by.value)
     print_json(result) if as_json else print(describe(result))
 
 

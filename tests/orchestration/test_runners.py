@@ -1,0 +1,101 @@
+"""The same flow on threads and on a Dask cluster, one of whose workers dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
+
+from deploy.sandbox import Sandbox, row_truth
+from flows.refresh import refresh
+from flows.runners import runner_of
+from flows.trees import read_ref
+from tasks.buckets.grouping import bucket_count, bucket_of
+from tasks.errors import ConfigurationError
+from tasks.steps.progress import listening
+from tests.contracts.store_fixtures import free_port
+from tests.orchestration.prefect_service import running
+
+
+def test_a_runner_is_named_by_its_kind_and_address():
+    """Dask takes an address of a scheduler that runs already."""
+    assert isinstance(runner_of("thread"), ThreadPoolTaskRunner)
+    assert isinstance(runner_of("process"), ProcessPoolTaskRunner)
+    assert runner_of("dask:tcp://127.0.0.1:8786").address == "tcp://127.0.0.1:8786"
+
+
+@pytest.mark.parametrize("text", ["", "threads", "thread:8", "process:8", "spark", "tcp://127.0.0.1:8786"])
+def test_another_runner_is_refused(text):
+    """With those that there are."""
+    with pytest.raises(ConfigurationError, match="dask") as caught:
+        runner_of(text)
+    assert caught.value.code == "unknown_runner"
+
+
+def files(result):
+    """What a version holds by path, without the raw export, which names its task."""
+    manifest = read_ref(result["ref"]).manifest
+    return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
+
+
+def largest_bucket(sandbox, rows_per_bucket=8):
+    """As many masks as the bucket with the most instances has; each is fetched once at most, with others or alone."""
+    rows = sandbox.rows("DONE")
+    count, masks = bucket_count(len(rows), rows_per_bucket), Counter()
+    for row in rows:
+        masks[bucket_of(row.id.encode(), count)] += len(row_truth(row))
+    return max(masks.values())
+
+
+@pytest.fixture
+def cluster(prefect_server, tmp_path, monkeypatch):
+    """Starts a Dask scheduler and two workers of one thread, in processes of their own, with this environment."""
+    with ExitStack() as stack:
+
+        def start():
+            address = f"tcp://127.0.0.1:{free_port()}"
+            environment = {"PREFECT_API_URL": PREFECT_API_URL.value(), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+            environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "3"
+            log, python = tmp_path / "dask.log", Path(sys.executable).name
+            scheduler = (python, "-m", "dask", "scheduler", "--host", address, "--no-dashboard")
+            worker = (python, "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
+            stack.enter_context(running(*scheduler, environment=environment, log=log))
+            workers = [stack.enter_context(running(*worker, environment=environment, log=log)) for _ in range(2)]
+            return address, workers
+
+        yield start
+
+
+@pytest.mark.integration
+@pytest.mark.xdist_group("prefect")
+def test_dask_gives_the_same_bytes_and_a_dead_worker_costs_its_bucket(cluster, dataset, monkeypatch, tmp_path):
+    """Two workers, one killed in the middle: the snapshot is that of threads, and few masks are fetched twice."""
+    with Sandbox(rows=96, directory=tmp_path / "own") as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "8")
+        monkeypatch.setenv("LABELSNAP_WORKERS", "2")
+        source = {"source": {"project": sandbox.project_id}}
+        threads = refresh(dataset(store=f"file://{tmp_path}/threads", **source))
+        masks = sandbox.requests.count("*mask")
+        sandbox.requests.clear()
+        address, workers = cluster()
+
+        def kill(stage, done, total):
+            if stage == "rows" and done >= total / 3 and workers[0].poll() is None:
+                os.kill(workers[0].pid, signal.SIGKILL)
+
+        distributed = refresh.with_options(task_runner=runner_of(f"dask:{address}"))
+        with listening(kill):
+            result = distributed(dataset(store=f"file://{tmp_path}/dask", **source))
+        assert workers[0].wait(10) == -signal.SIGKILL
+        assert 0 <= sandbox.requests.count("*mask") - masks <= largest_bucket(sandbox)
+    assert files(result) == files(threads)
+    assert result["rows"] == threads["rows"]
