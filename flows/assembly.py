@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from config.settings import load_settings
+from flows.artifacts import advancing, show_result
 from tasks.records.splits import SPLITS
 from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.describe import describe
@@ -44,7 +45,8 @@ def assembled(
         return build_bucket.submit(dataset, run, bucket)
 
     built = windowed(build, buckets.inputs, side_by_side)
-    receipts = tuple(counted("rows", built, buckets.lines, rows_of))
+    shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
+    receipts = tuple(shown)
     settlement = settle(dataset, base, buckets.lines, receipts)
     watch.lap("fetch")
 
@@ -60,7 +62,9 @@ def assembled(
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
     publication = publish(dataset, preparation, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
-    return final(dataset, result, publication, preparation, watch.seconds)
+    whole = final(dataset, result, publication, preparation, watch.seconds)
+    show_result(dataset, whole)
+    return whole
 
 
 def rows_of(receipt: BucketReceipt) -> int:

@@ -7,10 +7,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, runtime
-from prefect.artifacts import create_table_artifact
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from flows.artifacts import show_table
 from flows.assembly import assembled
 from tasks.errors import ConfigurationError
 from tasks.steps.progress import counted
@@ -72,11 +72,8 @@ def shown(dataset: Dataset, windows: tuple[Window, ...], receipts: Iterable[Wind
     done: dict[Window, WindowReceipt] = {}
     for receipt in receipts:
         done[receipt.window] = receipt
-        create_table_artifact(
-            [row(window, done.get(window)) for window in windows],
-            key=f"backfill-{dataset.dataset}",
-            description=f"{len(done)} of {len(windows)} windows of {dataset.url}",
-        )
+        table = [row(window, done.get(window)) for window in windows]
+        show_table(f"backfill-{dataset.dataset}", table, f"{len(done)} of {len(windows)} windows of {dataset.url}")
         yield receipt
 
 

@@ -1,0 +1,58 @@
+"""What is seen of a run in Prefect's interface."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from flows.artifacts import result_page, unimportant
+from flows.refresh import refresh
+
+RESULT = {
+    "dataset": "streets",
+    "ref": "s3://datasets/team/streets@12",
+    "published": True,
+    "base": 11,
+    "rows": {"exported": 1000, "published": 990, "excluded": {"skipped": 4}, "problems": 6},
+    "annotations": {"bounding_box": 3960},
+    "classes": {"in_use": 8, "removed": 1, "suffixed": {}},
+    "requests": {"composite_masks": 50},
+    "formats": {"coco": {"held": {}, "lost": {"polyline": 990}}},
+}
+
+
+def test_a_results_page_says_what_came_of_the_run():
+    """The version, how to see it and its difference, rows, kinds, classes, problems, and what a format cannot hold."""
+    page = result_page(RESULT)
+    assert "labelsnap snapshots show s3://datasets/team/streets@12" in page
+    assert "labelsnap snapshots diff s3://datasets/team/streets@11 s3://datasets/team/streets@12" in page
+    for row in ("published | 990", "skipped | 4", "rows | 6", "bounding box | 3960", "in use | 8", "polyline | 990"):
+        assert f"| {row} |" in page
+
+
+def test_an_unchanged_dataset_has_no_difference_to_show():
+    """And says so."""
+    page = result_page(RESULT | {"published": False, "reason": "unchanged"})
+    assert "unchanged, version 12" in page
+    assert "diff" not in page
+
+
+def test_an_artifact_that_cannot_be_made_is_a_warning(caplog):
+    """The run goes on, and its log says why."""
+    with caplog.at_level(logging.WARNING), unimportant():
+        raise ConnectionError("no server")
+    assert "no server" in caplog.text
+
+
+@pytest.mark.xdist_group("prefect")
+def test_a_refresh_shows_progress_and_its_result(sandbox, dataset, tmp_path):
+    """Both artifacts are on the server, the progress at its end."""
+    result = refresh(dataset(dataset="shown"))
+    with get_client(sync_client=True) as client:
+        keys = ArtifactFilter(key=ArtifactFilterKey(any_=["progress-shown", "result-shown"]))
+        found = {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=keys)}
+    assert found["progress-shown"].data == 100
+    assert found["result-shown"].description == result["ref"]
