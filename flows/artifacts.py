@@ -6,7 +6,6 @@ An artifact that cannot be made is a warning in the run's log and nothing more: 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from prefect.artifacts import (
@@ -18,6 +17,7 @@ from prefect.artifacts import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
     from uuid import UUID
 
     from config.dataset import Dataset
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def advancing(dataset: Dataset, items: Iterable[Item], total: int, size: Callable[[Item], int]) -> Iterator[Item]:
     """The items, while a progress artifact ``progress-DATASET`` follows how much of the total has passed."""
     artifact: UUID | None = None
-    with unimportant():
+    with Unimportant():
         artifact = _id(create_progress_artifact(0.0, key=f"progress-{dataset.dataset}", description=f"rows of {total}"))
     done, shown = 0, 0
     for item in items:
@@ -41,20 +41,20 @@ def advancing(dataset: Dataset, items: Iterable[Item], total: int, size: Callabl
         percent = 100 * done // total if total else 100
         if artifact is not None and percent >= shown + STEP:
             shown = percent
-            with unimportant():
+            with Unimportant():
                 update_progress_artifact(artifact, float(percent))
         yield item
 
 
 def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
     """A table under a key; the one that was there before becomes its history."""
-    with unimportant():
+    with Unimportant():
         create_table_artifact(rows, key=key, description=description)
 
 
 def show_result(dataset: Dataset, result: Mapping[str, Any]) -> None:
     """A page ``result-DATASET``: the version, how to see it and what changed, and where rows and annotations went."""
-    with unimportant():
+    with Unimportant():
         create_markdown_artifact(result_page(result), key=f"result-{dataset.dataset}", description=result["ref"])
 
 
@@ -91,13 +91,16 @@ def _table(title: str, counts: Mapping[str, int]) -> list[str]:
     return [f"| {title} | |", "|---|---:|", *rows, ""]
 
 
-@contextmanager
-def unimportant() -> Iterator[None]:
-    """What fails inside is said in the log, and the run goes on."""
-    try:
-        yield
-    except Exception:  # whatever Prefect's client or server says, the run goes on
-        log.warning("An artifact could not be made in Prefect's interface.", exc_info=True)
+class Unimportant:
+    """A block whose failure, whatever Prefect's client or server says, is told in the log; the run goes on."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if isinstance(error, Exception):
+            log.warning("An artifact could not be made in Prefect's interface.", exc_info=error)
+        return isinstance(error, Exception)
 
 
 def _id(created: Any) -> UUID:

@@ -8,7 +8,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.artifacts import result_page, unimportant
+from flows.artifacts import Unimportant, result_page
 from flows.refresh import refresh
 
 RESULT = {
@@ -42,7 +42,7 @@ def test_an_unchanged_dataset_has_no_difference_to_show():
 
 def test_an_artifact_that_cannot_be_made_is_a_warning(caplog):
     """The run goes on, and its log says why."""
-    with caplog.at_level(logging.WARNING), unimportant():
+    with caplog.at_level(logging.WARNING), Unimportant():
         raise ConnectionError("no server")
     assert "no server" in caplog.text
 
