@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from flows.refresh import refresh
@@ -63,3 +66,39 @@ def test_two_refreshes_of_one_dataset_do_not_overlap(sandbox, dataset):
         refresh(chosen)
     assert caught.value.code == "refresh_running"
     assert sandbox.requests.count("graphql:export*") == 0
+
+
+def together(*chosen):
+    """What came of refreshes that begin at the same moment: each a result or what it raised."""
+    barrier = threading.Barrier(len(chosen))
+
+    def run(each):
+        barrier.wait()
+        try:
+            return refresh(each)
+        except StorageRefusedError as error:
+            return error
+
+    with ThreadPoolExecutor(len(chosen)) as pool:
+        return list(pool.map(run, chosen))
+
+
+@pytest.mark.slow
+def test_two_that_begin_together(sandbox, dataset, tmp_path, monkeypatch):
+    """Of one dataset one runs and the other is refused, or waits and finds nothing changed; two datasets both run."""
+    monkeypatch.setenv("LABELSNAP_LEASE_SECONDS", "4")
+    refuse = dataset(store=f"file://{tmp_path}/refuse", overlap="refuse")
+    outcomes = together(refuse, refuse)
+    (refusal,) = [each for each in outcomes if isinstance(each, StorageRefusedError)]
+    (result,) = [each for each in outcomes if isinstance(each, dict)]
+    assert (refusal.code, result["version"]) == ("refresh_running", 1)
+
+    queue = dataset(store=f"file://{tmp_path}/queue")
+    outcomes = together(queue, queue)
+    assert sorted((each["version"], each["published"], each.get("reason")) for each in outcomes) == [
+        (1, False, "unchanged"),
+        (1, True, None),
+    ]
+
+    outcomes = together(dataset(dataset="left", overlap="refuse"), dataset(dataset="right", overlap="refuse"))
+    assert [each["published"] for each in outcomes] == [True, True]
