@@ -13,15 +13,16 @@ from tasks.labelbox.client import check_source, connect
 from tasks.snapshots.read import latest
 from tasks.steps.environment import account
 from tasks.steps.retries import RETRIES
-from tasks.steps.unfinished import Unfinished, note_unfinished, recall_unfinished
+from tasks.steps.unfinished import LOOK_AFTER, Unfinished, look_anew, note_unfinished, recall_unfinished
 from tasks.storage import open_store, probe
 
 
 class Preparation(Struct, frozen=True):
     """What a run stands on.
 
-    ``run`` names it in the ledger and as publication. It stays the same when a run that was broken off is ``resumed``,
-    and so do the version to build upon (``base``, 0: none) and the store's clock at its beginning.
+    ``run`` names it in the ledger and as publication; it stays the same when a run that was broken off is ``resumed``,
+    and so does the version to build upon (``base``, 0: none). ``started_at`` is the store's clock when it began to look
+    for objects.
     """
 
     run: str
@@ -39,6 +40,9 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Preparation:
     store = open_store(dataset.url)
     now = probe(store, single_writer=dataset.single_writer)
     if found := recall_unfinished(store, dataset, scope, now=now, hours=settings.resume_hours):
+        if now - found.started_at > LOOK_AFTER:
+            found = look_anew(store, found, now=now)
+            note_unfinished(store, dataset, found, scope)
         return Preparation(run=found.run, base=found.base, started_at=found.started_at, resumed=True)
     standing = latest(store)
     begun = Unfinished(run=flow_run, base=standing.version if standing else 0, started_at=now)

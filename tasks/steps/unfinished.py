@@ -8,6 +8,7 @@ something that may pass.
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import chain
@@ -22,6 +23,8 @@ from tasks.snapshots.layout import WORK, work_key
 from tasks.steps.ledger import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from config.dataset import Dataset
     from tasks.storage import ObjectStore
 
@@ -29,16 +32,25 @@ OLDEST: Final = timedelta(days=6)
 """Garbage collection leaves alone what is younger than 7 days, unless told otherwise; then a run has to begin anew."""
 PASSING: Final = {"export_timeout", "labelbox_limit", "key_refused"}
 """What Labelbox refuses now and may allow later, to the same export task."""
-FINAL: Final = {"lost_race", "object_condemned", "object_damaged", "publish_too_slow", "bad_receipt"}
+FINAL: Final = {"lost_race", "object_condemned", "object_damaged", "bad_receipt"}
 """What the store refuses to this run for good, and not to the next one."""
+MADE: Final = ("bucket-", "result-", "errors-", "window-")
+"""How the receipts of work that made objects of the snapshot begin."""
+LOOK_AFTER: Final = timedelta(hours=1)
+"""A run that is gone on with later than this looks for its objects anew."""
+LOOKERS: Final = 16
 
 
 class Unfinished(Struct, frozen=True):
-    """A run that was begun: its name, the version that it builds upon, and the store's clock then."""
+    """A run that was begun: its name, the version that it builds upon, and the store's clock.
+
+    ``started_at`` is when it began to look for objects, ``begun_at`` when it was begun, where that was earlier.
+    """
 
     run: str
     base: int
     started_at: datetime
+    begun_at: datetime | None = None
 
 
 def recall_unfinished(
@@ -57,7 +69,7 @@ def recall_unfinished(
     except msgspec.MsgspecError:
         return None
     signs = chain([found.started_at], (each.modified for each in store.list(f"{WORK}{found.run}/")))
-    recent = now - max(signs) <= timedelta(hours=hours) and now - found.started_at <= OLDEST
+    recent = now - max(signs) <= timedelta(hours=hours) and now - (found.begun_at or found.started_at) <= OLDEST
     if not recent or read_history(store).published_by(found.run) is not None:
         forget_unfinished(store, dataset, found.run, scope)
         return None
@@ -73,6 +85,39 @@ def forget_unfinished(store: ObjectStore, dataset: Dataset, run: str, scope: str
     """A run's outcome is known: its name goes first, then its ledger, so that nobody goes on with half a ledger."""
     store.delete(_key(dataset, scope))
     Ledger(store, run).clear()
+
+
+def look_anew(store: ObjectStore, begun: Unfinished, *, now: datetime) -> Unfinished:
+    """The run with its clock set to now, once every object that its receipts name has been found again.
+
+    A publication must not take long by the store's clock from when it began to look for objects (see FORMAT.md). A
+    receipt of which an object is gone, or has another size, goes too, so that its work is done again.
+    """
+    folder = f"{WORK}{begun.run}/receipts/"
+    receipts = [found.key for found in store.list(folder) if found.key.removeprefix(folder).startswith(MADE)]
+
+    def check(key: str) -> None:
+        body = store.get(key) or b"{}"
+        for name, size in objects_in(msgspec.json.decode(body)):
+            if (standing := store.head(name)) is None or standing.size != size:
+                store.delete(key)
+                return
+
+    with ThreadPoolExecutor(LOOKERS, thread_name_prefix="look") as pool:
+        for _ in pool.map(check, receipts):
+            pass
+    return msgspec.structs.replace(begun, started_at=now, begun_at=begun.begun_at or begun.started_at)
+
+
+def objects_in(value: object) -> Iterator[tuple[str, int]]:
+    """Key and size of every object that a decoded receipt names, at any depth."""
+    match value:
+        case {"key": str(key), "size": int(size)}:
+            yield key, size
+        case dict():
+            yield from chain.from_iterable(objects_in(each) for each in value.values())
+        case list():
+            yield from chain.from_iterable(objects_in(each) for each in value)
 
 
 def is_final(error: BaseException) -> bool:

@@ -5,19 +5,29 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from msgspec import Struct
 
 from config.reading import parse_dataset
 from tasks.errors import DatasetRejectedError, LabelboxAnswerError, LabelboxRefusedError, StorageRefusedError
+from tasks.snapshots.manifest import File
 from tasks.steps.ledger import Ledger
 from tasks.steps.unfinished import (
     Unfinished,
     forget_unfinished,
     is_final,
+    look_anew,
     note_unfinished,
     recall_unfinished,
 )
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import published
+
+
+class Made(Struct):
+    """A receipt that names files at some depth."""
+
+    streams: tuple[Made, ...] = ()
+    files: tuple[File, ...] = ()
 
 
 def dataset(**changes):
@@ -96,6 +106,25 @@ def test_a_runs_name_goes_before_its_ledger():
     Ledger(store, "run-1").note("export-000", Unfinished("x", 0, store.now))
     forget_unfinished(store, dataset(), "run-1")
     assert [key.split("/")[1] for key in deleted] == ["runs", "run-1"]
+
+
+def test_a_run_that_is_gone_on_with_much_later_looks_for_its_objects_anew(store):
+    """What is gone or has another size is made again; its clock is now, and its age is not forgotten."""
+    begun = store.now
+    whole, gone, cut = (File(f"tables/{name}", f"data/{name}", 4, "0" * 64) for name in ("whole", "gone", "cut"))
+    store.put("data/whole", b"1234")
+    store.put("data/cut", b"123")
+    for name, file in (("bucket-1", whole), ("window-1", gone), ("result-1", cut)):
+        Ledger(store, "run-1").note(name, Made(streams=(Made(files=(file,)),)))
+    store.pass_time(hours=9)
+    found = look_anew(store, recalled(store), now=store.now)
+    assert found == Unfinished("run-1", 3, store.now, begun)
+    assert [key.key.rpartition("/")[2] for key in store.list("work/run-1/")] == ["bucket-1.json", "export-000.json"]
+    note_unfinished(store, dataset(), found)
+    for _ in range(6):
+        store.pass_time(days=1)
+        store.put("work/run-1/receipts/bucket-2.json", b"{}")
+    assert recalled(store) is None
 
 
 @pytest.mark.parametrize(
