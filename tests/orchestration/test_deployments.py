@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from prefect.events.schemas.automations import AutomationCore
 
 from config.reading import parse_dataset
 from flows.deployments import deploy, deployment_of
@@ -85,3 +87,11 @@ def test_the_schedule_and_what_overlaps_are_no_content():
 def test_shipped_files_are_yaml(path):
     """Each document can be read."""
     assert all(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def test_the_shipped_automation_is_one_that_prefect_takes():
+    """Trigger and action are read by Prefect's own models, and two minutes without a heartbeat is what they mean."""
+    (described,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
+    automation = AutomationCore.model_validate(described)
+    assert automation.trigger.within == timedelta(minutes=2)
+    assert [action.state for action in automation.actions] == ["CRASHED"]
