@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline
 from tasks.records.media import medium_of_kind, other_medium
@@ -28,6 +28,25 @@ MAX_DEPTH = 100
 
 RELATIONSHIP = "ImageUnidirectionalRelationship"
 
+_Names: TypeAlias = tuple[str | None, str, str | None]
+"""``feature_schema_id``, ``name``, ``value``."""
+
+_MOST_NAMES = 4096
+_names: dict[str | None, _Names] = {}
+
+
+def _shared(schema_id: str | None, name: str, value: str | None) -> _Names:
+    """Return the three texts; where they are equal to those of the last such feature, these same ones.
+
+    A row then holds but its own texts: a quarter less memory, and less to fetch from it when tables are written.
+    """
+    known = _names.get(schema_id)
+    if known is None or known[1] != name or known[2] != value:
+        if len(_names) >= _MOST_NAMES:
+            _names.clear()
+        known = _names[schema_id] = (schema_id, name, value)
+    return known
+
 
 def classifications(questions: Sequence[wire.Classification] | None, depth: int = 1) -> tuple[Classification, ...]:
     """Return answered questions, and those nested below their answers."""
@@ -41,9 +60,7 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
 def _classification(question: wire.Classification, depth: int) -> Classification:
     return Classification(
         question.feature_id,
-        question.feature_schema_id,
-        question.name or missing("name"),
-        question.value,
+        *_shared(question.feature_schema_id, question.name or missing("name"), question.value),
         _answer(question, depth),
     )
 
@@ -76,9 +93,7 @@ def _text(text: wire.Text, depth: int) -> TextAnswer:
 def _option(option: wire.Option, depth: int) -> Option:
     return Option(
         option.feature_id,
-        option.feature_schema_id,
-        option.name or missing("name"),
-        option.value,
+        *_shared(option.feature_schema_id, option.name or missing("name"), option.value),
         classifications(option.classifications, depth + 1) if option.classifications else (),
     )
 
@@ -96,9 +111,7 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
     feature_id = found.feature_id or missing("feature_id")
     return Annotation(
         feature_id,
-        found.feature_schema_id,
-        found.name or missing("name"),
-        found.value,
+        *_shared(found.feature_schema_id, found.name or missing("name"), found.value),
         _geometry(found),
         classifications(found.classifications) if found.classifications else (),
         positions.get(feature_id),
@@ -202,9 +215,7 @@ def _relationship(found: wire.Object) -> Relationship:
         raise _absent("unidirectional_relationship")
     return Relationship(
         found.feature_id or missing("feature_id"),
-        found.feature_schema_id,
-        found.name or missing("name"),
-        found.value,
+        *_shared(found.feature_schema_id, found.name or missing("name"), found.value),
         ends.source,
         ends.target,
         classifications(found.classifications),

@@ -64,7 +64,7 @@ def select(row: Row, policy: Policy) -> Selection:
         return _excluded(row, "skipped", excluded)
     published = _chosen(labels, entry, policy)
     excluded["not_selected"] = len(labels) - len(published)
-    before = replace(entry, labels=published)
+    before = entry if len(published) == len(entry.labels) else replace(entry, labels=published)
     after = _with_classes(before, policy.classes) if policy.classes else before
     dropped = dict(_count(before) - _count(after)) if policy.classes else {}
     if dropped and _objects(before) and not _objects(after):
