@@ -7,6 +7,7 @@ import ssl
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from select import select
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 from urllib.parse import urlsplit
@@ -41,12 +42,18 @@ def write_certificate(path):
     return path
 
 
-def _pump(source, target):
-    with suppress(OSError):
-        while block := source.recv(1 << 16):
-            target.sendall(block)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+def _exchange(client, server):
+    """Pass bytes both ways until one side ends, in one thread: two may not use one TLS connection at a time."""
+    while True:
+        ready, _, _ = select([client, server], [], [])
+        for source, target in ((client, server), (server, client)):
+            if source in ready:
+                block = source.recv(1 << 16)
+                if not block:
+                    return
+                target.sendall(block)
+        while client.pending():
+            server.sendall(client.recv(1 << 16))
 
 
 @contextmanager
@@ -63,9 +70,7 @@ def tls_front(backend, certificate):
                 context.wrap_socket(self.request, server_side=True) as client,
                 socket.create_connection((address.hostname, address.port)) as server,
             ):
-                upward = Thread(target=_pump, args=[client, server], daemon=True)
-                upward.start()
-                _pump(server, client)
+                _exchange(client, server)
 
     with ThreadingTCPServer(("127.0.0.1", 0), Front) as server:
         server.daemon_threads = True
