@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec.structs import astuple
+
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline
 from tasks.records.media import medium_of_kind, other_medium
 from tasks.records.model import (
@@ -58,11 +60,8 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
 
 
 def _classification(question: wire.Classification, depth: int) -> Classification:
-    return Classification(
-        question.feature_id,
-        *_shared(question.feature_schema_id, question.name or missing("name"), question.value),
-        _answer(question, depth),
-    )
+    schema_id, name, value = _shared(question.feature_schema_id, question.name or missing("name"), question.value)
+    return Classification(question.feature_id, schema_id, name, value, _answer(question, depth))
 
 
 def _answer(question: wire.Classification, depth: int) -> Answer:
@@ -91,11 +90,9 @@ def _text(text: wire.Text, depth: int) -> TextAnswer:
 
 
 def _option(option: wire.Option, depth: int) -> Option:
-    return Option(
-        option.feature_id,
-        *_shared(option.feature_schema_id, option.name or missing("name"), option.value),
-        classifications(option.classifications, depth + 1) if option.classifications else (),
-    )
+    schema_id, name, value = _shared(option.feature_schema_id, option.name or missing("name"), option.value)
+    below = classifications(option.classifications, depth + 1) if option.classifications else ()
+    return Option(option.feature_id, schema_id, name, value, below)
 
 
 def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
@@ -109,9 +106,12 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
     if found.annotation_kind == RELATIONSHIP:
         return None
     feature_id = found.feature_id or missing("feature_id")
+    schema_id, name, value = _shared(found.feature_schema_id, found.name or missing("name"), found.value)
     return Annotation(
         feature_id,
-        *_shared(found.feature_schema_id, found.name or missing("name"), found.value),
+        schema_id,
+        name,
+        value,
         _geometry(found),
         classifications(found.classifications) if found.classifications else (),
         positions.get(feature_id),
@@ -143,13 +143,13 @@ def _box(found: wire.Object) -> BoundingBox:
 def _polygon(found: wire.Object) -> Polygon:
     if not found.polygon:
         raise _absent("polygon")
-    return Polygon(tuple([(vertex.x, vertex.y) for vertex in found.polygon]))
+    return Polygon(tuple(map(astuple, found.polygon)))
 
 
 def _polyline(found: wire.Object) -> Polyline:
     if not found.line:
         raise _absent("line")
-    return Polyline(tuple([(vertex.x, vertex.y) for vertex in found.line]))
+    return Polyline(tuple(map(astuple, found.line)))
 
 
 def _point(found: wire.Object) -> Point:
@@ -213,13 +213,10 @@ def _relationship(found: wire.Object) -> Relationship:
     ends = found.unidirectional_relationship
     if ends is None or not ends.source or not ends.target:
         raise _absent("unidirectional_relationship")
-    return Relationship(
-        found.feature_id or missing("feature_id"),
-        *_shared(found.feature_schema_id, found.name or missing("name"), found.value),
-        ends.source,
-        ends.target,
-        classifications(found.classifications),
-    )
+    feature_id = found.feature_id or missing("feature_id")
+    schema_id, name, value = _shared(found.feature_schema_id, found.name or missing("name"), found.value)
+    questions = classifications(found.classifications)
+    return Relationship(feature_id, schema_id, name, value, ends.source, ends.target, questions)
 
 
 def check_unique(annotations: Sequence[Annotation], ties: Sequence[Relationship]) -> None:

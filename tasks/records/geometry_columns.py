@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import chain, compress
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from tasks.records.columns import divided, list_array, spread, structs, writer
 from tasks.records.counts import KIND_OF
@@ -28,7 +28,6 @@ _BOXES, _CHAINS, _POINTS, _MASKS, _DECODED = (
     np.array([each in wanted for each in _TYPES])
     for wanted in ((BoundingBox,), (Polygon, Polyline), (Point,), (MaskReference, Mask), (Mask,))
 )
-_box, _position = (attrgetter(*each.__struct_fields__) for each in (BoundingBox, Point))
 _references, _runs = map(writer, (MASK_REFERENCE, RUNS))
 
 
@@ -48,9 +47,9 @@ def geometry_columns(geometries: Sequence[Geometry]) -> dict[str, pa.Array]:
     references = [each.reference if type(each) is Mask else each for each in masks]
     return {
         "kind": _KINDS.take(pa.array(codes)),
-        "bounding_box": _numbers(map(_box, boxes), BOX, is_box),
+        "bounding_box": _numbers(map(astuple, boxes), BOX, is_box),
         "vertices": _vertices([each.vertices for each in chains], is_chain),
-        "point": _numbers(map(_position, points), POSITION, is_point),
+        "point": _numbers(map(astuple, points), POSITION, is_point),
         "mask_reference": spread(_references(references), is_mask),
         "mask": spread(_runs([each.runs for each in decoded]), is_decoded),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import length_hint
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
@@ -31,13 +33,12 @@ def each(items: Sequence[Given] | None, make: Callable[..., Made], name: str, *c
     """Return ``make(item, *constant)`` for each item; a refusal says which entry of the list ``name`` it was."""
     if not items:
         return ()
-    made: list[Made] = []
+    left = iter(items)
     try:
-        for item in items:
-            made.append(make(item, *constant))  # noqa: PERF401 - the length tells which item was refused
+        return tuple(map(make, left, *map(repeat, constant)))
     except RefusedError as refused:
-        raise refused.below(f"{name}[{len(made)}]") from None
-    return tuple(made)
+        refused_item = len(items) - length_hint(left) - 1
+        raise refused.below(f"{name}[{refused_item}]") from None
 
 
 def missing(name: str, code: str | None = None) -> NoReturn:
