@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from multiprocessing import get_context
 from threading import Barrier
 
 import pytest
@@ -16,6 +16,7 @@ from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, Storage
 from tasks.snapshots import Committed, LostRace, latest, list_versions, read_history, read_snapshot
 from tasks.snapshots.commit import DELAYS
 from tasks.storage import open_store, probe
+from tests.contracts.processes import PROCESSES
 from tests.contracts.store_faults import LossyStore
 
 CANONICAL = {"sort_keys": True, "separators": (",", ":")}
@@ -92,19 +93,22 @@ def test_racing_threads_make_gap_free_versions(store):
     )
 
 
+def _race(environment, store_url, name, barrier, told):
+    """Open a store of its own, begin when all others are ready, and tell which version the publication became."""
+    os.environ.update(environment)
+    store = open_store(store_url)
+    barrier.wait()
+    told.put((name, _publish_until_in(store, name)))
+
+
 @pytest.mark.slow
 def test_sixteen_processes_make_gap_free_versions(store_url):
     """Sixteen processes that publish at once: no gap, each acknowledged publication once, no two share a version."""
-    context = get_context("fork")
-    barrier, told = context.Barrier(16), context.Queue()
-
-    def race(name):
-        store = open_store(store_url)
-        barrier.wait()
-        told.put((name, _publish_until_in(store, name)))
-
+    barrier, told = PROCESSES.Barrier(16), PROCESSES.Queue()
     names = [f"run-{number:02}" for number in range(16)]
-    racers = [context.Process(target=race, args=[name]) for name in names]
+    racers = [
+        PROCESSES.Process(target=_race, args=[dict(os.environ), store_url, name, barrier, told]) for name in names
+    ]
     for racer in racers:
         racer.start()
     acknowledged = dict(told.get(timeout=300) for _ in racers)
