@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tasks.masks.png import Limits, Png
     from tasks.records.geometry import Runs
 
-BLOCK_BYTES = 256 * 1024  # two blocks of rows and their comparison stay in a core's L2 cache
+BLOCK = 2**17  # words that are compared at a time: with what differs they stay in a core's cache
 WORD_TYPE = np.dtype(np.uint64)
 
 
@@ -61,18 +61,17 @@ def find_changes(
     pixels are looked at only in the words that differ.
     """
     height, columns = picture.shape
-    words = picture.view(WORD_TYPE)
-    per_word = columns // words.shape[1]
-    indexes = _find_differing(words, limits) + words.shape[1]
-    now, above = (words.ravel()[place].view(picture.dtype) for place in (indexes, indexes - words.shape[1]))
-    changed = np.flatnonzero(now != above)
+    words, above, places = _find_differing(picture.view(WORD_TYPE), limits)
+    pixels = words.view(picture.dtype)
+    changed = np.flatnonzero(pixels != above.view(picture.dtype))
     if changed.size > limits.changes:
         raise too_many_changes(limits)
-    places = (indexes * per_word)[changed // per_word] + changed % per_word
-    y = places // columns
-    x = places - y * columns
+    shift = (WORD // picture.itemsize).bit_length() - 1  # a word has a power of two of pixels; a division takes longer
+    flat = (places << shift)[changed >> shift] + (changed & (1 << shift) - 1)
+    y = flat // columns
+    x = flat - y * columns
     x, y = np.concatenate([np.arange(width), x]), np.concatenate([np.zeros(width, np.int64), y])
-    values = np.concatenate([picture[0, :width], now[changed]])
+    values = np.concatenate([picture[0, :width], pixels[changed]])
     order = np.argsort(x.astype(np.min_scalar_type(width)), kind="stable")
     return (x * height + y)[order], values[order]
 
@@ -82,19 +81,23 @@ def too_many_changes(limits: Limits) -> MaskError:
     return MaskError("too_large", f"expected a mask with at most {limits.changes} changes down its columns, found more")
 
 
-def _find_differing(words: NDArray[np.uint64], limits: Limits) -> NDArray[np.int64]:
-    """Return the places of words, row after row, that differ from the word below."""
+def _find_differing(
+    words: NDArray[np.uint64], limits: Limits
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the words that differ from the word above, those words, and their places, row after row.
+
+    They are taken out block by block, while they are in the core's cache.
+    """
     above, now = words[:-1].ravel(), words[1:].ravel()
-    step = max(1, BLOCK_BYTES // WORD)
-    different = np.empty(min(step, now.size), np.bool_)
-    found = [np.empty(0, np.int64)]
+    different = np.empty(min(BLOCK, now.size), np.bool_)
+    found = [(now[:0], above[:0], np.empty(0, np.int64))]
     budget = limits.changes
-    for start in range(0, now.size, step):
-        block = different[: now.size - start]
-        np.not_equal(now[start : start + step], above[start : start + step], out=block)
-        places = np.flatnonzero(block)
+    for start in range(0, now.size, BLOCK):
+        block, block_above = now[start : start + BLOCK], above[start : start + BLOCK]
+        places = np.flatnonzero(np.not_equal(block, block_above, out=different[: block.size]))
         budget -= places.size
         if budget < 0:
             raise too_many_changes(limits)
-        found.append(places + start)
-    return np.concatenate(found)
+        found.append((block[places], block_above[places], places + (start + words.shape[1])))
+    now, above, places = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return now, above, places

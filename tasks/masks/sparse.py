@@ -103,6 +103,7 @@ def _find_events(png: Png, limits: Limits) -> Events | None:
 
 def _encode(png: Png, events: Events, labels: NDArray[np.signedinteger], instances: int) -> tuple[Runs | None, ...]:
     """Return each instance's runs, None where it has no pixel."""
+    labels = labels.astype(np.int32)  # the narrowest type that holds them may not hold one more
     most = np.bincount(labels + 1, events.uses, instances + 1)[1:].astype(np.int64)  # runs: an event begins one at most
     ends = (RUN_CHARACTERS * (most + 1)).cumsum()
     table = np.zeros((instances, encode.FIELDS), np.int64)
@@ -110,7 +111,7 @@ def _encode(png: Png, events: Events, labels: NDArray[np.signedinteger], instanc
     characters = _take(BUFFERS.characters, int(ends[-1]) if instances else 0)
     ordered = _take(BUFFERS.ordered, events.packed.size)
     encode.order_events(events.packed, events.columns, ordered)
-    encode.encode_instances(ordered, labels.astype(np.int32), png.height, png.width, table, characters)
+    encode.encode_instances(ordered, labels, png.height, png.width, table, characters)
     starts = [0, *ends[:-1].tolist()]
     return tuple(
         None

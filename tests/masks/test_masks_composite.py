@@ -67,6 +67,14 @@ def test_thin_pictures(shape, sparse):
     assert_all_equal_pycocotools(as_png(pixels), pixels, COLOURS, sparse=sparse)
 
 
+@pytest.mark.parametrize("instances", [127, 128, 129])
+def test_as_many_instances_as_a_number_of_a_byte_counts(instances, sparse):
+    """A composite that shows one instance fewer or more than fit a signed byte is read like any other."""
+    colours = [(index, 255, 0) for index in range(instances)]
+    pixels = np.array(colours, np.uint8).repeat(3, axis=0)[np.newaxis].repeat(2, axis=0)
+    assert_all_equal_pycocotools(as_png(pixels), pixels, colours, sparse=sparse)
+
+
 def draw_composite(seed):
     """Draw blobs with holes, several parts, one-pixel lines and contact with every border."""
     generator = np.random.default_rng(seed)
@@ -88,7 +96,7 @@ def draw_composite(seed):
 @pytest.mark.parametrize("seed", range(100))
 def test_drawn_composites_equal_pycocotools(seed, monkeypatch):
     """Larger composites with holes, parts, lines and border contact are exact, also across blocks of rows."""
-    monkeypatch.setattr(scan, "BLOCK_BYTES", 4096 * (seed + 1))
+    monkeypatch.setattr(scan, "BLOCK", 512 * (seed + 1))
     image, colours = draw_composite(seed)
     pixels = np.asarray(image)
     _, png = (True, as_png(image)) if seed % 2 else cv2.imencode(".png", pixels[..., ::-1])

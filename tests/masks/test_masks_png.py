@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from mask_pictures import SIGNATURE, as_png, chunk, header, picture
 from PIL import Image
 
-from tasks.masks import scan
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
 from tasks.masks.pixels import decode_pixels
@@ -103,9 +102,8 @@ def test_pixels_up_to_the_limit_are_read():
 
 
 def test_pillow_s_own_limit_has_no_say(monkeypatch, sparse):
-    """Pillow's limit for the whole process neither warns nor refuses, as blocks of rows stay below it."""
+    """Pillow's limit for the whole process neither warns nor refuses."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 14)
-    monkeypatch.setattr(scan, "BLOCK_BYTES", 7)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode_instance(as_png(GREY), sparse=sparse).area == 34
