@@ -3,9 +3,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+PYTHONS ?= python3.12 python3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check bench constraints clean
+.PHONY: help install demo test test-slow test-pythons check bench constraints clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,15 @@ test: check  ## The checks and the fast tests, with coverage
 test-slow: install  ## The slow tests and those against real servers; they say which server is missing
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow or integration"
 
+test-pythons: install  ## The pure parts under the other PYTHONS, and that all write the same bytes
+	set -e; for python in $(PYTHONS); do \
+	  environment=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  $$python -m venv $$environment; \
+	  $$environment/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'; \
+	  $$environment/bin/pytest -n $(JOBS) tests/records tests/masks tests/formats tests/readers; \
+	done
+	$(BIN)/pytest -m slow tests/formats/test_format_golden.py
+
 bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
 	$(BIN)/python -m tests.benchmarks
 
@@ -42,4 +52,4 @@ constraints:  ## Pin the newest versions that work together
 	  $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json
+	rm -rf $(VENV) .venv-* .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 import yaml
 from msgspec import Struct
@@ -20,7 +20,7 @@ from tasks.formats.documents import encode
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.names import stem
 from tasks.formats.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
-from tasks.masks.outlines import centre_outlines, join
+from tasks.masks.outlines import join, parts_of
 from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Runs
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ Row: TypeAlias = str
 VISIBLE: Final = 2
 CENTRE: Final = 0.5
 DIGITS: Final = 10  # of what was drawn: a millionth of a pixel
+PAINTED: Final = 0.03  # pixels between joined parts for each of theirs: an IoU of 1 / 1.03 at least
 TRACED_DIGITS: Final = 6  # of the centre of a pixel: a fifth of a pixel would be enough
 _HELD: Final[Mapping[str, Holdings]] = {
     "detect": replace(NOTHING, bounding_box=True, polygon=True, mask=True),
@@ -44,11 +45,19 @@ _HELD: Final[Mapping[str, Holdings]] = {
 }
 
 
+class _Drawn(NamedTuple):
+    """An object of a label as rows: none where the task has no place for it, several where its parts lie apart."""
+
+    label_id: str
+    feature_id: str
+    rows: tuple[str, ...]
+
+
 class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     """Rows for one of Ultralytics' tasks.
 
     ``detect`` writes boxes, ``segment`` outlines, ``pose`` points. ``parts`` says how a mask of several parts is
-    outlined: joined to one row, by ways that are painted too, or split into a row a part, which is exact.
+    outlined: joined by ways that are painted too, where they are short beside it, or split into a row a part.
     """
 
     task: Literal["detect", "segment", "pose"] = "detect"
@@ -67,13 +76,19 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
         return f"images/{split}/{file_name}"
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``data.yaml`` and ``classes.json`` with the first split; and for each image its rows, if only none."""
+        """Give ``data.yaml`` and ``classes.json`` with the first split; and for each image its rows, if only none.
+
+        Where an object has several rows, ``divided`` says which.
+        """
         if split == dataset.splits[0]:
             yield Artifact("data.yaml", iter([self._data(dataset)]))
             yield Artifact("classes.json", iter([_classes(dataset.registry)]))
         for sample in dataset.samples(split):
-            rows = "".join(f"{row}\n" for row in self._rows(sample, dataset.registry))
-            yield Artifact(f"labels/{split}/{stem(sample.image)}.txt", iter([rows.encode()]), small=True)
+            drawn = list(self._drawn(sample, dataset.registry))
+            text = "".join(f"{row}\n" for each in drawn for row in each.rows)
+            yield Artifact(f"labels/{split}/{stem(sample.image)}.txt", iter([text.encode()]), small=True)
+            if divided := _divided(drawn):
+                yield Artifact(f"divided/{split}/{stem(sample.image)}.json", iter([divided]), small=True)
 
     def _data(self, dataset: Dataset) -> bytes:
         """Give the file that training starts from; paths in it count from its own folder."""
@@ -86,12 +101,12 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
         }
         return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=4096).encode()
 
-    def _rows(self, sample: Sample, registry: ClassRegistry) -> Iterator[str]:
+    def _drawn(self, sample: Sample, registry: ClassRegistry) -> Iterator[_Drawn]:
         for label in sample.record.entry.labels:
             for annotation in label.annotations:
                 number = registry.class_of(annotation).id - 1
-                for row in self._rows_of(annotation.geometry, sample.image):
-                    yield f"{number} {row}"
+                rows = (f"{number} {row}" for row in self._rows_of(annotation.geometry, sample.image))
+                yield _Drawn(label.id, annotation.feature_id, tuple(rows))
 
     def _rows_of(self, geometry: Geometry, image: Image) -> Iterable[Row]:
         match self.task:
@@ -107,8 +122,9 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             case Polygon(vertices):
                 yield _relative(drawable_ring(clip_ring(vertices, image.width, image.height)), image)
             case Mask(_, runs) if runs.area:
-                outlines = centre_outlines(runs)
-                for outline in outlines if self.parts == "split" else [join(outlines)]:
+                parts = parts_of(runs)
+                joined = join(parts, PAINTED) if self.parts == "join" else (part.outline for part in parts)
+                for outline in joined:
                     centres = [(x, y) for x, y in (outline + CENTRE).tolist()]
                     yield _relative(drawable_ring(centres), image, digits=TRACED_DIGITS)
             case _:
@@ -152,6 +168,19 @@ def _relative(positions: Iterable[Position], image: Image, *, digits: int = DIGI
 def _part(position: float, whole: int, digits: int) -> str:
     """Write a position as part of a width or height; the centres of a row of pixels are met again and again."""
     return f"{position / whole:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _divided(drawn: Iterable[_Drawn]) -> bytes:
+    """Say which rows of an image, counted from 0, are of one object, where an object has several; else nothing."""
+    objects = []
+    start = 0
+    for each in drawn:
+        end = start + len(each.rows)
+        if end - start > 1:
+            rows = list(range(start, end))
+            objects.append({"label_id": each.label_id, "feature_id": each.feature_id, "rows": rows})
+        start = end
+    return encode({"objects": objects}) + b"\n" if objects else b""
 
 
 def _classes(registry: ClassRegistry) -> bytes:

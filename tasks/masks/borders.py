@@ -28,8 +28,9 @@ class Borders:
     ``column`` and ``y`` say where an edge lies: on the line y, from x = column to column + 1. ``lower`` is true for the
     lower edge of a span, which is passed to the left. From the edge's end an upright wall leads to ``next_y``; there is
     none where that is ``y``. A ring begins at each of ``starts``, with the first upper edge in column-major order.
-    ``hole`` tells which rings enclose what is not of the mask; ``bridge`` is, for each hole, the lower edge at its top
-    and ``opposite`` the upper edge of the span above that. ``part`` is the index of each ring's outer ring.
+    ``enclosed`` counts the pixels in each ring, and is negative where they are not of the mask: in a ``hole``.
+    ``bridge`` is, for each hole, the lower edge at its top and ``opposite`` the upper edge of the span above that.
+    ``part`` is the index of each ring's outer ring.
     """
 
     column: NDArray[np.int64]
@@ -37,6 +38,7 @@ class Borders:
     next_y: NDArray[np.int64]
     lower: NDArray[np.bool_]
     starts: NDArray[np.int64]
+    enclosed: NDArray[np.int64]
     hole: NDArray[np.bool_]
     bridge: NDArray[np.int64]
     opposite: NDArray[np.int64]
@@ -71,6 +73,7 @@ def trace(runs: Runs, *, diagonal: bool) -> Borders:
         next_y=y[successor[order]],
         lower=found_lower,
         starts=starts,
+        enclosed=enclosed,
         hole=hole,
         bridge=highest[hole],
         opposite=opposite[hole],

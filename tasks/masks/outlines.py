@@ -3,68 +3,159 @@
 ``fillPoly`` paints what lies inside a polygon by the even-odd rule, and every pixel on its outline. So one closed
 outline can hold a hole: a keyhole leads to it and back on the same way, which encloses nothing. Keyholes run down a
 column inside the mask, so an outline with holes is exact. Ways that join parts cross what lies between them, which is
-painted.
+painted: parts are joined where that is little beside what they are themselves.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from tasks.masks.borders import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from tasks.masks.borders import Borders
     from tasks.records.geometry import Runs
 
-NEAR: Final = 1 << 14  # pixels of the parts before that the next part may be joined to
-TRIED: Final = 128  # pixels on each side, evenly spread, of which all pairs are tried
+TRIED: Final = 128  # pixels of each of two parts, evenly spread, of which all pairs are tried
 
 
-def centre_outlines(runs: Runs) -> tuple[NDArray[np.int64], ...]:
-    """Return one outline for each part of a mask, with its holes, ordered by their first pixel down the columns.
+class Part(NamedTuple):
+    """What of a mask hangs together: its outline, and how many pixels it has.
 
-    An outline is an array (vertices, 2) of the columns and rows of pixels, open. Pixels that touch at a corner are of
-    one part.
+    An outline is an array (vertices, 2) of the columns and rows of pixels, open, with keyholes to the holes.
     """
+
+    outline: NDArray[np.int64]
+    area: int
+
+
+class _Way(NamedTuple):
+    """A way from a pixel of one ring to one of another; ``painted`` counts the pixels between the two."""
+
+    painted: int
+    one: int
+    here: int
+    other: int
+    there: int
+
+
+def parts_of(runs: Runs) -> tuple[Part, ...]:
+    """Return the parts of a mask, by their first pixel down the columns. Pixels that touch at a corner are of one."""
     borders = trace(runs, diagonal=True)
     threads = _Threads(*_border_pixels(borders))
     for at_hole, above in zip(borders.bridge.tolist(), borders.opposite.tolist(), strict=True):
         threads.bridge(3 * above, 3 * at_hole)
-    return tuple(corners(threads.follow(3 * start)) for start in borders.starts[~borders.hole].tolist())
+    areas = np.bincount(borders.part, borders.enclosed).astype(int).tolist()
+    starts = borders.starts.tolist()
+    return tuple(
+        Part(corners(threads.follow(3 * starts[ring])), areas[ring]) for ring in np.flatnonzero(~borders.hole).tolist()
+    )
 
 
-def join(outlines: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return one outline for several: each is joined to those before it by a short way there and back.
+def join(parts: Sequence[Part], most: float) -> Iterator[NDArray[np.int64]]:
+    """Give outlines for some parts, as few as ways of ``most`` pixels for each pixel of the parts allow.
 
-    Raises ValueError where there is none.
+    The first outline starts from the largest part, the next from the largest that is left. The nearest part that the
+    outline's pixels allow is joined to it, again and again, by a way there and back: first diagonal, then straight,
+    which is through the centres of pixels.
     """
-    rings = [_every_pixel(outline) for outline in outlines]
-    if not rings:
-        raise ValueError("expected at least one outline, found none")
-    starts = np.cumsum([0, *(len(ring) for ring in rings)])
-    pixels = np.concatenate(rings)
-    threads = _Threads(pixels, starts[:-1])
-    for begin, end in zip(starts[1:-1].tolist(), starts[2:].tolist(), strict=True):
-        threads.bridge(*_short_way(pixels, range(max(0, begin - NEAR), begin), range(begin, end)))
-    return corners(threads.follow(0))
+    apart = _Apart(sorted(parts, key=lambda part: -part.area))
+    for first, part in enumerate(apart.parts):
+        if apart.left[first]:
+            ways = apart.joined(first, most)
+            yield apart.tied(first, ways) if ways else part.outline
 
 
-def _short_way(pixels: NDArray[np.int64], one: range, other: range) -> tuple[int, int]:
-    """Return two pixels near each other, the first in one range of the pixels and the second in another.
+class _Apart:
+    """Parts, the largest first, of which some are ``left`` to be joined."""
 
-    The nearest two of a sample; then, of all pixels, the nearest to the first, and to that in turn.
-    """
-    ones, others = (each[:: -(-len(each) // TRIED)] for each in (one, other))
-    apart = pixels[ones.start : ones.stop : ones.step, np.newaxis] - pixels[others.start : others.stop : others.step]
-    here = ones[int(np.square(apart).sum(axis=-1).argmin()) // len(others)]
-    there = other[int(np.square(pixels[other.start : other.stop] - pixels[here]).sum(axis=-1).argmin())]
-    return one[int(np.square(pixels[one.start : one.stop] - pixels[there]).sum(axis=-1).argmin())], there
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.left = np.ones(len(parts), bool)
+        self._areas = np.array([part.area for part in parts])
+        self._low, self._high = (np.array([of(part.outline, axis=0) for part in parts]) for of in (np.min, np.max))
+        self._rings: dict[int, NDArray[np.int64]] = {}
+
+    def joined(self, first: int, most: float) -> list[_Way]:
+        """Return the ways by which parts join the first one; they are no longer left.
+
+        How far away a part is, is measured between boxes, and between pixels once it is the nearest.
+        """
+        found: dict[int, _Way] = {}
+        taken: list[_Way] = []
+        nearest, away = np.full(len(self.parts), first), self._between(first)
+        self.left[first] = False
+        area, spent = int(self._areas[first]), 0
+        while (allowed := np.flatnonzero(self.left & (spent + away <= most * (area + self._areas)))).size:
+            at = int(allowed[away[allowed].argmin()])
+            if at not in found or away[at] < found[at].painted:
+                way = self._way(int(nearest[at]), at)
+                found[at] = min(way, found.get(at, way))
+                away[at] = found[at].painted
+                continue
+            taken.append(found[at])
+            self.left[at] = False
+            area, spent = area + int(self._areas[at]), spent + found[at].painted
+            between = self._between(at)
+            nearest[between < away] = at
+            away = np.minimum(away, between)
+        return taken
+
+    def tied(self, first: int, ways: Sequence[_Way]) -> NDArray[np.int64]:
+        """Return one outline for a part and those that join it; where a way turns there is one pixel more."""
+        rings = {at: self._ring(at) for at in (first, *(way.other for way in ways))}
+        begins = dict(zip(rings, np.cumsum([0, *map(len, rings.values())]).tolist(), strict=False))
+        turns = [_turn(rings[way.one][way.here], rings[way.other][way.there]) for way in ways]
+        pixels = np.concatenate([*rings.values(), np.array(turns)])
+        first_turn = len(pixels) - len(turns)
+        threads = _Threads(pixels, np.array([*begins.values(), *range(first_turn, len(pixels))]))
+        for turn, way in enumerate(ways, start=first_turn):
+            threads.bridge(begins[way.one] + way.here, turn)
+            threads.bridge(turn, begins[way.other] + way.there)
+        return corners(threads.follow(0))
+
+    def _between(self, at: int) -> NDArray[np.int64]:
+        """Return how many pixels lie between the box of one part and those of all: no way paints fewer."""
+        between: NDArray[np.int64] = np.maximum(self._low - self._high[at], self._low[at] - self._high).max(axis=1) - 1
+        return between
+
+    def _way(self, one: int, other: int) -> _Way:
+        """Return a short way from one part to another.
+
+        The nearest two of a sample; then, of all pixels, the nearest to the first, and to that in turn.
+        """
+        ring, other_ring = self._ring(one), self._ring(other)
+        ones, others = (each[:: -(-len(each) // TRIED)] for each in (ring, other_ring))
+        from_ = ones[int(_steps(ones[:, np.newaxis], others).argmin()) // len(others)]
+        there = int(_steps(other_ring, from_).argmin())
+        steps = _steps(ring, other_ring[there])
+        here = int(steps.argmin())
+        return _Way(int(steps[here]) - 1, one, here, other, there)
+
+    def _ring(self, at: int) -> NDArray[np.int64]:
+        """Return all pixels on a part's outline."""
+        if at not in self._rings:
+            self._rings[at] = _every_pixel(self.parts[at].outline)
+        return self._rings[at]
+
+
+def _steps(ones: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many steps there are from pixel to pixel, level, upright or diagonal."""
+    steps: NDArray[np.int64] = np.abs(ones - others).max(axis=-1)
+    return steps
+
+
+def _turn(here: NDArray[np.int64], there: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the pixel up to which a way is diagonal."""
+    apart = there - here
+    turn: NDArray[np.int64] = here + np.sign(apart) * np.abs(apart).min()
+    return turn
 
 
 class _Threads:

@@ -12,6 +12,8 @@ from remake_golden import GOLDEN, files
 
 from tasks.formats.registry import FORMATS
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_files_are_the_golden_ones(name: str) -> None:
@@ -21,11 +23,11 @@ def test_files_are_the_golden_ones(name: str) -> None:
     assert files(name) == kept
 
 
-def digest_of_formats(**environment: str) -> str:
+def digest_of_formats(python: str | Path = sys.executable, **environment: str) -> str:
     """Give the digest over all files of all formats that another process comes to."""
     script = Path(__file__).with_name("digest_of_formats.py")
-    found = subprocess.run(  # noqa: S603 - our own interpreter and script
-        [sys.executable, script], env=os.environ | environment, capture_output=True, text=True, check=True
+    found = subprocess.run(  # noqa: S603 - an interpreter of ours and our own script
+        [python, script], env=os.environ | environment, capture_output=True, text=True, check=True
     )
     return found.stdout
 
@@ -35,3 +37,13 @@ def test_other_processes_write_the_same_bytes() -> None:
     """Neither the seed of hashes, which orders sets, nor the time zone or language shows in a file."""
     first = digest_of_formats(PYTHONHASHSEED="1", TZ="Pacific/Auckland", LC_ALL="C")
     assert first == digest_of_formats(PYTHONHASHSEED="2", TZ="America/Los_Angeles", LC_ALL="C.UTF-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_other_pythons_write_the_same_bytes(version: str) -> None:
+    """The version of Python does not show in a file; those that have no environment here are not compared."""
+    python = ROOT / f".venv-{version}" / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no environment .venv-{version}: `make test-pythons` makes it")
+    assert digest_of_formats(python) == digest_of_formats()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from format_samples import RING_AND_PART, annotation, contents, dataset, label, mask, registry, sample
+from format_samples import annotation, contents, dataset, label, mask, registry, sample
 
 from tasks.formats.yolo import Yolo
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
@@ -65,10 +65,37 @@ def test_outline_has_three_vertices_at_least(picture: str) -> None:
     assert len(row) == 7
 
 
-@pytest.mark.parametrize(("parts", "count"), [("join", 1), ("split", 2)])
-def test_parts_are_joined_or_split(parts: str, count: int) -> None:
-    """A mask of two parts is one row or two."""
-    assert len(rows(mask(RING_AND_PART), task="segment", size=(8, 6), parts=parts)) == count
+NEAR_PARTS = "########.########\n" * 3
+"""Two parts of 24 pixels: to join them, one pixel is painted."""
+
+FAR_PARTS = "##....##\n" * 4
+"""Two parts of 8 pixels: to join them, four pixels would be painted."""
+
+
+@pytest.mark.parametrize(
+    ("picture", "parts", "count"),
+    [(NEAR_PARTS, "join", 1), (NEAR_PARTS, "split", 2), (FAR_PARTS, "join", 2), (FAR_PARTS, "split", 2)],
+)
+def test_parts_are_joined_or_split(picture: str, parts: str, count: int) -> None:
+    """A mask of two parts is one row or two; two also where the way between them is long beside them."""
+    lines = picture.split()
+    size = len(lines[0]), len(lines)
+    assert len(rows(mask(picture), task="segment", size=size, parts=parts)) == count
+
+
+def test_objects_in_several_rows_are_listed() -> None:
+    """What one object is among the rows can be told; an image in which each has one row has no such file."""
+    objects = [
+        annotation(mask("#.......\n" + "........\n" * 3), feature_id="f-pixel"),
+        annotation(BoundingBox(0, 0, 1, 1), feature_id="f-box"),
+        annotation(mask(FAR_PARTS), feature_id="f-apart"),
+    ]
+    images = sample(label(*objects), size=(8, 4)), sample(label(objects[0]), name="whole", size=(8, 4))
+    files = contents(Yolo(task="segment").write(dataset(*images), "train"))
+    assert {path: json.loads(body) for path, body in files.items() if path.startswith("divided/")} == {
+        "divided/train/street.json": {"objects": [{"label_id": "label-1", "feature_id": "f-apart", "rows": [1, 2]}]}
+    }
+    assert len(files["labels/train/street.txt"].splitlines()) == 3
 
 
 def test_pose_writes_a_point_with_its_pixel_as_box() -> None:
