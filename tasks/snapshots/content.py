@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from tasks.snapshots.manifest import File, damaged, digest
+from tasks.snapshots.manifest import File, Part, damaged, digest
 
 SMALL: Final = 8 << 20  # up to this size a file is read by one request
+_AHEAD: Final = 1 << 20  # of an object that a file is joined from, so much is read at once
+_OBJECTS: Final = 16  # and of so many objects it is held
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tasks.errors import StorageRefusedError
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 def read_file(store: ObjectStore, file: File) -> bytes:
     """Read a file of a snapshot. Raises StorageRefusedError when its bytes are not those that were published."""
+    if file.parts:
+        return checked(file, b"".join(blocks_of(store, file)))
     if file.offset is None:
         return checked(file, store.get(file.key))
     return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
@@ -28,12 +33,57 @@ def download_file(store: ObjectStore, file: File, path: Path) -> None:
     if file.offset is not None or file.size <= SMALL:
         path.write_bytes(read_file(store, file))
         return
-    if not store.download(file.key, path):
+    if not fetch(store, file, path):
         raise _damaged(file, "nothing")
     if not is_copy(path, file):
         found = f"{path.stat().st_size} other bytes"
         path.unlink()
         raise _damaged(file, found)
+
+
+def fetch(store: ObjectStore, file: File, path: Path) -> bool:
+    """Stream a file that is no member of a pack to ``path``, unchecked; False: there is no such object (and no file).
+
+    Of a file that is joined, what is missing is left out.
+    """
+    if not file.parts:
+        return store.download(file.key, path)
+    with path.open("wb") as target:
+        target.writelines(blocks_of(store, file))
+    return True
+
+
+def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
+    """Read the bytes of a file that is no member of a pack, unchecked, in blocks; what is missing is left out."""
+    objects: dict[str, tuple[int, bytes]] = {}
+    for part in file.parts or (Part(file.key, 0, file.size),):
+        offset, stop = part.offset, part.offset + part.size
+        while offset < stop:
+            start, held = objects.pop(part.key, (0, b""))
+            if not start <= offset < start + len(held):
+                start, held = offset, store.get(part.key, offset=offset, length=_AHEAD) or b""
+                if not held:
+                    break
+            objects[part.key] = start, held  # the last of them is the latest that was used
+            if len(objects) > _OBJECTS:
+                del objects[next(iter(objects))]
+            yield held[offset - start : stop - start]
+            offset = min(stop, start + len(held))
+
+
+def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:
+    """Read a file that is no member of a pack line by line, breaks included, unchecked."""
+    pending: list[bytes] = []
+    for block in blocks_of(store, file):
+        first, *others = block.split(b"\n")
+        pending.append(first)
+        if others:
+            yield b"".join(pending) + b"\n"
+            *lines, last = others
+            yield from (line + b"\n" for line in lines)
+            pending = [last]
+    if rest := b"".join(pending):
+        yield rest
 
 
 def is_copy(path: Path, file: File) -> bool:
@@ -54,5 +104,6 @@ def checked(file: File, content: bytes | None) -> bytes:
 
 
 def _damaged(file: File, found: str) -> StorageRefusedError:
-    where = f"the object {file.key!r}" if file.offset is None else f"the object {file.key!r} from byte {file.offset}"
+    key = file.key or file.parts[0].key
+    where = f"the object {key!r}" + ("" if file.offset is None else f" from byte {file.offset}")
     return damaged(f"{where} ({file.path}, {file.size} bytes with sha256 {file.sha256})", found)

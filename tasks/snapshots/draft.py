@@ -64,8 +64,8 @@ class Draft:
             return tuple(pool.map(lambda file: self.add_file(*file), files))
 
     def add_pack(self, path: str, body: bytes | Path) -> Pack:
-        """Add a tar of small files (``images/pack-00003.tar``) that tables, or files with an offset, point into."""
-        size, sha256 = _measure(body)
+        """Add an object that tables or files point into, such as a tar of small ones (``images/pack-00003.tar``)."""
+        size, sha256 = measured(body)
         key = self._key(path, sha256)
         standing = self._store.head(key)
         if missing := standing is None or standing.size != size:
@@ -107,7 +107,7 @@ class Draft:
             self.uploads += more
 
 
-def _measure(body: bytes | Path) -> tuple[int, str]:
+def measured(body: bytes | Path) -> tuple[int, str]:
     """Return size and sha256 of bytes or of a file."""
     if isinstance(body, bytes):
         return len(body), digest(body)

@@ -73,7 +73,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch:
 
 def keys_of(contents: Contents) -> frozenset[str]:
     """Return the keys of all objects that a snapshot, or a part of one, consists of, below its manifest."""
-    return frozenset({file.key for file in contents.files} | {pack.key for pack in contents.packs})
+    return frozenset({file.key for file in contents.files if file.key} | {pack.key for pack in contents.packs})
 
 
 def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:

@@ -1,6 +1,7 @@
 """The publish gate: what a run wrote is read back from the store, decoded and measured before it becomes a version.
 
-Every object that the base snapshot has not got is read from end to end and hashed. Bucket tables and COCO files are
+Every object, and every file that is joined from several, that the base snapshot has not got is read from end to end
+and hashed. Bucket tables and COCO files are
 measured again, and what they come to by split and class must be what the records came to before they were written.
 Objects that stand in the base snapshot are not read again: they were, when they were written.
 """
@@ -66,8 +67,13 @@ def inspect(
     StorageError when the store does not answer.
     """
     standing = keys_of(base) if base else frozenset()
+    known = {(file.path, file.sha256) for file in base.files} if base else set()
     wholes = wholes_of(manifest)
-    written = {whole.key: whole for whole in wholes if whole.key not in standing}
+    written = tuple(
+        whole
+        for whole in wholes
+        if ((whole.path, whole.sha256) not in known if whole.joined else whole.key not in standing)
+    )
     with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
         gate = _Gate(store, Path(folder), written, expected, _in_coco(expected, registry))
         units = gate.units(manifest)
@@ -76,7 +82,7 @@ def inspect(
             for done, found in enumerate(pool.map(gate.check, units), start=1):
                 faults += found
                 on_progress(done, len(units))
-    size = sum(whole.size for whole in written.values())
+    size = sum(whole.size for whole in written)
     return Inspection(len(written), size, len(wholes) - len(written), tuple(sorted(faults, key=lambda each: each.key)))
 
 
@@ -92,20 +98,21 @@ class _Unit:
 class _Gate:
     store: ObjectStore
     scratch: Path
-    written: Mapping[str, Whole]
+    written: tuple[Whole, ...]
     expected: Mapping[int, Iterable[Measure]]
     in_coco: Mapping[Group, Amounts]
 
     def units(self, manifest: Manifest) -> tuple[_Unit, ...]:
         """Divide what was written into units; of a bucket with a new table, all tables that are measured are read."""
         wholes = {file.key: whole for whole in wholes_of(manifest) if not whole.pack for file in whole.files}
+        written = {whole.key for whole in self.written}
         buckets = []
         for (_, index), files in bucket_files(manifest.files).items():
             keys = [files[name].key for name in MEASURED if name in files]
-            if any(key in self.written for key in keys):
+            if not written.isdisjoint(keys):
                 buckets.append(_Unit(tuple(wholes[key] for key in keys), index))
         measured = {whole.key for unit in buckets for whole in unit.wholes}
-        alone = (_Unit((whole,)) for key, whole in self.written.items() if key not in measured)
+        alone = (_Unit((whole,)) for whole in self.written if whole.key not in measured)
         return (*buckets, *alone)
 
     def check(self, unit: _Unit) -> list[Fault]:

@@ -23,10 +23,19 @@ class _Versioned(msgspec.Struct):
     format_version: int
 
 
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """``size`` bytes of the object ``key``, a pack, from ``offset``."""
+
+    key: str
+    offset: int
+    size: int
+
+
 class File(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file of the snapshot: ``size`` bytes with ``sha256`` (hexadecimal) under the logical ``path``.
 
-    It is the object ``key``, or, where ``offset`` is given, ``size`` bytes of that object (a pack) from ``offset``.
+    It is the object ``key``, or, where ``offset`` is given, ``size`` bytes of that object (a pack) from ``offset``. A
+    file with ``parts`` is what these give one after another; its ``key`` is "".
     """
 
     path: str
@@ -34,10 +43,11 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int
     sha256: str
     offset: int | None = None
+    parts: tuple[Part, ...] = ()
 
 
 class Pack(msgspec.Struct, frozen=True):
-    """A plain tar object that holds many small files."""
+    """An object that files are parts of: a plain tar of many small ones, or bytes that files are joined from."""
 
     key: str
     size: int

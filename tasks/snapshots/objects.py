@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from tasks.snapshots.content import fetch
 from tasks.snapshots.decoding import UndecodableError, decode_file
 
 if TYPE_CHECKING:
@@ -35,13 +36,21 @@ class Fault(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole object and the files of the snapshot that lie in it; ``pack``: a tar that files or tables point into."""
+    """A whole object and the files of the snapshot that lie in it; ``pack``: one that files or tables point into.
+
+    A file that is joined from parts of packs is looked at like an object; its ``key`` is that of its first part.
+    """
 
     key: str
     size: int
     sha256: str
     files: tuple[File, ...] = ()
     pack: bool = False
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is a file that is joined from parts of packs."""
+        return any(file.parts for file in self.files)
 
     @property
     def name(self) -> str:
@@ -55,10 +64,12 @@ class Whole:
 
 
 def wholes_of(manifest: Manifest) -> tuple[Whole, ...]:
-    """Return every object of a snapshot below its manifest, once: files first, then packs."""
+    """Return every object of a snapshot below its manifest, once: files first, then those joined, then packs."""
     files: defaultdict[str, list[File]] = defaultdict(list)
+    joined = tuple(file for file in manifest.files if file.parts)
     for file in manifest.files:
-        files[file.key].append(file)
+        if not file.parts:
+            files[file.key].append(file)
     packs = {pack.key: pack for pack in manifest.packs}
     alone = (
         Whole(key, inside[0].size, inside[0].sha256, tuple(inside))
@@ -66,7 +77,8 @@ def wholes_of(manifest: Manifest) -> tuple[Whole, ...]:
         if key not in packs and inside[0].offset is None
     )
     shared = (Whole(key, pack.size, pack.sha256, tuple(files[key]), pack=True) for key, pack in packs.items())
-    return (*alone, *shared)
+    of_parts = (Whole(file.parts[0].key, file.size, file.sha256, (file,)) for file in joined)
+    return (*alone, *of_parts, *shared)
 
 
 def check_object(store: ObjectStore, whole: Whole, path: Path) -> Fault | Counter[str]:
@@ -74,7 +86,8 @@ def check_object(store: ObjectStore, whole: Whole, path: Path) -> Fault | Counte
 
     Counts are those of ``decode_file``. Raises StorageError when the store does not answer.
     """
-    if not store.download(whole.key, path):
+    found = store.download(whole.key, path) if whole.pack else fetch(store, whole.files[0], path)
+    if not found:
         return Fault(whole.key, whole.path, "missing", f"{whole.size} bytes", "nothing")
     if (size := path.stat().st_size) != whole.size:
         return Fault(whole.key, whole.path, "size", f"{whole.size} bytes", f"{size} bytes")

@@ -10,6 +10,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.content import download_file
 from tasks.snapshots.images import IMAGES, packed_images
@@ -108,7 +110,7 @@ def _placed(
 
 
 def _moved(file: File, folder: str) -> File:
-    return File(file.path.removeprefix(folder), file.key, file.size, file.sha256, file.offset)
+    return replace(file, path=file.path.removeprefix(folder))
 
 
 def _images(tree: Tree, layout: Layout, table: File) -> list[File]:

@@ -134,7 +134,9 @@ class _Check:
                 done += 1
                 on_progress(Progress(done, len(self.objects)))
                 yield from faults
-        strays = {file.key for file in self.manifest.files if file.offset is not None} - self._packs.keys()
+        pointed = {file.key for file in self.manifest.files if file.offset is not None}
+        pointed |= {part.key for file in self.manifest.files for part in file.parts}
+        strays = pointed - self._packs.keys()
         yield from (Fault(key, None, "missing", "a pack that the manifest lists", "none") for key in sorted(strays))
 
     def miscounts(self, key: str) -> Iterator[Fault]:
@@ -147,7 +149,7 @@ class _Check:
                     yield Fault(key, None, "counts", f"{stated} {name}, as in its result", f"{found} in the tables")
 
     def _checked(self, whole: Whole) -> tuple[Fault, ...]:
-        path = self.scratch / f"object-{digest(whole.key.encode())}"
+        path = self.scratch / f"object-{digest(f'{whole.key} {whole.path}'.encode())}"
         try:
             faults = tuple(self._faults(whole, path))
         finally:

@@ -15,6 +15,7 @@ from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
 from tasks.snapshots.draft import Draft, Uploads
+from tasks.snapshots.joined import add_revision
 from tasks.snapshots.manifest import File, Pack
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
@@ -22,6 +23,9 @@ from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
+
+LINES = ".json"
+"""What is written a line an item; of such a file only new lines are uploaded."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +47,7 @@ def write_format(
 ) -> FormatReceipt:
     """Write one split of a format, as a stream, from the bucket tables to the store.
 
-    Small files that the base snapshot holds in its packs are not written again.
+    Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
@@ -51,7 +55,8 @@ def write_format(
     training_format = format_of(name, dataset.formats[name])
     folder = folder_of(name)
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
-    files = []
+    files: list[File] = []
+    packs: set[Pack] = set()
     with scratch(load_settings()) as directory:
         source = BucketSource(store, tables, directory)
         described = FormatInput(
@@ -67,13 +72,19 @@ def write_format(
             path = folder + artifact.path
             if artifact.small:
                 small.add(path, b"".join(artifact.chunks))
+                continue
+            body = written(artifact.chunks, directory / "artifact")
+            if path.endswith(LINES):
+                file, joined = add_revision(draft, store, path, body, earlier)
+                packs.update(joined)
             else:
-                files.append(draft.add_file(path, written(artifact.chunks, directory / "artifact")))
+                file = draft.add_file(path, body)
+            files.append(file)
         small.flush()
     return FormatReceipt(
         name=name,
         files=(*files, *small.files),
-        packs=tuple(small.packs.values()),
+        packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
 

@@ -79,11 +79,12 @@ def summary(
 def objects_of(
     settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
 ) -> dict[str, int]:
-    """The objects of the snapshot with their sizes in bytes; files inside packs are no objects of their own."""
+    """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
     written = chain((stream.files for stream in streams), (part.files for part in formats))
     files = chain(settlement.tables, [settlement.problems], *written)
     packs = chain(settlement.packs, *(part.packs for part in formats))
-    return {file.key: file.size for file in files if file.offset is None} | {pack.key: pack.size for pack in packs}
+    whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
+    return whole | {pack.key: pack.size for pack in packs}
 
 
 def final(

@@ -1,0 +1,173 @@
+"""A text file that changes a little with every version: what an earlier version has of it is pointed to.
+
+The file is compared line by line with the one that the base snapshot has under its path. Runs of lines that both have
+are ranges of the objects that hold them already; the other lines go into one new object. Both are read as streams, and
+only a window of the earlier file's lines is in memory, so what is found are lines that stand in the same order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import accumulate
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from tasks.snapshots.content import is_copy, lines_of
+from tasks.snapshots.draft import measured
+from tasks.snapshots.manifest import File, Pack, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import IO
+
+    from tasks.snapshots.draft import Draft
+    from tasks.snapshots.manifest import Manifest
+    from tasks.storage import ObjectStore
+
+WINDOW_BYTES: Final = 4 << 20  # of the earlier file, looked through for a line
+RUN_BYTES: Final = 256  # a shorter run of known lines is written anew: pointing to it costs as much
+MAX_PARTS: Final = 4096  # a file of more parts, or whose objects are twice as large as itself, is written whole
+MAX_WASTE: Final = 2
+
+
+def add_revision(
+    draft: Draft, store: ObjectStore, path: str, body: Path, base: Manifest | None
+) -> tuple[File, tuple[Pack, ...]]:
+    """Add the file ``body`` under its logical path; return it and the packs that it is joined from, if it is."""
+    earlier = next((file for file in base.files if file.path == path), None) if base else None
+    if base is None or earlier is None or earlier.offset is not None:
+        return draft.add_file(path, body), ()
+    packs = {pack.key: pack for pack in base.packs}
+    if is_copy(body, earlier):
+        return earlier, tuple(packs[key] for key in sorted({part.key for part in earlier.parts}))
+    packs.setdefault(earlier.key, Pack(earlier.key, earlier.size, earlier.sha256))
+    with TemporaryDirectory(dir=body.parent) as folder:
+        fresh = body.parent / folder / "fresh"
+        with body.open("rb") as lines, fresh.open("wb") as target:
+            pieces = list(compare(lines, lines_of(store, earlier), target))
+        sources = _sources(pieces, earlier)
+        known = [packs[key] for key in sorted({part.key for part in sources if part.key})]
+        fresh_bytes = fresh.stat().st_size
+        held = sum(pack.size for pack in known) + fresh_bytes
+        size = body.stat().st_size
+        if not known or len(sources) > MAX_PARTS or held > MAX_WASTE * size:
+            return draft.add_file(path, body), ()
+        if fresh_bytes:
+            known.append(draft.add_pack(f"{path}.part", fresh))
+    parts = tuple(part if part.key else replace(part, key=known[-1].key) for part in sources)
+    size, sha256 = measured(body)
+    return File(path, "", size, sha256, parts=parts), tuple(known)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``size`` bytes from ``offset``: of the earlier file (``known``), or of what is written anew."""
+
+    known: bool
+    offset: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Window:
+    """Lines of the earlier file that lie ahead, by content."""
+
+    lines: Iterator[bytes]
+    ahead: deque[tuple[bytes, int]] = field(default_factory=deque)
+    offsets: dict[bytes, int] = field(default_factory=dict)
+    size: int = 0
+    end: int = 0
+
+    def take(self, line: bytes) -> int | None:
+        """The offset of the next line that is the same, which ends what lies before it; None: there is none near."""
+        self._fill()
+        offset = self.offsets.get(line)
+        if offset is None:
+            return None
+        place = -1
+        while place < offset:
+            passed, place = self.ahead.popleft()
+            self.size -= len(passed)
+            if self.offsets.get(passed) == place:
+                del self.offsets[passed]
+        return offset
+
+    def _fill(self) -> None:
+        while self.size < WINDOW_BYTES and (line := next(self.lines, None)) is not None:
+            self.ahead.append((line, self.end))
+            self.offsets.setdefault(line, self.end)
+            self.size += len(line)
+            self.end += len(line)
+
+
+def compare(lines: Iterable[bytes], earlier: Iterator[bytes], fresh: IO[bytes]) -> Iterator[Piece]:
+    """Divide a file's lines into pieces of the earlier one and pieces that are written to ``fresh``, in order."""
+    window = _Window(earlier)
+    written = 0
+    run: list[bytes] = []
+    start = size = 0
+
+    def ended() -> Piece | None:
+        """End the run of known lines; one that is too short is written anew."""
+        nonlocal written, size
+        if not size:
+            return None
+        piece = Piece(known=True, offset=start, size=size)
+        if size < RUN_BYTES:
+            piece = Piece(known=False, offset=written, size=size)
+            fresh.writelines(run)
+            written += size
+        run.clear()
+        size = 0
+        return piece
+
+    for line in lines:
+        offset = window.take(line)
+        if offset is None or offset != start + size:
+            if piece := ended():
+                yield piece
+            start = offset or 0
+        if offset is None:
+            fresh.write(line)
+            yield Piece(known=False, offset=written, size=len(line))
+            written += len(line)
+        else:
+            if size < RUN_BYTES:
+                run.append(line)
+            size += len(line)
+    if piece := ended():
+        yield piece
+
+
+def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:
+    """Say where each piece lies: in the objects that the earlier file lies in, or (key "") in the new one."""
+    held = earlier.parts or (Part(earlier.key, 0, earlier.size),)
+    ends = list(accumulate(part.size for part in held))
+    parts: list[Part] = []
+    at = 0
+    for piece in pieces:
+        if not piece.known:
+            _append(parts, Part("", piece.offset, piece.size))
+            continue
+        begin, stop = piece.offset, piece.offset + piece.size
+        while ends[at] <= begin:
+            at += 1
+        while begin < stop:
+            part, first = held[at], ends[at] - held[at].size
+            upto = min(stop, ends[at])
+            _append(parts, Part(part.key, part.offset + begin - first, upto - begin))
+            begin = upto
+            at += begin == ends[at] and begin < stop
+    return parts
+
+
+def _append(parts: list[Part], part: Part) -> None:
+    """Append a part, or lengthen the last one where it goes on."""
+    if parts and (last := parts[-1]).key == part.key and last.offset + last.size == part.offset:
+        parts[-1] = Part(last.key, last.offset, last.size + part.size)
+    else:
+        parts.append(part)

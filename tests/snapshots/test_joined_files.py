@@ -1,0 +1,146 @@
+"""A text file of many lines, of which an earlier version has most."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.content import download_file, lines_of, read_file
+from tasks.snapshots.draft import Draft
+from tasks.snapshots.joined import MAX_PARTS, add_revision, compare
+from tasks.snapshots.manifest import Manifest, decode_manifest, digest, encode
+
+PATH = "formats/coco/annotations/instances_train.json"
+
+
+def document(changes=None, rows=2000):
+    """So many lines of 300 bytes; ``changes`` gives other lines by number."""
+    lines = {number: b"%d %s\n" % (number, b"x" * 300) for number in range(rows)} | (changes or {})
+    return b"".join(lines[number] for number in sorted(lines))
+
+
+def revised(store, tmp_path, content, base=None):
+    """Add the content on the base; give the manifest that has it, and the uploads."""
+    body = tmp_path / "body"
+    body.write_bytes(content)
+    draft = Draft(store, base)
+    file, packs = add_revision(draft, store, PATH, body, base)
+    manifest = Manifest.of(dataset="d", created_at="", config={}, result={}, files=[file], packs=list(packs))
+    return manifest, draft.uploads
+
+
+def content_of(store, manifest):
+    """The file's bytes, through the manifest's own JSON."""
+    body = encode(manifest)
+    (file,) = decode_manifest(body, digest(body)).files
+    return read_file(store, file)
+
+
+def test_first_version_is_one_object_with_its_own_name(folder_store, tmp_path):
+    """Without an earlier version the file is an object that any program reads."""
+    manifest, _ = revised(folder_store, tmp_path, document())
+    (file,) = manifest.files
+    assert (file.parts, manifest.packs) == ((), ())
+    assert folder_store.get(file.key) == document()
+
+
+def test_only_new_lines_are_uploaded(folder_store, tmp_path):
+    """Twenty of two thousand lines changed, one added and one removed: about twenty lines go up."""
+    first, _ = revised(folder_store, tmp_path, document())
+    changed = document(
+        {number: b"changed %d %s\n" % (number, b"y" * 300) for number in range(0, 2000, 100)} | {555: b""}
+    )
+    second, uploads = revised(folder_store, tmp_path, changed + b"one more\n", first)
+    assert uploads.bytes < len(document()) / 90
+    assert uploads.objects == 1
+    assert content_of(folder_store, second) == changed + b"one more\n"
+
+
+def test_every_version_of_many_reads_back(folder_store, tmp_path):
+    """Each version is joined from objects of those before it, and stays what it was."""
+    manifest, versions = None, []
+    changes = {}
+    for number in range(12):
+        changes[number * 7 % 100] = b"version %d %s\n" % (number, b"z" * 400)
+        content = document(changes, rows=100)
+        manifest, _ = revised(folder_store, tmp_path, content, manifest)
+        versions.append((manifest, content))
+    assert any(len(manifest.packs) > 3 for manifest, _ in versions)
+    for manifest, content in versions:
+        assert content_of(folder_store, manifest) == content
+
+
+def test_unchanged_file_uploads_nothing(folder_store, tmp_path):
+    """A file that is as it was is the same entry with the same packs, joined or not."""
+    first, _ = revised(folder_store, tmp_path, document())
+    second, _ = revised(folder_store, tmp_path, document({5: b"other\n"}), first)
+    for base, content in ((first, document()), (second, document({5: b"other\n"}))):
+        again, uploads = revised(folder_store, tmp_path, content, base)
+        assert (again, uploads.objects) == (base, 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"".join(b"other %d\n" % number for number in range(2000)), document(dict.fromkeys(range(0, 2000, 2), b"-\n"))],
+    ids=["nothing in common", "half in common, in short runs"],
+)
+def test_file_with_little_in_common_is_written_whole(folder_store, tmp_path, content):
+    """Parts are for what is mostly the same: otherwise the file is one object again, and the old one not kept."""
+    first, _ = revised(folder_store, tmp_path, document())
+    if content.startswith(b"-"):
+        content = content[: len(content) // 3]
+    second, _ = revised(folder_store, tmp_path, content, first)
+    assert second.files[0].parts == ()
+    assert content_of(folder_store, second) == content
+
+
+def test_file_of_too_many_parts_is_written_whole(folder_store, tmp_path):
+    """Every other line changed in a long file would be more parts than a manifest should list."""
+    rows = MAX_PARTS + 2
+    first, _ = revised(folder_store, tmp_path, document(rows=rows))
+    changed = document({number: b"short %d\n" % number for number in range(0, rows, 2)}, rows=rows)
+    second, _ = revised(folder_store, tmp_path, changed, first)
+    assert second.files[0].parts == ()
+
+
+def test_damaged_part_is_refused(folder_store, tmp_path):
+    """A joined file is checked as a whole: a flipped byte in any of its objects, or a missing one, is an error."""
+    first, _ = revised(folder_store, tmp_path, document())
+    second, _ = revised(folder_store, tmp_path, document({5: b"other\n"}), first)
+    (file,) = second.files
+    for damage in (lambda key, body: folder_store.put(key, b"?" + body[1:]), lambda key, _: folder_store.delete(key)):
+        for pack in second.packs:
+            body = folder_store.get(pack.key)
+            damage(pack.key, body)
+            with pytest.raises(StorageRefusedError, match="instances_train"):
+                read_file(folder_store, file)
+            with pytest.raises(StorageRefusedError):
+                download_file(folder_store, file, tmp_path / "download")
+            folder_store.put(pack.key, body)
+    assert read_file(folder_store, file)
+
+
+LINES = st.lists(
+    st.sampled_from([b"a" * 300 + b"\n", b"b" * 300 + b"\n", b"c\n", b"d" * 90 + b"\n", b"\n"]), max_size=30
+)
+
+
+@given(LINES, LINES, st.sampled_from([b"", b"rest"]))
+def test_pieces_give_the_file(earlier, lines, rest):
+    """Whatever the two files are, the pieces one after another are the new one."""
+    before, after, fresh = b"".join(earlier) + rest, [*lines, *([rest] if rest else [])], BytesIO()
+    pieces = list(compare(after, iter(before.splitlines(keepends=True)), fresh))
+    sources = {True: before, False: fresh.getvalue()}
+    joined = b"".join(sources[piece.known][piece.offset : piece.offset + piece.size] for piece in pieces)
+    assert joined == b"".join(after)
+
+
+def test_lines_are_read_over_the_borders_of_blocks(folder_store, tmp_path):
+    """A line that lies in two parts, or is longer than what is read at once, is one line."""
+    content = b"first\n" + b"x" * (3 << 20) + b"\nlast"
+    manifest, _ = revised(folder_store, tmp_path, content)
+    assert list(lines_of(folder_store, manifest.files[0])) == content.splitlines(keepends=True)
