@@ -60,13 +60,6 @@ def to_mask(runs: Runs) -> NDArray[np.bool_]:
     return np.repeat(np.arange(lengths.size) % 2 == 1, lengths).reshape((runs.height, runs.width), order="F")
 
 
-def from_mask(mask: NDArray[np.bool_]) -> Runs:
-    """Read the runs of a boolean array (height, width), for tests and small pictures."""
-    height, width = mask.shape
-    (runs,) = group_runs(height, width, np.arange(mask.size), mask.ravel(order="F").astype(np.int8) - 1, 1)
-    return runs or empty_runs(height, width)
-
-
 def empty_runs(height: int, width: int) -> Runs:
     """Return the runs of a mask without pixels."""
     return Runs(height, width, encode_counts(np.array([height * width])), area=0, bounding_box=(0, 0, 0, 0))

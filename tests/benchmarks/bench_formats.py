@@ -22,7 +22,8 @@ from pycocotools import mask as coco
 from tasks.formats.coco import Coco
 from tasks.formats.interface import Dataset, Shard
 from tasks.formats.registry import FORMATS, format_of
-from tasks.masks.runs import from_mask
+from tasks.masks.instance import decode_instance
+from tasks.masks.png_writer import encode_png
 from tasks.records.geometry import Mask, MaskReference
 from tests.formats.format_samples import annotation, checklist, label, radio, registry, sample, text
 
@@ -51,7 +52,8 @@ def shapes() -> tuple[Mask, ...]:
         x, y, radius = generator.uniform((60, 60, 20), (WIDTH - 60, HEIGHT - 60, 60))
         away, angle = np.hypot(rows - y, columns - x), np.arctan2(rows - y, columns - x)
         pixels = away < radius * (1 + 0.2 * np.sin(angle * generator.integers(3, 9)))
-        found.append(Mask(reference, from_mask(pixels & ~((away < radius / 4) & (number % 2 == 0)))))
+        pixels &= ~((away < radius / 4) & (number % 2 == 0))
+        found.append(Mask(reference, decode_instance(encode_png(pixels.view(np.uint8)))))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """A server of one mask with a chosen latency and chosen faults, light enough to be no part of what is measured.
 
 ``GET /LATENCY/FAULTS/…`` answers after ``LATENCY`` milliseconds, of ``FAULTS`` percent of the requests with a fault. It
-prints its port and serves until its standard input ends.
+prints its port, serves until its standard input ends, and then prints its milliseconds of CPU a request.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 from functools import partial
+from itertools import count
 
-from tests.benchmarks.bench_masks import draw_composite
+from tests.benchmarks.bench_masks import draw_composite, write_by_pillow
 
 SLOW_SECONDS = 0.2
 FAULTS = ("429", "500", "cut", "corrupt", "slow")
@@ -24,9 +26,9 @@ def answer(status: str, body: bytes, *headers: str) -> bytes:
 
 
 class Masks(asyncio.Protocol):
-    """One connection."""
+    """One connection; ``requests`` counts those of all."""
 
-    def __init__(self, mask: bytes, draws: random.Random) -> None:
+    def __init__(self, mask: bytes, draws: random.Random, requests: count[int]) -> None:
         self.answers = {
             "429": answer("429 Too Many Requests", b"", "Retry-After: 0.05"),
             "500": answer("500 Internal Server Error", b""),
@@ -34,6 +36,7 @@ class Masks(asyncio.Protocol):
             "": answer("200 OK", mask),
         }
         self.draws = draws
+        self.requests = requests
         self.received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,6 +48,7 @@ class Masks(asyncio.Protocol):
         """Answer each whole request when its latency is over."""
         self.received += data
         while b"\r\n\r\n" in self.received:
+            next(self.requests)
             request, _, self.received = self.received.partition(b"\r\n\r\n")
             latency, faults = request.split(b" ", 2)[1].split(b"/")[1:3]
             strikes = self.draws.random() < int(faults) / 100
@@ -65,11 +69,14 @@ class Masks(asyncio.Protocol):
 
 async def serve() -> None:
     """Serve until standard input ends."""
-    mask, _ = draw_composite()
+    pixels, _ = draw_composite()
+    draws, requests = random.Random(0), count()  # noqa: S311 - repeatable
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(Masks, mask, random.Random(0)), "127.0.0.1", 0)  # noqa: S311
+    server = await loop.create_server(partial(Masks, write_by_pillow(pixels), draws, requests), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - for whoever started it
+    begin = time.process_time()
     await loop.run_in_executor(None, sys.stdin.read)
+    print((time.process_time() - begin) * 1000 / max(next(requests), 1))  # noqa: T201 - for whoever started it
 
 
 if __name__ == "__main__":

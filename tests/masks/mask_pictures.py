@@ -8,6 +8,9 @@ import zlib
 
 import numpy as np
 from PIL import Image
+from pycocotools import mask as coco
+
+from tasks.records.geometry import Runs
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
@@ -24,6 +27,13 @@ def as_png(image, *, kind="PNG", **options):
 def pixels(picture):
     """Read a boolean array (height, width) from a picture of ``#`` and ``.``, rows apart by white space."""
     return np.array([[pixel == "#" for pixel in line] for line in picture.split()])
+
+
+def from_mask(mask):
+    """Read the runs of a boolean array (height, width) by pycocotools."""
+    encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    box = tuple(int(part) for part in coco.toBbox(encoded))
+    return Runs(*mask.shape, encoded["counts"], int(coco.area(encoded)), box)
 
 
 def chunk(name, body=b""):

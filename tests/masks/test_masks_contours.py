@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from mask_pictures import pixels
+from mask_pictures import from_mask, pixels
 from pycocotools import mask as coco
 
 from tasks.masks.contours import corner_polygons
 from tasks.masks.polygons import fill_rings
-from tasks.masks.runs import empty_runs, from_mask, to_mask
+from tasks.masks.runs import empty_runs, to_mask
 
 MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=16))
 

@@ -5,9 +5,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from mask_pictures import from_mask
 
 from tasks.masks.outlines import join, parts_of
-from tasks.masks.runs import empty_runs, from_mask
+from tasks.masks.runs import empty_runs
 
 NOISE = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=16))
 

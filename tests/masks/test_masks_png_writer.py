@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from mask_pictures import from_mask
 from PIL import Image
 
 from tasks.masks.png_writer import encode_overlay, encode_png
 from tasks.masks.rasters import overlay
-from tasks.masks.runs import from_mask
 
 VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mask_pictures import pixels
+from mask_pictures import from_mask, pixels
 from pycocotools import mask as coco
 
 from tasks.masks.polygons import fill_rings
-from tasks.masks.runs import from_mask, to_mask
+from tasks.masks.runs import to_mask
 
 HEIGHT, WIDTH = 6, 8
 QUARTERS = st.integers(-8, 40).map(lambda number: number / 4)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from mask_pictures import from_mask
 
 from tasks.masks.errors import MaskError
 from tasks.masks.rasters import overlay
-from tasks.masks.runs import empty_runs, from_mask
+from tasks.masks.runs import empty_runs
 
 
 @st.composite

@@ -5,33 +5,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from mask_pictures import from_mask
 from pycocotools import mask as coco
 
 from tasks.masks.errors import MaskError
-from tasks.masks.runs import Runs, decode_counts, encode_counts, from_mask, to_mask
+from tasks.masks.runs import Runs, decode_counts, empty_runs, encode_counts, group_runs, to_mask
 
 MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
 
 
-def encode_with_pycocotools(mask):
-    """Return pycocotools' (counts, area, box) of a boolean array (height, width)."""
-    encoded = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return encoded["counts"], int(coco.area(encoded)), tuple(int(part) for part in coco.toBbox(encoded))
+LABELS = arrays.arrays(np.int8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(-1, 3))
 
 
-@given(MASKS)
-def test_runs_of_a_mask_equal_those_of_pycocotools(mask):
-    """Counts, area and box of any small mask are pycocotools' own."""
-    runs = from_mask(mask)
-    assert (runs.counts, runs.area, runs.bounding_box) == encode_with_pycocotools(mask)
-    assert (runs.height, runs.width) == mask.shape
+@given(LABELS)
+def test_runs_of_instances_equal_those_of_pycocotools(labels):
+    """Counts, area and box of every instance of any small picture are pycocotools' own; None where it has no pixel."""
+    found = group_runs(*labels.shape, np.arange(labels.size), labels.ravel(order="F"), 4)
+    masks = [labels == instance for instance in range(4)]
+    assert found == tuple(from_mask(mask) if mask.any() else None for mask in masks)
+
+
+@given(arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
+def test_runs_of_no_pixel_equal_those_of_pycocotools(shape):
+    """An empty mask has pycocotools' string, area and box."""
+    assert empty_runs(*shape) == from_mask(np.zeros(shape, bool))
 
 
 @given(MASKS)
 def test_painted_runs_give_the_mask_back(mask):
     """Painting pycocotools' string gives the mask that it was made of."""
-    counts, area, box = encode_with_pycocotools(mask)
-    assert np.array_equal(to_mask(Runs(*mask.shape, counts, area, box)), mask)
+    assert np.array_equal(to_mask(from_mask(mask)), mask)
 
 
 def uncompress_by_loop(counts):
@@ -85,7 +88,7 @@ def test_runs_that_do_not_fill_their_picture_are_refused():
 
 def test_a_hand_counted_mask():
     """A 3 × 4 mask counted by hand: columns 0-0, 1-2 and rows as drawn."""
-    mask = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]], bool)
-    runs = from_mask(mask)
+    labels = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 0, 1, 0]]) - 1
+    (runs,) = group_runs(3, 4, np.arange(12), labels.ravel(order="F"), 1)
     assert decode_counts(runs.counts).tolist() == [3, 2, 1, 1, 1, 1, 3]
     assert (runs.area, runs.bounding_box) == (4, (1, 0, 2, 3))

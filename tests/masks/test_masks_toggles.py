@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as arrays
+from mask_pictures import from_mask
 
 from tasks.masks.errors import MaskError
-from tasks.masks.runs import Runs, encode_counts, from_mask
+from tasks.masks.runs import Runs, encode_counts
 from tasks.masks.toggles import runs_of, toggles_of, without_pairs
 
 
