@@ -232,6 +232,12 @@ class Dataset(_Part):
             raise ValueError("params: predictions and model_run_details belong to a model run, not to a project")
         return self
 
+    @model_validator(mode="after")
+    def _has_what_is_laid_out(self) -> Self:
+        if self.images == "reference" and self.formats.get("yolo", {}).get("task") == "classify":
+            raise ValueError("formats: yolo with task classify lays out the images themselves; set images: copy")
+        return self
+
     @property
     def url(self) -> str:
         """``DATASET_URL`` of the contract: the store's URL and the dataset's name."""

@@ -1,4 +1,7 @@
-"""Answers as the flat ``attributes`` of CVAT's COCO files, which Datumaro and FiftyOne read too."""
+"""Answers by names: a nested question's is ``QUESTION/NESTED QUESTION``.
+
+Flat ``attributes`` are those of CVAT's COCO files, which Datumaro and FiftyOne read too.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,42 @@ from typing import TYPE_CHECKING, TypeAlias
 from tasks.records.model import Answer, ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from tasks.records.model import Label
 
 Attribute: TypeAlias = str | list[str]
 """The option of a radio question, the options of a checklist in the export's order, or a text."""
 
 
-def attributes(classifications: Iterable[Classification], *, below: str = "") -> dict[str, Attribute]:
-    """Map each question to its answer by names; a nested question's name is ``QUESTION/NESTED QUESTION``.
+def questions(classifications: Iterable[Classification], *, below: str = "") -> Iterator[tuple[str, Classification]]:
+    """Give every answered question, at any depth, with its name; a question comes before those below it."""
+    for classification in classifications:
+        name = below + classification.name
+        yield name, classification
+        for part in classification.answer.parts:
+            yield from questions(part.classifications, below=f"{name}/")
 
-    Of questions with the same path the first is kept: the whole answers, with their ids, stand beside the attributes.
+
+def attributes(classifications: Iterable[Classification]) -> dict[str, Attribute]:
+    """Map each question to its answer.
+
+    Of questions with the same name the first is kept: the whole answers, with their ids, stand beside the attributes.
     """
     found: dict[str, Attribute] = {}
-    for classification in classifications:
-        path, answer = below + classification.name, classification.answer
-        nested = (question for part in answer.parts for question in part.classifications)
-        for key, attribute in {path: _attribute(answer), **attributes(nested, below=f"{path}/")}.items():
-            found.setdefault(key, attribute)
+    for name, classification in questions(classifications):
+        found.setdefault(name, _attribute(classification.answer))
+    return found
+
+
+def image_choices(labels: Iterable[Label]) -> dict[str, str | None]:
+    """Map each radio question about the image to the option that was chosen; None where two were, by name."""
+    found: dict[str, str | None] = {}
+    for label in labels:
+        for name, classification in questions(label.classifications):
+            if isinstance(classification.answer, RadioAnswer):
+                option = classification.answer.option.name
+                found[name] = option if found.setdefault(name, option) == option else None
     return found
 
 

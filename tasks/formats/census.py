@@ -6,31 +6,36 @@ Each bucket of rows is counted once, where it is built; counts add up, so nothin
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 from math import isqrt
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import Struct
 
+from tasks.formats.attributes import image_choices, questions
 from tasks.formats.interface import predicted_labels
 from tasks.formats.objects import place_of
 from tasks.records.counts import kind_of
+from tasks.records.model import RadioAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-    from tasks.records.model import Annotation, Classification, Label, Sample
+    from tasks.records.model import Annotation, Label, Sample
 
 Key = TypeVar("Key", bound="Hashable")
 
 
 class Part(Struct, frozen=True, order=True):
-    """A kind of annotation in a split. ``about`` is what a question is about: a kind, or "image"; else the own kind."""
+    """A kind of annotation in a split. ``about`` is what a question is about: a kind, or "image"; else the own kind.
+
+    ``question`` is the name of a radio question about the image that has one answer in all labels of its row.
+    """
 
     split: str
     predicted: bool
     about: str
     kind: str
+    question: str = ""
 
 
 class Member(Struct, frozen=True, order=True):
@@ -78,8 +83,7 @@ def census(samples: Iterable[Sample]) -> Census:
         split, labels = sample.split, sample.record.entry.labels
         rows[split] += 1
         for predicted, found in ((False, labels), (True, predicted_labels(sample))):
-            things = chain.from_iterable(parts_of_label(label) for label in found)
-            parts.update(Part(split, predicted, about, kind) for about, kind in things)
+            parts.update(_parts(split, found, predicted=predicted))
             members.update(_member(split, each, predicted=predicted) for label in found for each in label.annotations)
         annotations = [annotation for label in labels for annotation in label.annotations]
         objects[bin_of(len(annotations))] += 1
@@ -116,23 +120,23 @@ def bin_of(value: int) -> int:
     return 1 << value.bit_length() - 1 if value else 0
 
 
-def parts_of_label(label: Label) -> Iterator[tuple[str, str]]:
-    """Give everything of a label by what it is about and its kind: objects, relationships, and answers at any depth."""
-    for annotation in label.annotations:
-        kind = kind_of(annotation.geometry)
-        yield kind, kind
-        yield from _answers(annotation.classifications, kind)
-    for relationship in label.relationships:
-        yield "relationship", "relationship"
-        yield from _answers(relationship.classifications, "relationship")
-    yield from _answers(label.classifications, "image")
-
-
-def _answers(classifications: Iterable[Classification], about: str) -> Iterator[tuple[str, str]]:
-    for classification in classifications:
-        yield about, kind_of(classification.answer)
-        nested = chain.from_iterable(part.classifications for part in classification.answer.parts)
-        yield from _answers(nested, about)
+def _parts(split: str, labels: Sequence[Label], *, predicted: bool) -> Iterator[Part]:
+    """Give everything of a row's labels: objects, relationships, and answers at any depth."""
+    for label in labels:
+        for annotation in label.annotations:
+            kind = kind_of(annotation.geometry)
+            yield Part(split, predicted, kind, kind)
+            for _, asked in questions(annotation.classifications):
+                yield Part(split, predicted, kind, kind_of(asked.answer))
+        for relationship in label.relationships:
+            yield Part(split, predicted, "relationship", "relationship")
+            for _, asked in questions(relationship.classifications):
+                yield Part(split, predicted, "relationship", kind_of(asked.answer))
+    choices = image_choices(labels)
+    for label in labels:
+        for name, asked in questions(label.classifications):
+            is_choice = isinstance(asked.answer, RadioAnswer) and choices[name] is not None
+            yield Part(split, predicted, "image", kind_of(asked.answer), name if is_choice else "")
 
 
 def _member(split: str, annotation: Annotation, *, predicted: bool) -> Member:

@@ -65,6 +65,7 @@ CONTEXT: Final[Node] = {
     "transform": "cr:transform",
 }
 _ENCODINGS: Final = {
+    ".jpg": "image/jpeg",
     ".json": "application/json",
     ".jsonl": "application/jsonlines",
     ".ndjson": "application/x-ndjson",

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Label, Sample
 
-Answers: TypeAlias = Literal["nowhere", "objects", "images", "everywhere"]
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Of the questions about images one is held, by its name in ``attributes``, where a row has one answer to it."""
+
+    question: str
+
+
+Answers: TypeAlias = Literal["nowhere", "objects", "images", "everywhere"] | Only
 """About what an answered question is held: objects and relationships that are held, whole images, or both."""
 
 
@@ -84,14 +92,17 @@ class Holdings:
     checklist: Answers
     text: Answers
 
-    def holds(self, kind: str, about: str) -> bool:
+    def holds(self, kind: str, about: str, question: str = "") -> bool:
         """Say whether something of a kind is held; ``about`` is what a question is about: a kind of object or "image".
 
         An answer about something that is lost is lost with it. Of an object or relationship, ``about`` is its own kind.
+        ``question`` is the name of one about the image, if its row has one answer to it.
         """
         held: bool | Answers = getattr(self, kind)
         if isinstance(held, bool):
             return held
+        if isinstance(held, Only):
+            return about == "image" and question == held.question
         where: Answers = "images" if about == "image" else "objects"
         return held in {where, "everywhere"} and (about == "image" or getattr(self, about))
 

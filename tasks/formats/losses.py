@@ -42,5 +42,5 @@ def _tally(each: Format, counted: Census, *, predicted: bool) -> Tally:
     lost: Counter[Kind] = Counter()
     for part, count in counted.parts:
         if part.predicted is predicted:
-            (held if holdings.holds(part.kind, part.about) else lost)[part.kind] += count
+            (held if holdings.holds(part.kind, part.about, part.question) else lost)[part.kind] += count
     return Tally(dict(sorted(held.items())), dict(sorted(lost.items())))

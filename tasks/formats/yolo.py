@@ -1,10 +1,11 @@
 """YOLO, as Ultralytics trains on it: a text file an image, with one row an object, and ``data.yaml``.
 
-Format: https://docs.ultralytics.com/datasets/detect, /segment and /pose. A row is ``class x y w h`` (the box's centre
-and size), ``class x1 y1 x2 y2 …`` (an outline), or ``class x y w h px py v``; all but the class and v are divided by
-the image's width or height. Its reader refuses an image with a value above 1.01, takes for an outline only what has
-more than two vertices, cuts vertices to whole pixels, and fills outlines as OpenCV's ``fillPoly`` does. So what is
-drawn by hand is cut off at the image, and a mask is outlined through the centres of its pixels, half a pixel in.
+Format: https://docs.ultralytics.com/datasets/detect, /segment and /pose; ``image_folders.py`` writes /classify. A row
+is ``class x y w h`` (the box's centre and size), ``class x1 y1 x2 y2 …`` (an outline), or ``class x y w h px py v``;
+all but the class and v are divided by the image's width or height. Its reader refuses an image with a value above 1.01,
+takes for an outline only what has more than two vertices, cuts vertices to whole pixels, and fills outlines as OpenCV's
+``fillPoly`` does. So what is drawn by hand is cut off at the image, and a mask is outlined through the centres of its
+pixels, half a pixel in.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import yaml
 from msgspec import Struct
 
 from tasks.formats.documents import encode
-from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from tasks.formats.image_folders import image_folders
+from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
 from tasks.formats.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
 from tasks.masks.outlines import join, parts_of
@@ -58,28 +60,40 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``detect`` writes boxes, ``segment`` outlines, ``pose`` points. ``parts`` says how a mask of several parts is
     outlined: joined by ways that are painted too, where they are short beside it, or split into a row a part.
+    ``classify`` lays the images out by their answer to ``question``, a radio question about the image.
     """
 
-    task: Literal["detect", "segment", "pose"] = "detect"
+    task: Literal["detect", "segment", "pose", "classify"] = "detect"
     parts: Literal["join", "split"] = "join"
+    question: str = ""
 
     name: ClassVar[str] = "yolo"
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 
+    def __post_init__(self) -> None:
+        if (self.task == "classify") != bool(self.question):
+            raise ValueError("`task: classify` needs the `question` that it classifies by, and no other task takes one")
+
     @property
     def holds(self) -> Holdings:
         """What a row of the task can say of an object; of polygons and masks ``detect`` keeps the box."""
-        return _HELD[self.task]
+        return replace(NOTHING, radio=Only(self.question)) if self.task == "classify" else _HELD[self.task]
 
-    def image_path(self, split: str, file_name: str) -> str:
-        """Put an image where readers look for its labels: they put ``labels`` in the place of ``images``."""
-        return f"images/{split}/{file_name}"
+    def image_path(self, split: str, file_name: str) -> str | None:
+        """Put an image where readers look for its labels: they put ``labels`` in the place of ``images``.
+
+        ``classify`` puts it where its answer says, which is among the files.
+        """
+        return None if self.task == "classify" else f"images/{split}/{file_name}"
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give ``data.yaml`` and ``classes.json`` with the first split; and for each image its rows, if only none.
 
         Where an object has several rows, ``divided`` says which.
         """
+        if self.task == "classify":
+            yield from image_folders(dataset, split, self.question)
+            return
         if split == dataset.splits[0]:
             yield Artifact("data.yaml", iter([self._data(dataset)]))
             yield Artifact("classes.json", iter([_classes(dataset.registry)]))
@@ -116,6 +130,8 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
                 return self._outlines(geometry, image)
             case "pose":
                 return _points(geometry, image)
+            case "classify":
+                return ()
 
     def _outlines(self, geometry: Geometry, image: Image) -> Iterator[Row]:
         match geometry:

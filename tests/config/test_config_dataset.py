@@ -89,6 +89,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"problems": {"max_share": 2}}, "max_share"),
         ({"labels": "best"}, "labels"),
         ({"source": {"model_run": "m"}, "filters": {"workflow_status": "Done"}}, "no filters for a model run"),
+        ({"formats": {"yolo": {"task": "classify", "question": "q"}}, "images": "reference"}, "set images: copy"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
@@ -101,6 +102,7 @@ def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
     [
         ({"formats": {"cocoo": {}}}, "coco"),
         ({"formats": {"coco": {"maks": True}}}, "maks"),
+        ({"formats": {"yolo": {"task": "classify"}}}, "question"),
         ({"split": {"group_by": "moon"}}, "moon"),
         ({"store": "http://example.org"}, "s3://BUCKET/PREFIX"),
         ({"store": "file://relative/path"}, "file:///DIR"),

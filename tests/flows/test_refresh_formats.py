@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +58,36 @@ def test_an_unchanged_dataset_uploads_no_description(dataset):
     again = refresh(chosen)
     assert again["reason"] == "unchanged"
     assert again["objects"]["uploaded"] <= 2  # the raw lines, which name the export's task, and the problems
+
+
+@pytest.mark.slow
+def test_images_are_laid_out_by_what_was_answered(dataset, tmp_path):
+    """Each published image lies in its split, in the folder of the answer that its line of the export has."""
+    question = "time of day"
+    result = refresh(dataset(formats={"coco": {}, "yolo": {"task": "classify", "question": question}}))
+    for name in ("coco", "yolo", "raw"):
+        lay_out(result["ref"], name, tmp_path / name, quiet)
+    answers = {}
+    for line in (tmp_path / "raw" / "export.ndjson").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        for project in row["projects"].values():
+            for label in project["labels"]:
+                for each in label["annotations"]["classifications"]:
+                    if each["name"] == question:
+                        answers[row["data_row"]["id"]] = each["radio_answer"]["name"]
+    expected, images = {}, tmp_path / "coco" / "images"
+    for listed in (tmp_path / "coco" / "annotations").glob("instances_*.json"):
+        split = listed.stem.removeprefix("instances_")
+        for image in json.loads(listed.read_bytes())["images"]:
+            answer = answers.get(image["data_row_id"])
+            folder = f"{split}/{answer}" if answer else "unanswered"
+            expected[f"{folder}/{image['file_name']}"] = (images / split / image["file_name"]).read_bytes()
+    pulled = {
+        path.relative_to(tmp_path / "yolo").as_posix(): path for path in (tmp_path / "yolo").glob("**/*.[jp][pn]g")
+    }
+    assert {path: file.read_bytes() for path, file in pulled.items()} == expected
+    assert len({Path(path).parent for path in pulled}) > 3
+    assert result["formats"]["yolo"]["held"] == {"radio": sum(not path.startswith("unanswered/") for path in pulled)}
 
 
 def raster(path):

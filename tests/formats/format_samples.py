@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 from tasks.formats.census import census
 from tasks.formats.description import Description
 from tasks.formats.interface import Artifact, Dataset, Shard, shard_count
+from tasks.formats.registry import FORMATS
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import (
@@ -39,6 +40,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 REFERENCE = MaskReference(url="https://api.labelbox.example/mask/1", composite_url=None, color_rgb=None)
+
+QUESTION = "time of day"
+"""The radio question about images that the samples with every kind answer."""
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (name, {}) for name in sorted(FORMATS)},
+    "coco-polygons": ("coco", {"segmentation": "polygons"}),
+    "coco-instances": ("coco", {"panoptic": False}),
+    "coco-stuff": ("coco", {"stuff": ["car"]}),
+    "huggingface-imagefolder": ("huggingface", {"layout": "imagefolder"}),
+    "masks-instance": ("masks", {"kind": "instance"}),
+    "masks-grey": ("masks", {"palette": False}),
+    "webdataset-instance": ("webdataset", {"mask": "instance"}),
+    "yolo-segment": ("yolo", {"task": "segment"}),
+    "yolo-segment-split": ("yolo", {"task": "segment", "parts": "split"}),
+    "yolo-pose": ("yolo", {"task": "pose"}),
+    "yolo-classify": ("yolo", {"task": "classify", "question": QUESTION}),
+}
+"""Formats with their defaults, and with each other value of their options."""
 
 RING_AND_PART = """
 ........

@@ -9,19 +9,19 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
-from format_samples import describing, every_kind
+from format_samples import VARIANTS, describing, every_kind
 
 from tasks.formats.card import card
 from tasks.formats.croissant import croissant
 from tasks.formats.description import Listed
-from tasks.formats.registry import FORMATS, format_of
+from tasks.formats.registry import format_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def files(name: str) -> dict[str, bytes]:
+def files(variant: str) -> dict[str, bytes]:
     """Give the files of a format for the samples with every kind, by path, and those that describe them."""
-    source, training_format = every_kind(), format_of(name)
+    source, training_format = every_kind(), format_of(*VARIANTS[variant])
     found, listed = {}, []
     for artifact in chain.from_iterable(training_format.write(source, split) for split in source.splits):
         found[artifact.path] = b"".join(artifact.chunks)
@@ -34,8 +34,8 @@ def files(name: str) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    for name in FORMATS:
-        for path, body in files(name).items():
-            target = GOLDEN / name / path
+    for variant in VARIANTS:
+        for path, body in files(variant).items():
+            target = GOLDEN / variant / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(body)

@@ -4,32 +4,11 @@ import cv2
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 
 from tasks.masks.outlines import join, parts_of
 from tasks.masks.runs import empty_runs
-
-NOISE = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=16))
-
-
-@st.composite
-def blobs(draw):
-    """Draw a mask of smooth blobs with holes and parts: noise, magnified six times."""
-    noise = draw(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=10)))
-    height, width = noise.shape
-    return cv2.resize(noise.astype(np.uint8) * 255, (width * 6, height * 6), interpolation=cv2.INTER_CUBIC) > 127
-
-
-@st.composite
-def specks(draw):
-    """Draw rectangles scattered over a picture that is large beside them."""
-    mask = np.zeros((draw(st.integers(30, 200)), draw(st.integers(30, 200))), bool)
-    for _ in range(draw(st.integers(1, 6))):
-        top, left = (draw(st.integers(0, side - 1)) for side in mask.shape)
-        height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
-        mask[top : top + height, left : left + width] = True
-    return mask
+from tests.masks.drawn_masks import NOISE, blobs, scattered
 
 
 def fill(outlines, shape):
@@ -49,7 +28,7 @@ def test_outlines_filled_are_the_mask(mask):
     assert [part.area for part in parts] == [np.count_nonzero(fill([part.outline], mask.shape)) for part in parts]
 
 
-@given(st.one_of(NOISE, blobs(), specks()), st.sampled_from([0, 0.03, 0.5, 1e9]))
+@given(st.one_of(NOISE, blobs(), scattered(200)), st.sampled_from([0, 0.03, 0.5, 1e9]))
 def test_joined_outlines_cover_the_mask(mask, most):
     """All outlines fill the whole mask, and no more beside it than was allowed for what they join, each by itself."""
     outlines = list(join(parts_of(from_mask(mask)), most))
@@ -61,7 +40,7 @@ def test_joined_outlines_cover_the_mask(mask, most):
         assert np.count_nonzero(filled & ~mask) <= most * np.count_nonzero(np.isin(labelled, covered))
 
 
-@given(st.one_of(NOISE, blobs(), specks()), st.sampled_from([0, 1e9]))
+@given(st.one_of(NOISE, blobs(), scattered(200)), st.sampled_from([0, 1e9]))
 def test_outlines_go_level_upright_or_diagonal(mask, most):
     """Every side leads through pixel centres only, so any reader draws it alike; no vertex stands twice in a row."""
     for outline in join(parts_of(from_mask(mask)), most):

@@ -11,7 +11,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "coco" / "annotations"
+GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
+VARIANTS = ["coco", "coco-polygons", "coco-instances", "coco-stuff"]
 TREE = """
 ........
 .###....
@@ -64,10 +65,16 @@ def average_precision(truth: COCO, results: COCO, kind: str, **params: Any) -> f
     return float(precision[precision > -1].mean())
 
 
+@pytest.fixture(params=VARIANTS)
+def annotations(request: pytest.FixtureRequest) -> Path:
+    """Give the folder of annotations with each value of the format's options."""
+    return GOLDEN / str(request.param) / "annotations"
+
+
 @pytest.fixture
-def truth() -> COCO:
+def truth(annotations: Path) -> COCO:
     """Load the train split."""
-    return COCO(str(GOLDEN / "instances_train.json"))
+    return COCO(str(annotations / "instances_train.json"))
 
 
 def test_images_and_categories_are_found(truth: COCO) -> None:
@@ -120,34 +127,28 @@ def test_points_are_keypoints(truth: COCO) -> None:
 
 
 @pytest.mark.parametrize(("kind", "category", "expected"), [("segm", "tree", 1.0), ("bbox", "car", 0.6)])
-def test_predictions_are_results(truth: COCO, kind: str, category: str, expected: float) -> None:
+def test_predictions_are_results(truth: COCO, annotations: Path, kind: str, category: str, expected: float) -> None:
     """A model run's predictions load as results; a box of IoU 3.5 / 4.5 passes 6 of 10 thresholds."""
-    results = truth.loadRes(str(GOLDEN / "predictions_train.json"))
+    results = truth.loadRes(str(annotations / "predictions_train.json"))
     found = average_precision(truth, results, kind, catIds=truth.getCatIds(catNms=[category]))
     assert found == pytest.approx(expected)
 
 
-def test_one_pixel_mask_is_read() -> None:
+def test_one_pixel_mask_is_read(annotations: Path) -> None:
     """The smallest mask is one pixel, in the other split's file."""
-    small = COCO(str(GOLDEN / "instances_val.json"))
+    small = COCO(str(annotations / "instances_val.json"))
     (found,) = small.loadAnns(small.getAnnIds())
     assert np.array_equal(small.annToMask(found), pixels("...\n..#"))
 
 
-def test_files_are_strict_json() -> None:
+def test_files_are_strict_json(annotations: Path) -> None:
     """No file has NaN or infinity, which JSON has not."""
 
     def refuse(constant: str) -> None:
         pytest.fail(constant)
 
-    files = sorted(GOLDEN.glob("*.json"))
-    assert [file.name for file in files] == [
-        "instances_train.json",
-        "instances_val.json",
-        "panoptic_train.json",
-        "panoptic_val.json",
-        "predictions_train.json",
-        "predictions_val.json",
-    ]
+    files = sorted(annotations.glob("*.json"))
+    kinds = ["instances", *(["panoptic"] if annotations.parent.name != "coco-instances" else []), "predictions"]
+    assert [file.name for file in files] == [f"{kind}_{split}.json" for kind in kinds for split in ("train", "val")]
     for file in files:
         json.loads(file.read_bytes(), parse_constant=refuse)

@@ -12,7 +12,7 @@ import mlcroissant
 import pytest
 import yaml
 
-from tasks.formats.registry import FORMATS
+from tests.formats.format_samples import VARIANTS
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
 
@@ -23,9 +23,9 @@ pytestmark = [  # mlcroissant's own use of rdflib and pandas
 CLASSES = ["car", "road", "lane", "light", "tree"]
 
 
-@pytest.fixture(params=sorted(FORMATS))
+@pytest.fixture(params=VARIANTS)
 def tree(request: pytest.FixtureRequest) -> Path:
-    """Give the golden tree of each format."""
+    """Give the golden tree of each format, with its defaults and with other options."""
     return GOLDEN / str(request.param)
 
 

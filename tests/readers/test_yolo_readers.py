@@ -10,14 +10,13 @@ import pytest
 import supervision
 import yaml
 from globox import AnnotationSet
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
+from hypothesis import given, settings
 
 from tasks.formats.yolo import Yolo
 from tasks.records.geometry import BoundingBox, Point
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, picture, sample
 from tests.formats.yolo_rules import POINTS, fill, read_labels
+from tests.masks.drawn_masks import blobs, scattered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,17 +26,6 @@ if TYPE_CHECKING:
     from tasks.formats.interface import Dataset
 
     Pixels = NDArray[np.bool_]
-
-
-@st.composite
-def blobs(draw: st.DrawFn) -> Pixels:
-    """Draw smooth blobs with holes and parts: noise, magnified."""
-    noise = draw(arrays.arrays(np.bool_, st.tuples(st.integers(2, 6), st.integers(2, 6))).filter(np.any))
-    height, width = noise.shape
-    large: Pixels = (
-        cv2.resize(noise.astype(np.uint8) * 255, (width * 9, height * 9), interpolation=cv2.INTER_CUBIC) > 127
-    )
-    return large
 
 
 def written(source: Dataset, root: Path, **options: Any) -> Path:
@@ -124,20 +112,9 @@ def test_near_parts_stay_one_row(seed: int) -> None:
     assert iou(pixels, filled) >= 0.97
 
 
-@st.composite
-def scattered(draw: st.DrawFn) -> Pixels:
-    """Draw discs, some with a hole, of 1 to 4,000 pixels, anywhere in a picture of up to 1500 × 1000."""
-    shape = draw(st.integers(40, 1000)), draw(st.integers(40, 1500))
-    pixels = np.zeros(shape, np.uint8)
-    for _ in range(draw(st.integers(1, 12))):
-        centre = draw(st.integers(0, shape[1] - 1)), draw(st.integers(0, shape[0] - 1))
-        radius = draw(st.integers(0, 36))
-        cv2.circle(pixels, centre, radius, 1, thickness=draw(st.sampled_from([-1, 3])) if radius > 3 else -1)
-    return pixels.astype(bool)
-
-
 @pytest.mark.parametrize("points", [0, POINTS], ids=["as written", "resampled"])
-@given(pixels=scattered())
+@given(pixels=scattered(1000))
+@settings(max_examples=40)
 def test_joined_parts_keep_an_iou_of_97_percent_however_they_are_scattered(points: int, pixels: Pixels) -> None:
     """The rows together are the mask but for 3 %, and so is each row beside the parts that it covers."""
     found = outlines(pixels)
