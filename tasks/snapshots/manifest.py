@@ -79,7 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     result: dict[str, Any]
     files: tuple[File, ...]
     packs: tuple[Pack, ...] = ()
-    software: str = ""
+    software: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(
@@ -91,7 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         result: dict[str, Any],
         files: list[File],
         packs: list[Pack],
-        software: str = "",
+        software: str | msgspec.UnsetType = msgspec.UNSET,
     ) -> Manifest:
         """Make a manifest of files and packs in any order; a pack used twice is listed once.
 
