@@ -52,7 +52,9 @@ def assembled(
 
     def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
         name, split = part
-        return write_format.submit(dataset, name, split, settlement.tables, settlement.registry, base)
+        return write_format.submit(
+            dataset, name, split, settlement.tables, settlement.registry, settlement.changed, base
+        )
 
     parts = tuple(product(dataset.formats, SPLITS))
     formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))

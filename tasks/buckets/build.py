@@ -15,6 +15,7 @@ from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
+from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import problems_table, to_tables, write_table
@@ -131,7 +132,19 @@ class BucketBuilder:
             tally=self._tally(samples, outcome),
             census=census(samples),
             measures=measure(samples),
+            changed=self._changed(samples),
             seen=tuple(sorted({seen for sample in samples for seen in seen_classes(sample.record)})),
+        )
+
+    def _changed(self, samples: list[Sample]) -> tuple[str, ...] | None:
+        earlier = self.earlier.samples
+        if not earlier:
+            return None
+        now, before = numbers(sample.record.data_row.id for sample in samples), numbers(earlier)
+        return tuple(
+            row_id
+            for sample in samples
+            if earlier.get(row_id := sample.record.data_row.id) != sample or before[row_id] != now[row_id]
         )
 
     def _tally(self, samples: list[Sample], outcome: Outcome) -> Tally:

@@ -6,7 +6,7 @@ bucket's rows go to two buckets and no other, so the rows of any bucket are foun
 
 from __future__ import annotations
 
-import hashlib
+from tasks.records.numbers import hash_of
 
 
 def bucket_count(lines: int, rows_per_bucket: int) -> int:
@@ -17,7 +17,7 @@ def bucket_count(lines: int, rows_per_bucket: int) -> int:
 
 def bucket_of(key: bytes, count: int) -> int:
     """The bucket (0 to ``count`` - 1) of a row id, or of a whole line that has none: the low bits of its sha256."""
-    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") & (count - 1)
+    return hash_of(key) & (count - 1)
 
 
 def bucket_name(index: int, count: int) -> str:

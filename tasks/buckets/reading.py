@@ -66,9 +66,9 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     return Earlier(samples, locations)
 
 
-def cached_table(store: ObjectStore, file: File, cache: Path) -> Table:
-    """A table of a snapshot, from the folder where it lies already or from the store."""
+def cached_table(store: ObjectStore, file: File, cache: Path, columns: list[str] | None = None) -> Table:
+    """A table of a snapshot, or some columns, from the folder where it lies already or from the store."""
     path = cache / f"{file.sha256}.parquet"
     if not path.exists():
         download_file(store, file, path)
-    return parquet.read_table(path)
+    return parquet.read_table(path, columns=columns)

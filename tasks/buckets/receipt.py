@@ -53,7 +53,8 @@ class Tally(Struct, frozen=True):
 class BucketReceipt(Struct, frozen=True):
     """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen.
 
-    ``measures`` are the records', to be compared with what is read back before publication.
+    ``measures`` are the records', to be compared with what is read back before publication. ``changed`` are the ids of
+    the rows that are not as in the earlier snapshot, or have another number; None: all, because there is none.
     """
 
     index: int
@@ -63,6 +64,7 @@ class BucketReceipt(Struct, frozen=True):
     census: Census
     measures: tuple[Measure, ...]
     seen: tuple[SeenClass, ...]
+    changed: tuple[str, ...] | None = None
 
 
 def add_up(tallies: Iterable[Tally]) -> Tally:

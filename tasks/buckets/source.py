@@ -6,21 +6,26 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
 from pyarrow import compute
 
 from tasks.buckets.grouping import bucket_of
 from tasks.buckets.reading import cached_table
-from tasks.formats.interface import Shard, shard_count
+from tasks.formats.interface import Row, Shard, shard_count
+from tasks.records.numbers import numbers
 from tasks.records.tables import from_tables
 from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.images import packed_images
 from tasks.snapshots.tree import open_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from pyarrow import Table
 
     from tasks.records.model import Sample
     from tasks.snapshots.bucket_tables import BucketFiles
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 THREADS: Final = 8
+_LISTED: Final = ("data_row_id", "split", "file_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,49 @@ class BucketSource:
 
     The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
     and split are on disk; ``directory`` is the source's own, and keeps tables so that a second pass reads them from it.
+    ``changed`` are the ids of rows that are not as in the earlier version, by bucket; all of a bucket without any.
     """
 
-    def __init__(self, store: ObjectStore, files: Sequence[File], directory: Path) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        files: Sequence[File],
+        directory: Path,
+        changed: Mapping[int, Sequence[str] | None] = MappingProxyType({}),
+    ) -> None:
         self._store = store
+        self._changed = changed
         self._directory = directory
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
         self._count = next((count for count, _ in self._buckets), 1)
         self._laid_out: _Place | None = None
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the rows are spread over."""
+        return self._count
+
+    def rows(self, split: str) -> Iterator[Row]:
+        """The rows of a split, with the samples of those that changed: no others are decoded."""
+        for (_, bucket), found in self._buckets.items():
+            names = cached_table(
+                self._store, found["data_rows"], self._directory, ["data_row_id", "split", "file_name"]
+            )
+            listed = list(zip(*(names[name].to_pylist() for name in names.column_names), strict=True))
+            of_row = numbers(row_id for row_id, _, _ in listed)
+            samples = {sample.record.data_row.id: sample for sample in self._changed_samples(bucket, found, split)}
+            for row_id, of_split, file_name in listed:
+                if of_split == split:
+                    yield Row(of_row[row_id], file_name, samples.get(row_id))
+
+    def _changed_samples(self, bucket: int, found: BucketFiles, split: str) -> Iterator[Sample]:
+        wanted = self._changed.get(bucket)
+        if wanted is not None and not wanted:
+            return
+        tables = {table: cached_table(self._store, file, self._directory) for table, file in found.items()}
+        if wanted is not None:
+            tables = {name: _of_rows(table, wanted) for name, table in tables.items()}
+        yield from (sample for sample in from_tables(tables) if sample.split == split)
 
     def samples(self, split: str, *, index: int = 0, count: int = 1) -> Iterator[Sample]:
         """The samples of a split whose row id's hash is ``index`` modulo ``count``, a power of two."""
@@ -98,6 +139,10 @@ class BucketSource:
         with open_tree(self._store, folder) as tree, ThreadPoolExecutor(THREADS) as pool:
             for _ in tree.place(list(files), pool):
                 pass
+
+
+def _of_rows(table: Table, row_ids: Sequence[str]) -> Table:
+    return table.filter(compute.is_in(table["data_row_id"], pa.array(row_ids, pa.string())))
 
 
 def _hash(sample: Sample, count: int) -> int:

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 
-from tasks.formats.documents import array, encode
+from tasks.formats.documents import array, array_of, encode
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
+from tasks.formats.kept import NUMBERS, KeptLines, items
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
 from tasks.formats.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
@@ -29,7 +32,7 @@ from tasks.records.model import Annotation, Image, Label, Sample
 if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry
 
-Samples: TypeAlias = Callable[[], Iterator[Sample]]
+Make: TypeAlias = Callable[[int, Sample], Iterable[JsonObject]]
 
 _VISIBLE = 2
 _SCORE = 1.0
@@ -60,51 +63,34 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give the annotation files of a split, then its panoptic PNGs.
 
-        Each file is one JSON document. So that nothing is held, it is made in two passes over the samples: one for the
-        images, one for the annotations. Ids count from 1 in each file; an ``image_id`` is that of the instances file.
+        Each file is one JSON document. So that nothing is held, it is made in two passes over the rows: one for the
+        images, one for the annotations. An image's id is its row's number, in every file and version; annotations are
+        counted within their image, so that one more in one image leaves all others their ids.
         """
-
-        def samples() -> Iterator[Sample]:
-            return dataset.samples(split)
-
         registry = dataset.registry
-        info: JsonObject = {"description": dataset.name, "split": split}
-        instances = _document(
-            info,
-            _categories(registry),
-            (_image(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
-            self._annotations(registry, samples),
-        )
-        yield Artifact(f"annotations/instances_{split}.json", instances)
+        things_and_stuff = Panoptic(registry, self.stuff)
+        annotations, predictions = partial(self._annotations, registry), partial(self._predictions, registry)
+        categories = _categories(registry)
+        yield _document(dataset, split, "instances", categories, image=_image, annotations=annotations)
         if dataset.model_run:
-            yield Artifact(f"annotations/predictions_{split}.json", self._predictions(registry, samples))
+            yield _results(dataset, split, predictions)
         if self.panoptic:
-            things_and_stuff = Panoptic(registry, self.stuff)
-            document = _document(
-                info,
-                things_and_stuff.categories(),
-                (things_and_stuff.image(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
-                (things_and_stuff.annotation(image_id, sample) for image_id, sample in enumerate(samples(), start=1)),
-            )
-            yield Artifact(f"annotations/panoptic_{split}.json", document)
-            for sample in samples():
-                png = things_and_stuff.png(sample)
-                yield Artifact(f"panoptic_{split}/{png_name(sample.image)}", iter([png]), small=True)
+            image, annotation = things_and_stuff.image, things_and_stuff.annotation
+            categories = things_and_stuff.categories()
+            yield _document(dataset, split, "panoptic", categories, image=image, annotations=annotation)
+            for row in dataset.rows(split):
+                png = iter(() if row.sample is None else (things_and_stuff.png(row.sample),))
+                path = f"panoptic_{split}/{png_name(row)}"
+                yield Artifact(path, png, small=True, kept=row.sample is None)
 
-    def _annotations(self, registry: ClassRegistry, samples: Samples) -> Iterator[JsonObject]:
-        annotation_id = 0
-        for image_id, sample in enumerate(samples(), start=1):
-            for _, found in self._objects(image_id, sample.image, sample.record.entry.labels, registry):
-                annotation_id += 1
-                yield {"id": annotation_id, **found, "iscrowd": 0}
+    def _annotations(self, registry: ClassRegistry, image_id: int, sample: Sample) -> Iterator[JsonObject]:
+        held = self._objects(image_id, sample.image, sample.record.entry.labels, registry)
+        for place, (_, found) in enumerate(held, start=1):
+            yield {"id": image_id + NUMBERS * place, **found, "iscrowd": 0}
 
-    def _predictions(self, registry: ClassRegistry, samples: Samples) -> Iterator[bytes]:
-        yield from array(
-            found | {"score": _SCORE if annotation.confidence is None else annotation.confidence}
-            for image_id, sample in enumerate(samples(), start=1)
-            for annotation, found in self._objects(image_id, sample.image, predicted_labels(sample), registry)
-        )
-        yield b"\n"
+    def _predictions(self, registry: ClassRegistry, image_id: int, sample: Sample) -> Iterator[JsonObject]:
+        for annotation, found in self._objects(image_id, sample.image, predicted_labels(sample), registry):
+            yield found | {"score": _SCORE if annotation.confidence is None else annotation.confidence}
 
     def _objects(
         self, image_id: int, image: Image, labels: Iterable[Label], registry: ClassRegistry
@@ -150,20 +136,40 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _document(
-    info: JsonObject, categories: Iterable[JsonObject], images: Iterable[JsonObject], annotations: Iterable[JsonObject]
-) -> Iterator[bytes]:
-    yield b'{"info":' + encode(info) + b',"licenses":[],\n"categories":'
-    yield from array(categories)
-    yield b',\n"images":'
-    yield from array(images)
-    yield b',\n"annotations":'
-    yield from array(annotations)
-    yield b"}\n"
+    dataset: Dataset, split: str, what: str, categories: Iterable[JsonObject], *, image: Make, annotations: Make
+) -> Artifact:
+    path = f"annotations/{what}_{split}.json"
+
+    def chunks() -> Iterator[bytes]:
+        info: JsonObject = {"description": dataset.name, "split": split}
+        yield b'{"info":' + encode(info) + b',"licenses":[],\n"categories":'
+        yield from array(categories)
+        for name, make in (("images", image), ("annotations", annotations)):
+            yield f',\n"{name}":'.encode()
+            yield from _list(dataset, split, path, name, make)
+        yield b"}\n"
+
+    return Artifact(path, chunks())
 
 
-def _image(image_id: int, sample: Sample) -> JsonObject:
+def _results(dataset: Dataset, split: str, predictions: Make) -> Artifact:
+    """A model run's predictions: a document that is a list."""
+    path = f"annotations/predictions_{split}.json"
+    return Artifact(path, chain(_list(dataset, split, path, "", predictions), [b"\n"]))
+
+
+def _list(dataset: Dataset, split: str, path: str, name: str, make: Make) -> Iterator[bytes]:
+    """A document's list: items of rows that changed, and those that the earlier version's has of the others."""
+
+    def kept() -> KeptLines:
+        return KeptLines(dataset.earlier(path), name, dataset.buckets)
+
+    return array_of(items(dataset.rows(split), make, kept))
+
+
+def _image(image_id: int, sample: Sample) -> Iterator[JsonObject]:
     image, data_row = sample.image, sample.record.data_row
-    return {
+    yield {
         "id": image_id,
         "file_name": image.file_name,
         "width": image.width,

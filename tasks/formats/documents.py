@@ -17,8 +17,13 @@ encode = Encoder().encode
 
 def array(items: Iterable[JsonObject]) -> Iterator[bytes]:
     """Give a JSON array with one item a line."""
+    return array_of(map(encode, items))
+
+
+def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
+    """Give a JSON array of encoded items, one a line."""
     before = b"[\n"
     for item in items:
-        yield before + encode(item)
+        yield before + item
         before = b",\n"
     yield b"[]" if before == b"[\n" else b"\n]"

@@ -34,12 +34,27 @@ class Artifact:
     """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes.
 
     The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
-    an image: the store keeps a thousand of them as one object, and their bytes are held in memory.
+    an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One that is ``kept``
+    is as the earlier version has it, and is given no bytes.
     """
 
     path: str
     chunks: Iterator[bytes]
     small: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a split, with a number that is its own (see ``tasks.records.numbers``) and its image's file name.
+
+    ``sample`` is None where the row and all that its files depend on is as in the earlier version: what a format wrote
+    of it then is kept.
+    """
+
+    number: int
+    file_name: str
+    sample: Sample | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,9 @@ class Shard:
 class Dataset:
     """What a format is written from.
 
-    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time.
+    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time, and
+    ``rows(split)`` over the same rows, for a format that keeps what it wrote of those that did not change. They are
+    ordered by bucket (of ``buckets``) first, and ``earlier(path)`` gives the lines of a file of the earlier version.
     ``shards(split, size)`` divides the same samples so that a shard has about ``size`` bytes of images; a split always
     has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
@@ -71,6 +88,9 @@ class Dataset:
     samples: Callable[[str], Iterator[Sample]]
     shards: Callable[[str, int], Iterator[Shard]]
     read_image: Callable[[Sample], bytes | None]
+    rows: Callable[[str], Iterator[Row]]
+    earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
+    buckets: int = 1
     model_run: bool = False
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tasks.records.model import Image
+from typing import Protocol
 
 
-def stem(image: Image) -> str:
+class Named(Protocol):
+    """An image, or the row that has it."""
+
+    @property
+    def file_name(self) -> str:
+        """The image's file name."""
+
+
+def stem(image: Named) -> str:
     """Return an image's name without its extension."""
     return PurePosixPath(image.file_name).stem
 
 
-def png_name(image: Image) -> str:
+def png_name(image: Named) -> str:
     """Return the name of a PNG that belongs to an image."""
     return f"{stem(image)}.png"

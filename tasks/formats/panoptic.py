@@ -51,10 +51,10 @@ class Panoptic(Struct, frozen=True, dict=True):
                 "color": colour,
             }
 
-    def image(self, image_id: int, sample: Sample) -> JsonObject:
+    def image(self, image_id: int, sample: Sample) -> Iterator[JsonObject]:
         """Give an image; more about it stands among the instances."""
         image = sample.image
-        return {
+        yield {
             "id": image_id,
             "file_name": image.file_name,
             "width": image.width,
@@ -62,11 +62,11 @@ class Panoptic(Struct, frozen=True, dict=True):
             "data_row_id": sample.record.data_row.id,
         }
 
-    def annotation(self, image_id: int, sample: Sample) -> JsonObject:
+    def annotation(self, image_id: int, sample: Sample) -> Iterator[JsonObject]:
         """Give the segments of which something is seen; area and box are those of what is seen."""
         shown, members = self._segments(sample)
         segments = zip(segment_ids(len(members)), shown.visible(), members, strict=True)
-        return {
+        yield {
             "image_id": image_id,
             "file_name": png_name(sample.image),
             "segments_info": [

@@ -67,7 +67,10 @@ class Contents(Protocol):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole snapshot. Files are sorted by path and packs by key; ``created_at`` is RFC 3339 in UTC."""
+    """A whole snapshot. Files are sorted by path and packs by key; ``created_at`` is RFC 3339 in UTC.
+
+    ``software`` names the code that wrote it: of the same rows, the same code makes the same files.
+    """
 
     format_version: int = FORMAT_VERSION
     dataset: str
@@ -76,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     result: dict[str, Any]
     files: tuple[File, ...]
     packs: tuple[Pack, ...] = ()
+    software: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(
@@ -87,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         result: dict[str, Any],
         files: list[File],
         packs: list[Pack],
+        software: str | msgspec.UnsetType = msgspec.UNSET,
     ) -> Manifest:
         """Make a manifest of files and packs in any order; a pack used twice is listed once.
 
@@ -101,6 +106,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             result=result,
             files=ordered,
             packs=tuple(sorted(set(packs), key=lambda pack: pack.key)),
+            software=software,
         )
 
     def below(self, folder: str) -> tuple[File, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tasks.snapshots.manifest import File, Pack, digest
+from msgspec.structs import replace
+
+from tasks.snapshots.manifest import File, Pack, damaged, digest
 
 if TYPE_CHECKING:
     from tasks.snapshots.draft import Draft
@@ -31,6 +33,7 @@ class SmallFiles:
     pack_files: int = PACK_FILES
     files: list[File] = field(default_factory=list)
     packs: dict[str, Pack] = field(default_factory=dict)
+    _paths: dict[str, File] = field(init=False)
     _standing: dict[str, File] = field(init=False)
     _packs_of_base: dict[str, Pack] = field(init=False)
     _pending: list[tuple[str, bytes]] = field(default_factory=list)
@@ -40,18 +43,29 @@ class SmallFiles:
     def __post_init__(self) -> None:
         known = self.base.below(self.below) if self.base else ()
         self._packs_of_base = {pack.key: pack for pack in self.base.packs} if self.base else {}
-        self._standing = {file.sha256: file for file in known if file.offset is not None}
+        self._paths = {file.path: file for file in known if file.offset is not None}
+        self._standing = {file.sha256: file for file in self._paths.values()}
 
     def add(self, path: str, body: bytes) -> None:
         """Take a file under its logical path."""
         if standing := self._standing.get(digest(body)):
-            self.files.append(File(path, standing.key, standing.size, standing.sha256, standing.offset))
-            self.packs[standing.key] = self._packs_of_base[standing.key]
+            self._point(replace(standing, path=path))
             return
         self._pending.append((path, body))
         self._size += len(body)
         if self._size >= self.pack_bytes or len(self._pending) >= self.pack_files:
             self.flush()
+
+    def keep(self, path: str) -> None:
+        """Take a file as the base has it under this path. Raises StorageRefusedError where it has none in a pack."""
+        file = self._paths.get(path)
+        if file is None:
+            raise damaged(f"the file {path!r} of the version before", "none")
+        self._point(file)
+
+    def _point(self, file: File) -> None:
+        self.files.append(file)
+        self.packs[file.key] = self._packs_of_base[file.key]
 
     def flush(self) -> None:
         """Write what is pending; afterwards ``files`` and ``packs`` are whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -14,21 +15,28 @@ from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
+from tasks.snapshots.bucket_tables import bucket_files
+from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
+from tasks.steps.settle import CLASSES_PATH
+from tasks.steps.software import software
 from tasks.storage import open_store
+
+Changed = dict[int, tuple[str, ...] | None]
+"""The ids of rows that are not as in the base snapshot, by bucket; None: all."""
 
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -43,22 +51,35 @@ class FormatReceipt(Struct, frozen=True):
 
 @task(**RETRIES)
 def write_format(
-    dataset: Dataset, name: str, split: str, tables: tuple[File, ...], registry: ClassRegistry, base: int
+    dataset: Dataset,
+    name: str,
+    split: str,
+    tables: tuple[File, ...],
+    registry: ClassRegistry,
+    changed: Changed,
+    base: int,
 ) -> FormatReceipt:
     """Write one split of a format, as a stream, from the bucket tables to the store.
 
-    Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds.
+    Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
+    rows that did not change a format keeps both without making them, where it could only make the same.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
     training_format = format_of(name, dataset.formats[name])
     folder = folder_of(name)
+    keeping = earlier if earlier and writes_the_same(earlier, dataset, tables) else None
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files: list[File] = []
     packs: set[Pack] = set()
     with scratch(load_settings()) as directory:
-        source = BucketSource(store, tables, directory)
+        source = BucketSource(store, tables, directory, changed if keeping else {})
+
+        def lines(path: str) -> Iterator[bytes]:
+            kept = (file for file in (keeping.files if keeping else ()) if file.path == folder + path)
+            return chain.from_iterable(lines_of(store, file) for file in kept)
+
         described = FormatInput(
             name=dataset.dataset,
             registry=registry,
@@ -66,10 +87,16 @@ def write_format(
             samples=source.samples,
             shards=source.shards,
             read_image=source.read_image,
+            rows=source.rows,
+            earlier=lines,
+            buckets=source.buckets,
             model_run=dataset.source.kind == "model_run",
         )
         for artifact in training_format.write(described, split):
             path = folder + artifact.path
+            if artifact.kept:
+                small.keep(path)
+                continue
             if artifact.small:
                 small.add(path, b"".join(artifact.chunks))
                 continue
@@ -86,6 +113,17 @@ def write_format(
         files=(*files, *small.files),
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
+    )
+
+
+def writes_the_same(earlier: Manifest, dataset: Dataset, tables: tuple[File, ...]) -> bool:
+    """Whether of an unchanged row every format would make what the earlier snapshot has of it."""
+    classes = {file.path: file.sha256 for file in earlier.files}.get(CLASSES_PATH)
+    return (
+        earlier.software == software()
+        and earlier.config == dataset.content()
+        and any((file.path, file.sha256) == (CLASSES_PATH, classes) for file in tables)
+        and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
     )
 
 

@@ -23,6 +23,7 @@ from tasks.steps.progress import report
 from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import CLASSES_PATH, Settlement
+from tasks.steps.software import software
 from tasks.storage import ObjectStore, open_store
 
 MAX_RACES = 10
@@ -56,6 +57,7 @@ def publish(
         result=result,
         files=[*settlement.tables, settlement.problems, *written],
         packs=[*settlement.packs, *chain.from_iterable(part.packs for part in formats)],
+        software=software(),
     )
     read_back(store, dataset, preparation.base, settlement, manifest)
     return publish_on_head(store, dataset, preparation, manifest)

@@ -39,6 +39,7 @@ class Settlement(Struct, frozen=True):
     tally: Tally
     census: Census
     measures: dict[int, tuple[Measure, ...]]
+    changed: dict[int, tuple[str, ...] | None]
     registry: ClassRegistry
     tables: tuple[File, ...]
     problems: File
@@ -64,6 +65,7 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
         tally=add_up(receipt.tally for receipt in built),
         census=add(receipt.census for receipt in built),
         measures={receipt.index: receipt.measures for receipt in built},
+        changed={receipt.index: receipt.changed for receipt in built},
         registry=registry,
         tables=(*tables, classes),
         problems=problems,

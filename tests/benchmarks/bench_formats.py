@@ -25,7 +25,7 @@ from tasks.formats.registry import FORMATS, format_of
 from tasks.masks.instance import decode_instance
 from tasks.masks.png_writer import encode_png
 from tasks.records.geometry import Mask, MaskReference
-from tests.formats.format_samples import annotation, checklist, label, radio, registry, sample, text
+from tests.formats.format_samples import annotation, checklist, dataset, label, numbered, radio, registry, sample, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +83,14 @@ def dataset_of(rows: int) -> Dataset:
         for index, (first, last) in enumerate(pairwise(bounds)):
             yield Shard(index, len(bounds) - 1, lambda first=first, last=last: map(sample_of, range(first, last)))
 
-    return Dataset("bench", CLASSES, ("train",), samples, shards, lambda _: IMAGE)
+    return Dataset(
+        "bench", CLASSES, ("train",), samples, shards, lambda _: IMAGE, lambda split: numbered(samples(split))
+    )
 
 
 def our_coco(samples: list[Sample]) -> bytes:
     """Write the instances."""
-    source = Dataset("bench", CLASSES, ("train",), lambda _: iter(samples), lambda _, __: iter(()), lambda _: None)
+    source = dataset(*samples, classes=CLASSES)
     file = io.BytesIO()
     for artifact in Coco(panoptic=False).write(source, "train"):
         file.writelines(artifact.chunks)

@@ -53,7 +53,9 @@ def without_prefect(dataset: Dataset, run: str) -> dict[str, Any]:
         settlement = settle.fn(dataset, preparation.base, buckets.lines, built)
         formats = tuple(
             pool.map(
-                lambda part: write_format.fn(dataset, *part, settlement.tables, settlement.registry, preparation.base),
+                lambda part: write_format.fn(
+                    dataset, *part, settlement.tables, settlement.registry, settlement.changed, preparation.base
+                ),
                 product(dataset.formats, SPLITS),
             )
         )

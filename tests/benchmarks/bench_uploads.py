@@ -1,6 +1,7 @@
 """What a version costs in uploaded bytes after one row in a hundred has changed, as a share of the full publication.
 
-Everything counts: tables, images, formats, the raw export and descriptions; what the store held before does not.
+Everything counts: tables, images, formats, the raw export, descriptions and the manifest; what the store held before
+does not. A change of labels uploads no image, so that the share without images is printed too.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
+from operator import truediv
 from pathlib import Path
 
 import yaml
@@ -23,7 +25,8 @@ ROWS = int(os.environ.get("LABELSNAP_BENCH_UPLOAD_ROWS", "10000"))
 
 def held(url: str) -> dict[str, int]:
     """The objects of a dataset by key, in bytes."""
-    return {info.key: info.size for info in open_store(url).list("data/")}
+    store = open_store(url)
+    return {info.key: info.size for folder in ("data/", "manifests/") for info in store.list(folder)}
 
 
 def main() -> dict[str, float]:
@@ -50,10 +53,14 @@ def main() -> dict[str, float]:
         "bytes_changed": sum(added.values()),
         "changed_over_full": round(sum(added.values()) / sum(before.values()), 4),
     }
+    without_images = (
+        sum(size for key, size in objects.items() if not key.startswith("data/images/")) for objects in (added, before)
+    )
+    figures["changed_over_full_without_images"] = round(truediv(*without_images), 4)
     for when, objects in (("full", before), ("changed", added)):
         folders: Counter[str] = Counter()
         for key, size in objects.items():
-            folders[key.split("/")[1]] += size
+            folders[key.removeprefix("data/").split("/")[0].split("-")[0]] += size
         figures |= {f"bytes_{when}_{name}": size for name, size in sorted(folders.items())}
     return figures
 

@@ -30,6 +30,7 @@ def published(lines):
             samples=source.samples,
             shards=source.shards,
             read_image=source.read_image,
+            rows=source.rows,
         )
         return {
             (name, artifact.path): b"".join(artifact.chunks)

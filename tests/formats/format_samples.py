@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 
 from tasks.formats.census import census
 from tasks.formats.description import Description
-from tasks.formats.interface import Artifact, Dataset, Shard, shard_count
+from tasks.formats.interface import Artifact, Dataset, Row, Shard, shard_count
 from tasks.formats.registry import FORMATS
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
@@ -37,7 +37,7 @@ from tasks.records.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 REFERENCE = MaskReference(url="https://api.labelbox.example/mask/1", composite_url=None, color_rgb=None)
 
@@ -179,8 +179,14 @@ def dataset(*samples: Sample, classes: ClassRegistry | None = None, model_run: b
         samples=of_split,
         shards=shards,
         read_image=picture,
+        rows=lambda split: numbered(of_split(split)),
         model_run=model_run,
     )
+
+
+def numbered(samples: Iterable[Sample]) -> Iterator[Row]:
+    """Give rows numbered in their order, of which none is kept."""
+    return (Row(number, each.image.file_name, each) for number, each in enumerate(samples, start=1))
 
 
 def shard_of(of: Sample, count: int) -> int:

@@ -110,12 +110,16 @@ def test_only_classes_of_points_have_keypoints() -> None:
     assert [category.get("skeleton") for category in categories] == [None, []]
 
 
-def test_polyline_is_left_out_and_ids_stay_contiguous() -> None:
-    """COCO has no open line: it is left out, and the others count from 1."""
+def test_polyline_is_left_out_and_ids_say_which_image() -> None:
+    """COCO has no open line: it is left out, and the others count from 1 within their image, above its own id."""
     line = annotation(Polyline(((0, 0), (3, 3))))
     box = annotation(BoundingBox(0, 0, 2, 2))
     found = instances(sample(label(box, line, box)), sample(name="empty"), sample(label(box), name="last"))
-    assert [(one["id"], one["image_id"]) for one in found["annotations"]] == [(1, 1), (2, 1), (3, 3)]
+    assert [(one["id"], one["image_id"]) for one in found["annotations"]] == [
+        (2**32 + 1, 1),
+        (2 * 2**32 + 1, 1),
+        (2**32 + 3, 3),
+    ]
 
 
 def test_mask_that_was_not_decoded_is_refused() -> None:
