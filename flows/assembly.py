@@ -6,8 +6,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from config.settings import load_settings
-from flows.artifacts import advancing, show_result
 from tasks.records.splits import SPLITS
+from tasks.steps.artifacts import advancing, show_result
 from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.describe import describe
 from tasks.steps.formats import write_format

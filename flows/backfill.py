@@ -10,9 +10,9 @@ from prefect import flow, runtime
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from flows.artifacts import show_table
 from flows.assembly import assembled
 from tasks.errors import ConfigurationError
+from tasks.steps.artifacts import show_table
 from tasks.steps.progress import counted
 from tasks.steps.stopwatch import Stopwatch
 from tasks.steps.undertaking import undertaken

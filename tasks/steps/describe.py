@@ -16,6 +16,7 @@ from tasks.formats.croissant import croissant
 from tasks.formats.description import Description, Listed
 from tasks.formats.registry import STANDING, format_of
 from tasks.formats.report.page import Page, html
+from tasks.formats.report.sheet import sheet
 from tasks.formats.report.thumbnails import choose, thumbnail
 from tasks.records.model import Problem
 from tasks.records.splits import SPLITS
@@ -23,6 +24,7 @@ from tasks.snapshots.content import read_file
 from tasks.snapshots.draft import Draft
 from tasks.snapshots.pull import REPORT
 from tasks.snapshots.read import read_snapshot
+from tasks.steps.artifacts import show_picture
 from tasks.steps.environment import scratch
 from tasks.steps.formats import FormatReceipt, folder_of
 from tasks.steps.retries import RETRIES
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectStore
 
 THUMBNAILS_OF_A_SPLIT = 3
+THUMBNAILS_SHOWN = 3
+"""In Prefect's interface, whose database keeps them for each run: about 20 kB each."""
 
 
 @task(**RETRIES)
@@ -56,10 +60,13 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
             readme,
             draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),
         ]
+    pictures = thumbnails(store, settlement)
+    if pictures:
+        show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
     page = Page(
         description=description,
         formats=[format_of(name, given) for name, given in options.items()],
-        thumbnails=thumbnails(store, settlement),
+        thumbnails=pictures,
         excluded=settlement.tally.excluded,
         problems=[
             msgspec.json.decode(line, type=Problem) for line in read_file(store, settlement.problems).splitlines()

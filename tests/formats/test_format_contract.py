@@ -22,6 +22,7 @@ from format_samples import (
     every_kind,
     label,
     mask,
+    numbered,
     radio,
     registry,
     sample,
@@ -170,7 +171,8 @@ def test_bytes_are_made_while_they_are_read(each: Format) -> None:
     def shards(split: str, _: int) -> Iterator[Shard]:
         yield Shard(0, 1, lambda: samples(split))
 
-    artifacts = each.write(replace(dataset(), samples=samples, shards=shards), "train")
+    passes = replace(dataset(), samples=samples, shards=shards, rows=lambda split: numbered(samples(split)))
+    artifacts = each.write(passes, "train")
     assert any(0 < place < 1000 for artifact in artifacts for _ in artifact.chunks)
 
 

@@ -7,6 +7,7 @@ import io
 import re
 from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 from tasks.formats.registry import FORMATS, format_of
 from tasks.formats.report.page import POLICY, Page, html
 from tasks.formats.report.plots import WIDTH, Bar, bars
+from tasks.formats.report.sheet import sheet
 from tasks.formats.report.thumbnails import choose, thumbnail
 from tasks.records.geometry import BoundingBox
 from tasks.records.model import Problem, Sample
@@ -148,6 +150,21 @@ def test_thumbnail_is_small_and_shapes_keep_their_coordinates() -> None:
 def test_image_that_cannot_be_decoded_has_no_thumbnail() -> None:
     """A report is not stopped by one image."""
     assert thumbnail(sample(), b"no image", registry("car")) is None
+
+
+def test_a_sheet_is_one_picture_with_every_thumbnail() -> None:
+    """Well-formed SVG with nothing outside it: the pictures side by side, each with its caption as text below."""
+    wide, tall = sample(name=ODD, size=(720, 360)), sample(label(annotation(BoundingBox(1, 2, 3, 4))), size=(90, 180))
+    source = dataset(wide, tall)
+    root = ET.fromstring(sheet([drawn(wide, source), drawn(tall, source)]))  # noqa: S314 - our own
+    svg = "{http://www.w3.org/2000/svg}"
+    cells = root.findall(f"{svg}svg")
+    assert [cell.get("x") for cell in cells] == ["0", "372"]
+    assert {cell.get("height") for cell in cells} == {"180"}
+    assert int(root.get("width", 0)) == 732
+    assert root.findtext(f"{svg}text") == f"key-{ODD} · train"
+    assert all(str(image.get("href")).startswith("data:image/jpeg;base64,") for image in root.iter(f"{svg}image"))
+    assert len(list(root.iter(f"{svg}rect"))) == 1
 
 
 def test_samples_that_show_most_are_chosen() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.artifacts import Unimportant, result_page
 from flows.refresh import refresh
+from tasks.steps.artifacts import Unimportant, result_page
 
 RESULT = {
     "dataset": "streets",
@@ -48,11 +50,13 @@ def test_an_artifact_that_cannot_be_made_is_a_warning(caplog):
 
 
 @pytest.mark.xdist_group("prefect")
-def test_a_refresh_shows_progress_and_its_result(sandbox, dataset, tmp_path):
-    """Both artifacts are on the server, the progress at its end."""
+def test_a_refresh_shows_progress_its_result_and_a_picture(sandbox, dataset, tmp_path):
+    """Three artifacts are on the server: the progress at its end, the result's page, and a picture of a few images."""
     result = refresh(dataset(dataset="shown"))
     with get_client(sync_client=True) as client:
-        keys = ArtifactFilter(key=ArtifactFilterKey(any_=["progress-shown", "result-shown"]))
+        keys = ArtifactFilter(key=ArtifactFilterKey(any_=["progress-shown", "result-shown", "samples-shown"]))
         found = {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=keys)}
     assert found["progress-shown"].data == 100
+    picture = ET.fromstring(unquote(found["samples-shown"].data.removeprefix("data:image/svg+xml,")))  # noqa: S314
+    assert len(list(picture.iter("{http://www.w3.org/2000/svg}image"))) == 3
     assert found["result-shown"].description == result["ref"]

@@ -45,6 +45,21 @@ def files(result):
     return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.parametrize("name", ["process", "ray"])
+def test_another_runner_on_this_machine_gives_the_same_bytes(sandbox, dataset, monkeypatch, tmp_path, name):
+    """Processes of our own, or of Ray where the extra `ray` is installed: the snapshot is that of threads."""
+    if name == "ray":
+        pytest.importorskip("ray", reason="the extra labelsnap[ray] is not installed")
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "8")
+    monkeypatch.setenv("LABELSNAP_WORKERS", "2")
+    threads = refresh(dataset(store=f"file://{tmp_path}/threads"))
+    result = refresh.with_options(task_runner=runner_of(name))(dataset(store=f"file://{tmp_path}/{name}"))
+    assert files(result) == files(threads)
+    assert result["rows"] == threads["rows"]
+
+
 def largest_bucket(sandbox, rows_per_bucket=8):
     """As many masks as the bucket with the most instances has; each is fetched once at most, with others or alone."""
     rows = sandbox.rows("DONE")

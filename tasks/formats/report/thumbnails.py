@@ -32,10 +32,17 @@ SHARE_OF_COLOUR: Final = 0.5
 
 
 class Thumbnail(NamedTuple):
-    """A figure in HTML, and the row it shows."""
+    """A picture in SVG with its width and height, its caption as text, and the row it shows."""
 
-    html: str
+    svg: str
+    size: tuple[int, int]
+    caption: str
     data_row_id: str
+
+    @property
+    def html(self) -> str:
+        """A figure for a page."""
+        return f"<figure>{self.svg}<figcaption>{escape(self.caption)}</figcaption></figure>"
 
 
 def choose(samples: Iterable[Sample], count: int) -> list[Sample]:
@@ -69,13 +76,14 @@ def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry) -> Thumbnail
     source = f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode('ascii')}"
     stroke = max(image.width, image.height) / 240
     shapes = "".join(_shape(found, stroke) for found in objects_of(sample.record.entry.labels, registry))
-    key = escape(sample.record.data_row.key)
+    row = sample.record.data_row
     return Thumbnail(
-        f'<figure><svg viewBox="0 0 {image.width} {image.height}" role="img">'
+        svg=f'<svg viewBox="0 0 {image.width} {image.height}" role="img">'
         f'<image href="{source}" width="{image.width}" height="{image.height}"/>'
-        f'<g fill="none" stroke-width="{stroke:.2f}">{shapes}</g></svg>'
-        f"<figcaption>{key} · {escape(sample.split)}</figcaption></figure>",
-        sample.record.data_row.id,
+        f'<g fill="none" stroke-width="{stroke:.2f}">{shapes}</g></svg>',
+        size=size,
+        caption=f"{row.key} · {sample.split}",
+        data_row_id=row.id,
     )
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote
 
 from prefect.artifacts import (
+    create_image_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -50,6 +52,13 @@ def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
     """A table under a key; the one that was there before becomes its history."""
     with Unimportant():
         create_table_artifact(rows, key=key, description=description)
+
+
+def show_picture(dataset: Dataset, svg: str) -> None:
+    """A picture ``samples-DATASET``, of which everything is in its address."""
+    address = f"data:image/svg+xml,{quote(svg, safe='/+=:;,')}"
+    with Unimportant():
+        create_image_artifact(address, key=f"samples-{dataset.dataset}", description=f"Images of {dataset.url}")
 
 
 def show_result(dataset: Dataset, result: Mapping[str, Any]) -> None:

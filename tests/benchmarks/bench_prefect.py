@@ -1,0 +1,123 @@
+"""What Prefect costs: a full refresh over the same steps as plain functions, in pairs, against a running server.
+
+The sandbox runs in a process of its own, and so does Prefect's server, which is up before anything is timed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import product
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import yaml
+from prefect.testing.utilities import prefect_test_harness
+
+from config.reading import load_dataset
+from config.settings import load_settings
+from flows.refresh import refresh
+from tasks.records.splits import SPLITS
+from tasks.steps.buckets import build_bucket, group_rows
+from tasks.steps.describe import describe
+from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
+from tasks.steps.formats import write_format
+from tasks.steps.prepare import prepare
+from tasks.steps.publish import publish
+from tasks.steps.result import summary
+from tasks.steps.settle import settle
+from tasks.steps.unfinished import forget_unfinished
+from tasks.storage import open_store
+from tests.benchmarks.sandbox_process import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from config.dataset import Dataset
+
+ROWS = int(os.environ.get("LABELSNAP_BENCH_ROWS", "5000"))
+PAIRS = 3
+
+
+def without_prefect(dataset: Dataset, run: str) -> None:
+    """The steps of a refresh as plain functions with a pool of threads: the same work, nothing orchestrated."""
+    preparation = prepare.fn(dataset, run)
+    exports = start_exports.fn(dataset, run)
+    wait_for_exports.fn(exports)
+    (task_id,) = exports.ids
+    results = (fetch_stream.fn(dataset, run, 0, task_id, "RESULT"),)
+    errors = (fetch_stream.fn(dataset, run, 0, task_id, "ERRORS"),)
+    buckets = group_rows.fn(dataset, run, results, errors, preparation.base)
+    with ThreadPoolExecutor(load_settings().workers) as pool:
+        built = tuple(pool.map(lambda bucket: build_bucket.fn(dataset, run, bucket), buckets.inputs))
+        settlement = settle.fn(dataset, preparation.base, buckets.lines, built)
+        formats = tuple(
+            pool.map(
+                lambda part: write_format.fn(
+                    dataset, *part, settlement.tables, settlement.registry, settlement.changed, preparation.base
+                ),
+                product(dataset.formats, SPLITS),
+            )
+        )
+    formats = (*formats, describe.fn(dataset, settlement, formats, preparation.base))
+    result = summary(dataset, settlement, results, errors, formats, {})
+    publish.fn(dataset, preparation, settlement, (*results, *errors), formats, result)
+    forget_unfinished(open_store(dataset.url), dataset, run)
+
+
+def processor(server: Sequence[psutil.Process]) -> float:
+    """Seconds of the processors that this process and the server have used."""
+    return time.process_time() + sum(sum(process.cpu_times()[:2]) for process in server)
+
+
+def timed(call: Callable[[], object], server: Sequence[psutil.Process]) -> tuple[float, float]:
+    """Seconds that pass, and seconds of the processors."""
+    begin, used = time.perf_counter(), processor(server)
+    call()
+    return time.perf_counter() - begin, processor(server) - used
+
+
+def main() -> dict[str, float]:
+    """Medians over pairs, of which every second one begins with Prefect; the first refresh of all is not timed."""
+    with tempfile.TemporaryDirectory() as folder, serving(ROWS, Path(folder)) as environment:
+        os.environ.update(environment)
+        path = Path(folder, "dataset.yaml")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+        def dataset(name: str) -> Dataset:
+            path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/{name}"}), encoding="utf-8")
+            return load_dataset(path)
+
+        ways: dict[str, Callable[[str], Any]] = {
+            "plain": lambda name: without_prefect(dataset(name), name),
+            "prefect": lambda name: refresh(dataset(name)),
+        }
+        others = psutil.Process().children(recursive=True)
+        starting = time.perf_counter()
+        with prefect_test_harness(server_startup_timeout=300):
+            started = time.perf_counter() - starting
+            server = [child for child in psutil.Process().children(recursive=True) if child not in others]
+            ways["prefect"]("first")  # pictures are drawn, loops are compiled
+            pairs = []
+            for number in range(PAIRS):
+                order = ("plain", "prefect") if number % 2 else ("prefect", "plain")
+                taken = {way: timed(partial(ways[way], f"{way}-{number}"), server) for way in order}
+                pairs.append((taken["prefect"], taken["plain"]))
+    wall, used = (median(with_it[i] / without[i] - 1 for with_it, without in pairs) for i in (0, 1))
+    return {
+        "rows": ROWS,
+        "server_start_seconds": round(started, 1),
+        "pairs": PAIRS,
+        "plain_seconds": round(median(without[0] for _, without in pairs), 2),
+        "over_none": round(wall, 3),
+        "over_none_processor": round(used, 3),
+    }
+
+
+if __name__ == "__main__":
+    print(main())  # noqa: T201
