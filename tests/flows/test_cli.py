@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import closing
 
 import pytest
 
@@ -54,7 +56,7 @@ def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
 
 
 def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
-    """Without --json people get lines to read."""
+    """Without --json people get lines to read; a format that is not there is named with those that are."""
     url = f"file://{tmp_path}/store/street-scenes"
     assert "no versions yet" in labelsnap("snapshots", "list", url)[1]
     assert "exported" in labelsnap("refresh", dataset_file())[1]
@@ -62,6 +64,8 @@ def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
     assert "composite masks" in labelsnap("snapshots", "show", url)[1]
     assert "is whole" in labelsnap("snapshots", "verify", url)[1]
     assert "files" in labelsnap("pull", url, "--format", "raw", tmp_path / "raw")[1]
+    status, _, errors = labelsnap("pull", url, "--format", "yolo", tmp_path / "yolo")
+    assert (status, "coco, parquet, raw" in errors) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,40 @@ def test_wrong_use_has_its_exit_status(labelsnap, sandbox, arguments, status, co
     assert code is None or error["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--from", "2024-01-01", "--to", "2025-01-01", "--every", "30"), "30d or 12h"),
+        (("--from", "2025-01-01", "--to", "2024-01-01"), "--from < --to"),
+        (("--from", "2024-01-01", "--to", "2025-01-01", "--runner", "threads"), "thread, process, dask"),
+        (("--from", "yesterday", "--to", "2025-01-01"), "--help"),
+    ],
+)
+def test_a_backfill_that_cannot_be_is_refused(labelsnap, dataset_file, arguments, words):
+    """A length, a range, a runner or a date that is none, with what to write instead; nothing is asked of Labelbox."""
+    status, output, errors = labelsnap("backfill", dataset_file(), *arguments)
+    assert (status, output) == (2, "")
+    assert words in errors
+
+
+def test_a_listener_needs_a_secret_and_a_port(labelsnap, dataset_file, monkeypatch):
+    """Without the secret, and where something else listens already, it ends with status 2 and what to do."""
+    status, _, errors = labelsnap("listen", dataset_file())
+    assert (status, "LABELBOX_WEBHOOK_SECRET" in errors) == (2, True)
+    monkeypatch.setenv("LABELBOX_WEBHOOK_SECRET", "s")
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        status, _, errors = labelsnap("listen", dataset_file(), "--port", port, "--poll", 0)
+    assert (status, f"127.0.0.1:{port}" in errors) == (2, True)
+
+
+def test_a_deployment_needs_a_server(labelsnap, dataset_file, monkeypatch):
+    """One on an ephemeral server would end with it."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    status, _, errors = labelsnap("deploy", dataset_file())
+    assert (status, "prefect server start" in errors) == (2, True)
+
+
 def test_two_versions_are_compared(labelsnap, sandbox, dataset_file, tmp_path):
     """A row that was labelled anew is the only one that has changed; a second dataset is no version of the first."""
     url = f"file://{tmp_path}/store/street-scenes"
@@ -101,14 +139,6 @@ def test_two_versions_are_compared(labelsnap, sandbox, dataset_file, tmp_path):
     assert (status, "1 changed" in output) == (0, True)
     status, _, errors = labelsnap("snapshots", "diff", url, f"file://{tmp_path}/store/other")
     assert (status, "no versions yet" in errors) == (2, True)
-
-
-def test_an_unknown_format_is_named_with_those_there_are(labelsnap, sandbox, dataset_file, tmp_path):
-    """Status 2, and the formats that the snapshot holds."""
-    labelsnap("refresh", dataset_file())
-    status, _, errors = labelsnap("pull", f"file://{tmp_path}/store/street-scenes", "--format", "yolo", tmp_path / "t")
-    assert status == 2
-    assert "coco, parquet, raw" in errors
 
 
 def test_a_wrong_key_ends_with_status_3(labelsnap, sandbox, dataset_file, monkeypatch):
@@ -154,7 +184,7 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 5
 
 
-COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "snapshots")]
+COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "backfill", "deploy", "listen", "snapshots")]
 COMMANDS += [("snapshots", name) for name in ("list", "show", "verify", "diff", "tag", "rollback", "expire", "gc")]
 
 
