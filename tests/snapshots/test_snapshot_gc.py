@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from publishing import manifest_of, publish, published
@@ -163,6 +163,23 @@ def test_grace_period_spares_what_is_young(memory):
     assert collect(memory).condemned == ()
     memory.pass_time(days=2)
     assert [entry.key for entry in collect(memory).condemned] == [running.key]
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clients_clock_decides_nothing(days):
+    """For a client whose clock is a day behind or ahead of the store's, the store's alone makes garbage ripe."""
+    store = MemoryStore()
+    history(store, "a")
+    store.now = datetime.now(UTC) - timedelta(days=days)
+    lost = Draft(store).add_file("lost.txt", b"l")
+    for hours, condemned in [(23, []), (2, [lost.key])]:  # 23 and 25 hours old; the grace period is 24
+        store.pass_time(hours=hours)
+        assert [entry.key for entry in collect(store, grace=timedelta(hours=24)).condemned] == condemned
+    published(store, {"b.txt": b"b"}, publish_id="run-b", parent=1)
+    for hours, deleted in [(23, []), (2, [lost.key])]:  # and so is the wait
+        store.pass_time(hours=hours)
+        assert [entry.key for entry in collect(store, grace=timedelta(hours=24)).deleted] == deleted
+    assert read_file(store, read_snapshot(store, 2).manifest.files[0]) == b"b"
 
 
 def test_grace_period_has_a_floor(memory):
