@@ -89,9 +89,13 @@ def test_shipped_files_are_yaml(path):
     assert all(yaml.safe_load_all(path.read_text(encoding="utf-8")))
 
 
-def test_the_shipped_automation_is_one_that_prefect_takes():
-    """Trigger and action are read by Prefect's own models, and two minutes without a heartbeat is what they mean."""
-    (described,) = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
-    automation = AutomationCore.model_validate(described)
-    assert automation.trigger.within == timedelta(minutes=2)
-    assert [action.state for action in automation.actions] == ["CRASHED"]
+def test_the_shipped_automations_are_ones_that_prefect_takes():
+    """Triggers and actions are read by Prefect's own models: a lost heartbeat crashes, an event starts a refresh."""
+    described = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
+    lost, moved = (AutomationCore.model_validate(each) for each in described)
+    assert lost.trigger.within == moved.trigger.within == timedelta(minutes=2)
+    assert [action.state for action in lost.actions] == ["CRASHED"]
+    assert [(action.type, action.schedule_after) for action in moved.actions] == [
+        ("run-deployment", timedelta(minutes=2))
+    ]
+    assert (lost.enabled, moved.enabled) == (True, False)
