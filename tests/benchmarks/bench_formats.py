@@ -102,12 +102,12 @@ def their_coco(prepared: list[tuple[dict[str, Any], list[dict[str, Any]]]], head
     annotations, images = [], []
     for image, objects in prepared:
         images.append({**image, "id": len(images) + 1})
-        for each in objects:
+        for place, each in enumerate(objects, start=1):
             encoded = each["segmentation"]
             annotations.append(
                 {
                     **each,
-                    "id": len(annotations) + 1,
+                    "id": len(images) + (place << 32),
                     "image_id": len(images),
                     "area": int(coco.area(encoded)),
                     "bbox": coco.toBbox(encoded).tolist(),
