@@ -23,7 +23,7 @@ def open_store(url: str) -> ObjectStore:
     path = parts.path.strip("/")
     dotted = any(part in {"", ".", ".."} for part in path.split("/") if path)
     unclean = not url.isprintable() or url != url.strip()  # urlsplit drops such characters in silence
-    if dotted or unclean or "://" not in url or parts.query or parts.fragment:
+    if dotted or unclean or "://" not in url or {"?", "#"} & set(url):  # and an empty query or fragment too
         raise _refusal(url)
     match parts.scheme:
         case "s3" if parts.netloc and not {"@", ":"} & set(parts.netloc):

@@ -37,7 +37,8 @@ def test_no_selector_means_latest(url):
 @pytest.mark.parametrize(
     "text",
     ["", "@3", "street-scenes@3", "s3://bucket", "s3://bucket@3", "s3://bucket/", "s3://bucket/a@", "s3://bucket/a@0", "s3://bucket/a@007",
-     "s3://bucket/a@-1", "s3://bucket/a@1@2", "s3://bucket/a@a b", "s3://bucket/@3", "gs://bucket/a@3", "file:///@3"],
+     "s3://bucket/a@-1", "s3://bucket/a@1@2", "s3://bucket/a@a b", "s3://bucket/@3", "gs://bucket/a@3", "file:///@3",
+     "s3://bucket/#", "s3://bucket/a?"],
 )  # fmt: skip
 def test_malformed_references_are_refused(text):
     """A malformed reference is a configuration error that shows how to write one."""
