@@ -6,20 +6,16 @@ The sandbox runs in a process of its own, and so does Prefect's server, which is
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from config.reading import load_dataset
 from config.settings import load_settings
 from flows.refresh import refresh
 from tasks.records.splits import SPLITS
@@ -33,7 +29,7 @@ from tasks.steps.result import summary
 from tasks.steps.settle import settle
 from tasks.steps.unfinished import forget_unfinished
 from tasks.storage import open_store
-from tests.benchmarks.sandbox_process import serving
+from tests.benchmarks.sandbox_process import datasets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,15 +80,7 @@ def timed(call: Callable[[], object], server: Sequence[psutil.Process]) -> tuple
 
 def main() -> dict[str, float]:
     """Medians over pairs, of which every second one begins with Prefect; the first refresh of all is not timed."""
-    with tempfile.TemporaryDirectory() as folder, serving(ROWS, Path(folder)) as environment:
-        os.environ.update(environment)
-        path = Path(folder, "dataset.yaml")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-
-        def dataset(name: str) -> Dataset:
-            path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/{name}"}), encoding="utf-8")
-            return load_dataset(path)
-
+    with datasets(ROWS) as (_, dataset):
         ways: dict[str, Callable[[str], Any]] = {
             "plain": lambda name: without_prefect(dataset(name), name),
             "prefect": lambda name: refresh(dataset(name)),

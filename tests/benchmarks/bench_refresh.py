@@ -6,20 +6,13 @@ The sandbox runs in a process of its own, and so does Prefect's server, which is
 from __future__ import annotations
 
 import os
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from config.reading import load_dataset
 from flows.refresh import refresh
-from tests.benchmarks.sandbox_process import counted, serving, steer
-
-if TYPE_CHECKING:
-    from config.dataset import Dataset
+from tests.benchmarks.sandbox_process import counted, datasets, edit_rows, steer
 
 ROWS = int(os.environ.get("LABELSNAP_BENCH_ROWS", "5000"))
 CHANGED = ROWS // 100
@@ -34,24 +27,13 @@ def timed(call: Any) -> tuple[float, dict[str, Any]]:
 
 def main() -> dict[str, float]:
     """Two full refreshes, of which the second is timed, then one after a change of one row in a hundred."""
-    with tempfile.TemporaryDirectory() as folder, serving(ROWS, Path(folder)) as environment:
-        os.environ.update(environment)
-        path = Path(folder, "dataset.yaml")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-
-        def dataset(name: str) -> Dataset:
-            path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/{name}"}), encoding="utf-8")
-            return load_dataset(path)
-
-        with prefect_test_harness(server_startup_timeout=300):
-            first = refresh(dataset("first"))  # pictures are drawn, loops are compiled
-            full, _ = timed(lambda: refresh(dataset("full")))
-            edited = [index for index in range(ROWS) if index % 16 not in {5, 9, 13} and index % 20 != 7]
-            for index in edited[:: len(edited) // CHANGED][:CHANGED]:
-                steer(environment, call="edit_row", index=index)
-            steer(environment, call="clear_requests")
-            again, second = timed(lambda: refresh(dataset("first")))
-            requests = counted(environment)
+    with datasets(ROWS) as (environment, dataset), prefect_test_harness(server_startup_timeout=300):
+        first = refresh(dataset("first"))  # pictures are drawn, loops are compiled
+        full, _ = timed(lambda: refresh(dataset("full")))
+        edit_rows(environment, ROWS, CHANGED)
+        steer(environment, call="clear_requests")
+        again, second = timed(lambda: refresh(dataset("first")))
+        requests = counted(environment)
     parts = {
         f"{part}_seconds_{when}": result["seconds"][part]
         for part in ("export", "fetch", "convert")

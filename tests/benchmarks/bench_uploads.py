@@ -7,18 +7,14 @@ does not. A change of labels uploads no image, so that the share without images 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
 from operator import truediv
-from pathlib import Path
 
-import yaml
 from prefect.testing.utilities import prefect_test_harness
 
-from config.reading import load_dataset
 from flows.refresh import refresh
 from tasks.storage import open_store
-from tests.benchmarks.sandbox_process import serving, steer
+from tests.benchmarks.sandbox_process import datasets, edit_rows
 
 ROWS = int(os.environ.get("LABELSNAP_BENCH_UPLOAD_ROWS", "10000"))
 
@@ -31,19 +27,12 @@ def held(url: str) -> dict[str, int]:
 
 def main() -> dict[str, float]:
     """Bytes of the full publication and of the one after the change, by folder, and their ratio."""
-    with tempfile.TemporaryDirectory() as folder, serving(ROWS, Path(folder)) as environment:
-        os.environ.update(environment)
-        path = Path(folder, "dataset.yaml")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/uploads"}), encoding="utf-8")
-        dataset = load_dataset(path)
+    with datasets(ROWS) as (environment, dataset_at):
+        dataset = dataset_at("uploads")
         with prefect_test_harness(server_startup_timeout=300):
             first = refresh(dataset)
             before = held(dataset.url)
-            edited = [index for index in range(ROWS) if index % 16 not in {5, 9, 13} and index % 20 != 7]
-            changed = max(1, first["rows"]["published"] // 100)
-            for index in edited[:: len(edited) // changed][:changed]:
-                steer(environment, call="edit_row", index=index)
+            edit_rows(environment, ROWS, max(1, first["rows"]["published"] // 100))
             second = refresh(dataset)
         added = {key: size for key, size in held(dataset.url).items() if key not in before}
     figures: dict[str, float] = {

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
+import yaml
+
+from config.reading import load_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from config.dataset import Dataset
 
 SERVE = """
 import sys
@@ -35,6 +42,28 @@ def serving(rows: int, directory: Path) -> Iterator[dict[str, str]]:
             yield dict(pair.split("=", 1) for pair in sandbox.stdout.readline().split())
         finally:
             sandbox.communicate("")
+
+
+@contextmanager
+def datasets(rows: int) -> Iterator[tuple[dict[str, str], Callable[[str], Dataset]]]:
+    """Serve and use a sandbox; give its environment, and what makes its dataset with a store of the given name."""
+    with tempfile.TemporaryDirectory() as folder, serving(rows, Path(folder)) as environment:
+        os.environ.update(environment)
+        path = Path(folder, "dataset.yaml")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+        def dataset(name: str) -> Dataset:
+            path.write_text(yaml.safe_dump(content | {"store": f"file://{folder}/{name}"}), encoding="utf-8")
+            return load_dataset(path)
+
+        yield environment, dataset
+
+
+def edit_rows(environment: dict[str, str], rows: int, count: int) -> None:
+    """Change so many rows of the sandbox's, evenly spread, of those that every refresh publishes."""
+    edited = [index for index in range(rows) if index % 16 not in {5, 9, 13} and index % 20 != 7]
+    for index in edited[:: len(edited) // count][:count]:
+        steer(environment, call="edit_row", index=index)
 
 
 def steer(environment: dict[str, str], **call: object) -> None:
