@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 THREADS: Final = 8
-_LISTED: Final = ("data_row_id", "split", "file_name")
+_LISTED: Final = ["data_row_id", "split", "file_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,8 @@ class BucketSource:
     def rows(self, split: str) -> Iterator[Row]:
         """The rows of a split, with the samples of those that changed: no others are decoded."""
         for (_, bucket), found in self._buckets.items():
-            names = cached_table(
-                self._store, found["data_rows"], self._directory, ["data_row_id", "split", "file_name"]
-            )
-            listed = list(zip(*(names[name].to_pylist() for name in names.column_names), strict=True))
+            table = cached_table(self._store, found["data_rows"], self._directory, _LISTED)
+            listed = list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
             of_row = numbers(row_id for row_id, _, _ in listed)
             samples = {sample.record.data_row.id: sample for sample in self._changed_samples(bucket, found, split)}
             for row_id, of_split, file_name in listed:

@@ -160,10 +160,7 @@ def _results(dataset: Dataset, split: str, predictions: Make) -> Artifact:
 
 def _list(dataset: Dataset, split: str, path: str, name: str, make: Make) -> Iterator[bytes]:
     """A document's list: items of rows that changed, and those that the earlier version's has of the others."""
-
-    def kept() -> KeptLines:
-        return KeptLines(dataset.earlier(path), name, dataset.buckets)
-
+    kept = KeptLines(dataset.earlier(path), name, dataset.buckets)
     return array_of(items(dataset.rows(split), make, kept))
 
 

@@ -23,7 +23,7 @@ NUMBERS: Final = 1 << 32
 
 
 class KeptLines:
-    """The items of one list of an earlier document by row, one bucket in memory at a time.
+    """The items of one list of an earlier document by row, one bucket in memory at a time; none is read unasked.
 
     ``lines`` are the document's; it has rows in the order of buckets (of ``buckets``), as they are asked for.
     """
@@ -56,17 +56,13 @@ class KeptLines:
         self._bucket, self._held = bucket, held
 
 
-def items(
-    rows: Iterable[Row], make: Callable[[int, Sample], Iterable[JsonObject]], kept: Callable[[], KeptLines]
-) -> Iterator[bytes]:
+def items(rows: Iterable[Row], make: Callable[[int, Sample], Iterable[JsonObject]], kept: KeptLines) -> Iterator[bytes]:
     """Give the encoded items of rows: made of a row's number and sample, or taken from the earlier list."""
-    earlier: KeptLines | None = None
     for row in rows:
         if row.sample is not None:
             yield from map(encode, make(row.number, row.sample))
         else:
-            earlier = earlier or kept()
-            yield from earlier.of(row.number)
+            yield from kept.of(row.number)
 
 
 def _items(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:

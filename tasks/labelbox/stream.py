@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tasks.errors import LabelboxAnswerError
 from tasks.labelbox.client import told
+from tasks.storage.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,13 +70,4 @@ def split_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
     Lines come without their line break; the last one needs none. Nothing is decoded.
     """
-    rest: list[bytes] = []
-    for block in blocks:
-        first, *others = block.split(b"\n")
-        rest.append(first)
-        for line in others:
-            yield b"".join(rest)
-            rest = [line]
-    last = b"".join(rest)
-    if last:
-        yield last
+    return (line.removesuffix(b"\n") for line in lines(blocks))

@@ -37,11 +37,12 @@ _MOST_NAMES = 4096
 _names: dict[str | None, _Names] = {}
 
 
-def _shared(schema_id: str | None, name: str, value: str | None) -> _Names:
-    """Return the three texts; where they are equal to those of the last such feature, these same ones.
+def _shared(found: wire.Classification | wire.Option | wire.Object) -> _Names:
+    """Return the names of a feature; where they are equal to those of the last such feature, these same ones.
 
     A row then holds but its own texts: a quarter less memory, and less to fetch from it when tables are written.
     """
+    schema_id, name, value = found.feature_schema_id, found.name or missing("name"), found.value
     known = _names.get(schema_id)
     if known is None or known[1] != name or known[2] != value:
         if len(_names) >= _MOST_NAMES:
@@ -60,7 +61,7 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
 
 
 def _classification(question: wire.Classification, depth: int) -> Classification:
-    schema_id, name, value = _shared(question.feature_schema_id, question.name or missing("name"), question.value)
+    schema_id, name, value = _shared(question)
     return Classification(question.feature_id, schema_id, name, value, _answer(question, depth))
 
 
@@ -90,7 +91,7 @@ def _text(text: wire.Text, depth: int) -> TextAnswer:
 
 
 def _option(option: wire.Option, depth: int) -> Option:
-    schema_id, name, value = _shared(option.feature_schema_id, option.name or missing("name"), option.value)
+    schema_id, name, value = _shared(option)
     below = classifications(option.classifications, depth + 1) if option.classifications else ()
     return Option(option.feature_id, schema_id, name, value, below)
 
@@ -106,7 +107,7 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
     if found.annotation_kind == RELATIONSHIP:
         return None
     feature_id = found.feature_id or missing("feature_id")
-    schema_id, name, value = _shared(found.feature_schema_id, found.name or missing("name"), found.value)
+    schema_id, name, value = _shared(found)
     return Annotation(
         feature_id,
         schema_id,
@@ -214,7 +215,7 @@ def _relationship(found: wire.Object) -> Relationship:
     if ends is None or not ends.source or not ends.target:
         raise _absent("unidirectional_relationship")
     feature_id = found.feature_id or missing("feature_id")
-    schema_id, name, value = _shared(found.feature_schema_id, found.name or missing("name"), found.value)
+    schema_id, name, value = _shared(found)
     questions = classifications(found.classifications)
     return Relationship(feature_id, schema_id, name, value, ends.source, ends.target, questions)
 

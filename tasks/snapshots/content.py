@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from tasks.snapshots.manifest import File, Part, damaged, digest
+from tasks.storage.lines import lines
 
 SMALL: Final = 8 << 20  # up to this size a file is read by one request
 _AHEAD: Final = 1 << 20  # of an object that a file is joined from, so much is read at once
@@ -73,17 +74,7 @@ def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
 
 def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:
     """Read a file that is no member of a pack line by line, breaks included, unchecked."""
-    pending: list[bytes] = []
-    for block in blocks_of(store, file):
-        first, *others = block.split(b"\n")
-        pending.append(first)
-        if others:
-            yield b"".join(pending) + b"\n"
-            *lines, last = others
-            yield from (line + b"\n" for line in lines)
-            pending = [last]
-    if rest := b"".join(pending):
-        yield rest
+    return lines(blocks_of(store, file))
 
 
 def is_copy(path: Path, file: File) -> bool:

@@ -210,8 +210,8 @@ def diff(
 
 
 def _registry(store: ObjectStore, manifest: Manifest) -> ClassRegistry:
-    found = (file for file in manifest.files if file.path == _CLASSES)
-    return next((classes_of(_table(store, file)) for file in found), ClassRegistry())
+    file = manifest.file(_CLASSES)
+    return classes_of(_table(store, file)) if file else ClassRegistry()
 
 
 def _table(store: ObjectStore, file: File) -> Any:

@@ -1,8 +1,8 @@
 """The publish gate: what a run wrote is read back from the store, decoded and measured before it becomes a version.
 
 Every object, and every file that is joined from several, that the base snapshot has not got is read from end to end
-and hashed. Bucket tables and COCO files are
-measured again, and what they come to by split and class must be what the records came to before they were written.
+and hashed. Bucket tables and COCO files are measured again, and what they come to by split and class must be what the
+records came to before they were written.
 Objects that stand in the base snapshot are not read again: they were, when they were written.
 """
 

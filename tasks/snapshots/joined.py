@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
@@ -38,7 +39,7 @@ def add_revision(
     draft: Draft, store: ObjectStore, path: str, body: Path, base: Manifest | None
 ) -> tuple[File, tuple[Pack, ...]]:
     """Add the file ``body`` under its logical path; return it and the packs that it is joined from, if it is."""
-    earlier = next((file for file in base.files if file.path == path), None) if base else None
+    earlier = base.file(path) if base else None
     if base is None or earlier is None or earlier.offset is not None:
         return draft.add_file(path, body), ()
     packs = {pack.key: pack for pack in base.packs}
@@ -105,42 +106,35 @@ class _Window:
 
 
 def compare(lines: Iterable[bytes], earlier: Iterator[bytes], fresh: IO[bytes]) -> Iterator[Piece]:
-    """Divide a file's lines into pieces of the earlier one and pieces that are written to ``fresh``, in order."""
-    window = _Window(earlier)
-    written = 0
-    run: list[bytes] = []
-    start = size = 0
+    """Divide a file's lines into pieces of the earlier one and pieces that are written to ``fresh``, in order.
 
-    def ended() -> Piece | None:
-        """End the run of known lines; one that is too short is written anew."""
-        nonlocal written, size
-        if not size:
-            return None
-        piece = Piece(known=True, offset=start, size=size)
-        if size < RUN_BYTES:
-            piece = Piece(known=False, offset=written, size=size)
-            fresh.writelines(run)
-            written += size
-        run.clear()
-        size = 0
-        return piece
+    A run of known lines is one piece, or is written anew where it is short; so is a run of new ones.
+    """
+    place = 0
+    for shift, run in groupby(_shifted(lines, _Window(earlier)), itemgetter(0)):
+        offset, size = fresh.tell(), 0
+        short: list[bytes] = []
+        for _, line in run:
+            if shift is None:
+                fresh.write(line)
+            elif size < RUN_BYTES:
+                short.append(line)
+            size += len(line)
+        if shift is not None and size >= RUN_BYTES:
+            yield Piece(known=True, offset=place + shift, size=size)
+        else:
+            fresh.writelines(short)
+            yield Piece(known=False, offset=offset, size=size)
+        place += size
 
+
+def _shifted(lines: Iterable[bytes], window: _Window) -> Iterator[tuple[int | None, bytes]]:
+    """Give each line with how much farther on it stands in the earlier file; None: it is new there."""
+    place = 0
     for line in lines:
         offset = window.take(line)
-        if offset is None or offset != start + size:
-            if piece := ended():
-                yield piece
-            start = offset or 0
-        if offset is None:
-            fresh.write(line)
-            yield Piece(known=False, offset=written, size=len(line))
-            written += len(line)
-        else:
-            if size < RUN_BYTES:
-                run.append(line)
-            size += len(line)
-    if piece := ended():
-        yield piece
+        yield None if offset is None else offset - place, line
+        place += len(line)
 
 
 def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:

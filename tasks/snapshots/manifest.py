@@ -109,6 +109,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             software=software,
         )
 
+    def file(self, path: str) -> File | None:
+        """Return the file of this logical path; None: there is none."""
+        return next((file for file in self.files if file.path == path), None)
+
     def below(self, folder: str) -> tuple[File, ...]:
         """Return the files whose path starts with ``folder`` (``tables/``)."""
         return tuple(file for file in self.files if file.path.startswith(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,19 +24,16 @@ from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
-from tasks.steps.settle import CLASSES_PATH
+from tasks.steps.settle import CLASSES_PATH, Changed
 from tasks.steps.software import software
 from tasks.storage import open_store
-
-Changed = dict[int, tuple[str, ...] | None]
-"""The ids of rows that are not as in the base snapshot, by bucket; None: all."""
-
-LINES = ".json"
-"""What is written a line an item; of such a file only new lines are uploaded."""
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+LINES = ".json"
+"""What is written a line an item; of such a file only new lines are uploaded."""
 
 
 class FormatReceipt(Struct, frozen=True):
@@ -77,8 +73,8 @@ def write_format(
         source = BucketSource(store, tables, directory, changed if keeping else {})
 
         def lines(path: str) -> Iterator[bytes]:
-            kept = (file for file in (keeping.files if keeping else ()) if file.path == folder + path)
-            return chain.from_iterable(lines_of(store, file) for file in kept)
+            file = keeping.file(folder + path) if keeping else None
+            return lines_of(store, file) if file else iter(())
 
         described = FormatInput(
             name=dataset.dataset,
@@ -118,11 +114,11 @@ def write_format(
 
 def writes_the_same(earlier: Manifest, dataset: Dataset, tables: tuple[File, ...]) -> bool:
     """Whether of an unchanged row every format would make what the earlier snapshot has of it."""
-    classes = {file.path: file.sha256 for file in earlier.files}.get(CLASSES_PATH)
+    classes = earlier.file(CLASSES_PATH)
     return (
         earlier.software == software()
         and earlier.config == dataset.content()
-        and any((file.path, file.sha256) == (CLASSES_PATH, classes) for file in tables)
+        and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
         and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
     )
 

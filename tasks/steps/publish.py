@@ -142,4 +142,5 @@ def publish_on_head(store: ObjectStore, dataset: Dataset, preparation: Preparati
 
 def classes_hash(manifest: Manifest) -> str | None:
     """The sha256 of the class registry's table: equal where every class has the same id."""
-    return next((file.sha256 for file in manifest.files if file.path == CLASSES_PATH), None)
+    file = manifest.file(CLASSES_PATH)
+    return file.sha256 if file else None

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 CLASSES_PATH = "tables/classes/classes.parquet"
 PROBLEMS_PATH = "raw/problems.ndjson"
 
+Changed = dict[int, tuple[str, ...] | None]
+"""The ids of rows that are not as in the base snapshot, by bucket; None: all."""
+
 
 class Settlement(Struct, frozen=True):
     """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands."""
@@ -39,7 +42,7 @@ class Settlement(Struct, frozen=True):
     tally: Tally
     census: Census
     measures: dict[int, tuple[Measure, ...]]
-    changed: dict[int, tuple[str, ...] | None]
+    changed: Changed
     registry: ClassRegistry
     tables: tuple[File, ...]
     problems: File
