@@ -68,9 +68,9 @@ def test_two_refreshes_of_one_dataset_do_not_overlap(sandbox, dataset):
     assert sandbox.requests.count("graphql:export*") == 0
 
 
-def together(*chosen):
-    """What came of refreshes that begin at the same moment: each a result or what it raised."""
-    barrier = threading.Barrier(len(chosen))
+def together(*chosen, hold=False):
+    """What came of refreshes that begin at the same moment; with ``hold`` none goes on before another has ended."""
+    barrier, ended = threading.Barrier(len(chosen)), threading.Event()
 
     def run(each):
         barrier.wait()
@@ -78,8 +78,10 @@ def together(*chosen):
             return refresh(each)
         except StorageRefusedError as error:
             return error
+        finally:
+            ended.set()
 
-    with ThreadPoolExecutor(len(chosen)) as pool:
+    with listening(lambda *_: hold and ended.wait(60)), ThreadPoolExecutor(len(chosen)) as pool:
         return list(pool.map(run, chosen))
 
 
@@ -88,7 +90,7 @@ def test_two_that_begin_together(sandbox, dataset, tmp_path, monkeypatch):
     """Of one dataset one runs and the other is refused, or waits and finds nothing changed; two datasets both run."""
     monkeypatch.setenv("LABELSNAP_LEASE_SECONDS", "4")
     refuse = dataset(store=f"file://{tmp_path}/refuse", overlap="refuse")
-    outcomes = together(refuse, refuse)
+    outcomes = together(refuse, refuse, hold=True)
     (refusal,) = [each for each in outcomes if isinstance(each, StorageRefusedError)]
     (result,) = [each for each in outcomes if isinstance(each, dict)]
     assert (refusal.code, result["version"]) == ("refresh_running", 1)
