@@ -19,11 +19,12 @@ from tasks.storage import open_store
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds now as the dataset's next version; give back the result (see the README)."""
     with undertaken(dataset, str(runtime.flow_run.id)) as preparation:
-        run, watch = preparation.run, Stopwatch()
+        run, base, watch = preparation.run, preparation.base, Stopwatch()
         exports = start_exports(dataset, run)
         wait_for_exports(exports)
-        results = tuple(fetch_stream(dataset, run, i, task_id, "RESULT") for i, task_id in enumerate(exports.ids))
-        errors = tuple(fetch_stream(dataset, run, i, task_id, "ERRORS") for i, task_id in enumerate(exports.ids))
+        numbered = tuple(enumerate(exports.ids))
+        results = tuple(fetch_stream(dataset, run, base, number, task_id, "RESULT") for number, task_id in numbered)
+        errors = tuple(fetch_stream(dataset, run, base, number, task_id, "ERRORS") for number, task_id in numbered)
         result = assembled(dataset, preparation, results, errors, watch)
     note_exported(open_store(dataset.url), preparation.started_at)
     return result

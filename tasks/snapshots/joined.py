@@ -145,7 +145,7 @@ def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:
     at = 0
     for piece in pieces:
         if not piece.known:
-            _append(parts, Part("", piece.offset, piece.size))
+            append_part(parts, Part("", piece.offset, piece.size))
             continue
         begin, stop = piece.offset, piece.offset + piece.size
         while ends[at] <= begin:
@@ -153,13 +153,13 @@ def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:
         while begin < stop:
             part, first = held[at], ends[at] - held[at].size
             upto = min(stop, ends[at])
-            _append(parts, Part(part.key, part.offset + begin - first, upto - begin))
+            append_part(parts, Part(part.key, part.offset + begin - first, upto - begin))
             begin = upto
             at += begin == ends[at] and begin < stop
     return parts
 
 
-def _append(parts: list[Part], part: Part) -> None:
+def append_part(parts: list[Part], part: Part) -> None:
     """Append a part, or lengthen the last one where it goes on."""
     if parts and (last := parts[-1]).key == part.key and last.offset + last.size == part.offset:
         parts[-1] = Part(last.key, last.offset, last.size + part.size)

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.content import download_file
+from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.images import IMAGES, packed_images
 from tasks.snapshots.manifest import File
 from tasks.snapshots.tree import Placed, Tree, open_tree
-from tasks.storage.compression import decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -137,8 +137,7 @@ def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
             if export != before and last != b"\n":
                 size += write(b"\n")
             with tree.scratch() as path:
-                download_file(tree.store, chunk, path)
-                for block in decompressed(path):
+                for block in chunk_blocks(tree.store, chunk, path):
                     size += write(block)
                     last = block[-1:]
     return Placed(File(target, "", size, sha256.hexdigest()))

@@ -19,8 +19,8 @@ from tasks.buckets.receipt import BucketInput, BucketReceipt
 from tasks.buckets.spool import SpooledBucket, read_spool, spool
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
-from tasks.snapshots.content import download_file
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
+from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import downloader, scratch
 from tasks.steps.export import StreamReceipt
@@ -127,5 +127,4 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
 def stream_blocks(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
     """The bytes of a fetched stream, chunk after chunk."""
     for file in stream.files:
-        download_file(store, file, directory / "chunk.zst")
-        yield from decompressed(directory / "chunk.zst")
+        yield from chunk_blocks(store, file, directory / "chunk.zst")

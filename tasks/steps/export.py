@@ -15,13 +15,14 @@ from tasks.labelbox.export import ExportRequest, Stream, split_lists, start, tot
 from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.stream import Chunk, chunk_at
 from tasks.snapshots.draft import Draft, Uploads
-from tasks.snapshots.manifest import File
+from tasks.snapshots.frames import EarlierFrames, add_chunk
+from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import account, downloader, scratch
 from tasks.steps.ledger import Ledger
 from tasks.steps.progress import report
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
-from tasks.storage.compression import compress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,16 +44,18 @@ class ExportTasks(Struct, frozen=True):
 
 
 class ChunkReceipt(Struct, frozen=True):
-    """One chunk in the store: where it ends in its stream, and the compressed file that holds it."""
+    """One chunk in the store: where it ends in its stream, its file, and the packs that this is joined from."""
 
     end: int
     file: File
+    packs: tuple[Pack, ...]
 
 
 class StreamReceipt(Struct, frozen=True):
     """One stream of one export, whole: its chunks' files in order, its bytes and its lines as Labelbox counts them."""
 
     files: tuple[File, ...]
+    packs: tuple[Pack, ...]
     size: int
     lines: int
     retries: int
@@ -103,18 +106,19 @@ def wait_for_exports(tasks: ExportTasks) -> None:
 
 
 @task(**RETRIES)
-def fetch_stream(dataset: Dataset, run: str, number: int, task_id: str, stream: Stream) -> StreamReceipt:
+def fetch_stream(dataset: Dataset, run: str, base: int, number: int, task_id: str, stream: Stream) -> StreamReceipt:
     """Bring a stream of the run's export of this number into the store."""
 
     def on_progress(done: int, total: int) -> None:
         report("chunks", done, total)
 
-    return bring(dataset, run, f"{number:03}", task_id, stream, on_progress)
+    return bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress)
 
 
 def bring(
     dataset: Dataset,
     run: str,
+    base: int,
     export: str,
     task_id: str,
     stream: Stream,
@@ -122,12 +126,15 @@ def bring(
 ) -> StreamReceipt:
     """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept.
 
-    ``export`` names the export within the snapshot; streams are joined in the order of these names.
+    ``export`` names the export within the snapshot; streams are joined in the order of these names. Of lines that the
+    snapshot ``base`` (0: none) has nothing is uploaded.
     """
     settings = load_settings()
     store = open_store(dataset.url)
     client = connect(account(settings))
-    ledger, draft = Ledger(store, run), Draft(store)
+    earlier = read_snapshot(store, base).manifest if base else None
+    ledger, draft = Ledger(store, run), Draft(store, earlier)
+    frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
     total = totals(client, task_id, stream)
     receipts: list[ChunkReceipt] = []
     offset = 0
@@ -137,14 +144,17 @@ def bring(
             receipt = ledger.recall(name, ChunkReceipt)
             if receipt is None:
                 chunk = chunk_at(client, task_id, stream, offset)
-                body = fetch_chunk(pool, chunk, directory)
-                receipt = ledger.note(name, ChunkReceipt(chunk.end, draft.add_file(f"raw/{name}.ndjson.zst", body)))
+                plain = fetch_chunk(pool, chunk, directory)
+                known = frames.near(offset / total.size)
+                file, packs = add_chunk(draft, f"raw/{name}.ndjson.zst", plain, task_id, known)
+                receipt = ledger.note(name, ChunkReceipt(chunk.end, file, packs))
             receipts.append(receipt)
             offset = receipt.end + 1
             on_progress(offset, total.size)
         retries = pool.counts.retries
     return StreamReceipt(
         files=tuple(receipt.file for receipt in receipts),
+        packs=tuple(sorted({pack for receipt in receipts for pack in receipt.packs}, key=lambda pack: pack.key)),
         size=total.size,
         lines=total.lines,
         retries=retries,
@@ -153,7 +163,7 @@ def bring(
 
 
 def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> Path:
-    """Download a chunk and compress it (zstd); the compressed file is the caller's to use until the next call."""
+    """Download a chunk; the file is the caller's to use until the next call."""
     plain = directory / "chunk"
     try:
         with plain.open("wb") as target:
@@ -164,4 +174,4 @@ def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> Path:
             remedy="Run again; chunks that are here already are kept.",
             code="chunk_unavailable",
         ) from None
-    return compress(plain, directory / "chunk.zst")
+    return plain

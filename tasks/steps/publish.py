@@ -56,7 +56,7 @@ def publish(
         config=dataset.content(),
         result=result,
         files=[*settlement.tables, settlement.problems, *written],
-        packs=[*settlement.packs, *chain.from_iterable(part.packs for part in formats)],
+        packs=[*settlement.packs, *chain(*(stream.packs for stream in streams), *(part.packs for part in formats))],
         software=software(),
     )
     read_back(store, dataset, preparation.base, settlement, manifest)

@@ -18,6 +18,7 @@ from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.client import connect
 from tasks.labelbox.export import ExportRequest, split_lists, start, wait
 from tasks.snapshots.draft import Uploads
+from tasks.snapshots.frames import packs_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import account
 from tasks.steps.export import ExportTask, StreamReceipt, bring
@@ -89,7 +90,7 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
     ledger = Ledger(open_store(dataset.url), run)
     if done := ledger.recall(f"window-{window.name}", WindowReceipt):
         return done
-    return ledger.note(f"window-{window.name}", _export(dataset, run, f"v{base:08}", window, by))
+    return ledger.note(f"window-{window.name}", _export(dataset, run, base, window, by))
 
 
 def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
@@ -103,23 +104,30 @@ def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
     lines = int(manifest.result["rows"]["exported"])
     counts = [lines, *[0] * len(streams)]  # how many lines each has is not kept, and only their sum matters
     return tuple(
-        StreamReceipt(files=tuple(files), size=0, lines=count, retries=0, uploads=Uploads())
+        StreamReceipt(
+            files=tuple(files),
+            packs=packs_of(manifest, files),
+            size=0,
+            lines=count,
+            retries=0,
+            uploads=Uploads(),
+        )
         for files, count in zip(streams.values(), counts, strict=False)
     )
 
 
-def _export(dataset: Dataset, run: str, prefix: str, window: Window, by: By) -> WindowReceipt:
+def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:
     refused: LabelboxRefusedError | None = None
     for attempt in range(ATTEMPTS):
         try:
-            return _attempt(dataset, run, prefix, window, by, attempt)
+            return _attempt(dataset, run, base, window, by, attempt)
         except LabelboxRefusedError as error:
             if error.code not in REPEATED:
                 raise
             refused = error
     if refused and window.end - window.start <= SMALLEST:
         raise refused
-    parts = [_export(dataset, run, prefix, half, by) for half in window.halves()]
+    parts = [_export(dataset, run, base, half, by) for half in window.halves()]
     return WindowReceipt(
         window=window,
         results=tuple(stream for part in parts for stream in part.results),
@@ -128,7 +136,7 @@ def _export(dataset: Dataset, run: str, prefix: str, window: Window, by: By) -> 
     )
 
 
-def _attempt(dataset: Dataset, run: str, prefix: str, window: Window, by: By, attempt: int) -> WindowReceipt:
+def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, attempt: int) -> WindowReceipt:
     settings = load_settings()
     ledger = Ledger(open_store(dataset.url), run)
     client = connect(account(settings))
@@ -147,7 +155,7 @@ def _attempt(dataset: Dataset, run: str, prefix: str, window: Window, by: By, at
             name, ExportTask(start(client, part, name=f"labelsnap {dataset.dataset} {window.name}"))
         )
         wait(client, started.id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
-        stream = f"{prefix}-{window.name}-{seconds}-{number:03}-{attempt}"
-        results.append(bring(dataset, run, stream, started.id, "RESULT"))
-        errors.append(bring(dataset, run, stream, started.id, "ERRORS"))
+        stream = f"v{base:08}-{window.name}-{seconds}-{number:03}-{attempt}"
+        results.append(bring(dataset, run, base, stream, started.id, "RESULT"))
+        errors.append(bring(dataset, run, base, stream, started.id, "ERRORS"))
     return WindowReceipt(window, tuple(results), tuple(errors), 1)

@@ -46,8 +46,8 @@ def without_prefect(dataset: Dataset, run: str) -> None:
     exports = start_exports.fn(dataset, run)
     wait_for_exports.fn(exports)
     (task_id,) = exports.ids
-    results = (fetch_stream.fn(dataset, run, 0, task_id, "RESULT"),)
-    errors = (fetch_stream.fn(dataset, run, 0, task_id, "ERRORS"),)
+    results = (fetch_stream.fn(dataset, run, preparation.base, 0, task_id, "RESULT"),)
+    errors = (fetch_stream.fn(dataset, run, preparation.base, 0, task_id, "ERRORS"),)
     buckets = group_rows.fn(dataset, run, results, errors, preparation.base)
     with ThreadPoolExecutor(load_settings().workers) as pool:
         built = tuple(pool.map(lambda bucket: build_bucket.fn(dataset, run, bucket), buckets.inputs))

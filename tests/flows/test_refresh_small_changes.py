@@ -85,3 +85,20 @@ def test_small_change_uploads_a_small_part(own_sandbox, dataset, tmp_path):
 def stored(url):
     """The objects of a dataset, with their sizes in bytes."""
     return {info.key: info.size for info in open_store(url).list("data/")}
+
+
+def test_raw_export_is_restored_byte_for_byte(own_sandbox, dataset, tmp_path):
+    """Of three versions each gives back what Labelbox sent for it; the later two upload a part of the first's bytes."""
+    own_sandbox.settings.chunk_bytes, own_sandbox.settings.cut = 30_000, "character"
+    made = dataset(source={"project": own_sandbox.project_id}, store=f"file://{tmp_path}/store", formats={"coco": {}})
+    sizes = []
+    for change in (lambda: None, lambda: own_sandbox.edit_row(3), lambda: own_sandbox.add_rows(1)):
+        change()
+        before = stored(made.url)
+        result = refresh(made)
+        task = own_sandbox.exports.get([*own_sandbox.exports][-1])
+        lay_out(result["ref"], "raw", tmp_path / task.id, lambda *_: None)
+        assert (tmp_path / task.id / "export.ndjson").read_bytes() == task.files["RESULT"].read_bytes()
+        added = {key: size for key, size in stored(made.url).items() if key not in before}
+        sizes.append(sum(size for key, size in added.items() if key.startswith("data/raw/")))
+    assert max(sizes[1:]) < sizes[0] / 2
