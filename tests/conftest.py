@@ -68,10 +68,14 @@ def sandbox(shared_sandbox, monkeypatch):
 
 @pytest.fixture(scope="session")
 def prefect_server():
-    """A real Prefect server with a database of its own."""
+    """A real Prefect server with a database of its own. Runs send no heartbeat: its thread ends a second after them."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
     from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - most tests do without Prefect
 
-    with prefect_test_harness(server_startup_timeout=180):
+    with (
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        prefect_test_harness(server_startup_timeout=180),
+    ):
         yield
 
 
