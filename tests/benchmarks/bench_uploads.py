@@ -1,7 +1,8 @@
 """What a version costs in uploaded bytes after one row in a hundred has changed, as a share of the full publication.
 
-Everything counts: tables, images, formats, the raw export, descriptions and the manifest; what the store held before
-does not. A change of labels uploads no image, so that the share without images is printed too.
+Everything counts that a version consists of: tables, images, formats, the raw export, descriptions and the manifest;
+what the store held before does not, nor what a run hands on below ``work/`` and deletes (once more the raw export).
+A change of labels uploads no image, so that the share without images is printed too.
 """
 
 from __future__ import annotations

@@ -39,6 +39,15 @@ def test_another_runner_is_refused(text):
     assert caught.value.code == "unknown_runner"
 
 
+def test_a_runner_that_is_not_installed_is_refused(monkeypatch):
+    """The error names the extra that brings it, for here and for the cluster."""
+    monkeypatch.setitem(sys.modules, "prefect_ray", None)  # an import fails as where it is not installed
+    with pytest.raises(ConfigurationError, match="'ray' is not installed") as caught:
+        runner_of("ray")
+    assert caught.value.code == "runner_not_installed"
+    assert "labelsnap[ray]" in caught.value.remedy
+
+
 def files(result):
     """What a version holds by path, without the raw export, which names its task."""
     manifest = read_ref(result["ref"]).manifest
