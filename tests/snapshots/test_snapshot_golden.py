@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
+import struct
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tasks.snapshots import latest, list_tags, list_versions, read_file, read_history, read_snapshot
 from tasks.snapshots.epochs import read_epoch
+from tasks.snapshots.frames import chunk_blocks
 from tasks.storage import open_store
-from tests.golden.remake_format_1 import main as remake
+from tests.golden import remake_format_1 as plain
+from tests.golden import remake_format_1_joined as joined
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "format-1"
 SHA = hashlib.sha256
@@ -22,6 +27,12 @@ def contents(number):
     """What version ``number`` of the script holds."""
     labels = {f"formats/yolo/labels/{label}.txt": f"{label} 0.5 0.5 1 1\n".encode() for label in range(3)}
     return {"formats/coco/a.json": f'{{"version":{number}}}'.encode(), "raw/problems.ndjson": b""} | labels
+
+
+def below(root):
+    """The bytes below data/ and manifests/, by path."""
+    paths = (path for folder in ("data", "manifests") for path in (root / folder).rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
@@ -67,10 +78,51 @@ def test_specification_alone_reads_it():
 
 def test_the_same_input_is_still_written_so(tmp_path):
     """The same script writes the same keys and bytes below data/ and manifests/ as it did then."""
-    remake(tmp_path)
+    plain.main(tmp_path)
+    assert below(tmp_path) == below(GOLDEN)
 
-    def written(root):
-        paths = (path for folder in ("data", "manifests") for path in (root / folder).rglob("*") if path.is_file())
-        return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
-    assert written(tmp_path) == written(GOLDEN)
+JOINED = GOLDEN.with_name("format-1-joined")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_joined_files_are_read(tmp_path, version):
+    """Of both versions the document and the restored export are what the script made."""
+    shutil.copytree(JOINED, tmp_path / "joined")
+    store = open_store((tmp_path / "joined").as_uri())
+    document, chunk = read_snapshot(store, version).manifest.files
+    assert read_file(store, document) == joined.document(version)
+    assert b"".join(chunk_blocks(store, chunk, tmp_path / "chunk")) == joined.export(version)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_specification_alone_joins_and_restores(version):
+    """With json, struct and a Zstandard decoder only, by the words of FORMAT.md."""
+
+    def inflated(body):
+        with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
+            return stream.read()
+
+    record = json.loads((JOINED / f"commits/{version:020d}.json").read_bytes())
+    document, chunk = json.loads((JOINED / f"manifests/{record['manifest']}.json").read_bytes())["files"]
+    bodies = []
+    for file in (document, chunk):
+        parts = file.get("parts") or [[file["key"], 0, file["size"]]]
+        body = b"".join((JOINED / key).read_bytes()[offset : offset + size] for key, offset, size in parts)
+        assert (len(body), SHA(body).hexdigest()) == (file["size"], file["sha256"])
+        bodies.append(body)
+    assert bodies[0] == joined.document(version)
+    magic, size = struct.unpack_from("<II", bodies[1])
+    assert magic == 0x184D2A50
+    head = json.loads(inflated(bodies[1][8 : 8 + size]))
+    frames, offset = bodies[1][8 + size :], 0
+    for sha256, length in head["frames"]:
+        assert SHA(frames[offset : offset + length]).hexdigest() == sha256
+        offset += length
+    assert offset == len(frames)
+    first, *others = inflated(frames).decode().split("?…")
+    text = first + "".join(f"?{query}{rest}" for query, rest in zip(head["queries"], others, strict=True))
+    elided, named = "/tasks/…/masks/", f"/tasks/{head['task']}/masks/"
+    exchange = {elided: named, named: elided}
+    text = re.sub(f"{elided}|{named}", lambda found: exchange[found[0]], text)
+    assert text.encode() == joined.export(version)
