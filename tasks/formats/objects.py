@@ -57,7 +57,7 @@ def place_of(geometry: Geometry) -> Place:
         case Polygon(vertices):
             return Place(tight_box(vertices), shoelace_area(vertices), tuple(open_ring(vertices)))
         case Polyline(vertices):
-            return Place(tight_box(vertices), 0, vertices)
+            return Place(tight_box(vertices), 0, tuple(vertices))
         case Point(x, y):
             return Place((x, y, 0, 0), 0, ((x, y),))
         case Mask(_, runs):
