@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import repeat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline, Vertices
 from tasks.records.media import medium_of_kind, other_medium
@@ -103,7 +103,8 @@ def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) 
 
 
 def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation | None:
-    if found.annotation_kind == RELATIONSHIP:
+    make = _GEOMETRIES.get(found.annotation_kind or "")
+    if make is None and found.annotation_kind == RELATIONSHIP:
         return None
     feature_id = found.feature_id or missing("feature_id")
     schema_id, name, value = _shared(found)
@@ -112,22 +113,19 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
         schema_id,
         name,
         value,
-        _geometry(found),
+        make(found) if make else _unknown_kind(found.annotation_kind),
         classifications(found.classifications) if found.classifications else (),
         positions.get(feature_id),
         found.confidence,
     )
 
 
-def _geometry(found: wire.Object) -> Geometry:
-    make = _GEOMETRIES.get(found.annotation_kind or "")
-    if make is None:
-        code = medium_of_kind(found.annotation_kind)
-        if code:
-            raise other_medium(code, "annotation_kind")
-        known = ", ".join([*_GEOMETRIES, RELATIONSHIP])
-        raise RefusedError("unknown_annotation_kind", f"Expected one of {known}; found another.", "annotation_kind")
-    return make(found)
+def _unknown_kind(kind: str | None) -> NoReturn:
+    code = medium_of_kind(kind)
+    if code:
+        raise other_medium(code, "annotation_kind")
+    known = ", ".join([*_GEOMETRIES, RELATIONSHIP])
+    raise RefusedError("unknown_annotation_kind", f"Expected one of {known}; found another.", "annotation_kind")
 
 
 def _absent(name: str) -> RefusedError:

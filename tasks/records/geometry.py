@@ -40,18 +40,24 @@ class Vertices(Sequence[Position]):
         doubles = f"{len(xs)}d"
         return cls(pack(doubles, *xs), pack(doubles, *ys))
 
+    def _axes(self) -> tuple[memoryview[float], memoryview[float]]:
+        return memoryview(self.xs).cast("d"), memoryview(self.ys).cast("d")
+
     def __len__(self) -> int:
         return len(self.xs) // _DOUBLE
 
     def __iter__(self) -> Iterator[Position]:
-        return zip(memoryview(self.xs).cast("d"), memoryview(self.ys).cast("d"), strict=True)
+        return zip(*self._axes(), strict=True)
 
     @overload
     def __getitem__(self, place: int) -> Position: ...
     @overload
     def __getitem__(self, place: slice) -> tuple[Position, ...]: ...
     def __getitem__(self, place: int | slice) -> Position | tuple[Position, ...]:
-        return tuple(self)[place]
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        xs, ys = self._axes()
+        return xs[place], ys[place]
 
     def __eq__(self, other: object) -> bool:
         return tuple(self) == tuple(other) if isinstance(other, Vertices | tuple) else NotImplemented

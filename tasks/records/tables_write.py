@@ -40,6 +40,7 @@ Part = TypeVar("Part")
 
 _ORIGINS = pa.array(["label", "prediction"])
 _EMPTY = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+_FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in SCHEMAS.items()}
 
 
 def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
@@ -120,12 +121,11 @@ def _parts(
 
 
 def _table(name: str, columns: Columns) -> pa.Table:
-    schema = SCHEMAS[name]
     arrays = [
-        column if isinstance(column := columns[field.name], pa.Array) else pa.array(column, field.type)
-        for field in schema
+        column if isinstance(column := columns[field], pa.Array) else pa.array(column, kind)
+        for field, kind in _FIELDS[name]
     ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])
 
 
 def _owners(table: pa.Table, *names: str) -> pa.RecordBatch:
