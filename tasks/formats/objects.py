@@ -55,9 +55,10 @@ def place_of(geometry: Geometry) -> Place:
         case BoundingBox(left, top, width, height):
             return Place((left, top, width, height), width * height)
         case Polygon(vertices):
-            return Place(tight_box(vertices), shoelace_area(vertices), tuple(open_ring(vertices)))
+            ring = tuple(open_ring(vertices))
+            return Place(tight_box(ring), shoelace_area(ring), ring)
         case Polyline(vertices):
-            return Place(tight_box(vertices), 0, vertices)
+            return Place(tight_box(vertices), 0, tuple(vertices))
         case Point(x, y):
             return Place((x, y, 0, 0), 0, ((x, y),))
         case Mask(_, runs):

@@ -39,7 +39,7 @@ def shoelace_area(vertices: Sequence[Position]) -> float:
 
 def tight_box(vertices: Sequence[Position]) -> tuple[float, float, float, float]:
     """Give the smallest box around some vertices as (left, top, width, height) in pixels."""
-    xs, ys = [x for x, _ in vertices], [y for _, y in vertices]
+    xs, ys = zip(*vertices, strict=True)
     left, top = min(xs), min(ys)
     return left, top, max(xs) - left, max(ys) - top
 

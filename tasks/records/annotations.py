@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from itertools import repeat
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from msgspec.structs import astuple
-
-from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline
+from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline, Vertices
 from tasks.records.media import medium_of_kind, other_medium
 from tasks.records.model import (
     Annotation,
@@ -42,12 +41,12 @@ def _shared(found: wire.Classification | wire.Option | wire.Object) -> _Names:
 
     A row then holds but its own texts: a quarter less memory, and less to fetch from it when tables are written.
     """
-    schema_id, name, value = found.feature_schema_id, found.name or missing("name"), found.value
+    schema_id = found.feature_schema_id
     known = _names.get(schema_id)
-    if known is None or known[1] != name or known[2] != value:
+    if known is None or known[1] != found.name or known[2] != found.value:
         if len(_names) >= _MOST_NAMES:
             _names.clear()
-        known = _names[schema_id] = (schema_id, name, value)
+        known = _names[schema_id] = (schema_id, found.name or missing("name"), found.value)
     return known
 
 
@@ -57,7 +56,7 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
         return ()
     if depth > MAX_DEPTH:
         raise RefusedError("too_deep", f"Expected at most {MAX_DEPTH} questions below each other, found more.")
-    return each(questions, _classification, "classifications", depth)
+    return each(map(_classification, questions, repeat(depth)), "classifications")
 
 
 def _classification(question: wire.Classification, depth: int) -> Classification:
@@ -73,7 +72,7 @@ def _answer(question: wire.Classification, depth: int) -> Answer:
         except RefusedError as refused:
             raise refused.below("radio_answer") from None
     if checklist is not None and radio is None and text is None:
-        return ChecklistAnswer(each(checklist, _option, "checklist_answers", depth))
+        return ChecklistAnswer(each(map(_option, checklist, repeat(depth)), "checklist_answers"))
     if text is not None and radio is None and checklist is None:
         try:
             return _text(text, depth)
@@ -99,12 +98,13 @@ def _option(option: wire.Option, depth: int) -> Option:
 def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
     """Return the objects of a label; relationships among them (as in exports of 2023) are left to ``relationships``."""
     positions = {feature_id: position for position, feature_id in enumerate(z_order or ())}
-    made = each(found, _annotation, "objects", positions)
+    made = each(map(_annotation, found or (), repeat(positions)), "objects")
     return tuple([annotation for annotation in made if annotation is not None])
 
 
 def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation | None:
-    if found.annotation_kind == RELATIONSHIP:
+    make = _GEOMETRIES.get(found.annotation_kind or "")
+    if make is None and found.annotation_kind == RELATIONSHIP:
         return None
     feature_id = found.feature_id or missing("feature_id")
     schema_id, name, value = _shared(found)
@@ -113,22 +113,19 @@ def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation 
         schema_id,
         name,
         value,
-        _geometry(found),
+        make(found) if make else _unknown_kind(found.annotation_kind),
         classifications(found.classifications) if found.classifications else (),
         positions.get(feature_id),
         found.confidence,
     )
 
 
-def _geometry(found: wire.Object) -> Geometry:
-    make = _GEOMETRIES.get(found.annotation_kind or "")
-    if make is None:
-        code = medium_of_kind(found.annotation_kind)
-        if code:
-            raise other_medium(code, "annotation_kind")
-        known = ", ".join([*_GEOMETRIES, RELATIONSHIP])
-        raise RefusedError("unknown_annotation_kind", f"Expected one of {known}; found another.", "annotation_kind")
-    return make(found)
+def _unknown_kind(kind: str | None) -> NoReturn:
+    code = medium_of_kind(kind)
+    if code:
+        raise other_medium(code, "annotation_kind")
+    known = ", ".join([*_GEOMETRIES, RELATIONSHIP])
+    raise RefusedError("unknown_annotation_kind", f"Expected one of {known}; found another.", "annotation_kind")
 
 
 def _absent(name: str) -> RefusedError:
@@ -144,13 +141,17 @@ def _box(found: wire.Object) -> BoundingBox:
 def _polygon(found: wire.Object) -> Polygon:
     if not found.polygon:
         raise _absent("polygon")
-    return Polygon(tuple(map(astuple, found.polygon)))
+    return Polygon(_vertices(found.polygon))
 
 
 def _polyline(found: wire.Object) -> Polyline:
     if not found.line:
         raise _absent("line")
-    return Polyline(tuple(map(astuple, found.line)))
+    return Polyline(_vertices(found.line))
+
+
+def _vertices(points: Sequence[Point]) -> Vertices:
+    return Vertices.packed([point.x for point in points], [point.y for point in points])
 
 
 def _point(found: wire.Object) -> Point:
@@ -183,13 +184,13 @@ _GEOMETRIES: Mapping[str, Callable[[wire.Object], Geometry]] = {
 
 def relationships(label: wire.Annotations) -> tuple[Relationship, ...]:
     """Return the relationships of a label, each once: exports of 2023 list them among ``objects`` as well."""
-    listed = each(label.relationships, _relationship, "relationships")
+    listed = each(map(_relationship, label.relationships or ()), "relationships")
     known = {relationship.feature_id: relationship for relationship in listed}
     if len(known) < len(listed):
         raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found one twice.", "relationships")
     if RELATIONSHIP not in [found.annotation_kind for found in label.objects or ()]:
         return listed
-    among = each(label.objects, _second_standing, "objects", known)
+    among = each(map(_second_standing, label.objects or (), repeat(known)), "objects")
     alone = [relationship for relationship in among if relationship is not None]
     return (*listed, *alone)
 

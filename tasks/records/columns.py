@@ -2,82 +2,32 @@
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import accumulate, chain, pairwise, repeat
-from operator import attrgetter, is_
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import astuple, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 Value = TypeVar("Value", bound=Struct)
-Write: TypeAlias = "Callable[[Sequence[Any]], pa.Array]"
 
 
-def writer(kind: pa.DataType) -> Write:
-    """Return what makes an array of a type: of anything with attributes for a struct, of sequences of it for a list.
-
-    A type is looked into once, when its writer is made.
-    """
-    if pa.types.is_struct(kind):
-        return _struct_writer(kind)
-    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
-        return partial(_structs_array, write_items=_struct_writer(kind.value_type))
-    if pa.types.is_fixed_size_list(kind):
-        return partial(_tuples_array, kind=kind)
-    return partial(pa.array, type=kind)
+def tuples(values: Sequence[Struct | None]) -> list[tuple[Any, ...] | None]:
+    """Return the fields of each value, as an array of structs is made of; None for each None."""
+    return [None if value is None else astuple(value) for value in values]
 
 
-def _structs_array(values: Sequence[Sequence[Any] | None], write_items: Write) -> pa.Array:
-    """Return an array of lists of structs; a null for each None."""
-    lengths = [len(value) if value else 0 for value in values]
-    return list_array(lengths, write_items(list(chain.from_iterable(filter(None, values)))), _nulls(values))
-
-
-def _tuples_array(values: Sequence[tuple[float, ...] | None], kind: pa.FixedSizeListType) -> pa.Array:
-    """Return an array of tuples of as many numbers; a null for each None."""
-    absent = (0,) * kind.list_size
-    numbers = np.fromiter(chain.from_iterable([value or absent for value in values]), kind.value_type.to_pandas_dtype())
-    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), type=kind, mask=pa.array(_nulls(values)))
-
-
-def _struct_writer(kind: pa.StructType) -> Write:
-    children = [(attrgetter(field.name), writer(field.type)) for field in kind]
-
-    def write(values: Sequence[Any]) -> pa.Array:
-        present = [value for value in values if value is not None]
-        if not present:
-            return pa.nulls(len(values), kind)
-        arrays = [write_child(list(map(get, present))) for get, write_child in children]
-        dense = pa.StructArray.from_arrays(arrays, type=kind)
-        return dense if len(present) == len(values) else spread(dense, ~_nulls(values))
-
-    return write
-
-
-def spread(dense: pa.Array, where: NDArray[np.bool_]) -> pa.Array:
-    """Return an array with the values of ``dense`` in turn where ``where`` is true, and nulls elsewhere."""
-    if not len(dense):
-        return pa.nulls(len(where), dense.type)
-    return dense.take(pa.array(np.cumsum(where, dtype=np.int32) - np.int32(1), mask=~where))
-
-
-def list_array(lengths: Sequence[int] | NDArray[np.int32], items: pa.Array, absent: NDArray[np.bool_]) -> pa.Array:
+def list_array(lengths: NDArray[np.int32], items: pa.Array, absent: NDArray[np.bool_]) -> pa.Array:
     """Return an array of lists of so many of the items each, in turn; a null where ``absent`` is true."""
-    offsets = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), items, type=pa.list_(items.type), mask=pa.array(absent))
-
-
-def _nulls(values: Sequence[Any]) -> NDArray[np.bool_]:
-    return np.fromiter(map(is_, values, repeat(None)), np.bool_, len(values))
+    ends = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=ends[1:])
+    return pa.ListArray.from_arrays(pa.array(ends), items, type=pa.list_(items.type), mask=pa.array(absent))
 
 
 def structs(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value | None]:

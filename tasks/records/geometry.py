@@ -7,7 +7,9 @@ rounded here.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from struct import calcsize, pack
+from typing import Final, TypeAlias, overload
 
 from msgspec import Struct
 
@@ -16,6 +18,55 @@ Position: TypeAlias = tuple[float, float]
 
 Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
+
+_DOUBLE: Final = calcsize("d")
+
+
+class Vertices(Sequence[Position]):
+    """Positions in a row, packed: a sixth of the memory of tuples, and what an Arrow column is joined from.
+
+    ``xs`` and ``ys`` are doubles, 8 bytes each in the machine's order. Equal to a tuple of the same positions.
+    """
+
+    __slots__ = ("xs", "ys")
+
+    def __init__(self, xs: bytes, ys: bytes) -> None:
+        self.xs = xs
+        self.ys = ys
+
+    @classmethod
+    def packed(cls, xs: Sequence[float], ys: Sequence[float]) -> Vertices:
+        """Return the positions that have these coordinates."""
+        doubles = f"{len(xs)}d"
+        return cls(pack(doubles, *xs), pack(doubles, *ys))
+
+    def _axes(self) -> tuple[memoryview[float], memoryview[float]]:
+        return memoryview(self.xs).cast("d"), memoryview(self.ys).cast("d")
+
+    def __len__(self) -> int:
+        return len(self.xs) // _DOUBLE
+
+    def __iter__(self) -> Iterator[Position]:
+        return zip(*self._axes(), strict=True)
+
+    @overload
+    def __getitem__(self, place: int) -> Position: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Position, ...]: ...
+    def __getitem__(self, place: int | slice) -> Position | tuple[Position, ...]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        xs, ys = self._axes()
+        return xs[place], ys[place]
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Vertices | tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 class BoundingBox(Struct, frozen=True, gc=False):
@@ -30,13 +81,13 @@ class BoundingBox(Struct, frozen=True, gc=False):
 class Polygon(Struct, frozen=True, gc=False):
     """One ring (``polygon``). The first vertex usually stands again at the end; open rings occur; winding is mixed."""
 
-    vertices: tuple[Position, ...]
+    vertices: Sequence[Position]
 
 
 class Polyline(Struct, frozen=True, gc=False):
     """An open chain of vertices (``line``)."""
 
-    vertices: tuple[Position, ...]
+    vertices: Sequence[Position]
 
 
 class Point(Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from tasks.records import wire
@@ -88,7 +89,7 @@ def _project_details(found: wire.ProjectDetails) -> ProjectDetails:
 
 
 def _labels(found: Sequence[wire.Label] | None, name: str, benchmark: str | None = None) -> tuple[Label, ...]:
-    labels = each(found, _label, name, benchmark)
+    labels = each(map(_label, found or (), repeat(benchmark)), name)
     if len({label.id for label in labels}) < len(labels):
         raise RefusedError("duplicate_label_id", "Expected each label's id once, found one twice.", name)
     return labels

@@ -78,8 +78,8 @@ def _row(line: bytes, *, keep_embeddings: bool) -> Row:
         _row_data(found),
         found.details,
         media,
-        each(decoded.metadata_fields, _metadata, "metadata_fields"),
-        each(decoded.attachments, _attachment, "attachments"),
+        each(map(_metadata, decoded.metadata_fields or ()), "metadata_fields"),
+        each(map(_attachment, decoded.attachments or ()), "attachments"),
         tuple([vector for embedding in embeddings or () for vector in _vectors(embedding)]),
     )
     return Row(data_row, entries(decoded), fingerprint(line))

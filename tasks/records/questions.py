@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tasks.records.model import ChecklistAnswer, Classification, Option, RadioAnswer, TextAnswer
+from tasks.records.model import ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +39,13 @@ def questions_of(label: Label) -> list[Question]:
         for each in tie.classifications
     ]
     for index, (_, _, _, _, asked) in enumerate(found):
-        parts: tuple[Option | TextAnswer, ...] = asked.answer.parts
-        for option, part in enumerate(parts):
-            if part.classifications:
-                above = part.feature_id if isinstance(part, Option) else asked.feature_id
-                found += [("answer", index, option, above, each) for each in part.classifications]
+        answer = asked.answer
+        if isinstance(answer, TextAnswer):
+            found += [("answer", index, 0, asked.feature_id, each) for each in answer.classifications]
+            continue
+        for place, option in enumerate(answer.parts):
+            for each in option.classifications:
+                found.append(("answer", index, place, option.feature_id, each))
     return found
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-from operator import length_hint
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable
 
-Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
@@ -29,16 +26,14 @@ class RefusedError(Exception):
         return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
 
 
-def each(items: Sequence[Given] | None, make: Callable[..., Made], name: str, *constant: Any) -> tuple[Made, ...]:
-    """Return ``make(item, *constant)`` for each item; a refusal says which entry of the list ``name`` it was."""
-    if not items:
-        return ()
-    left = iter(items)
+def each(made: Iterable[Made], name: str) -> tuple[Made, ...]:
+    """Return what is made of the entries of the list ``name``, in turn; a refusal says which entry it was."""
+    found: list[Made] = []
     try:
-        return tuple(map(make, left, *map(repeat, constant)))
+        found.extend(made)  # keeps the entries before the one that is refused
     except RefusedError as refused:
-        refused_item = len(items) - length_hint(left) - 1
-        raise refused.below(f"{name}[{refused_item}]") from None
+        raise refused.below(f"{name}[{len(found)}]") from None
+    return tuple(found)
 
 
 def missing(name: str, code: str | None = None) -> NoReturn:

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from itertools import chain
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import astuple
 
-from tasks.records.columns import writer
+from tasks.records.columns import list_array, tuples
 from tasks.records.counts import KIND_OF
 from tasks.records.geometry_columns import geometry_columns
-from tasks.records.model import Attachment, Embedding, ModelRunEntry, ProjectEntry, TextAnswer, WorkflowMove
+from tasks.records.model import ModelRunEntry, ProjectEntry, TextAnswer
 from tasks.records.questions import questions_of
-from tasks.records.schema import SCHEMAS
+from tasks.records.schema import OPTION, SCHEMAS, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tasks.records.model import Annotation, Entry, Label, MetadataField, Relationship, Sample
+    from tasks.records.model import (
+        Annotation,
+        Attachment,
+        Classification,
+        Embedding,
+        Entry,
+        Label,
+        LabelDetails,
+        MetadataField,
+        Option,
+        Relationship,
+        Sample,
+        WorkflowMove,
+    )
     from tasks.records.questions import Question
 
 Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
-Owners: TypeAlias = "dict[str, pa.Array]"
 Part = TypeVar("Part")
 
-_FEATURE = ("feature_id", "feature_schema_id", "name", "value")
 _ORIGINS = pa.array(["label", "prediction"])
 _EMPTY = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
-_WRITERS = {name: [(field.name, writer(field.type)) for field in schema] for name, schema in SCHEMAS.items()}
+_FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in SCHEMAS.items()}
 
 
 def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
@@ -50,17 +61,19 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
         "data_rows": data_rows,
         **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], owners),
         "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
-        "attachments": _parts("attachments", [row.attachments for row in rows], owners, _attachments),
-        "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _embeddings),
-        "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _workflow_history),
+        "attachments": _parts("attachments", [row.attachments for row in rows], owners, _fields),
+        "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
+        "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _fields),
     }
     return {name: tables[name] for name in SCHEMAS}
 
 
-def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: Owners) -> dict[str, pa.Table]:
+def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> dict[str, pa.Table]:
     """Return the tables of labels and of what hangs on them; ``lists`` has two lists a row: labels and predictions."""
     rows, origins = np.divmod(np.arange(len(lists)), len(_ORIGINS))
-    of_lists = {"data_row_id": of_rows["data_row_id"].take(rows), "origin": _ORIGINS.take(origins)}
+    of_lists = pa.record_batch(
+        {"data_row_id": of_rows["data_row_id"].take(pa.array(rows)), "origin": _ORIGINS.take(pa.array(origins))}
+    )
     made = _parts("labels", lists, of_lists, _labels)
     owners = _owners(made, "data_row_id", "origin", "label_index", "label_id")
     labels = list(chain.from_iterable(lists))
@@ -92,7 +105,7 @@ def _moves(entry: Entry) -> tuple[WorkflowMove, ...]:
 
 
 def _parts(
-    name: str, held: Sequence[Sequence[Part]], owners: Owners, fields: Callable[[Sequence[Part]], Columns]
+    name: str, held: Sequence[Sequence[Part]], owners: pa.RecordBatch, fields: Callable[[Sequence[Part]], Columns]
 ) -> pa.Table:
     """Return the table of what each owner holds: the owner's columns, the place among the owner's parts, its fields."""
     parts = list(chain.from_iterable(held))
@@ -101,42 +114,50 @@ def _parts(
     counts = np.fromiter(map(len, held), np.int64, len(held))
     positions = np.repeat(np.arange(len(held)), counts)
     places = (np.arange(len(parts)) - (np.cumsum(counts) - counts)[positions]).astype(np.int32)
-    rows = pa.array(positions)
-    repeated = {column: values.take(rows) for column, values in owners.items()}
-    return _table(name, {**repeated, SCHEMAS[name].names[len(owners)]: places, **fields(parts)})
+    repeated = owners.take(pa.array(positions)).columns
+    index = SCHEMAS[name].names[len(repeated)]
+    columns = dict(zip(owners.schema.names, repeated, strict=True))
+    return _table(name, {**columns, index: pa.array(places), **fields(parts)})
 
 
 def _table(name: str, columns: Columns) -> pa.Table:
     arrays = [
-        column if isinstance(column := columns[field], pa.Array) else write(column) for field, write in _WRITERS[name]
+        column if isinstance(column := columns[field], pa.Array) else pa.array(column, kind)
+        for field, kind in _FIELDS[name]
     ]
     return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])
 
 
-def _owners(table: pa.Table, *names: str) -> Owners:
-    return {name: table.column(name).combine_chunks() for name in names}
-
-
-def _fields(values: Sequence[Any], *names: str) -> Columns:
-    return {name: list(map(attrgetter(name), values)) for name in names}
+def _owners(table: pa.Table, *names: str) -> pa.RecordBatch:
+    return pa.record_batch([table.column(name).combine_chunks() for name in names], names)
 
 
 def _data_rows(samples: Sequence[Sample]) -> Columns:
     rows = [sample.record.data_row for sample in samples]
+    images = [sample.image for sample in samples]
     entries = [sample.record.entry for sample in samples]
     projects = [entry if isinstance(entry, ProjectEntry) else None for entry in entries]
     runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
+    details = [project and project.details for project in projects]
     return {
         "data_row_id": [row.id for row in rows],
-        **_fields(rows, "global_key", "external_id", "row_data", "details"),
-        "media_attributes": [row.media for row in rows],
+        "global_key": [row.global_key for row in rows],
+        "external_id": [row.external_id for row in rows],
+        "row_data": [row.row_data for row in rows],
+        "details": tuples([row.details for row in rows]),
+        "media_attributes": tuples([row.media for row in rows]),
         "split": [sample.split for sample in samples],
         "fingerprint": [sample.record.fingerprint for sample in samples],
-        **_fields([sample.image for sample in samples], "file_name", "width", "height", "mime_type", "sha256", "size"),
+        "file_name": [image.file_name for image in images],
+        "width": [image.width for image in images],
+        "height": [image.height for image in images],
+        "mime_type": [image.mime_type for image in images],
+        "sha256": [image.sha256 for image in images],
+        "size": [image.size for image in images],
         "source_kind": ["project" if project else "model_run" for project in projects],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],
-        "project_details": [project and project.details for project in projects],
+        "project_details": [fields and fields[:-1] for fields in tuples(details)],
         "model_id": [run and run.model_id for run in runs],
         "model_name": [run and run.model_name for run in runs],
         "run_data_row_id": [run and run.run_data_row_id for run in runs],
@@ -149,37 +170,75 @@ def _labels(labels: Sequence[Label]) -> Columns:
         "label_id": [label.id for label in labels],
         "label_kind": [label.kind for label in labels],
         "version": [label.version for label in labels],
-        "label_details": [label.details for label in labels],
-        "performance_details": [label.performance for label in labels],
+        "label_details": [_label_details(label.details) for label in labels],
+        "performance_details": tuples([label.performance for label in labels]),
         "is_benchmark": [label.is_benchmark for label in labels],
     }
 
 
+def _label_details(details: LabelDetails | None) -> tuple[Any, ...] | None:
+    if details is None:
+        return None
+    *told, reviews = astuple(details)
+    return (*told, tuples(reviews))
+
+
+def _features(found: Sequence[Annotation | Relationship | Classification | Option]) -> Columns:
+    return {
+        "feature_id": [each.feature_id for each in found],
+        "feature_schema_id": [each.feature_schema_id for each in found],
+        "name": [each.name for each in found],
+        "value": [each.value for each in found],
+    }
+
+
 def _annotations(found: Sequence[Annotation]) -> Columns:
-    columns = _fields(found, *_FEATURE, "z_order", "confidence")
-    return columns | geometry_columns([annotation.geometry for annotation in found])
+    return {
+        **_features(found),
+        "z_order": [each.z_order for each in found],
+        "confidence": [each.confidence for each in found],
+        **geometry_columns([each.geometry for each in found]),
+    }
 
 
 def _relationships(found: Sequence[Relationship]) -> Columns:
-    return _fields(found, *_FEATURE, "source", "target")
+    return {
+        **_features(found),
+        "source": [each.source for each in found],
+        "target": [each.target for each in found],
+    }
 
 
 def _classifications(found: Sequence[Question]) -> Columns:
-    *owners, asked = zip(*found, strict=True)
+    asked = [question for _, _, _, _, question in found]
     answers = [each.answer for each in asked]
+    is_text = np.array([type(answer) is TextAnswer for answer in answers])
+    options = [() if isinstance(answer, TextAnswer) else answer.parts for answer in answers]
+    lengths = np.fromiter(map(len, options), np.int32, len(options))
     return {
-        **dict(zip(("owner", "owner_index", "option_index", "owner_feature_id"), owners, strict=True)),
-        **_fields(asked, *_FEATURE),
+        "owner": [owner for owner, _, _, _, _ in found],
+        "owner_index": [index for _, index, _, _, _ in found],
+        "option_index": [index for _, _, index, _, _ in found],
+        "owner_feature_id": [feature_id for _, _, _, feature_id, _ in found],
+        **_features(asked),
         "kind": [KIND_OF[type(answer)] for answer in answers],
-        "options": [None if type(answer) is TextAnswer else answer.parts for answer in answers],
+        "options": list_array(lengths, _options(list(chain.from_iterable(options))), is_text),
         "text": [answer.content if type(answer) is TextAnswer else None for answer in answers],
     }
+
+
+def _options(found: Sequence[Option]) -> pa.Array:
+    arrays = [pa.array(column, TEXT) for column in _features(found).values()]
+    return pa.StructArray.from_arrays(arrays, type=OPTION)
 
 
 def _metadata(found: Sequence[MetadataField]) -> Columns:
     values = [each.value for each in found]
     return {
-        **_fields(found, "schema_id", "schema_name", "schema_kind", "is_json"),
+        "schema_id": [each.schema_id for each in found],
+        "schema_name": [each.schema_name for each in found],
+        "schema_kind": [each.schema_kind for each in found],
+        "is_json": [each.is_json for each in found],
         "value_text": [value if isinstance(value, str) else None for value in values],
         "value_integer": [value if type(value) is int else None for value in values],
         "value_float": [value if isinstance(value, float) else None for value in values],
@@ -187,13 +246,6 @@ def _metadata(found: Sequence[MetadataField]) -> Columns:
     }
 
 
-def _attachments(found: Sequence[Attachment]) -> Columns:
-    return _fields(found, *Attachment.__struct_fields__)
-
-
-def _embeddings(found: Sequence[Embedding]) -> Columns:
-    return _fields(found, *Embedding.__struct_fields__)
-
-
-def _workflow_history(found: Sequence[WorkflowMove]) -> Columns:
-    return _fields(found, *WorkflowMove.__struct_fields__)
+def _fields(found: Sequence[Attachment | Embedding | WorkflowMove]) -> Columns:
+    """Return a column a field of the values' type."""
+    return {name: [getattr(each, name) for each in found] for name in found[0].__struct_fields__}
