@@ -84,7 +84,7 @@ def extents_of_masks(masks: pa.StructArray) -> NDArray[np.int64]:
 def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Read a Parquet file in batches. Raises what pyarrow raises."""
     with parquet.ParquetFile(path) as opened:
-        yield from opened.iter_batches(_BATCH_ROWS, columns=columns)
+        yield from opened.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 
 def _parquet(path: Path, name: str) -> Counter[str]:
