@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from tasks.snapshots.images import packed_images
 from tasks.snapshots.tree import open_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tasks.records.model import Sample
@@ -86,6 +87,23 @@ class BucketSource:
                 for sample in self._once(f"{bucket}-{split}.samples", partial(self._read_samples, bucket, split)):
                     if count <= buckets or _hash(sample, count) == index:
                         yield sample
+
+    def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
+        """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
+        for (_, bucket), files in self._buckets.items():
+            table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+            kinds: defaultdict[str, list[str]] = defaultdict(list)
+            for row_id, kind in zip(*(column.to_pylist() for column in table), strict=True):
+                kinds[row_id].append(kind)
+            yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
+
+    def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
+        """The samples of a few rows, those of one bucket after another; no others are decoded."""
+        of_bucket: defaultdict[int, list[str]] = defaultdict(list)
+        for row_id in row_ids:
+            of_bucket[bucket_of(row_id.encode(), self._count)].append(row_id)
+        for bucket in sorted(of_bucket):
+            yield from self._decoded(bucket, of_bucket[bucket])
 
     def _once(self, name: str, read: Callable[[], list[Item]]) -> list[Item]:
         """What is read, or was read by an earlier pass and lies in the directory under this name."""

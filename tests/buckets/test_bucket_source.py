@@ -15,11 +15,13 @@ from tasks.buckets.receipt import BucketInput
 from tasks.buckets.source import BucketSource
 from tasks.errors import StorageRefusedError
 from tasks.formats.interface import Row
+from tasks.records.counts import kind_of
+from tasks.records.geometry import Point
 from tasks.records.numbers import numbers
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots.draft import Draft
 from tests.contracts.store_faults import LossyStore
-from tests.formats.format_samples import sample
+from tests.formats.format_samples import annotation, label, sample
 
 BUCKETS, IMAGE_BYTES = 4, 100
 
@@ -31,11 +33,12 @@ def body(name):
 
 @pytest.fixture
 def rows():
-    """Forty rows, every fourth of them in ``val``, each with an image of 100 bytes."""
+    """Forty rows, every fourth of them in ``val``, each with an image of 100 bytes and none to two points."""
     found = {}
     for number in range(40):
         name = f"row{number:02}"
-        row = sample(name=name, split="train" if number % 4 else "val")
+        points = [annotation(Point(1, 1))] * (number % 3)
+        row = sample(label(*points), name=name, split="train" if number % 4 else "val")
         image = replace(row.image, sha256=sha256(body(name)).hexdigest(), size=IMAGE_BYTES)
         found[name] = replace(row, image=image)
     return found
@@ -94,6 +97,17 @@ def test_later_passes_are_read_from_the_directory(source, folder_store):
     assert [*source.samples("train", index=0, count=2), *source.samples("train", index=1, count=2)] == sorted(
         samples, key=lambda row: bucket_of(row.record.data_row.id.encode(), BUCKETS) & 1
     )
+
+
+def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):
+    """Kinds come in the order of the samples, without any; of the rows that are asked for all comes, in that order."""
+    order = names(source.samples("val"))
+    assert list(source.kinds("val")) == [
+        (f"row-{name}", [kind_of(each.geometry) for label in labels for each in label.annotations])
+        for name, labels in ((name, rows[name].record.entry.labels) for name in order)
+    ]
+    few = order[1::3]
+    assert list(source.some(f"row-{name}" for name in reversed(few))) == [rows[name] for name in few]
 
 
 def test_no_other_rows_are_decoded_than_those_that_changed(rows, files, folder_store, tmp_path):
