@@ -37,7 +37,7 @@ class Project:
 
     seed: int
     url: str
-    class_names: Mapping[str, str] = field(default_factory=dict)
+    class_names: Mapping[str, str] = field(default_factory=dict, hash=False)
     shared_colours: frozenset[int] = frozenset()
     hidden_instances: frozenset[int] = frozenset()
 

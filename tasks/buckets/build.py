@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tasks.buckets.fetch import Fetcher, RowError
@@ -14,7 +15,7 @@ from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
-from tasks.records.model import Excluded, Problem, Record, Row, Sample
+from tasks.records.model import Excluded, Image, Problem, Record, Row, Sample
 from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -81,7 +82,7 @@ class BucketBuilder:
                 yield number, selection.chosen
 
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
-        """Fetch what is missing of every record, side by side."""
+        """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
@@ -91,8 +92,11 @@ class BucketBuilder:
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
+        at_hand = [entry for entry in records.items() if self._known(entry[1])]
+        missing = [entry for entry in records.items() if not self._known(entry[1])]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
-            for result, requests in pool.map(attempt, records.items()):
+            fetched = pool.map(attempt, missing)
+            for result, requests in chain(map(attempt, at_hand), fetched):
                 outcome.requests.update(requests)
                 if isinstance(result, Problem):
                     outcome.problems.append(result)
@@ -103,11 +107,15 @@ class BucketBuilder:
 
     def _fetched(self, record: Record, requests: Counter[str]) -> Sample:
         standing = self._standing(record)
-        if standing is None:
-            return self.fetcher.fetch(record, requests)
-        copied = standing.image.sha256 is not None
-        known = standing.image if copied == (self.fetcher.images == "copy") else None
-        return self.fetcher.fetch(carry_over(record, standing.record), requests, known)
+        if standing is not None:
+            record = carry_over(record, standing.record)
+        return self.fetcher.fetch(record, requests, self._known(record))
+
+    def _known(self, record: Record) -> Image | None:
+        """The record's image as the earlier snapshot has it, where it is copied, or not, as it shall be now."""
+        standing = self._standing(record)
+        copied = standing is not None and standing.image.sha256 is not None
+        return standing.image if standing and copied == (self.fetcher.images == "copy") else None
 
     def _standing(self, record: Record) -> Sample | None:
         """The same row in the earlier snapshot, when its content has not changed since."""

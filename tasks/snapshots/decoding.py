@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 from pyarrow import parquet
 
-from tasks.masks.errors import MaskError
-from tasks.masks.runs import decode_counts
+from tasks.snapshots.extents import OutlineError, mask_extents
 from tasks.storage.compression import decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
 _BATCH_ROWS: Final = 1024
@@ -69,32 +71,20 @@ def image_size(body: bytes) -> tuple[int, int]:
         raise UndecodableError(f"an image whose header cannot be read ({type(error).__name__})") from error
 
 
-def mask_extent(counts: bytes, height: int, width: int) -> tuple[int, tuple[int, int, int, int]]:
-    """Return the area and the tight box [x, y, width, height] that COCO's compressed runs have, both in pixels.
-
-    A mask without pixels has the box [0, 0, 0, 0]. Raises UndecodableError for runs that do not fill height × width.
-    """
+def extents_of_masks(masks: pa.StructArray) -> NDArray[np.int64]:
+    """Return the extents (n × 5) of a column of masks without nulls. Raises UndecodableError."""
+    counts = [each.encode() for each in pc.struct_field(masks, "counts").to_pylist()]
+    heights, widths = (pc.struct_field(masks, name).to_numpy() for name in ("height", "width"))
     try:
-        lengths = decode_counts(counts)
-    except MaskError as error:
-        raise UndecodableError(f"a mask whose runs cannot be read: {error}") from error
-    borders = np.cumsum(lengths)
-    if int(borders[-1] if borders.size else 0) != height * width:
-        raise UndecodableError(f"a mask whose runs do not fill {height}×{width} pixels")
-    first, last = borders[:-1:2], borders[1::2] - 1
-    first, last = first[last >= first], last[last >= first]
-    if not first.size:
-        return 0, (0, 0, 0, 0)
-    left, right = int(first[0]) // height, int(last[-1]) // height
-    across = bool((first // height != last // height).any())
-    top, bottom = (0, height - 1) if across else (int((first % height).min()), int((last % height).max()))
-    return int((last - first + 1).sum()), (left, top, right - left + 1, bottom - top + 1)
+        return mask_extents(counts, heights, widths)
+    except OutlineError as error:
+        raise UndecodableError(str(error)) from error
 
 
 def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Read a Parquet file in batches. Raises what pyarrow raises."""
     with parquet.ParquetFile(path) as opened:
-        yield from opened.iter_batches(_BATCH_ROWS, columns=columns)
+        yield from opened.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 
 def _parquet(path: Path, name: str) -> Counter[str]:
@@ -126,12 +116,15 @@ def _of_origin(batch: pa.RecordBatch, kinds: Iterable[str]) -> Iterator[str]:
 
 def _check_masks(batch: pa.RecordBatch) -> None:
     """Decode every mask's runs, and compare the area and box beside them."""
-    for feature, mask in zip(batch.column("feature_id").to_pylist(), batch.column("mask").to_pylist(), strict=True):
-        if mask is not None:
-            area, box = mask_extent(mask["counts"].encode(), mask["height"], mask["width"])
-            if (area, list(box)) != (mask["area"], mask["bounding_box"]):
-                stated = f"area {mask['area']} and box {mask['bounding_box']}"
-                raise UndecodableError(f"{feature} states {stated}, its mask has area {area} and box {list(box)}")
+    batch = batch.filter(batch.column("mask").is_valid())
+    mask = batch.column("mask")
+    boxes = pc.struct_field(mask, "bounding_box").flatten().to_numpy().reshape(-1, 4)
+    stated = np.column_stack([pc.struct_field(mask, "area").to_numpy(), boxes])
+    found = extents_of_masks(mask)
+    for index in np.flatnonzero((stated != found).any(axis=1))[:1].tolist():
+        (one, *box), (other, *tight) = stated[index].tolist(), found[index].tolist()
+        feature = batch.column("feature_id")[index]
+        raise UndecodableError(f"{feature} states area {one} and box {box}, its mask has area {other} and box {tight}")
 
 
 def _compressed(path: Path, _: str) -> Counter[str]:

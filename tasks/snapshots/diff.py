@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from pyarrow import parquet
 
 from tasks.formats.interface import predicted_labels
 from tasks.records.classes import ClassRegistry
@@ -18,15 +16,14 @@ from tasks.records.model import ChecklistAnswer, RadioAnswer
 from tasks.records.questions import questions_of
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import classes_of, from_tables
-from tasks.snapshots.bucket_tables import bucket_files
-from tasks.snapshots.content import read_file
+from tasks.snapshots.bucket_tables import bucket_files, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tasks.records.model import Answer, Label, Sample
     from tasks.snapshots.bucket_tables import BucketFiles
-    from tasks.snapshots.manifest import File, Manifest
+    from tasks.snapshots.manifest import Manifest
     from tasks.storage import ObjectStore
 
     Buckets = Sequence[BucketFiles]
@@ -211,11 +208,7 @@ def diff(
 
 def _registry(store: ObjectStore, manifest: Manifest) -> ClassRegistry:
     file = manifest.file(_CLASSES)
-    return classes_of(_table(store, file)) if file else ClassRegistry()
-
-
-def _table(store: ObjectStore, file: File) -> Any:
-    return parquet.read_table(BytesIO(read_file(store, file)))
+    return classes_of(read_table(store, file)) if file else ClassRegistry()
 
 
 def _pairs(before: Manifest, after: Manifest) -> Iterator[tuple[Buckets, Buckets]]:
@@ -263,7 +256,7 @@ def _compare(
 
 def _samples(store: ObjectStore, buckets: Buckets) -> Iterator[Sample]:
     for files in buckets:
-        yield from from_tables({name: _table(store, files[name]) for name in files.keys() & SCHEMAS})
+        yield from from_tables({name: read_table(store, files[name]) for name in files.keys() & SCHEMAS})
 
 
 def _content(sample: Sample) -> tuple[object, ...]:

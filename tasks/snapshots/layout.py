@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from tasks.errors import StorageRefusedError
@@ -130,7 +130,8 @@ def check_tree(paths: list[str]) -> None:
     Each is safe, none stands twice, and none is the folder of another.
     """
     names = {check_path(path) for path in paths}
-    folders = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
+    holding = {path.rpartition("/")[0] for path in paths}
+    folders = {folder for deepest in holding for folder in accumulate(deepest.split("/"), "{}/{}".format)}
     clashing = sorted(names & folders)
     if clashing or len(names) != len(paths) or paths != sorted(paths):
         found = f"{clashing[0]!r} as file and folder" if clashing else "repeated or unsorted ones"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -166,7 +165,7 @@ def _content(manifest: Manifest) -> dict[str, str]:
     return {
         file.path: file.sha256
         for file in manifest.files
-        if not file.path.startswith(_EXPORT_BOUND) and PurePosixPath(file.path).name not in _DESCRIPTIONS
+        if not file.path.startswith(_EXPORT_BOUND) and file.path.rpartition("/")[2] not in _DESCRIPTIONS
     }
 
 

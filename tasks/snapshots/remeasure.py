@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain
+from math import nan
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import MsgspecError, Struct
+from msgspec.json import Decoder
 
-from tasks.snapshots.decoding import UndecodableError, batches, mask_extent
+from tasks.snapshots.decoding import UndecodableError, batches, extents_of_masks
+from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from tasks.snapshots.measures import Measure
 
-_SUMS: Final = ("area", "left", "top", "width", "height")
 _GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id")
 _CLASS: Final = ("name", "feature_schema_id")
 _OBJECT: Final = (*_CLASS, "kind", "bounding_box", "vertices", "point", "mask")
@@ -33,6 +36,7 @@ _COLUMNS: Final = {
 }
 MEASURED: Final = ("data_rows", *_COLUMNS)
 """The tables of a bucket that ``measure_tables`` reads."""
+_TOGETHER: Final = 1 << 18  # bytes of a COCO file's lines that are looked at together
 _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states and what its outline has
 
 
@@ -66,36 +70,44 @@ def _add_batch(totals: Totals, table: str, batch: pa.RecordBatch, known: pa.Tabl
         "name": blank if table == "labels" else batch.column("name"),
         "feature_schema_id": blank if table == "labels" else pc.fill_null(batch.column("feature_schema_id"), ""),
     }
-    extents = _extents(batch) if "mask" in batch.schema.names else np.zeros((count, len(_SUMS)))
-    columns |= {name: pa.array(extents[:, index]) for index, name in enumerate(_SUMS)}
+    extents = _extents(batch) if "mask" in batch.schema.names else np.zeros((count, len(EXTENT)))
+    columns |= {name: pa.array(extents[:, index]) for index, name in enumerate(EXTENT)}
     grouped = (
-        pa.table(columns).group_by(list(_GROUP)).aggregate([([], "count_all"), *((name, "sum") for name in _SUMS)])
+        pa.table(columns).group_by(list(_GROUP)).aggregate([([], "count_all"), *((name, "sum") for name in EXTENT)])
     )
     for row in grouped.to_pylist():
-        area, left, top, width, height = (row[f"{name}_sum"] for name in _SUMS)
+        area, left, top, width, height = (row[f"{name}_sum"] for name in EXTENT)
         group = Group(**{name: row[name] for name in _GROUP})
         totals.add(group, (area, left, top, width, height), row["count_all"])
 
 
 def _extents(batch: pa.RecordBatch) -> NDArray[np.float64]:
     """Return area, left, top, width and height of each object, from whichever geometry it has."""
-    extents = np.zeros((len(batch), len(_SUMS)))
+    extents = np.zeros((len(batch), len(EXTENT)))
     box, point = batch.column("bounding_box"), batch.column("point")
     where = _present(box)
     left, top, width, height = (_numbers(box, name)[where] for name in ("left", "top", "width", "height"))
     extents[where] = np.stack([width * height, left, top, width, height], axis=1)
     where = _present(point)
     extents[where, 1:3] = np.stack([_numbers(point, name)[where] for name in ("x", "y")], axis=1)
-    is_line = pc.equal(batch.column("kind"), "polyline").to_numpy(zero_copy_only=False)
-    for index, vertices in enumerate(batch.column("vertices").to_pylist()):
-        if vertices is not None:
-            ring = np.array([(vertex["x"], vertex["y"]) for vertex in vertices])
-            extents[index] = ring_extent(ring, closed=not is_line[index])
-    for index, mask in enumerate(batch.column("mask").to_pylist()):
-        if mask is not None:
-            area, tight = mask_extent(mask["counts"].encode(), mask["height"], mask["width"])
-            extents[index] = (area, *tight)
+    where = _present(batch.column("vertices"))
+    extents[where] = _of_chains(batch.column("vertices").drop_null())
+    extents[_is(batch, "polyline"), 0] = 0
+    where = _present(batch.column("mask"))
+    extents[where] = extents_of_masks(batch.column("mask").drop_null())
     return extents
+
+
+def _of_chains(chains: pa.ListArray) -> NDArray[np.float64]:
+    vertices = chains.flatten()
+    return ring_extents(
+        np.column_stack([_numbers(vertices, axis) for axis in ("x", "y")]), chains.value_lengths().to_numpy()
+    )
+
+
+def _is(batch: pa.RecordBatch, kind: str) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.equal(batch.column("kind"), kind).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _present(column: pa.Array) -> NDArray[np.bool_]:
@@ -108,61 +120,98 @@ def _numbers(column: pa.StructArray, name: str) -> NDArray[np.float64]:
     return found
 
 
-def ring_extent(ring: NDArray[np.float64], *, closed: bool = True) -> tuple[float, float, float, float, float]:
-    """Return a ring's area and box from its vertices (n × 2), by the sum over edges; an open line has no area."""
-    left, top = ring.min(axis=0)
-    width, height = ring.max(axis=0) - (left, top)
-    x, y = (ring - (left, top)).T
-    area = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2 if closed else 0.0
-    return area, float(left), float(top), float(width), float(height)
+class _Rle(Struct):
+    size: tuple[int, int]
+    counts: str
+
+
+class _Item(Struct):
+    """An image, an annotation, which has a category, or a category."""
+
+    file_name: str | None = None
+    category_id: int | None = None
+    feature_id: str | None = None
+    area: float = nan
+    bbox: tuple[float, float, float, float] = (nan,) * 4
+    segmentation: _Rle | list[list[float]] = []
+    keypoints: list[float | str] = []  # the names of a category's
 
 
 def measure_coco(path: Path, split: str, *, predicted: bool) -> tuple[Measure, ...]:
-    """Add up a COCO file's images and annotations by ``category_id`` (the group's name), one line in memory at a time.
+    """Add up a COCO file's images and annotations by ``category_id`` (the group's name).
 
-    A file has one item a line, as ``tasks.formats.documents`` writes it. Each annotation's area and box are compared
-    with its own outline. All shapes count as one kind, ``object``; one with keypoints is a point. Raises
-    UndecodableError.
+    A file has one item a line, as ``tasks.formats.documents`` writes it, and few of them are in memory at a time. Each
+    annotation's area and box are compared with its own outline. All shapes count as one kind, ``object``; one with
+    keypoints is a point. Raises UndecodableError.
     """
     totals = Totals()
-    for item in _items(path):
-        if "category_id" in item:
-            group = Group(split, predicted, "object", str(item["category_id"]))
-            totals.add(group, _stated(item))
-        elif "file_name" in item:
-            totals.add(Group(split, predicted, ROW), (0.0,) * 5)
+    for items in _items(path):
+        annotations = [item for item in items if item.category_id is not None]
+        for item, extent in zip(annotations, _stated(annotations).tolist(), strict=True):
+            totals.add(Group(split, predicted, "object", str(item.category_id)), extent)
+        if images := sum(item.category_id is None and item.file_name is not None for item in items):
+            totals.add(Group(split, predicted, ROW), (0.0,) * 5, images)
     return totals.measures
 
 
-def _items(path: Path) -> Iterator[dict[str, Any]]:
+def _items(path: Path) -> Iterator[list[_Item]]:
+    decode = Decoder(_Item).decode
+    items, size = [], 0
     with path.open("rb") as lines:
         for line in lines:
             if line.startswith((b'{"id":', b'{"image_id":')):
                 try:
-                    item = msgspec.json.decode(line.rstrip(b",\n"))
-                except msgspec.MsgspecError as error:
+                    items.append(decode(line.rstrip(b",\n")))
+                except MsgspecError as error:
                     raise UndecodableError(f"a line that is no item: {error}") from error
-                if isinstance(item, dict):
-                    yield item
+                size += len(line)
+            if size > _TOGETHER:
+                yield items
+                items, size = [], 0
+    yield items
 
 
-def _stated(item: Mapping[str, Any]) -> tuple[float, float, float, float, float]:
-    """Return the area and box that an annotation states. Raises UndecodableError when its outline has others."""
-    stated = (item["area"], *item["bbox"])
-    outline = item["segmentation"]
-    if isinstance(outline, dict):
-        height, width = outline["size"]
-        area, box = mask_extent(outline["counts"].encode(), height, width)
-        drawn: tuple[float, ...] = (area, *box)
-    else:
-        rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in outline]
-        _, *box_of_all = ring_extent(np.concatenate(rings))
-        drawn = (sum(ring_extent(ring)[0] for ring in rings), *box_of_all)
-    if any(abs(one - other) > _CLOSE * max(1.0, abs(other)) for one, other in zip(stated, drawn, strict=True)):
-        of_outline = f"its outline has {list(drawn)}"
-        raise UndecodableError(f"{item.get('feature_id')} states area and box {list(stated)}, {of_outline}")
-    if "keypoints" in item:
-        x, y, *_ = item["keypoints"]
-        return 0.0, x, y, 0.0, 0.0
-    area, left, top, width, height = stated
-    return area, left, top, width, height
+def _stated(annotations: Sequence[_Item]) -> NDArray[np.float64]:
+    """Return the extents (n × 5) that annotations state. Raises UndecodableError where an outline has another."""
+    stated = np.array([(item.area, *item.bbox) for item in annotations]).reshape(-1, len(EXTENT))
+    drawn = _drawn([item.segmentation for item in annotations])
+    apart = ~(np.abs(stated - drawn) <= _CLOSE * np.maximum(1, np.abs(drawn))).all(axis=1)
+    for index in np.flatnonzero(apart)[:1].tolist():
+        of_outline = f"its outline has {drawn[index].tolist()}"
+        raise UndecodableError(
+            f"{annotations[index].feature_id} states area and box {stated[index].tolist()}, {of_outline}"
+        )
+    for index, item in enumerate(annotations):
+        if item.keypoints:
+            stated[index] = (0, *item.keypoints[:2], 0, 0)
+    return stated
+
+
+def _drawn(outlines: Sequence[_Rle | list[list[float]]]) -> NDArray[np.float64]:
+    """Return the extents of outlines: of runs, or of rings that are one region together."""
+    extents = np.zeros((len(outlines), len(EXTENT)))
+    runs = {index: outline for index, outline in enumerate(outlines) if isinstance(outline, _Rle)}
+    rings = {index: outline for index, outline in enumerate(outlines) if not isinstance(outline, _Rle) and outline}
+    try:
+        if runs:
+            heights, widths = np.array([outline.size for outline in runs.values()]).T
+            counts = [outline.counts.encode() for outline in runs.values()]
+            extents[list(runs)] = mask_extents(counts, heights, widths)
+        if rings:
+            extents[list(rings)] = _joined(rings.values())
+    except OutlineError as error:
+        raise UndecodableError(str(error)) from error
+    return extents
+
+
+def _joined(outlines: Collection[list[list[float]]]) -> NDArray[np.float64]:
+    """Return the extents of regions of several rings: the areas are added up, and the box is around all."""
+    lengths = np.array([len(ring) for outline in outlines for ring in outline])
+    if (lengths % 2).any():
+        raise OutlineError("a ring with half a vertex")
+    coordinates = np.fromiter(chain.from_iterable(chain.from_iterable(outlines)), np.float64, lengths.sum())
+    rings = ring_extents(coordinates.reshape(-1, 2), lengths // 2)
+    first = np.cumsum([0, *map(len, outlines)])[:-1]
+    area, corner = np.add.reduceat(rings[:, 0], first), np.minimum.reduceat(rings[:, 1:3], first)
+    sides = np.maximum.reduceat(rings[:, 1:3] + rings[:, 3:], first) - corner
+    return np.column_stack([area, corner, sides])

@@ -10,12 +10,11 @@ from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
-from tasks.buckets.reading import read_table
 from tasks.buckets.receipt import BucketReceipt, Tally, add_up
 from tasks.formats.census import Census, add
 from tasks.records.classes import ClassRegistry, update
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
-from tasks.snapshots.bucket_tables import bucket_files
+from tasks.snapshots.bucket_tables import bucket_files, read_table
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.measures import Measure

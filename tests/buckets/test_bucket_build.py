@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.buckets.base import BasePart
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher, object_path
-from tasks.buckets.reading import Earlier
+from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BucketInput, Tally, add_up
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
@@ -42,7 +43,7 @@ def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT
     return json.dumps(line).encode()
 
 
-def build(lines, directory, *, policy=None):
+def build(lines, directory, *, policy=None, base=BasePart()):  # noqa: B008 - it is frozen
     """What a bucket of these lines comes to."""
     with Downloader(
         api_key="",
@@ -51,11 +52,12 @@ def build(lines, directory, *, policy=None):
         connections=1,
         pace=Pace(1),
     ) as downloader:
+        store = open_store(Path(directory, "store").as_uri())
         builder = BucketBuilder(
-            draft=Draft(open_store(Path(directory, "store").as_uri())),
+            draft=Draft(store, base),
             policy=policy or Policy(source_kind="project", source_id=PROJECT, empty="exclude"),
             keep_embeddings=False,
-            earlier=Earlier({}, {}),
+            earlier=read_earlier(store, base),
             fetcher=Fetcher(
                 downloader=downloader,
                 directory=Path(directory),
@@ -101,6 +103,15 @@ def test_of_two_lines_of_one_row_the_one_with_the_latest_activity_stays(tmp_path
         (tmp_path / str(number)).mkdir()
         tally = build(lines, tmp_path / str(number)).tally
         assert (tally.published, tally.excluded) == (1, {"duplicate": 1})
+
+
+def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path):
+    """Beside one that changed, one that is new and one that is no row any more; the tables are those made anew."""
+    before = build([row(name) for name in ("row-a", "row-b", "row-c", "row-d")], tmp_path)
+    lines = [row("row-e"), row("row-a"), row("row-b", activity="2025-01-01T00:00:00Z"), b"{", row("row-d")]
+    receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs))
+    assert (receipt.tally.reused_rows, receipt.tally.published, receipt.changed) == (2, 4, ("row-b", "row-e"))
+    assert [file.sha256 for file in receipt.files] == [file.sha256 for file in build(lines, tmp_path).files]
 
 
 @pytest.mark.parametrize(

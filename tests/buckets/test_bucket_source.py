@@ -14,9 +14,14 @@ from tasks.buckets.reading import table_path
 from tasks.buckets.receipt import BucketInput
 from tasks.buckets.source import BucketSource
 from tasks.errors import StorageRefusedError
+from tasks.formats.interface import Row
+from tasks.records.counts import kind_of
+from tasks.records.geometry import Point
+from tasks.records.numbers import numbers
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots.draft import Draft
-from tests.formats.format_samples import sample
+from tests.contracts.store_faults import LossyStore
+from tests.formats.format_samples import annotation, label, sample
 
 BUCKETS, IMAGE_BYTES = 4, 100
 
@@ -28,18 +33,19 @@ def body(name):
 
 @pytest.fixture
 def rows():
-    """Forty rows, every fourth of them in ``val``, each with an image of 100 bytes."""
+    """Forty rows, every fourth of them in ``val``, each with an image of 100 bytes and none to two points."""
     found = {}
     for number in range(40):
         name = f"row{number:02}"
-        row = sample(name=name, split="train" if number % 4 else "val")
+        points = [annotation(Point(1, 1))] * (number % 3)
+        row = sample(label(*points), name=name, split="train" if number % 4 else "val")
         image = replace(row.image, sha256=sha256(body(name)).hexdigest(), size=IMAGE_BYTES)
         found[name] = replace(row, image=image)
     return found
 
 
 @pytest.fixture
-def source(rows, folder_store, tmp_path):
+def files(rows, folder_store, tmp_path):
     """The rows as a refresh leaves them: tables and packs in buckets."""
     files = []
     scratch = tmp_path / "scratch"
@@ -55,6 +61,12 @@ def source(rows, folder_store, tmp_path):
         stored = store_images(Draft(folder_store), [row.image for row in of_bucket], {}, scratch, bucket)
         for name, table in (to_tables(of_bucket) | {"images": images_table(of_bucket, stored)}).items():
             files.append(Draft(folder_store).add_file(table_path(name, index, BUCKETS), write_table(table)))
+    return files
+
+
+@pytest.fixture
+def source(files, folder_store, tmp_path):
+    """What formats are written from."""
     directory = tmp_path / "source"
     directory.mkdir()
     return BucketSource(folder_store, files, directory)
@@ -73,6 +85,47 @@ def test_every_pass_gives_a_splits_samples_in_one_order(source, rows):
     }
     assert names(source.samples("val")) == names(first)
     assert list(source.samples("test")) == []
+
+
+def test_later_passes_are_read_from_the_directory(source, folder_store):
+    """What was decoded once needs no store again, over rows and over samples, of whole splits and of shards."""
+    rows, samples = list(source.rows("train")), list(source.samples("train"))
+    assert [row.sample for row in rows] == samples
+    for stored in list(folder_store.list("data/tables/")):
+        folder_store.delete(stored.key)
+    assert list(source.rows("train")) == rows
+    assert [*source.samples("train", index=0, count=2), *source.samples("train", index=1, count=2)] == sorted(
+        samples, key=lambda row: bucket_of(row.record.data_row.id.encode(), BUCKETS) & 1
+    )
+
+
+def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):
+    """Kinds come in the order of the samples, without any; of the rows that are asked for all comes, in that order."""
+    order = names(source.samples("val"))
+    assert list(source.kinds("val")) == [
+        (f"row-{name}", [kind_of(each.geometry) for label in labels for each in label.annotations])
+        for name, labels in ((name, rows[name].record.entry.labels) for name in order)
+    ]
+    few = order[1::3]
+    assert list(source.some(f"row-{name}" for name in reversed(few))) == [rows[name] for name in few]
+
+
+def test_no_other_rows_are_decoded_than_those_that_changed(rows, files, folder_store, tmp_path):
+    """Of buckets without a changed row of the split nothing is read but which rows there are."""
+    changed = ["row-row04", "row-row05"]  # one of val, one of train
+    at = {index: [row for row in changed if bucket_of(row.encode(), BUCKETS) == index] for index in range(BUCKETS)}
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    found = {row.number: row for row in BucketSource(watched, files, tmp_path, at).rows("val")}
+    of_row = numbers(row.record.data_row.id for row in rows.values())
+    assert found == {
+        of_row[row.record.data_row.id]: Row(
+            of_row[row.record.data_row.id], row.image.file_name, row if name == "row04" else None
+        )
+        for name, row in rows.items()
+        if row.split == "val"
+    }
+    decoded = {key.split("-of-")[0] for _, key in watched.calls if "/annotations/" in key}
+    assert decoded == {f"data/tables/annotations/bucket-{bucket_of(b'row-row04', BUCKETS):05}"}
 
 
 @pytest.mark.parametrize(("size", "count"), [(10**6, 1), (1500, 2), (750, 4), (100, 32)])

@@ -18,7 +18,7 @@ from tasks.formats.registry import FORMATS, format_of
 from tasks.formats.report.page import POLICY, Page, html
 from tasks.formats.report.plots import WIDTH, Bar, bars
 from tasks.formats.report.sheet import sheet
-from tasks.formats.report.thumbnails import choose, thumbnail
+from tasks.formats.report.thumbnails import LOOKED_AT, choose, thumbnail
 from tasks.records.geometry import BoundingBox
 from tasks.records.model import Problem, Sample
 
@@ -83,7 +83,7 @@ def test_report_shows_counts_losses_and_problems() -> None:
 def test_nothing_runs_and_nothing_is_loaded() -> None:
     """No script, no address but data, and a policy that forbids both."""
     source = every_kind()
-    figures = [one for of in choose(source.samples("train"), 3) if (one := drawn(of, source))]
+    figures = [one for of in source.samples("train") if (one := drawn(of, source))]
     document = Document(html(page(source, thumbnails=figures)))
     assert len(figures) == 2
     assert {tag for tag, _ in document.tags}.isdisjoint({"script", "link", "iframe", "object", "img", "a"})
@@ -167,9 +167,9 @@ def test_a_sheet_is_one_picture_with_every_thumbnail() -> None:
     assert len(list(root.iter(f"{svg}rect"))) == 1
 
 
-def test_samples_that_show_most_are_chosen() -> None:
-    """Many kinds before many objects, in the order of the rows."""
-    rich, *_ = every_kind().samples("train")
-    poor = sample(label(*[annotation(BoundingBox(0, 0, 1, 1))] * 9), name="poor")
-    empty = sample(name="empty")
-    assert choose([empty, poor, rich], 2) == [poor, rich]
+def test_rows_that_show_most_are_chosen() -> None:
+    """Many kinds before many objects, in the order of the rows; of equals the first, and none that comes late."""
+    rich, poor, empty = ("rich", ["mask", "point"]), ("poor", ["point"] * 9), ("empty", [])
+    assert choose([empty, poor, rich], 2) == ["poor", "rich"]
+    assert choose([("a", []), ("b", ["mask"]), ("c", ["point"])], 1) == ["b"]
+    assert choose([*((str(number), []) for number in range(LOOKED_AT)), rich], 1) == ["0"]

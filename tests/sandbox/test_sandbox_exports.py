@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.sandbox import ExportSettings, Sandbox
+from deploy.sandbox.lines import project_line
 from deploy.sandbox.oddities import ODDITIES, with_oddities
 from deploy.sandbox.workspace import matches
 
@@ -143,6 +144,18 @@ def test_spaced_json_is_the_same_rows() -> None:
         task = spaced.exports.start({}, {})
         assert task.poll() == ("COMPLETE", 100)
         assert b'"data_row": {' in task.files["RESULT"].read_bytes()
+
+
+def test_each_export_has_the_rows_as_they_are_then() -> None:
+    """Of a second export every line is made of the row as it is now, and its masks are under the export's own id."""
+    params = {"includeLabelDetails": True}
+    with Sandbox(4) as sandbox:
+        for change in (lambda: None, lambda: sandbox.edit_row(1), lambda: sandbox.rename_class("car", "automobile")):
+            change()
+            task = sandbox.exports.start({}, params)
+            assert task.poll() == ("COMPLETE", 100)
+            lines = [json.loads(line) for line in task.files["RESULT"].read_bytes().splitlines()]
+            assert lines == [json.loads(json.dumps(project_line(row, params, task.id))) for row in sandbox.rows()]
 
 
 def _is_json(line: str) -> bool:

@@ -258,12 +258,23 @@ def test_coco_that_says_something_else_is_named(name, change, was, found):
     assert any(was in fault.expected and found in fault.found for fault in faults), faults
 
 
-def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named():
-    """The area and box beside an outline must be its own."""
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"area": 13}, "its outline has"),
+        ({"bbox": None}, "no item"),
+        ({"segmentation": []}, "its outline has"),
+        ({"segmentation": [[1, 1, 5, 1, 5]]}, "half a vertex"),
+        ({"segmentation": [[]]}, "without vertices"),
+        ({"segmentation": {"size": [6, 8], "counts": "1"}}, "do not fill"),
+    ],
+)
+def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named(change, found):
+    """The area and box beside an outline must be its own, and the outline must be one."""
     _, faults = miswritten(
-        "formats/coco/annotations/instances_train.json", coco(lambda found: [found[0] | {"area": 13}, *found[1:]])
+        "formats/coco/annotations/instances_train.json", coco(lambda items: [items[0] | change, *items[1:]])
     )
-    assert ["its outline has" in fault.found for fault in faults] == [True]
+    assert [(fault.damage, found in fault.found) for fault in faults] == [("content", True)], faults
 
 
 eighths = st.integers(-80, 800).map(lambda number: number / 8)

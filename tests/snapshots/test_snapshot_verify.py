@@ -6,20 +6,16 @@ import io
 import shutil
 from itertools import cycle
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import structs
 from publishing import publish, published
 from pyarrow import parquet
-from pycocotools import mask as coco_mask
 from sample_snapshot import draft_samples, publish_samples
 
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots import Draft, pull, read_file, read_snapshot
-from tasks.snapshots.decoding import UndecodableError, decode_file, mask_extent
+from tasks.snapshots.decoding import UndecodableError, decode_file
 from tasks.snapshots.manifest import digest
 from tasks.snapshots.sealed import seal
 from tasks.snapshots.verify import Progress, verify
@@ -271,13 +267,3 @@ def test_file_that_is_not_what_its_name_says(tmp_path, name, body):
     (tmp_path / "file").write_bytes(body)
     with pytest.raises(UndecodableError):
         decode_file(tmp_path / "file", name)
-
-
-@given(pixels=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5))
-def test_masks_extent_is_that_of_pycocotools(pixels):
-    """Area and box of any mask are what COCO's own code says."""
-    picture = np.array(pixels)
-    encoded = coco_mask.encode(np.asfortranarray(picture, dtype=np.uint8))
-    area, box = mask_extent(encoded["counts"], *picture.shape)
-    assert area == coco_mask.area(encoded)
-    assert box == tuple(coco_mask.toBbox(encoded))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from tasks.formats.objects import objects_of
 from tasks.formats.segments import overlay_of, segments_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,16 +46,15 @@ class Thumbnail(NamedTuple):
         return f"<figure>{self.svg}<figcaption>{escape(self.caption)}</figcaption></figure>"
 
 
-def choose(samples: Iterable[Sample], count: int) -> list[Sample]:
-    """Choose what shows most of a dataset: many kinds, then many objects; in the order of the samples."""
-    found = [sample for sample, _ in zip(samples, range(LOOKED_AT), strict=False)]
+def choose(rows: Iterable[tuple[str, Sequence[str]]], count: int) -> list[str]:
+    """Choose what shows most of a dataset: many kinds, then many objects; in the order of the rows.
 
-    def richness(sample: Sample) -> tuple[int, int]:
-        geometries = [type(each.geometry) for label in sample.record.entry.labels for each in label.annotations]
-        return len(set(geometries)), len(geometries)
-
-    chosen = {sample.record.data_row.id for sample in sorted(found, key=richness, reverse=True)[:count]}
-    return [sample for sample in found if sample.record.data_row.id in chosen]
+    Rows are given by data row id, with the kind of each of their objects; so are those that are chosen.
+    """
+    found = list(islice(rows, LOOKED_AT))
+    richest = sorted(found, key=lambda row: (len(set(row[1])), len(row[1])), reverse=True)[:count]
+    chosen = {row_id for row_id, _ in richest}
+    return [row_id for row_id, _ in found if row_id in chosen]
 
 
 def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry) -> Thumbnail | None:
