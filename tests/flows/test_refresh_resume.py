@@ -88,7 +88,9 @@ def test_two_that_begin_together(sandbox, dataset, tmp_path, monkeypatch):
     """Of one dataset one runs and the other is refused, or waits and finds nothing changed; two datasets both run."""
     monkeypatch.setenv("LABELSNAP_LEASE_SECONDS", "4")
     refuse = dataset(store=f"file://{tmp_path}/refuse", overlap="refuse")
+    sandbox.settings.polls = 4  # the export takes seconds, so that the other one begins before it is over
     outcomes = together(refuse, refuse)
+    sandbox.settings.polls = 0
     (refusal,) = [each for each in outcomes if isinstance(each, StorageRefusedError)]
     (result,) = [each for each in outcomes if isinstance(each, dict)]
     assert (refusal.code, result["version"]) == ("refresh_running", 1)
