@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline, Vertices
@@ -56,7 +55,7 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
         return ()
     if depth > MAX_DEPTH:
         raise RefusedError("too_deep", f"Expected at most {MAX_DEPTH} questions below each other, found more.")
-    return each(map(_classification, questions, repeat(depth)), "classifications")
+    return each(questions, _classification, depth, "classifications")
 
 
 def _classification(question: wire.Classification, depth: int) -> Classification:
@@ -72,7 +71,7 @@ def _answer(question: wire.Classification, depth: int) -> Answer:
         except RefusedError as refused:
             raise refused.below("radio_answer") from None
     if checklist is not None and radio is None and text is None:
-        return ChecklistAnswer(each(map(_option, checklist, repeat(depth)), "checklist_answers"))
+        return ChecklistAnswer(each(checklist, _option, depth, "checklist_answers"))
     if text is not None and radio is None and checklist is None:
         try:
             return _text(text, depth)
@@ -98,7 +97,7 @@ def _option(option: wire.Option, depth: int) -> Option:
 def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
     """Return the objects of a label; relationships among them (as in exports of 2023) are left to ``relationships``."""
     positions = {feature_id: position for position, feature_id in enumerate(z_order or ())}
-    made = each(map(_annotation, found or (), repeat(positions)), "objects")
+    made = each(found, _annotation, positions, "objects")
     return tuple([annotation for annotation in made if annotation is not None])
 
 
@@ -184,13 +183,13 @@ _GEOMETRIES: Mapping[str, Callable[[wire.Object], Geometry]] = {
 
 def relationships(label: wire.Annotations) -> tuple[Relationship, ...]:
     """Return the relationships of a label, each once: exports of 2023 list them among ``objects`` as well."""
-    listed = each(map(_relationship, label.relationships or ()), "relationships")
+    listed = each(label.relationships, _relationship, None, "relationships")
     known = {relationship.feature_id: relationship for relationship in listed}
     if len(known) < len(listed):
         raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found one twice.", "relationships")
     if RELATIONSHIP not in [found.annotation_kind for found in label.objects or ()]:
         return listed
-    among = each(map(_second_standing, label.objects or (), repeat(known)), "objects")
+    among = each(label.objects, _second_standing, known, "objects")
     alone = [relationship for relationship in among if relationship is not None]
     return (*listed, *alone)
 
@@ -201,7 +200,7 @@ def _second_standing(found: wire.Object, known: Mapping[str, Relationship]) -> R
         return None
     ends, first = found.unidirectional_relationship, known.get(found.feature_id or "")
     if first is None:
-        return _relationship(found)
+        return _relationship(found, None)
     if ends is not None and (ends.source, ends.target) != (first.source, first.target):
         raise RefusedError(
             "duplicate_feature_id", "Expected one relationship of this feature_id, found two that differ."
@@ -209,7 +208,7 @@ def _second_standing(found: wire.Object, known: Mapping[str, Relationship]) -> R
     return None
 
 
-def _relationship(found: wire.Object) -> Relationship:
+def _relationship(found: wire.Object, _: None) -> Relationship:
     if found.annotation_kind != RELATIONSHIP:
         raise RefusedError("unknown_annotation_kind", f"Expected {RELATIONSHIP}, found another.", "annotation_kind")
     ends = found.unidirectional_relationship

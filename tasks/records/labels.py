@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from tasks.records import wire
@@ -89,7 +88,7 @@ def _project_details(found: wire.ProjectDetails) -> ProjectDetails:
 
 
 def _labels(found: Sequence[wire.Label] | None, name: str, benchmark: str | None = None) -> tuple[Label, ...]:
-    labels = each(map(_label, found or (), repeat(benchmark)), name)
+    labels = each(found, _label, benchmark, name)
     if len({label.id for label in labels}) < len(labels):
         raise RefusedError("duplicate_label_id", "Expected each label's id once, found one twice.", name)
     return labels

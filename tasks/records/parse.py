@@ -78,8 +78,8 @@ def _row(line: bytes, *, keep_embeddings: bool) -> Row:
         _row_data(found),
         found.details,
         media,
-        each(map(_metadata, decoded.metadata_fields or ()), "metadata_fields"),
-        each(map(_attachment, decoded.attachments or ()), "attachments"),
+        each(decoded.metadata_fields, _metadata, None, "metadata_fields"),
+        tuple([_attachment(found) for found in decoded.attachments or ()]),
         tuple([vector for embedding in embeddings or () for vector in _vectors(embedding)]),
     )
     return Row(data_row, entries(decoded), fingerprint(line))
@@ -179,7 +179,7 @@ def _rotation(found: int | str | None) -> int | None:
     raise RefusedError("bad_exif_rotation", f"Expected 1 to {_LARGEST_ROTATION}, found another value.", "exif_rotation")
 
 
-def _metadata(field: wire.MetadataField) -> MetadataField:
+def _metadata(field: wire.MetadataField, _: None) -> MetadataField:
     value, is_json = field.value, False
     if isinstance(value, list | dict) or (isinstance(value, int) and abs(value) > _LARGEST_INTEGER):
         value, is_json = canonical_json(value), True

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
 
+Given = TypeVar("Given")
 Made = TypeVar("Made")
+Context = TypeVar("Context")
 
 
 class RefusedError(Exception):
@@ -26,14 +28,17 @@ class RefusedError(Exception):
         return RefusedError(self.code, self.reason, f"{parent}.{self.path}" if self.path else parent)
 
 
-def each(made: Iterable[Made], name: str) -> tuple[Made, ...]:
-    """Return what is made of the entries of the list ``name``, in turn; a refusal says which entry it was."""
-    found: list[Made] = []
+def each(
+    items: Sequence[Given] | None, make: Callable[[Given, Context], Made], context: Context, name: str
+) -> tuple[Made, ...]:
+    """Return ``make(item, context)`` for each item; a refusal says which entry of the list ``name`` it was."""
+    made: list[Made] = []
     try:
-        found.extend(made)  # keeps the entries before the one that is refused
+        for item in items or ():
+            made.append(make(item, context))  # noqa: PERF401 - a refusal has to know how many were made
     except RefusedError as refused:
-        raise refused.below(f"{name}[{len(found)}]") from None
-    return tuple(found)
+        raise refused.below(f"{name}[{len(made)}]") from None
+    return tuple(made)
 
 
 def missing(name: str, code: str | None = None) -> NoReturn:

@@ -39,7 +39,7 @@ Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
 Part = TypeVar("Part")
 
 _ORIGINS = pa.array(["label", "prediction"])
-_EMPTY = {name: schema.empty_table() for name, schema in SCHEMAS.items()}
+_EMPTY = {name: pa.RecordBatch.from_pylist([], schema=schema) for name, schema in SCHEMAS.items()}
 _FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in SCHEMAS.items()}
 
 
@@ -55,9 +55,9 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
         message = "expected each data row once, found one twice"
         raise ValueError(message)
     entries = [sample.record.entry for sample in ordered]
-    data_rows = _table("data_rows", _data_rows(ordered))
-    owners = _owners(data_rows, "data_row_id")
-    tables = {
+    data_rows = _batch("data_rows", _data_rows(ordered))
+    owners = data_rows.select(["data_row_id"])
+    batches = {
         "data_rows": data_rows,
         **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], owners),
         "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
@@ -65,17 +65,17 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
         "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
         "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _fields),
     }
-    return {name: tables[name] for name in SCHEMAS}
+    return {name: pa.Table.from_batches([batches[name]]) for name in SCHEMAS}
 
 
-def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> dict[str, pa.Table]:
+def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
     """Return the tables of labels and of what hangs on them; ``lists`` has two lists a row: labels and predictions."""
     rows, origins = np.divmod(np.arange(len(lists)), len(_ORIGINS))
     of_lists = pa.record_batch(
         {"data_row_id": of_rows["data_row_id"].take(pa.array(rows)), "origin": _ORIGINS.take(pa.array(origins))}
     )
     made = _parts("labels", lists, of_lists, _labels)
-    owners = _owners(made, "data_row_id", "origin", "label_index", "label_id")
+    owners = made.select(["data_row_id", "origin", "label_index", "label_id"])
     labels = list(chain.from_iterable(lists))
     relationships = [label.relationships for label in labels]
     return {
@@ -106,7 +106,7 @@ def _moves(entry: Entry) -> tuple[WorkflowMove, ...]:
 
 def _parts(
     name: str, held: Sequence[Sequence[Part]], owners: pa.RecordBatch, fields: Callable[[Sequence[Part]], Columns]
-) -> pa.Table:
+) -> pa.RecordBatch:
     """Return the table of what each owner holds: the owner's columns, the place among the owner's parts, its fields."""
     parts = list(chain.from_iterable(held))
     if not parts:
@@ -117,19 +117,15 @@ def _parts(
     repeated = owners.take(pa.array(positions)).columns
     index = SCHEMAS[name].names[len(repeated)]
     columns = dict(zip(owners.schema.names, repeated, strict=True))
-    return _table(name, {**columns, index: pa.array(places), **fields(parts)})
+    return _batch(name, {**columns, index: pa.array(places), **fields(parts)})
 
 
-def _table(name: str, columns: Columns) -> pa.Table:
+def _batch(name: str, columns: Columns) -> pa.RecordBatch:
     arrays = [
         column if isinstance(column := columns[field], pa.Array) else pa.array(column, kind)
         for field, kind in _FIELDS[name]
     ]
-    return pa.Table.from_arrays(arrays, schema=SCHEMAS[name])
-
-
-def _owners(table: pa.Table, *names: str) -> pa.RecordBatch:
-    return pa.record_batch([table.column(name).combine_chunks() for name in names], names)
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMAS[name])
 
 
 def _data_rows(samples: Sequence[Sample]) -> Columns:
@@ -157,7 +153,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "source_kind": ["project" if project else "model_run" for project in projects],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],
-        "project_details": [fields and fields[:-1] for fields in tuples(details)],
+        "project_details": [fields and fields[:-1] for fields in tuples(details)],  # all but workflow_history
         "model_id": [run and run.model_id for run in runs],
         "model_name": [run and run.model_name for run in runs],
         "run_data_row_id": [run and run.run_data_row_id for run in runs],

@@ -210,6 +210,21 @@ def test_geometries_are_kept_as_they_are(found: Any, expected: Any) -> None:
     assert first_label(row(label(found))).annotations[0].geometry == expected
 
 
+def test_vertices_are_like_a_tuple() -> None:
+    """Packed vertices are counted, indexed, cut, compared and hashed like a tuple of the same positions."""
+    ring = ((0.0, 0.5), (200.0, 0.0), (0.1, 100.0))
+    polygon = shape("ImagePolygon", polygon=[{"x": x, "y": y} for x, y in ring])
+    geometry: Any = first_label(row(label(polygon))).annotations[0].geometry
+    found = geometry.vertices
+    assert (len(found), found[0], found[-1], found[1:]) == (3, ring[0], ring[-1], ring[1:])
+    assert (tuple(found), hash(found), repr(found)) == (ring, hash(ring), repr(ring))
+    assert found == ring != found[:2]
+    assert found != ring[:2]
+    assert found != "ring"
+    with pytest.raises(IndexError):
+        found[3]
+
+
 @pytest.mark.parametrize("copy", [TIE, {key: value for key, value in TIE.items() if "uni" not in key}])
 def test_relationships_of_2023_stand_twice_and_count_once(copy: Any) -> None:
     """A relationship among ``objects`` and again in ``relationships`` is one relationship, and no object."""
