@@ -92,11 +92,11 @@ class BucketBuilder:
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
-        at_hand = [entry for entry in records.items() if self._known(entry[1])]
-        missing = [entry for entry in records.items() if not self._known(entry[1])]
+        at_hand = {number: record for number, record in records.items() if self._known(record)}
+        missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
             fetched = pool.map(attempt, missing)
-            for result, requests in chain(map(attempt, at_hand), fetched):
+            for result, requests in chain(map(attempt, at_hand.items()), fetched):
                 outcome.requests.update(requests)
                 if isinstance(result, Problem):
                     outcome.problems.append(result)

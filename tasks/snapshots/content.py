@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from tasks.snapshots.manifest import File, Part, damaged, digest
+from tasks.snapshots.manifest import File, damaged, digest
 from tasks.storage.lines import lines
 
 SMALL: Final = 8 << 20  # up to this size a file is read by one request
@@ -57,7 +57,7 @@ def fetch(store: ObjectStore, file: File, path: Path) -> bool:
 def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
     """Read the bytes of a file that is no member of a pack, unchecked, in blocks; what is missing is left out."""
     objects: dict[str, tuple[int, bytes]] = {}
-    for part in file.parts or (Part(file.key, 0, file.size),):
+    for part in file.ranges:
         offset, stop = part.offset, part.offset + part.size
         while offset < stop:
             start, held = objects.pop(part.key, (0, b""))

@@ -23,8 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
-from tasks.snapshots.draft import measured
-from tasks.snapshots.joined import MAX_PARTS, append_part
+from tasks.snapshots.joined import MAX_PARTS, append_part, join
 from tasks.snapshots.manifest import File, Pack, Part, damaged, digest
 from tasks.storage.compression import decompressed
 from tasks.storage.lines import lines
@@ -82,10 +81,7 @@ def add_chunk(draft: Draft, path: str, plain: Path, task: str, known: Known) -> 
                 append_part(parts, part)
         if not used or len(parts) > MAX_PARTS:
             return draft.add_file(path, body), ()
-        pack = draft.add_pack(f"{path}.part", fresh)
-        size, sha256 = measured(body)
-    placed = tuple(part if part.key else Part(pack.key, part.offset, part.size) for part in parts)
-    return File(path, "", size, sha256, parts=placed), (pack, *(known.objects[key] for key in sorted(used)))
+        return join(draft, path, body, parts, fresh, packs=[known.objects[key] for key in sorted(used)])
 
 
 def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
@@ -119,7 +115,7 @@ class EarlierFrames:
         self._files = base.below(prefix) if base else ()
         self._heads: dict[int, dict[str, Part]] = {}
         objects = [Pack(file.key, file.size, file.sha256) for file in self._files if file.key]
-        objects += packs_of(base, self._files) if base else ()
+        objects += base.packs_of(self._files) if base else ()
         self._objects = {found.key: found for found in objects}
 
     def near(self, share: float) -> Known:
@@ -130,7 +126,7 @@ class EarlierFrames:
         return Known(dict(ChainMap(*self._heads.values())), self._objects)
 
     def _frames_of(self, file: File) -> dict[str, Part]:
-        held = _held(file)
+        held = file.ranges
         content = self._store.get(held[0].key, offset=held[0].offset, length=min(held[0].size, _READ)) or b""
         if (size := _head_size(content)) > len(content):
             content = self._store.get(held[0].key, offset=held[0].offset, length=size) or b""
@@ -141,12 +137,6 @@ class EarlierFrames:
         ends = list(accumulate(part.size for part in held))
         placed = zip(head.frames, starts, strict=False)
         return {sha256: part for (sha256, length), start in placed if (part := _cut(held, ends, start, length))}
-
-
-def packs_of(manifest: Manifest, files: Iterable[File]) -> tuple[Pack, ...]:
-    """Return the packs that these files of a manifest are joined from."""
-    keys = {part.key for file in files for part in file.parts}
-    return tuple(pack for pack in manifest.packs if pack.key in keys)
 
 
 def _write_frames(plain: Path, target: Path, task: str) -> Head:
@@ -182,10 +172,6 @@ def _worth_it(head: Head, known: Known) -> frozenset[str]:
     for part in {known.frames[sha256] for sha256, _ in head.frames if sha256 in known.frames}:
         sizes[part.key] += part.size
     return frozenset(key for key, size in sizes.items() if size >= SMALLEST_SHARE * known.objects[key].size)
-
-
-def _held(file: File) -> tuple[Part, ...]:
-    return file.parts or (Part(file.key, 0, file.size),)
 
 
 def _cut(held: Sequence[Part], ends: Sequence[int], start: int, size: int) -> Part | None:

@@ -44,7 +44,7 @@ def add_revision(
         return draft.add_file(path, body), ()
     packs = {pack.key: pack for pack in base.packs}
     if is_copy(body, earlier):
-        return earlier, tuple(packs[key] for key in sorted({part.key for part in earlier.parts}))
+        return earlier, base.packs_of([earlier])
     packs.setdefault(earlier.key, Pack(earlier.key, earlier.size, earlier.sha256))
     with TemporaryDirectory(dir=body.parent) as folder:
         fresh = body.parent / folder / "fresh"
@@ -57,11 +57,22 @@ def add_revision(
         size = body.stat().st_size
         if not known or len(sources) > MAX_PARTS or held > MAX_WASTE * size:
             return draft.add_file(path, body), ()
-        if fresh_bytes:
-            known.append(draft.add_pack(f"{path}.part", fresh))
-    parts = tuple(part if part.key else replace(part, key=known[-1].key) for part in sources)
+        return join(draft, path, body, sources, fresh, packs=known)
+
+
+def join(
+    draft: Draft, path: str, body: Path, parts: Iterable[Part], fresh: Path, *, packs: Iterable[Pack]
+) -> tuple[File, tuple[Pack, ...]]:
+    """Return the file ``body``, joined from parts of packs and, where a part's key is "", of ``fresh``, which is added.
+
+    With it come the packs that it is joined from. An empty ``fresh`` is none.
+    """
+    used = list(packs)
+    if fresh.stat().st_size:
+        used.append(draft.add_pack(f"{path}.part", fresh))
+    placed = tuple(part if part.key else replace(part, key=used[-1].key) for part in parts)
     size, sha256 = measured(body)
-    return File(path, "", size, sha256, parts=parts), tuple(known)
+    return File(path, "", size, sha256, parts=placed), tuple(used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +150,7 @@ def _shifted(lines: Iterable[bytes], window: _Window) -> Iterator[tuple[int | No
 
 def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:
     """Say where each piece lies: in the objects that the earlier file lies in, or (key "") in the new one."""
-    held = earlier.parts or (Part(earlier.key, 0, earlier.size),)
+    held = earlier.ranges
     ends = list(accumulate(part.size for part in held))
     parts: list[Part] = []
     at = 0

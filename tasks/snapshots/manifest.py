@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import check_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FORMAT_VERSION: Final = 1
 _EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
@@ -43,6 +46,11 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     offset: int | None = None
     parts: tuple[Part, ...] = ()
+
+    @property
+    def ranges(self) -> tuple[Part, ...]:
+        """Return where the bytes of a file that is no member of a pack lie: its parts, or its whole object."""
+        return self.parts or (Part(self.key, 0, self.size),)
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -111,6 +119,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def file(self, path: str) -> File | None:
         """Return the file of this logical path; None: there is none."""
         return next((file for file in self.files if file.path == path), None)
+
+    def packs_of(self, files: Iterable[File]) -> tuple[Pack, ...]:
+        """Return the packs that these files are joined from, by key."""
+        keys = {part.key for file in files for part in file.parts}
+        return tuple(pack for pack in self.packs if pack.key in keys)
 
     def below(self, folder: str) -> tuple[File, ...]:
         """Return the files whose path starts with ``folder`` (``tables/``)."""

@@ -18,7 +18,6 @@ from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.client import connect
 from tasks.labelbox.export import ExportRequest, split_lists, start, wait
 from tasks.snapshots.draft import Uploads
-from tasks.snapshots.frames import packs_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import account
 from tasks.steps.export import ExportTask, StreamReceipt, bring
@@ -106,7 +105,7 @@ def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
     return tuple(
         StreamReceipt(
             files=tuple(files),
-            packs=packs_of(manifest, files),
+            packs=manifest.packs_of(files),
             size=0,
             lines=count,
             retries=0,
