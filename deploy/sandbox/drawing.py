@@ -19,6 +19,9 @@ Instances = npt.NDArray[np.uint8]
 
 Tint = tuple[float, float, float]
 
+KEPT = 1 << 13
+"""How many pictures, and how many masks, are kept as they are sent: about 55 kB and 7 kB each."""
+
 _SUPERSAMPLE = 2
 _SKY: dict[TimeOfDay, tuple[Colour, Colour]] = {
     "day": ((92, 148, 208), (206, 226, 240)),
@@ -47,7 +50,7 @@ def instance_map(seed: int, index: int) -> Instances:
     return pixels
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=KEPT)
 def picture(seed: int, index: int, image_format: str) -> bytes:
     """The scene as an encoded picture; ``image_format`` is Pillow's name, ``JPEG`` or ``PNG``."""
     street = scene(seed, index)

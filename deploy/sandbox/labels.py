@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from deploy.sandbox.drawing import Instances, instance_map
+from deploy.sandbox.drawing import KEPT, Instances, encode_png, instance_map
 from deploy.sandbox.identifiers import colours, cuid, uuid
 
 PREDICTION = 9  # the label number of a model's predictions; labellers are 0, 1 and 2
@@ -92,8 +91,17 @@ def label_colours(label: Label, style: Style) -> dict[int, tuple[int, int, int]]
     return dict(zip(numbers, chosen, strict=True))
 
 
-def composite(label: Label, style: Style) -> npt.NDArray[np.uint8]:
-    """The label's composite mask, H × W × 3, black where nothing is annotated."""
+@lru_cache(maxsize=KEPT)
+def instance_mask(label: Label, part: int) -> bytes | None:
+    """One instance as a PNG: grey, 255 where it is seen; None where the label has no such instance."""
+    if part not in visible(label.seed, label.index):
+        return None
+    return encode_png((label_map(label) == part).astype(np.uint8) * 255)
+
+
+@lru_cache(maxsize=KEPT)
+def composite_mask(label: Label, style: Style) -> bytes:
+    """All instances of a label as a PNG: each in its colour, black where nothing is annotated."""
     palette = np.zeros((256, 3), np.uint8)
     named = label_colours(label, style)
     for number in list(named)[style.hidden_instance :]:
@@ -101,7 +109,7 @@ def composite(label: Label, style: Style) -> npt.NDArray[np.uint8]:
     pixels = palette[label_map(label)]
     if style.unused_colour:
         pixels[:6, :6] = (1, 2, 3)
-    return pixels
+    return encode_png(pixels)
 
 
 def feature_id(label: Label, part: int, *, model_run: bool = False) -> str:

@@ -17,11 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.drawing import encode_png, picture
+from deploy.sandbox.drawing import picture
 from deploy.sandbox.faults import Fault, Faults
 from deploy.sandbox.graphql import Api, GraphqlError
 from deploy.sandbox.identifiers import decode
-from deploy.sandbox.labels import LABEL_STRIDE, Label, composite, label_map, visible
+from deploy.sandbox.labels import LABEL_STRIDE, Label, composite_mask, instance_mask
 from deploy.sandbox.middleware import HOST, Observed, Protocol
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ class Handlers:
         """One instance: grey, 255 where it is seen."""
         self._check_credential(request)
         label, part = self._label(decode(self._seed, "feature", request.path_params["feature"]))
-        if part not in visible(label.seed, label.index):
+        mask = instance_mask(label, part)
+        if mask is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "no such mask")
-        pixels = (label_map(label) == part).astype("uint8") * 255
-        return Response(encode_png(pixels), media_type="image/png")
+        return Response(mask, media_type="image/png")
 
     def composite_mask(self, request: Request) -> Response:
         """All instances of a label, each in its colour; only under the task id of an export of this sandbox."""
@@ -107,7 +107,7 @@ class Handlers:
         address = decode(self._seed, "composite", request.path_params["composite"])
         row = self._row(address)
         label = Label.of_composite(self._seed, row.index, address[1] if address else 0)
-        return Response(encode_png(composite(label, row.style)), media_type="image/png")
+        return Response(composite_mask(label, row.style), media_type="image/png")
 
     def counters(self, request: Request) -> Response:
         """The requests so far."""
