@@ -25,6 +25,7 @@ from tasks.snapshots.measures import measure
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tasks.records.carry import Standing
     from tasks.snapshots.draft import Draft
 
 
@@ -108,7 +109,7 @@ class BucketBuilder:
     def _fetched(self, record: Record, requests: Counter[str]) -> Sample:
         standing = self._standing(record)
         if standing is not None:
-            record = carry_over(record, standing.record)
+            record = carry_over(record, standing)
         return self.fetcher.fetch(record, requests, self._known(record))
 
     def _known(self, record: Record) -> Image | None:
@@ -117,10 +118,10 @@ class BucketBuilder:
         copied = standing is not None and standing.image.sha256 is not None
         return standing.image if standing and copied == (self.fetcher.images == "copy") else None
 
-    def _standing(self, record: Record) -> Sample | None:
+    def _standing(self, record: Record) -> Standing | None:
         """The same row in the earlier snapshot, when its content has not changed since."""
-        sample = self.earlier.samples.get(record.data_row.id)
-        return sample if sample and sample.record.fingerprint == record.fingerprint else None
+        row = self.earlier.rows.get(record.data_row.id)
+        return row if row and row.fingerprint == record.fingerprint else None
 
     def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
         samples = sorted(outcome.samples, key=lambda sample: sample.record.data_row.id)
@@ -145,15 +146,17 @@ class BucketBuilder:
         )
 
     def _changed(self, samples: list[Sample]) -> tuple[str, ...] | None:
-        earlier = self.earlier.samples
+        earlier = self.earlier.rows
         if not earlier:
             return None
-        now, before = numbers(sample.record.data_row.id for sample in samples), numbers(earlier)
-        return tuple(
-            row_id
-            for sample in samples
-            if earlier.get(row_id := sample.record.data_row.id) != sample or before[row_id] != now[row_id]
-        )
+        ids = [sample.record.data_row.id for sample in samples]
+        now, before = numbers(ids), numbers(earlier)
+        anew = map(self._made_anew, samples)
+        return tuple(row_id for row_id, new in zip(ids, anew, strict=True) if new or before[row_id] != now[row_id])
+
+    def _made_anew(self, sample: Sample) -> bool:
+        standing = self._standing(sample.record)
+        return standing is None or (standing.image, standing.split) != (sample.image, sample.split)
 
     def _tally(self, samples: list[Sample], outcome: Outcome) -> Tally:
         return Tally(

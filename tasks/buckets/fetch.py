@@ -115,8 +115,10 @@ class Fetcher:
         for label in labels:
             masks = self._masks(label, size, requests)
             size = size or next(((m.runs.height, m.runs.width) for m in masks.values()), None)
-            annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
-            finished.append(replace(label, annotations=tuple(annotations)))
+            if masks:
+                annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
+                label = replace(label, annotations=tuple(annotations))  # noqa: PLW2901 - the same label, complete
+            finished.append(label)
         return tuple(finished), size
 
     def _masks(self, label: Label, size: Size | None, requests: Counter[str]) -> dict[str, Mask]:

@@ -54,7 +54,7 @@ class BucketReceipt(Struct, frozen=True):
     """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen.
 
     ``measures`` are the records', to be compared with what is read back before publication. ``changed`` are the ids of
-    the rows that are not as in the earlier snapshot, or have another number; None: all, because there is none.
+    the rows whose line, image, split or number is not as in the earlier snapshot; None: all, because there is none.
     """
 
     index: int

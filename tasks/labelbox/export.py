@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LIST_LIMIT: Final = 2000
 """How many ids Labelbox takes in one filter."""
+FIRST_PAUSE: Final = 0.25
+"""Seconds between the first two polls of a task."""
 
 Stream = Literal["RESULT", "ERRORS"]
 
@@ -81,10 +83,12 @@ def wait(
 ) -> None:
     """Return when the task is complete; report its percentage after each poll.
 
+    The pauses between two polls grow from ``FIRST_PAUSE`` to ``poll_interval`` seconds: a small export is soon done.
     Raises ``LabelboxRefusedError`` for a failed or cancelled task and when ``timeout`` seconds pass first, and
     ``LabelboxAnswerError`` for a status that the protocol does not have.
     """
     deadline = time.monotonic() + timeout
+    pause = min(FIRST_PAUSE, poll_interval)
     while True:
         with told(f"export task {task_id}"):
             task = ExportTask.get_task(client, task_id)
@@ -112,7 +116,8 @@ def wait(
                 remedy="Raise LABELSNAP_EXPORT_TIMEOUT, or narrow the filters.",
                 code="export_timeout",
             )
-        sleep(poll_interval)
+        sleep(pause)
+        pause = min(2 * pause, poll_interval)
 
 
 def totals(client: Client, task_id: str, stream: Stream) -> Totals:

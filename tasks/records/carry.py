@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.records.geometry import Mask, MaskReference
-from tasks.records.model import ModelRunEntry
+from tasks.records.model import Image, ModelRunEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tasks.records.geometry import Geometry
     from tasks.records.model import Annotation, Label, Record
 
 _EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
 
-_Geometries = dict[tuple[str, str], "Geometry"]
-"""Geometries by (label id, feature id)."""
+Origin = Literal["label", "prediction"]
+Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
+"""Decoded masks by where they come from, label id and feature id."""
 
 
-def carry_over(record: Record, base: Record) -> Record:
-    """Return a record with what ``base``, the same row of an earlier snapshot, holds already.
+class Standing(Struct, frozen=True):
+    """A row as an earlier snapshot has it: what a refresh may reuse of it."""
 
-    Where both have one fingerprint, the row's content is the same: the decoded masks are taken from ``base``, and so
-    are the values that every export spells anew (the signature of ``row_data``, the URLs of composite masks), so that
-    an unchanged row gives unchanged bytes. A mask that ``base`` does not hold stays a reference. Where fingerprints
-    differ, the record is returned as it is.
+    fingerprint: str
+    row_data: str
+    split: str
+    image: Image
+    masks: Masks
+
+
+def carry_over(record: Record, standing: Standing) -> Record:
+    """Return a record with what ``standing``, the same row of an earlier snapshot, holds already.
+
+    Where both have one fingerprint, the row's content is the same: the decoded masks are taken from there, and so are
+    the values that every export spells anew (the signature of ``row_data``, the URLs of composite masks), so that an
+    unchanged row gives unchanged bytes. A mask that does not stand there stays a reference. Where fingerprints differ,
+    the record is returned as it is.
     """
-    if record.fingerprint != base.fingerprint:
+    if record.fingerprint != standing.fingerprint:
         return record
-    entry, earlier = record.entry, base.entry
-    if isinstance(entry, ModelRunEntry) and isinstance(earlier, ModelRunEntry):
-        entry = replace(entry, predictions=_carried(entry.predictions, earlier.predictions))
-    entry = replace(entry, labels=_carried(entry.labels, earlier.labels))
-    return replace(record, data_row=replace(record.data_row, row_data=base.data_row.row_data), entry=entry)
+    entry = record.entry
+    if standing.masks:
+        if isinstance(entry, ModelRunEntry):
+            entry = replace(entry, predictions=_carried(entry.predictions, "prediction", standing.masks))
+        entry = replace(entry, labels=_carried(entry.labels, "label", standing.masks))
+    return replace(record, data_row=replace(record.data_row, row_data=standing.row_data), entry=entry)
 
 
 def lasting(reference: MaskReference) -> MaskReference:
@@ -49,22 +60,17 @@ def lasting(reference: MaskReference) -> MaskReference:
     return replace(reference, composite_url=_EXPORT_TASK.sub("-", reference.composite_url))
 
 
-def _carried(labels: tuple[Label, ...], earlier: tuple[Label, ...]) -> tuple[Label, ...]:
-    known: _Geometries = {
-        (label.id, annotation.feature_id): annotation.geometry
-        for label in earlier
-        for annotation in label.annotations
-        if isinstance(annotation.geometry, Mask | MaskReference)
-    }
-    return tuple([_with_masks(label, known) for label in labels]) if known else labels
+def _carried(labels: tuple[Label, ...], origin: Origin, masks: Masks) -> tuple[Label, ...]:
+    return tuple(
+        [
+            replace(label, annotations=tuple([_with_mask(each, origin, label.id, masks) for each in label.annotations]))
+            for label in labels
+        ]
+    )
 
 
-def _with_masks(label: Label, known: Mapping[tuple[str, str], Geometry]) -> Label:
-    return replace(label, annotations=tuple([_with_mask(label.id, each, known) for each in label.annotations]))
-
-
-def _with_mask(label_id: str, annotation: Annotation, known: Mapping[tuple[str, str], Geometry]) -> Annotation:
+def _with_mask(annotation: Annotation, origin: Origin, label_id: str, masks: Masks) -> Annotation:
     if not isinstance(annotation.geometry, Mask | MaskReference):
         return annotation
-    geometry = known.get((label_id, annotation.feature_id), annotation.geometry)
-    return replace(annotation, geometry=geometry)
+    mask = masks.get((origin, label_id, annotation.feature_id))
+    return replace(annotation, geometry=mask) if mask else annotation

@@ -67,6 +67,13 @@ def geometries_of(columns: Callable[[str], pa.Array]) -> list[Geometry]:
     return [next(geometry for geometry in each if geometry) for each in found]
 
 
+def masks_of(columns: Callable[[str], pa.Array]) -> list[Mask]:
+    """Return the masks that these columns of an annotations table hold, where each row is one."""
+    references, runs = structs(columns("mask_reference"), MaskReference), structs(columns("mask"), Runs)
+    pairs = zip(references, runs, strict=True)
+    return [Mask(reference, found) for reference, found in pairs if reference and found]
+
+
 def _chains(column: pa.ListArray) -> list[Vertices | None]:
     flat = column.flatten()
     xs, ys = (flat.field(axis).to_numpy() for axis in (0, 1))

@@ -52,6 +52,15 @@ def test_progress_is_reported_while_the_export_runs(sandbox, client):
     assert seen[-1] == 100
 
 
+def test_pauses_between_polls_grow_to_the_interval(sandbox, client):
+    """A small export is soon looked at again, and a long one no more often than the interval says."""
+    sandbox.settings.polls = 6
+    task = start(client, project(sandbox), name="test")
+    pauses = []
+    wait(client, task, timeout=10, poll_interval=2, sleep=pauses.append)
+    assert pauses[:5] == [0.25, 0.5, 1, 2, 2]
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("FAILED", "export_failed"), ("CANCELED", "export_canceled")])
 def test_a_failed_or_cancelled_export_is_an_error(sandbox, client, outcome, code):
     """The SDK's wait returns as if nothing had happened; ours raises and names the task."""

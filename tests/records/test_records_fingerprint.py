@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 from records_lines import MODEL_RUN, PROJECT, as_line, box, label, published, reference_row, row, shape
 
-from tasks.records.carry import carry_over
+from tasks.records.carry import Standing, carry_over
 from tasks.records.fingerprint import fingerprint
 from tasks.records.geometry import Mask, MaskReference, Runs
+from tasks.records.model import Image
 from tasks.records.policy import Policy
 
 RUNS = Runs(100, 200, b"abc", 5, (1, 2, 3, 4))
@@ -86,16 +87,30 @@ def decoded(found: Any) -> Any:
     return replace(found, entry=replace(found.entry, labels=(replace(made, annotations=objects),)))
 
 
+def standing(found: Any) -> Standing:
+    """A record as an earlier snapshot has it."""
+    origins = {"label": found.entry.labels, "prediction": getattr(found.entry, "predictions", ())}
+    masks = {
+        (origin, made.id, each.feature_id): each.geometry
+        for origin, labels in origins.items()
+        for made in labels
+        for each in made.annotations
+        if isinstance(each.geometry, Mask)
+    }
+    image = Image("a.jpg", 1, 1, "image/jpeg", None, None)
+    return Standing(found.fingerprint, found.data_row.row_data, "train", image, masks)
+
+
 def test_unchanged_rows_take_everything_over() -> None:
     """A row with the same fingerprint becomes the earlier record: masks, composite URLs, signed address."""
     base = decoded(record(masked("t1", "?" + S3.format(1))))
-    assert carry_over(record(masked("t2", "?" + S3.format(2))), base) == base
+    assert carry_over(record(masked("t2", "?" + S3.format(2))), standing(base)) == base
 
 
 def test_changed_rows_take_nothing_over() -> None:
     """A row with another fingerprint is left as it is."""
     changed = record(masked(media_attributes={"height": 1, "width": 2}))
-    assert carry_over(changed, decoded(record(masked()))) is changed
+    assert carry_over(changed, standing(decoded(record(masked())))) is changed
 
 
 def test_masks_that_the_base_does_not_hold() -> None:
@@ -103,7 +118,7 @@ def test_masks_that_the_base_does_not_hold() -> None:
     base = decoded(record(masked("t1")))
     empty = replace(base, entry=replace(base.entry, labels=()))
     now = record(masked("t2"))
-    assert carry_over(now, empty) == now
+    assert carry_over(now, standing(empty)) == now
 
 
 def test_predictions_take_their_own_masks_over() -> None:
@@ -115,7 +130,7 @@ def test_predictions_take_their_own_masks_over() -> None:
         for each in predicted.annotations
     )
     base = replace(now, entry=replace(now.entry, predictions=(replace(predicted, annotations=masks),)))
-    carried = carry_over(now, base)
+    carried = carry_over(now, standing(base))
     assert carried == base
     assert carried.entry.labels == now.entry.labels
 
@@ -125,4 +140,4 @@ def test_other_objects_of_an_unchanged_row() -> None:
     values = reference_row("project_row")
     base = published(values, Policy("project", PROJECT))
     renamed = published(values, Policy("project", PROJECT, classes={"mask": "area"}))
-    assert carry_over(renamed, base) == renamed
+    assert carry_over(renamed, standing(base)) == renamed
