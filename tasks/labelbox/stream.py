@@ -6,7 +6,6 @@ stream spools the whole export before the first row, decodes every chunk alone a
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,9 +45,8 @@ class Chunk:
 def chunk_at(client: Client, task_id: str, stream: Stream, offset: int) -> Chunk:
     """The chunk that begins at ``offset``. Raises ``LabelboxAnswerError`` when the answer names another range."""
     variables = {"where": {"id": task_id}, "streamType": stream, "offset": str(offset)}
-    # At each request the SDK describes every frame of the stack (``lbox.call_info``): a new thread's has few of them.
-    with told(f"export task {task_id}"), ThreadPoolExecutor(1, thread_name_prefix="chunk") as asking:
-        answer = asking.submit(client.execute, CHUNK_QUERY, variables, error_log_key="errors").result()
+    with told(f"export task {task_id}"):
+        answer = client.execute(CHUNK_QUERY, variables, error_log_key="errors")
     try:
         found = answer["task"]["exportFileFromOffset"]
         chunk = Chunk(start=int(found["offsets"]["start"]), end=int(found["offsets"]["end"]), url=str(found["file"]))

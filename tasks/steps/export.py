@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -26,6 +27,7 @@ from tasks.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
@@ -138,15 +140,24 @@ def bring(
     total = totals(client, task_id, stream)
     receipts: list[ChunkReceipt] = []
     offset = 0
-    with downloader(settings) as pool, scratch(settings) as directory:
+    with downloader(settings) as pool, scratch(settings) as directory, ThreadPoolExecutor(1, "chunk") as fetching:
+
+        def fetch(start: int) -> tuple[Chunk, Path]:
+            return fetch_chunk(pool, chunk_at(client, task_id, stream, start), directory)
+
+        # One chunk comes down while the one before is compressed. That a thread asks for it also saves time: at each
+        # request the SDK describes every frame of the stack (``lbox.call_info``), and a flow's stack is deep.
+        ahead: dict[int, Future[tuple[Chunk, Path]]] = {}
         while offset < total.size:
             name = f"{stream.lower()}-{export}-{offset:015}"
             receipt = ledger.recall(name, ChunkReceipt)
             if receipt is None:
-                chunk = chunk_at(client, task_id, stream, offset)
-                plain = fetch_chunk(pool, chunk, directory)
+                chunk, plain = (ahead.pop(offset, None) or fetching.submit(fetch, offset)).result()
+                if chunk.end + 1 < total.size:
+                    ahead[chunk.end + 1] = fetching.submit(fetch, chunk.end + 1)
                 known = frames.near(offset / total.size)
                 file, packs = add_chunk(draft, f"raw/{name}.ndjson.zst", plain, task_id, known)
+                plain.unlink()
                 receipt = ledger.note(name, ChunkReceipt(chunk.end, file, packs))
             receipts.append(receipt)
             offset = receipt.end + 1
@@ -162,9 +173,9 @@ def bring(
     )
 
 
-def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> Path:
-    """Download a chunk; the file is the caller's to use until the next call."""
-    plain = directory / "chunk"
+def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> tuple[Chunk, Path]:
+    """Download a chunk to a file of its own."""
+    plain = directory / f"chunk-{chunk.start}"
     try:
         with plain.open("wb") as target:
             pool.chunk(chunk.url, target, length=chunk.length)
@@ -174,4 +185,4 @@ def fetch_chunk(pool: Downloader, chunk: Chunk, directory: Path) -> Path:
             remedy="Run again; chunks that are here already are kept.",
             code="chunk_unavailable",
         ) from None
-    return plain
+    return chunk, plain
