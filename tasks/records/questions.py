@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tasks.records.model import ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.records.model import Answer, Label
 
@@ -47,6 +47,25 @@ def questions_of(label: Label) -> list[Question]:
             for each in option.classifications:
                 found.append(("answer", index, place, option.feature_id, each))
     return found
+
+
+def at_any_depth(classifications: Iterable[Classification]) -> list[Classification]:
+    """Return some questions and all that hang below their answers."""
+    found = list(classifications)
+    for asked in found:
+        for part in asked.answer.parts:
+            found += part.classifications
+    return found
+
+
+def asked_in(label: Label) -> list[Classification]:
+    """Return every question of a label, at any depth: those of ``questions_of`` in another order."""
+    found = list(label.classifications)
+    for annotation in label.annotations:
+        found += annotation.classifications
+    for relationship in label.relationships:
+        found += relationship.classifications
+    return at_any_depth(found)
 
 
 def nested(questions: Sequence[tuple[Owner, Classification]]) -> Mapping[Owner, tuple[Classification, ...]]:
