@@ -20,7 +20,8 @@ Position: TypeAlias = tuple[float, float]
 Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
 
-_DOUBLE: Final = calcsize("d")
+DOUBLE: Final = calcsize("d")
+"""Bytes of a coordinate."""
 
 
 class Vertices(Sequence[Position]):
@@ -47,7 +48,7 @@ class Vertices(Sequence[Position]):
         return array("d", self.xs), array("d", self.ys)
 
     def __len__(self) -> int:
-        return len(self.xs) // _DOUBLE
+        return len(self.xs) // DOUBLE
 
     def __iter__(self) -> Iterator[Position]:
         return zip(*self.axes, strict=True)

@@ -68,16 +68,20 @@ def asked_in(label: Label) -> list[Classification]:
     return at_any_depth(found)
 
 
-def nested(questions: Sequence[tuple[Owner, Classification]]) -> Mapping[Owner, tuple[Classification, ...]]:
+def nested(owners: Sequence[Owner], questions: Sequence[Classification]) -> Mapping[Owner, tuple[Classification, ...]]:
     """Return the questions of a label by owner, with those below put back: the inverse of ``questions_of``.
 
     ``questions`` stand in the order of ``questions_of``, their answers without questions below.
     """
+    above = {index for kind, index, _ in owners if kind == "answer"}
     below: defaultdict[Owner, list[Classification]] = defaultdict(list)
     for index in range(len(questions) - 1, -1, -1):
-        owner, bare = questions[index]
-        parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in range(len(bare.answer.parts))]
-        below[owner].append(replace(bare, answer=_with_parts(bare.answer, parts)) if any(parts) else bare)
+        asked = questions[index]
+        if index in above:
+            options = range(len(asked.answer.parts))
+            parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in options]
+            asked = replace(asked, answer=_with_parts(asked.answer, parts))
+        below[owners[index]].append(asked)
     return {owner: tuple(reversed(found)) for owner, found in below.items()}
 
 
