@@ -12,7 +12,7 @@ from tasks.records.model import ChecklistAnswer, Classification, RadioAnswer, Te
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tasks.records.model import Answer, Label
+    from tasks.records.model import Answer, Label, Option
 
 Owner = tuple[str, int | None, int | None]
 """What a question is about: ("image", None, None), ("object" or "relationship", its index, None), or ("answer", the
@@ -39,13 +39,11 @@ def questions_of(label: Label) -> list[Question]:
         for each in tie.classifications
     ]
     for index, (_, _, _, _, asked) in enumerate(found):
-        answer = asked.answer
-        if isinstance(answer, TextAnswer):
-            found += [("answer", index, 0, asked.feature_id, each) for each in answer.classifications]
-            continue
-        for place, option in enumerate(answer.parts):
-            for each in option.classifications:
-                found.append(("answer", index, place, option.feature_id, each))
+        parts: tuple[Option | TextAnswer, ...] = asked.answer.parts
+        for place, part in enumerate(parts):
+            if part.classifications:
+                feature_id = asked.feature_id if isinstance(part, TextAnswer) else part.feature_id
+                found += [("answer", index, place, feature_id, each) for each in part.classifications]
     return found
 
 
