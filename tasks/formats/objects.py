@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from tasks.records.classes import ClassRegistry
 
-
 _UNDECODED: Final = "Expected a decoded mask, found a reference to one: a sample has decoded masks only."
 
 

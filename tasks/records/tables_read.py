@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -72,8 +73,8 @@ class _Table:
         begins[1:] = np.logical_or.reduce([pc.not_equal(key[1:], key[:-1]) for key in keys])
         starts = np.flatnonzero(begins)
         values = zip(*(key.take(pa.array(starts)).to_pylist() for key in keys), strict=True)
-        ends = [*starts[1:].tolist(), len(self.table)]
-        return list(zip(values, starts.tolist(), ends, strict=False))
+        borders = pairwise([*starts.tolist(), len(self.table)])
+        return [(value, start, end) for value, (start, end) in zip(values, borders, strict=True)]
 
     def labels(self) -> list[Run]:
         """Return the labels that the rows are of, by ``Place``."""
