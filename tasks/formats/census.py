@@ -5,7 +5,7 @@ Each bucket of rows is counted once, where it is built; counts add up, so nothin
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from math import isqrt
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -13,16 +13,21 @@ from msgspec import Struct
 
 from tasks.formats.attributes import image_choices, questions
 from tasks.formats.interface import predicted_labels
-from tasks.formats.objects import place_of
-from tasks.records.counts import kind_of
+from tasks.formats.objects import area_of
+from tasks.records.counts import KIND_OF
 from tasks.records.model import RadioAnswer
+from tasks.records.questions import at_any_depth
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-    from tasks.records.model import Annotation, Label, Sample
+    from tasks.records.model import Label, Sample
 
 Key = TypeVar("Key", bound="Hashable")
+_Part: TypeAlias = tuple[str, bool, str, str, str]
+"""The fields of a ``Part``."""
+_Member: TypeAlias = tuple[str, bool, str, str, str]
+"""The fields of a ``Member``."""
 
 
 class Part(Struct, frozen=True, order=True):
@@ -74,27 +79,31 @@ class Census(Struct, frozen=True):
 def census(samples: Iterable[Sample]) -> Census:
     """Count some samples."""
     rows: Counter[str] = Counter()
-    parts: Counter[Part] = Counter()
-    members: Counter[Member] = Counter()
+    parts: Counter[_Part] = Counter()
+    members: Counter[_Member] = Counter()
     objects: Counter[int] = Counter()
-    sides: dict[str, Counter[int]] = {}
+    sides: defaultdict[str, Counter[int]] = defaultdict(Counter)
     latest = ""
     for sample in samples:
         split, labels = sample.split, sample.record.entry.labels
         rows[split] += 1
         for predicted, found in ((False, labels), (True, predicted_labels(sample))):
-            parts.update(_parts(split, found, predicted=predicted))
-            members.update(_member(split, each, predicted=predicted) for label in found for each in label.annotations)
-        annotations = [annotation for label in labels for annotation in label.annotations]
-        objects[bin_of(len(annotations))] += 1
-        for annotation in annotations:
-            side = bin_of(isqrt(int(place_of(annotation.geometry).area)))
-            sides.setdefault(kind_of(annotation.geometry), Counter())[side] += 1
+            parts.update(_answers(split, found, predicted=predicted))
+            for label in found:
+                parts[split, predicted, "relationship", "relationship", ""] += len(label.relationships)
+                for each in label.annotations:
+                    kind = KIND_OF[type(each.geometry)]
+                    members[split, predicted, each.feature_schema_id or "", each.name, kind] += 1
+                    if not predicted:
+                        sides[kind][bin_of(isqrt(int(area_of(each.geometry))))] += 1
+        objects[bin_of(sum([len(label.annotations) for label in labels]))] += 1
         latest = max([latest, *_times(sample)])
+    for (split, predicted, _, _, kind), count in members.items():
+        parts[split, predicted, kind, kind, ""] += count
     return Census(
         rows=_sum([rows]),
-        parts=tuple(sorted(parts.items())),
-        members=tuple(sorted(members.items())),
+        parts=tuple((Part(*fields), count) for fields, count in sorted(parts.items()) if count),
+        members=tuple((Member(*fields), count) for fields, count in sorted(members.items())),
         objects=_sum([objects]),
         sides={kind: _sum([bins]) for kind, bins in sorted(sides.items())},
         latest=latest,
@@ -120,28 +129,22 @@ def bin_of(value: int) -> int:
     return 1 << value.bit_length() - 1 if value else 0
 
 
-def _parts(split: str, labels: Sequence[Label], *, predicted: bool) -> Iterator[Part]:
-    """Give everything of a row's labels: objects, relationships, and answers at any depth."""
+def _answers(split: str, labels: Sequence[Label], *, predicted: bool) -> Iterator[_Part]:
+    """Give the fields of a ``Part`` for each answer of a row's labels, at any depth."""
     for label in labels:
-        for annotation in label.annotations:
-            kind = kind_of(annotation.geometry)
-            yield Part(split, predicted, kind, kind)
-            for _, asked in questions(annotation.classifications):
-                yield Part(split, predicted, kind, kind_of(asked.answer))
-        for relationship in label.relationships:
-            yield Part(split, predicted, "relationship", "relationship")
-            for _, asked in questions(relationship.classifications):
-                yield Part(split, predicted, "relationship", kind_of(asked.answer))
+        for each in label.annotations:
+            if each.classifications:
+                about = KIND_OF[type(each.geometry)]
+                for asked in at_any_depth(each.classifications):
+                    yield split, predicted, about, KIND_OF[type(asked.answer)], ""
+        for tie in label.relationships:
+            for asked in at_any_depth(tie.classifications):
+                yield split, predicted, "relationship", KIND_OF[type(asked.answer)], ""
     choices = image_choices(labels)
     for label in labels:
         for name, asked in questions(label.classifications):
             is_choice = isinstance(asked.answer, RadioAnswer) and choices[name] is not None
-            yield Part(split, predicted, "image", kind_of(asked.answer), name if is_choice else "")
-
-
-def _member(split: str, annotation: Annotation, *, predicted: bool) -> Member:
-    schema_id, kind = annotation.feature_schema_id or "", kind_of(annotation.geometry)
-    return Member(split, predicted, schema_id, annotation.name, kind)
+            yield split, predicted, "image", KIND_OF[type(asked.answer)], name if is_choice else ""
 
 
 def _times(sample: Sample) -> Iterator[str]:

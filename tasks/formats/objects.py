@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tasks.records.classes import ClassRegistry
+
+_UNDECODED: Final = "Expected a decoded mask, found a reference to one: a sample has decoded masks only."
 
 
 class Place(Struct, frozen=True):
@@ -49,6 +51,23 @@ def objects_of(labels: Iterable[Label], registry: ClassRegistry) -> Iterator[Fou
             yield Found(label, annotation, registry.class_of(annotation), kind, place_of(annotation.geometry))
 
 
+def area_of(geometry: Geometry) -> float:
+    """Give an object's area: that of its ``Place``. Raises ``TypeError`` for a mask that was not decoded."""
+    match geometry:
+        case Point() | Polyline():
+            return 0
+        case Mask():
+            return geometry.runs.area
+        case BoundingBox():
+            return geometry.width * geometry.height
+        case Polygon():
+            return shoelace_area(geometry.vertices)
+        case MaskReference():
+            raise TypeError(_UNDECODED)
+        case unreachable:
+            assert_never(unreachable)
+
+
 def place_of(geometry: Geometry) -> Place:
     """Give where an object lies. Raises ``TypeError`` for a mask that was not decoded, which no sample has."""
     match geometry:
@@ -64,6 +83,6 @@ def place_of(geometry: Geometry) -> Place:
         case Mask(_, runs):
             return Place(runs.bounding_box, runs.area, runs=runs)
         case MaskReference():
-            raise TypeError("Expected a decoded mask, found a reference to one: a sample has decoded masks only.")
+            raise TypeError(_UNDECODED)
         case unreachable:
             assert_never(unreachable)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import floor
 from typing import TYPE_CHECKING, Final
+
+from tasks.records.geometry import Vertices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,16 +33,28 @@ def shoelace_area(vertices: Sequence[Position]) -> float:
     The ring is moved to its first vertex before the products are summed, which keeps small areas far from the origin
     exact.
     """
-    left, top = vertices[0]
-    moved = [(x - left, y - top) for x, y in vertices]
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(moved))) / 2
+    xs, ys = _axes(vertices)
+    left, top = xs[0], ys[0]
+    twice = x1 = y1 = 0.0
+    for x, y in zip(xs, ys, strict=True):
+        x2, y2 = x - left, y - top
+        twice += x1 * y2 - x2 * y1
+        x1, y1 = x2, y2
+    return abs(twice) / 2
 
 
 def tight_box(vertices: Sequence[Position]) -> tuple[float, float, float, float]:
     """Give the smallest box around some vertices as (left, top, width, height) in pixels."""
-    xs, ys = zip(*vertices, strict=True)
+    xs, ys = _axes(vertices)
     left, top = min(xs), min(ys)
     return left, top, max(xs) - left, max(ys) - top
+
+
+def _axes(vertices: Sequence[Position]) -> tuple[Sequence[float], Sequence[float]]:
+    if isinstance(vertices, Vertices):
+        return vertices.axes
+    xs, ys = zip(*vertices, strict=True)
+    return xs, ys
 
 
 def pixel_of(position: float, pixels: int) -> int:

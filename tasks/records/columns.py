@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 from msgspec.structs import astuple, fields
 
@@ -31,16 +33,28 @@ def list_array(lengths: NDArray[np.int32], items: pa.Array, absent: NDArray[np.b
 
 
 def structs(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value | None]:
-    """Return a struct array as values of a type, None for each null; ``nested`` are the types of lists of structs.
+    """Return a struct array as values of a type, None for each null; see ``present``."""
+    values = iter(present(column, cls, **nested))
+    return [next(values) if valid else None for valid in column.is_valid().to_pylist()]
 
-    The struct's fields are the type's first ones, in order; a field of bytes is ASCII text in the array.
+
+def present(column: pa.Array, cls: type[Value], **nested: type[Struct]) -> list[Value]:
+    """Return the structs of an array that are not null as values of a type.
+
+    The struct's fields are the type's first ones, in order; a field of bytes is ASCII text in the array. ``nested`` are
+    the types of lists of structs.
     """
-    kinds = [field.type for field in fields(cls)]
+    found = column.drop_null() if column.null_count else column
     children = [
-        _child(column.field(index), kinds[index], nested.get(field.name)) for index, field in enumerate(column.type)
+        _child(found.field(index), kind, nested.get(field.name))
+        for index, (field, kind) in enumerate(zip(column.type, _kinds(cls), strict=False))
     ]
-    valid = column.is_valid().to_pylist()
-    return [cls(*row) if present else None for present, row in zip(valid, zip(*children, strict=True), strict=True)]
+    return list(map(cls, *children))
+
+
+@cache
+def _kinds(cls: type[Struct]) -> tuple[Any, ...]:
+    return tuple(field.type for field in fields(cls))
 
 
 def _child(column: pa.Array, kind: Any, nested: type[Struct] | None) -> list[Any]:
@@ -51,19 +65,22 @@ def _child(column: pa.Array, kind: Any, nested: type[Struct] | None) -> list[Any
 
 def lists(column: pa.Array, cls: type[Struct]) -> list[Any]:
     """Return an array of lists of structs as tuples of values, None for each null."""
-    return divided(column, structs(column.flatten(), cls))
+    return divided(column, present(column.flatten(), cls))
 
 
 def divided(column: pa.Array, items: Sequence[Any]) -> list[Any]:
     """Return the items of a list array's flat values as one tuple a list, None for each null."""
-    ends = list(accumulate([length or 0 for length in column.value_lengths().to_pylist()], initial=0))
-    found = [tuple(items[start:end]) for start, end in pairwise(ends)]
-    return [item if valid else None for item, valid in zip(found, column.is_valid().to_pylist(), strict=True)]
+    lengths = pc.list_value_length(column).to_pylist()
+    ends = accumulate([length or 0 for length in lengths], initial=0)
+    return [
+        None if length is None else tuple(items[start:end])
+        for length, (start, end) in zip(lengths, pairwise(ends), strict=True)
+    ]
 
 
 def plain(column: pa.Array) -> list[Any]:
     """Return an array's values, with a tuple for each list."""
     if pa.types.is_nested(column.type):
-        return [None if value is None else tuple(value) for value in column.to_pylist()]
+        return divided(column, plain(column.flatten()))
     found: list[Any] = column.to_pylist()
     return found

@@ -6,13 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline
-from tasks.records.model import (
-    Answer,
-    ChecklistAnswer,
-    Classification,
-    RadioAnswer,
-    TextAnswer,
-)
+from tasks.records.model import Answer, ChecklistAnswer, RadioAnswer, TextAnswer
+from tasks.records.questions import asked_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,19 +39,9 @@ def kind_of(value: Geometry | Answer) -> str:
 def count(labels: Iterable[Label]) -> Counter[str]:
     """Count annotations by kind: each object and relationship, and each answered question at any depth, once."""
     counts: Counter[str] = Counter()
-    questions: list[Classification] = []
     for label in labels:
         counts.update([kind_of(annotation.geometry) for annotation in label.annotations])
-        questions += label.classifications
-        for annotation in label.annotations:
-            questions += annotation.classifications
-        for relationship in label.relationships:
-            questions += relationship.classifications
+        counts.update([kind_of(question.answer) for question in asked_in(label)])
         if label.relationships:
             counts["relationship"] += len(label.relationships)
-    while questions:
-        question = questions.pop()
-        counts[kind_of(question.answer)] += 1
-        for part in question.answer.parts:
-            questions += part.classifications
     return counts

@@ -7,6 +7,7 @@ rounded here.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from struct import calcsize, pack
 from typing import Final, TypeAlias, overload
@@ -19,7 +20,8 @@ Position: TypeAlias = tuple[float, float]
 Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
 
-_DOUBLE: Final = calcsize("d")
+DOUBLE: Final = calcsize("d")
+"""Bytes of a coordinate."""
 
 
 class Vertices(Sequence[Position]):
@@ -40,14 +42,16 @@ class Vertices(Sequence[Position]):
         doubles = f"{len(xs)}d"
         return cls(pack(doubles, *xs), pack(doubles, *ys))
 
-    def _axes(self) -> tuple[memoryview[float], memoryview[float]]:
-        return memoryview(self.xs).cast("d"), memoryview(self.ys).cast("d")
+    @property
+    def axes(self) -> tuple[array[float], array[float]]:
+        """The coordinates, unpacked: all x, all y."""
+        return array("d", self.xs), array("d", self.ys)
 
     def __len__(self) -> int:
-        return len(self.xs) // _DOUBLE
+        return len(self.xs) // DOUBLE
 
     def __iter__(self) -> Iterator[Position]:
-        return zip(*self._axes(), strict=True)
+        return zip(*self.axes, strict=True)
 
     @overload
     def __getitem__(self, place: int) -> Position: ...
@@ -56,10 +60,12 @@ class Vertices(Sequence[Position]):
     def __getitem__(self, place: int | slice) -> Position | tuple[Position, ...]:
         if isinstance(place, slice):
             return tuple(self)[place]
-        xs, ys = self._axes()
+        xs, ys = self.axes
         return xs[place], ys[place]
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, Vertices) and self.xs == other.xs and self.ys == other.ys:
+            return True
         return tuple(self) == tuple(other) if isinstance(other, Vertices | tuple) else NotImplemented
 
     def __hash__(self) -> int:

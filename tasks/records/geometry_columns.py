@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from tasks.records.columns import list_array, structs
+from tasks.records.columns import list_array, present, structs
 from tasks.records.counts import KIND_OF
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
+from tasks.records.geometry import DOUBLE, BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
 from tasks.records.schema import POSITION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tasks.records.geometry import Geometry, Position
 
@@ -54,31 +54,28 @@ def _packed(vertices: Sequence[Position]) -> Vertices:
 
 def geometries_of(columns: Callable[[str], pa.Array]) -> list[Geometry]:
     """Return the geometries that the columns of an annotations table hold."""
-    boxes = structs(columns("bounding_box"), BoundingBox)
-    points = structs(columns("point"), Point)
-    masks = zip(structs(columns("mask_reference"), MaskReference), structs(columns("mask"), Runs), strict=True)
-    references = [Mask(reference, runs) if reference and runs else reference for reference, runs in masks]
-    kinds = columns("kind").to_pylist()
-    chains = [
-        None if each is None else Polygon(each) if kind == "polygon" else Polyline(each)
-        for kind, each in zip(kinds, _chains(columns("vertices")), strict=True)
-    ]
-    found = zip(boxes, points, references, chains, strict=True)
-    return [next(geometry for geometry in each if geometry) for each in found]
+    references = columns("mask_reference")
+    runs = structs(columns("mask").filter(references.is_valid()), Runs)
+    masks = zip(present(references, MaskReference), runs, strict=True)
+    chains = iter(_chains(columns("vertices").drop_null()))
+    of_kind: dict[str, Iterator[Geometry]] = {
+        "bounding_box": iter(present(columns("bounding_box"), BoundingBox)),
+        "polygon": map(Polygon, chains),
+        "polyline": map(Polyline, chains),
+        "point": iter(present(columns("point"), Point)),
+        "mask": (Mask(reference, decoded) if decoded else reference for reference, decoded in masks),
+    }
+    return [next(of_kind[kind]) for kind in columns("kind").to_pylist()]
 
 
 def masks_of(columns: Callable[[str], pa.Array]) -> list[Mask]:
     """Return the masks that these columns of an annotations table hold, where each row is one."""
-    references, runs = structs(columns("mask_reference"), MaskReference), structs(columns("mask"), Runs)
-    pairs = zip(references, runs, strict=True)
-    return [Mask(reference, found) for reference, found in pairs if reference and found]
+    pairs = zip(present(columns("mask_reference"), MaskReference), present(columns("mask"), Runs), strict=True)
+    return [Mask(reference, runs) for reference, runs in pairs]
 
 
-def _chains(column: pa.ListArray) -> list[Vertices | None]:
+def _chains(column: pa.ListArray) -> list[Vertices]:
     flat = column.flatten()
-    xs, ys = (flat.field(axis).to_numpy() for axis in (0, 1))
-    ends = accumulate([length or 0 for length in column.value_lengths().to_pylist()], initial=0)
-    return [
-        Vertices(xs[start:end].tobytes(), ys[start:end].tobytes()) if end > start else None
-        for start, end in pairwise(ends)
-    ]
+    xs, ys = (flat.field(axis).to_numpy().tobytes() for axis in (0, 1))
+    ends = accumulate(column.value_lengths().to_pylist(), lambda end, length: end + length * DOUBLE, initial=0)
+    return [Vertices(xs[start:end], ys[start:end]) for start, end in pairwise(ends)]

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from tasks.records.model import ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from tasks.records.model import Answer, Label
+    from tasks.records.model import Answer, Label, Option
 
 Owner = tuple[str, int | None, int | None]
 """What a question is about: ("image", None, None), ("object" or "relationship", its index, None), or ("answer", the
@@ -39,26 +39,47 @@ def questions_of(label: Label) -> list[Question]:
         for each in tie.classifications
     ]
     for index, (_, _, _, _, asked) in enumerate(found):
-        answer = asked.answer
-        if isinstance(answer, TextAnswer):
-            found += [("answer", index, 0, asked.feature_id, each) for each in answer.classifications]
-            continue
-        for place, option in enumerate(answer.parts):
-            for each in option.classifications:
-                found.append(("answer", index, place, option.feature_id, each))
+        parts: tuple[Option | TextAnswer, ...] = asked.answer.parts
+        for place, part in enumerate(parts):
+            if part.classifications:
+                feature_id = asked.feature_id if isinstance(part, TextAnswer) else part.feature_id
+                found += [("answer", index, place, feature_id, each) for each in part.classifications]
     return found
 
 
-def nested(questions: Sequence[tuple[Owner, Classification]]) -> Mapping[Owner, tuple[Classification, ...]]:
+def at_any_depth(classifications: Iterable[Classification]) -> list[Classification]:
+    """Return some questions and all that hang below their answers."""
+    found = list(classifications)
+    for asked in found:
+        for part in asked.answer.parts:
+            found += part.classifications
+    return found
+
+
+def asked_in(label: Label) -> list[Classification]:
+    """Return every question of a label, at any depth: those of ``questions_of`` in another order."""
+    found = list(label.classifications)
+    for annotation in label.annotations:
+        found += annotation.classifications
+    for relationship in label.relationships:
+        found += relationship.classifications
+    return at_any_depth(found)
+
+
+def nested(owners: Sequence[Owner], questions: Sequence[Classification]) -> Mapping[Owner, tuple[Classification, ...]]:
     """Return the questions of a label by owner, with those below put back: the inverse of ``questions_of``.
 
     ``questions`` stand in the order of ``questions_of``, their answers without questions below.
     """
+    above = {index for kind, index, _ in owners if kind == "answer"}
     below: defaultdict[Owner, list[Classification]] = defaultdict(list)
     for index in range(len(questions) - 1, -1, -1):
-        owner, bare = questions[index]
-        parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in range(len(bare.answer.parts))]
-        below[owner].append(replace(bare, answer=_with_parts(bare.answer, parts)) if any(parts) else bare)
+        asked = questions[index]
+        if index in above:
+            options = range(len(asked.answer.parts))
+            parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in options]
+            asked = replace(asked, answer=_with_parts(asked.answer, parts))
+        below[owners[index]].append(asked)
     return {owner: tuple(reversed(found)) for owner, found in below.items()}
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from tasks.records.columns import lists, plain, structs
@@ -40,13 +43,13 @@ from tasks.records.model import (
 from tasks.records.questions import IMAGE, Owner, nested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Iterator, Mapping
 
 Part = TypeVar("Part")
 Place = tuple[str, str, int]
 """A label: data row id, origin, label index."""
+Run: TypeAlias = tuple[Any, int, int]
+"""What rows that stand together have in common, the first of them, and the first that is none of them."""
 Questions: TypeAlias = "Mapping[Place, Mapping[Owner, tuple[Classification, ...]]]"
 
 
@@ -57,13 +60,25 @@ class _Table:
         self.table = table
 
     def array(self, name: str) -> pa.Array:
-        return self.table.column(name).combine_chunks()
+        column = self.table.column(name)
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
     def values(self, *names: str) -> list[list[Any]]:
         return [plain(self.array(name)) for name in names]
 
-    def places(self) -> Iterator[Place]:
-        return zip(*self.values("data_row_id", "origin", "label_index"), strict=True)
+    def runs(self, *names: str) -> list[Run]:
+        """Return the values of some columns, with where the rows begin and end that share them and stand together."""
+        keys = [self.array(name) for name in names]
+        begins = np.ones(len(self.table), bool)
+        begins[1:] = np.logical_or.reduce([pc.not_equal(key[1:], key[:-1]) for key in keys])
+        starts = np.flatnonzero(begins)
+        values = zip(*(key.take(pa.array(starts)).to_pylist() for key in keys), strict=True)
+        borders = pairwise([*starts.tolist(), len(self.table)])
+        return [(value, start, end) for value, (start, end) in zip(values, borders, strict=True)]
+
+    def labels(self) -> list[Run]:
+        """Return the labels that the rows are of, by ``Place``."""
+        return self.runs("data_row_id", "origin", "label_index")
 
 
 def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
@@ -82,18 +97,14 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
         yield Sample(Record(row, entry, fingerprint), Image(*image), split)
 
 
-def _grouped(keys: Any, parts: Sequence[Part]) -> dict[Any, list[Part]]:
-    groups: defaultdict[Any, list[Part]] = defaultdict(list)
-    for key, part in zip(keys, parts, strict=True):
-        groups[key].append(part)
-    return dict(groups)
+def _grouped(runs: Iterable[Run], parts: Iterable[Part]) -> dict[Any, tuple[Part, ...]]:
+    each = tuple(parts)
+    return {shared: each[start:end] for shared, start, end in runs}
 
 
-def _of_rows(table: _Table, cls: type[Part]) -> dict[str, list[Part]]:
+def _of_rows(table: _Table, cls: type[Part]) -> dict[tuple[str], tuple[Part, ...]]:
     """Return values whose type's fields are the table's last columns, by data row id."""
-    names = table.table.column_names
-    (keys,) = table.values("data_row_id")
-    return _grouped(keys, [cls(*row) for row in zip(*table.values(*names[2:]), strict=True)])
+    return _grouped(table.runs("data_row_id"), map(cls, *table.values(*table.table.column_names[2:])))
 
 
 def _data_rows(read: Mapping[str, _Table]) -> Iterator[DataRow]:
@@ -112,48 +123,46 @@ def _data_rows(read: Mapping[str, _Table]) -> Iterator[DataRow]:
             row_data,
             detail,
             attributes or MediaAttributes(),
-            tuple(metadata.get(row_id, ())),
-            tuple(attachments.get(row_id, ())),
-            tuple(embeddings.get(row_id, ())),
+            metadata.get((row_id,), ()),
+            attachments.get((row_id,), ()),
+            embeddings.get((row_id,), ()),
         )
 
 
-def _metadata(table: _Table) -> dict[str, list[MetadataField]]:
-    keys, *names = table.values("data_row_id", "schema_id", "schema_name", "schema_kind", "is_json")
+def _metadata(table: _Table) -> dict[tuple[str], tuple[MetadataField, ...]]:
+    schema_ids, names, kinds, are_json = table.values("schema_id", "schema_name", "schema_kind", "is_json")
     values = zip(*table.values("value_text", "value_integer", "value_float", "value_boolean"), strict=True)
     told = [next((value for value in row if value is not None), None) for row in values]
-    fields = [
-        MetadataField(schema_id, name, kind, value, is_json)
-        for schema_id, name, kind, is_json, value in zip(*names, told, strict=True)
-    ]
-    return _grouped(keys, fields)
+    return _grouped(table.runs("data_row_id"), map(MetadataField, schema_ids, names, kinds, told, are_json))
 
 
 def _entries(
-    table: _Table, labels: Mapping[tuple[str, str], list[Label]], moves: Mapping[str, list[WorkflowMove]]
+    table: _Table,
+    labels: Mapping[tuple[str, str], tuple[Label, ...]],
+    moves: Mapping[tuple[str], tuple[WorkflowMove, ...]],
 ) -> Iterator[Entry]:
     details = structs(table.array("project_details"), ProjectDetails)
     names = table.values("data_row_id", "source_kind", "source_id", "source_name")
     of_run = table.values("model_id", "model_name", "run_data_row_id", "run_split")
     columns = zip(*names, details, *of_run, strict=True)
     for row_id, kind, source_id, name, detail, model_id, model_name, run_row_id, split in columns:
-        found = tuple(labels.get((row_id, "label"), ()))
+        found = labels.get((row_id, "label"), ())
         if kind == "project":
-            history = tuple(moves.get(row_id, ()))
+            history = moves.get((row_id,), ())
             told = replace(detail, workflow_history=history) if detail and history else detail
             yield ProjectEntry(source_id, name, told, found)
         else:
-            predictions = tuple(labels.get((row_id, "prediction"), ()))
+            predictions = labels.get((row_id, "prediction"), ())
             yield ModelRunEntry(source_id, name, model_id, model_name, run_row_id, split, found, predictions)
 
 
 def _labels(
     table: _Table,
-    objects: Mapping[Place, list[Annotation]],
-    ties: Mapping[Place, list[Relationship]],
+    objects: Mapping[Place, tuple[Annotation, ...]],
+    ties: Mapping[Place, tuple[Relationship, ...]],
     questions: Questions,
-) -> dict[tuple[str, str], list[Label]]:
-    places = list(table.places())
+) -> dict[tuple[str, str], tuple[Label, ...]]:
+    places = [place for place, _, _ in table.labels()]
     columns = table.values("label_id", "label_kind", "version", "is_benchmark")
     details = structs(table.array("label_details"), LabelDetails, reviews=Review)
     performance = structs(table.array("performance_details"), PerformanceDetails)
@@ -164,61 +173,48 @@ def _labels(
             version,
             detail,
             measured,
-            tuple(objects.get(place, ())),
+            objects.get(place, ()),
             questions.get(place, {}).get(IMAGE, ()),
-            tuple(ties.get(place, ())),
+            ties.get(place, ()),
             is_benchmark,
         )
         for place, label_id, kind, version, is_benchmark, detail, measured in zip(
             places, *columns, details, performance, strict=True
         )
     ]
-    return _grouped([place[:2] for place in places], labels)
+    return _grouped(table.runs("data_row_id", "origin"), labels)
 
 
-def _annotations(table: _Table, questions: Questions) -> dict[Place, list[Annotation]]:
-    places = list(table.places())
+def _annotations(table: _Table, questions: Questions) -> dict[Place, tuple[Annotation, ...]]:
+    labels = table.labels()
     features = table.values("feature_id", "feature_schema_id", "name", "value")
-    rest = table.values("annotation_index", "z_order", "confidence")
-    columns = zip(places, *features, geometries_of(table.array), *rest, strict=True)
-    annotations = [
-        Annotation(feature_id, schema_id, name, value, geometry, _below(questions, place, "object", index), z, score)
-        for place, feature_id, schema_id, name, value, geometry, index, z, score in columns
-    ]
-    return _grouped(places, annotations)
+    asked = _about(table, labels, "object", questions)
+    rest = table.values("z_order", "confidence")
+    return _grouped(labels, map(Annotation, *features, geometries_of(table.array), asked, *rest))
 
 
-def _relationships(table: _Table, questions: Questions) -> dict[Place, list[Relationship]]:
-    places = list(table.places())
-    names = ("feature_id", "feature_schema_id", "name", "value", "source", "target", "relationship_index")
-    relationships = [
-        Relationship(
-            feature_id, schema_id, name, value, source, target, _below(questions, place, "relationship", index)
-        )
-        for place, feature_id, schema_id, name, value, source, target, index in zip(
-            places, *table.values(*names), strict=True
-        )
-    ]
-    return _grouped(places, relationships)
+def _relationships(table: _Table, questions: Questions) -> dict[Place, tuple[Relationship, ...]]:
+    labels = table.labels()
+    fields = table.values("feature_id", "feature_schema_id", "name", "value", "source", "target")
+    return _grouped(labels, map(Relationship, *fields, _about(table, labels, "relationship", questions)))
 
 
-def _below(questions: Questions, place: Place, kind: str, index: int) -> tuple[Classification, ...]:
-    found = questions.get(place)
-    return found.get((kind, index, None), ()) if found else ()
+def _about(table: _Table, labels: Iterable[Run], kind: str, questions: Questions) -> list[tuple[Classification, ...]]:
+    """Return the questions about each object, or relationship, of a table: they name its place in its label."""
+    about: list[tuple[Classification, ...]] = [()] * len(table.table)
+    for place, start, _ in labels:
+        for (owner, index, _), found in questions.get(place, {}).items():
+            if owner == kind and index is not None:
+                about[start + index] = found
+    return about
 
 
 def _questions(table: _Table) -> Questions:
-    owners = zip(*table.values("owner", "owner_index", "option_index"), strict=True)
-    names = table.values("feature_id", "feature_schema_id", "name", "value")
-    kinds, texts = table.values("kind", "text")
-    options = lists(table.array("options"), Option)
-    questions = [
-        (owner, Classification(feature_id, schema_id, name, value, _answer(kind, chosen, text)))
-        for owner, kind, chosen, text, feature_id, schema_id, name, value in zip(
-            owners, kinds, options, texts, *names, strict=True
-        )
-    ]
-    return {place: nested(found) for place, found in _grouped(table.places(), questions).items()}
+    owners = list(zip(*table.values("owner", "owner_index", "option_index"), strict=True))
+    features = table.values("feature_id", "feature_schema_id", "name", "value")
+    answers = map(_answer, *table.values("kind"), lists(table.array("options"), Option), *table.values("text"))
+    questions = list(map(Classification, *features, answers))
+    return {place: nested(owners[start:end], questions[start:end]) for place, start, end in table.labels()}
 
 
 def _answer(kind: str, options: tuple[Option, ...] | None, text: str | None) -> Answer:

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from tasks.records.columns import list_array, tuples
 from tasks.records.counts import KIND_OF
 from tasks.records.geometry_columns import geometry_columns
-from tasks.records.model import ModelRunEntry, ProjectEntry, TextAnswer
+from tasks.records.model import ChecklistAnswer, ModelRunEntry, ProjectEntry, RadioAnswer, TextAnswer
 from tasks.records.questions import questions_of
 from tasks.records.schema import OPTION, SCHEMAS, TEXT
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tasks.records.model import (
         Annotation,
+        Answer,
         Attachment,
         Classification,
         Embedding,
@@ -209,7 +210,7 @@ def _classifications(found: Sequence[Question]) -> Columns:
     asked = [question for _, _, _, _, question in found]
     answers = [each.answer for each in asked]
     is_text = np.array([type(answer) is TextAnswer for answer in answers])
-    options = [() if isinstance(answer, TextAnswer) else answer.parts for answer in answers]
+    options = list(map(_options_of, answers))
     lengths = np.fromiter(map(len, options), np.int32, len(options))
     return {
         "owner": [owner for owner, _, _, _, _ in found],
@@ -221,6 +222,12 @@ def _classifications(found: Sequence[Question]) -> Columns:
         "options": list_array(lengths, _options(list(chain.from_iterable(options))), is_text),
         "text": [answer.content if type(answer) is TextAnswer else None for answer in answers],
     }
+
+
+def _options_of(answer: Answer) -> tuple[Option, ...]:
+    if type(answer) is RadioAnswer:
+        return (answer.option,)
+    return answer.options if type(answer) is ChecklistAnswer else ()
 
 
 def _options(found: Sequence[Option]) -> pa.Array:

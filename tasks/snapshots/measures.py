@@ -6,26 +6,28 @@ share no code with what wrote them. Coordinates are those of ``tasks.records.geo
 
 from __future__ import annotations
 
-from collections import defaultdict
-from operator import add
-from typing import TYPE_CHECKING, Final
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
 from tasks.formats.interface import predicted_labels
 from tasks.formats.shapes import shoelace_area, tight_box
-from tasks.records.counts import kind_of
+from tasks.records.counts import KIND_OF
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
-from tasks.records.questions import questions_of
+from tasks.records.questions import asked_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from tasks.records.geometry import Geometry
-    from tasks.records.model import Label, Sample
+    from tasks.records.model import Sample
 
 Amounts = tuple[int, float, float, float, float, float]
 """How many, and the sums of their areas, lefts, tops, widths and heights."""
+
+_Fields: TypeAlias = tuple[str, bool, str, str, str]
+"""The fields of a ``Group``."""
 
 _NOWHERE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
 ROW: Final = "row"
@@ -58,60 +60,76 @@ class Measure(Struct, frozen=True, array_like=True):
 
 def measure(samples: Iterable[Sample]) -> tuple[Measure, ...]:
     """Add up records that are about to be written, sorted by group."""
-    totals = Totals()
+    counts: Counter[_Fields] = Counter()
+    objects: defaultdict[_Fields, list[Geometry]] = defaultdict(list)
     for sample in samples:
-        totals.add(Group(sample.split, predicted=False, kind=ROW), _NOWHERE)
-        labels = (sample.record.entry.labels, predicted_labels(sample))
-        for predicted, of_origin in enumerate(labels):
-            for label in of_origin:
-                for group, extent in _of_label(sample.split, label, predicted=bool(predicted)):
-                    totals.add(group, extent)
-    return totals.measures
+        split = sample.split
+        counts[split, False, ROW, "", ""] += 1
+        for predicted, labels in ((False, sample.record.entry.labels), (True, predicted_labels(sample))):
+            for label in labels:
+                counts[split, predicted, LABEL, "", ""] += 1
+                for each in label.annotations:
+                    geometry = each.geometry
+                    kind = KIND_OF[type(geometry)]
+                    objects[split, predicted, kind, each.name, each.feature_schema_id or ""].append(geometry)
+                for tie in label.relationships:
+                    counts[split, predicted, "relationship", tie.name, tie.feature_schema_id or ""] += 1
+                for asked in asked_in(label):
+                    kind = KIND_OF[type(asked.answer)]
+                    counts[split, predicted, kind, asked.name, asked.feature_schema_id or ""] += 1
+    sums: dict[_Fields, Amounts] = {group: (count, *_NOWHERE) for group, count in counts.items()}
+    sums |= {group: _amounts(found) for group, found in objects.items()}
+    return tuple(Measure(Group(*group), amounts) for group, amounts in sorted(sums.items()))
+
+
+def _amounts(geometries: Sequence[Geometry]) -> Amounts:
+    area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*map(extent_of, geometries), strict=True))
+    return len(geometries), area, left, top, width, height
 
 
 class Totals:
     """Sums by group while they are made."""
 
     def __init__(self) -> None:
-        self.sums: defaultdict[Group, Amounts] = defaultdict(lambda: (0, *_NOWHERE))
+        self._sums: defaultdict[Group, list[float]] = defaultdict(lambda: [0, *_NOWHERE])
 
     def add(self, group: Group, extent: tuple[float, float, float, float, float], count: int = 1) -> None:
         """Add ``count`` more with an area and a box (left, top, width, height), or their sums."""
-        count_so_far, *so_far = self.sums[group]
-        area, left, top, width, height = map(add, so_far, extent)
-        self.sums[group] = (count_so_far + count, area, left, top, width, height)
+        sums = self._sums[group]
+        area, left, top, width, height = extent
+        sums[0] += count
+        sums[1] += area
+        sums[2] += left
+        sums[3] += top
+        sums[4] += width
+        sums[5] += height
+
+    @property
+    def sums(self) -> dict[Group, Amounts]:
+        """The sums so far, by group."""
+        return {
+            group: (int(count), area, left, top, width, height)
+            for group, (count, area, left, top, width, height) in self._sums.items()
+        }
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The sums so far, sorted by group."""
-        return tuple(Measure(group, self.sums[group]) for group in sorted(self.sums))
-
-
-def _of_label(
-    split: str, label: Label, *, predicted: bool
-) -> Iterator[tuple[Group, tuple[float, float, float, float, float]]]:
-    yield Group(split, predicted, LABEL), _NOWHERE
-    for each in label.annotations:
-        group = Group(split, predicted, kind_of(each.geometry), each.name, each.feature_schema_id or "")
-        yield group, extent_of(each.geometry)
-    for tie in label.relationships:
-        yield Group(split, predicted, "relationship", tie.name, tie.feature_schema_id or ""), _NOWHERE
-    for *_, asked in questions_of(label):
-        yield Group(split, predicted, kind_of(asked.answer), asked.name, asked.feature_schema_id or ""), _NOWHERE
+        return tuple(Measure(group, amounts) for group, amounts in sorted(self.sums.items()))
 
 
 def extent_of(geometry: Geometry) -> tuple[float, float, float, float, float]:
     """Return an object's area and its box: left, top, width, height."""
     match geometry:
+        case Point():
+            return 0.0, geometry.x, geometry.y, 0.0, 0.0
+        case Mask():
+            return geometry.runs.area, *geometry.runs.bounding_box
         case BoundingBox(left, top, width, height):
             return width * height, left, top, width, height
         case Polygon(vertices):
             return shoelace_area(vertices), *tight_box(vertices)
         case Polyline(vertices):
             return 0.0, *tight_box(vertices)
-        case Point(x, y):
-            return 0.0, x, y, 0.0, 0.0
-        case Mask(_, runs):
-            return runs.area, *runs.bounding_box
         case MaskReference():
             return _NOWHERE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tasks.formats.census import Census, Member, Part, add, bin_of, census
-from tasks.records.geometry import BoundingBox, Point
+from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
 from tasks.records.model import DataRowDetails, LabelDetails
 
 
@@ -29,6 +29,14 @@ def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
     assert dict(found.members)[Member("train", False, "schema-tree", "tree", "mask")] == 1  # noqa: FBT003
     assert found.objects == {0: 1, 2: 1}
     assert found.sides == {"bounding_box": {8: 1}, "mask": {1: 1}, "point": {0: 1}}
+
+
+def test_polygons_have_sides_by_the_area_they_enclose() -> None:
+    """A right triangle of 10 × 20 pixels has an area of 100, so a side of 10, open or closed; a line has none."""
+    corners = ((5.0, 5.0), (15.0, 5.0), (5.0, 25.0))
+    rings = (corners, (*corners, corners[0]), Vertices.packed(*zip(*corners, strict=True)))
+    objects = label(*[annotation(Polygon(ring)) for ring in rings], annotation(Polyline(corners)))
+    assert census([sample(objects)]).sides == {"polygon": {8: 3}, "polyline": {0: 1}}
 
 
 def test_questions_count_under_what_they_are_about() -> None:
