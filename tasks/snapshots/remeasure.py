@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
-from tasks.snapshots.decoding import UndecodableError, batches, extents_of_masks
+from tasks.snapshots.decoding import UndecodableError, batches, stated_extents
 from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
@@ -42,7 +42,11 @@ _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states a
 
 
 def measure_tables(paths: Mapping[str, Path]) -> tuple[Measure, ...]:
-    """Add up the tables of one bucket, given by name. Raises UndecodableError for rows of no known split."""
+    """Add up the tables of one bucket, given by name. Raises UndecodableError for rows of no known split.
+
+    Of a mask the area and box are taken that stand beside its runs: ``decode_file``, which has read the tables before,
+    compared them.
+    """
     totals = Totals()
     splits: dict[str, str] = {}
     for batch in batches(paths["data_rows"], ["data_row_id", "split"]):
@@ -95,7 +99,7 @@ def _extents(batch: pa.RecordBatch) -> NDArray[np.float64]:
     extents[where] = _of_chains(batch.column("vertices").drop_null())
     extents[_is(batch, "polyline"), 0] = 0
     where = _present(batch.column("mask"))
-    extents[where] = extents_of_masks(batch.column("mask").drop_null())
+    extents[where] = stated_extents(batch.column("mask").drop_null())
     return extents
 
 
