@@ -20,7 +20,7 @@ from tasks.records.numbers import numbers
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import from_tables
 from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.snapshots.content import download_file
+from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
 from tasks.snapshots.tree import open_tree
 
@@ -167,16 +167,30 @@ class BucketSource:
             self._laid_out = place
         return (self._directory / "images" / sample.image.file_name).read_bytes()
 
+    def pick_image(self, sample: Sample) -> bytes | None:
+        """Give what ``read_image`` does for one sample of many: no other images of its bucket are read."""
+        image, split = sample.image, sample.split
+        if image.sha256 is None:
+            return None
+        table = self._images_of(_hash(sample, self._count))
+        (file,) = packed_images(table, lambda *at: image.file_name if at == (split, image.file_name) else None)
+        return read_file(self._store, file)
+
     def _lay_out(self, place: _Place) -> None:
         """Put the images of a bucket and split in place of those that lie there, in few requests."""
         folder = self._directory / "images"
         shutil.rmtree(folder, ignore_errors=True)
-        table = self._directory / "images.parquet"
-        download_file(self._store, self._buckets[self._count, place.bucket]["images"], table)
+        table = self._images_of(place.bucket)
         files = packed_images(table, lambda split, name: name if split == place.split else None)
         with open_tree(self._store, folder) as tree, ThreadPoolExecutor(THREADS) as pool:
             for _ in tree.place(list(files), pool):
                 pass
+
+    def _images_of(self, bucket: int) -> Path:
+        """Bring a bucket's table of images to the directory."""
+        table = self._directory / "images.parquet"
+        download_file(self._store, self._buckets[self._count, bucket]["images"], table)
+        return table
 
 
 def _hash(sample: Sample, count: int) -> int:

@@ -7,6 +7,8 @@ made. An item begins with a number that says whose it is: its first value, modul
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from tasks.formats.documents import encode
@@ -29,11 +31,11 @@ class KeptLines:
     """
 
     def __init__(self, lines: Iterator[bytes], name: str, buckets: int) -> None:
-        self._lines = _items(lines, name)
+        self._rows = groupby(_items(lines, name), itemgetter(0))
         self._buckets = buckets
         self._bucket = -1
         self._held: dict[int, list[bytes]] = {}
-        self._next: tuple[int, bytes] | None = None
+        self._next: tuple[int, Iterator[tuple[int, bytes]]] | None = None
 
     def of(self, number: int) -> list[bytes]:
         """The items of the row with this number, without what stands between items."""
@@ -44,14 +46,14 @@ class KeptLines:
 
     def _load(self, bucket: int) -> None:
         held: defaultdict[int, list[bytes]] = defaultdict(list)
-        while item := self._next or next(self._lines, None):
-            self._next = item
-            number, line = item
-            of_item = bucket_of_number(number, self._buckets)
-            if of_item > bucket:
+        while row := self._next or next(self._rows, None):
+            self._next = row
+            number, found = row
+            of_row = bucket_of_number(number, self._buckets)
+            if of_row > bucket:
                 break
-            if of_item == bucket:
-                held[number].append(line)
+            if of_row == bucket:
+                held[number] += [line for _, line in found]
             self._next = None
         self._bucket, self._held = bucket, held
 

@@ -71,14 +71,10 @@ def image_size(body: bytes) -> tuple[int, int]:
         raise UndecodableError(f"an image whose header cannot be read ({type(error).__name__})") from error
 
 
-def extents_of_masks(masks: pa.StructArray) -> NDArray[np.int64]:
-    """Return the extents (n × 5) of a column of masks without nulls. Raises UndecodableError."""
-    counts = [each.encode() for each in pc.struct_field(masks, "counts").to_pylist()]
-    heights, widths = (pc.struct_field(masks, name).to_numpy() for name in ("height", "width"))
-    try:
-        return mask_extents(counts, heights, widths)
-    except OutlineError as error:
-        raise UndecodableError(str(error)) from error
+def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
+    """Return the extents (n × 5) that a column of masks without nulls states beside the runs."""
+    boxes = pc.struct_field(masks, "bounding_box").flatten().to_numpy().reshape(-1, 4)
+    return np.column_stack([pc.struct_field(masks, "area").to_numpy(), boxes])
 
 
 def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -116,15 +112,24 @@ def _of_origin(batch: pa.RecordBatch, kinds: Iterable[str]) -> Iterator[str]:
 
 def _check_masks(batch: pa.RecordBatch) -> None:
     """Decode every mask's runs, and compare the area and box beside them."""
-    batch = batch.filter(batch.column("mask").is_valid())
-    mask = batch.column("mask")
-    boxes = pc.struct_field(mask, "bounding_box").flatten().to_numpy().reshape(-1, 4)
-    stated = np.column_stack([pc.struct_field(mask, "area").to_numpy(), boxes])
-    found = extents_of_masks(mask)
+    masks = batch.column("mask").drop_null()
+    if not len(masks):
+        return
+    stated, found = stated_extents(masks), _extents_of_masks(masks)
     for index in np.flatnonzero((stated != found).any(axis=1))[:1].tolist():
         (one, *box), (other, *tight) = stated[index].tolist(), found[index].tolist()
-        feature = batch.column("feature_id")[index]
+        feature = batch.column("feature_id").filter(batch.column("mask").is_valid())[index]
         raise UndecodableError(f"{feature} states area {one} and box {box}, its mask has area {other} and box {tight}")
+
+
+def _extents_of_masks(masks: pa.StructArray) -> NDArray[np.int64]:
+    """Return the extents (n × 5) of a column of masks without nulls. Raises UndecodableError."""
+    counts = [each.encode() for each in pc.struct_field(masks, "counts").to_pylist()]
+    heights, widths = (pc.struct_field(masks, name).to_numpy() for name in ("height", "width"))
+    try:
+        return mask_extents(counts, heights, widths)
+    except OutlineError as error:
+        raise UndecodableError(str(error)) from error
 
 
 def _compressed(path: Path, _: str) -> Counter[str]:

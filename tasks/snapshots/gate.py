@@ -3,7 +3,8 @@
 Every object, and every file that is joined from several, that the base snapshot has not got is read from end to end
 and hashed. Bucket tables and COCO files are measured again, and what they come to by split and class must be what the
 records came to before they were written.
-Objects that stand in the base snapshot are not read again: they were, when they were written.
+Objects that stand in the base snapshot are not read again: they were, when they were written. Nor are the outlines in
+those parts of a joined COCO file that lie in such objects compared with their areas and boxes.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def inspect(
         if ((whole.path, whole.sha256) not in known if whole.joined else whole.key not in standing)
     )
     with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
-        gate = _Gate(store, Path(folder), written, expected, _in_coco(expected, registry))
+        gate = _Gate(store, Path(folder), written, expected, _in_coco(expected, registry), base)
         units = gate.units(manifest)
         faults: list[Fault] = []
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="gate") as pool:
@@ -101,6 +102,7 @@ class _Gate:
     written: tuple[Whole, ...]
     expected: Mapping[int, Iterable[Measure]]
     in_coco: Mapping[Group, Amounts]
+    base: Manifest | None
 
     def units(self, manifest: Manifest) -> tuple[_Unit, ...]:
         """Divide what was written into units; of a bucket with a new table, all tables that are measured are read."""
@@ -139,11 +141,17 @@ class _Gate:
                     yield _miscount(tables[_table_of(group)], group, *amounts)
             elif coco:
                 split, predicted = coco["split"], coco["what"] == "predictions"
-                found = measure_coco(paths[whole], split, predicted=predicted)
+                found = measure_coco(paths[whole], split, predicted=predicted, pieces=self._pieces(whole))
                 for group, *amounts in _differences(self._expected_in_coco(split, predicted=predicted), found):
                     yield _miscount(whole, group, *amounts)
         except (UndecodableError, KeyError, TypeError) as error:
             yield Fault(whole.key, whole.path, "content", "a file that can be measured", str(error))
+
+    def _pieces(self, whole: Whole) -> list[tuple[int, bool]]:
+        """Say of each part of a file how long it is, and whether the base's file of this path lies there as well."""
+        earlier = self.base.file(whole.name) if self.base else None
+        held = {part.key for part in earlier.ranges} if earlier else set()
+        return [(part.size, part.key in held) for part in whole.files[0].ranges]
 
     def _expected_in_coco(self, split: str, *, predicted: bool) -> dict[Group, Amounts]:
         return {

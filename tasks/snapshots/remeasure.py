@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from math import nan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
-from tasks.snapshots.decoding import UndecodableError, batches, extents_of_masks
+from tasks.snapshots.decoding import UndecodableError, batches, stated_extents
 from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -37,11 +37,16 @@ _COLUMNS: Final = {
 MEASURED: Final = ("data_rows", *_COLUMNS)
 """The tables of a bucket that ``measure_tables`` reads."""
 _TOGETHER: Final = 1 << 18  # bytes of a COCO file's lines that are looked at together
+_ITEM: Final = (b'{"id":', b'{"image_id":')  # how a line begins that is one
 _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states and what its outline has
 
 
 def measure_tables(paths: Mapping[str, Path]) -> tuple[Measure, ...]:
-    """Add up the tables of one bucket, given by name. Raises UndecodableError for rows of no known split."""
+    """Add up the tables of one bucket, given by name. Raises UndecodableError for rows of no known split.
+
+    Of a mask the area and box are taken that stand beside its runs: ``decode_file``, which has read the tables before,
+    compared them.
+    """
     totals = Totals()
     splits: dict[str, str] = {}
     for batch in batches(paths["data_rows"], ["data_row_id", "split"]):
@@ -94,7 +99,7 @@ def _extents(batch: pa.RecordBatch) -> NDArray[np.float64]:
     extents[where] = _of_chains(batch.column("vertices").drop_null())
     extents[_is(batch, "polyline"), 0] = 0
     where = _present(batch.column("mask"))
-    extents[where] = extents_of_masks(batch.column("mask").drop_null())
+    extents[where] = stated_extents(batch.column("mask").drop_null())
     return extents
 
 
@@ -125,55 +130,111 @@ class _Rle(Struct):
     counts: str
 
 
-class _Item(Struct):
-    """An image, an annotation, which has a category, or a category."""
+class _Item(Struct, gc=False):
+    """What an image, an annotation, which has a category, or a category states of itself."""
 
     file_name: str | None = None
     category_id: int | None = None
     feature_id: str | None = None
     area: float = nan
     bbox: tuple[float, float, float, float] = (nan,) * 4
-    segmentation: _Rle | list[list[float]] = []
     keypoints: list[float | str] = []  # the names of a category's
 
 
-def measure_coco(path: Path, split: str, *, predicted: bool) -> tuple[Measure, ...]:
+class _Outlined(_Item, gc=False):
+    """The same with its outline."""
+
+    segmentation: _Rle | list[list[float]] = []
+
+
+_Kind = TypeVar("_Kind", bound=_Item)
+
+
+def measure_coco(
+    path: Path, split: str, *, predicted: bool, pieces: Sequence[tuple[int, bool]] = ()
+) -> tuple[Measure, ...]:
     """Add up a COCO file's images and annotations by ``category_id`` (the group's name).
 
     A file has one item a line, as ``tasks.formats.documents`` writes it, and few of them are in memory at a time. Each
     annotation's area and box are compared with its own outline. All shapes count as one kind, ``object``; one with
-    keypoints is a point. Raises UndecodableError.
+    keypoints is a point. ``pieces`` follow one another in the file: how many bytes, and whether the outlines in them
+    were compared before and need not be read. Raises UndecodableError.
     """
     totals = Totals()
-    for items in _items(path):
-        annotations = [item for item in items if item.category_id is not None]
-        for item, extent in zip(annotations, _stated(annotations).tolist(), strict=True):
-            totals.add(Group(split, predicted, "object", str(item.category_id)), extent)
-        if images := sum(item.category_id is None and item.file_name is not None for item in items):
+    stating, drawing = Decoder(list[_Item]), Decoder(list[_Outlined])
+    annotations: Sequence[_Item]
+    for lines, compared in _lines(path, pieces or ((path.stat().st_size, False),)):
+        if compared:
+            annotations, images = _decoded(lines, stating)
+            stated = _stated(annotations)
+        else:
+            annotations, images = outlined, _ = _decoded(lines, drawing)
+            stated = _stated(annotations)
+            _compare(outlined, stated)
+        if points := [index for index, item in enumerate(annotations) if item.keypoints]:
+            stated[points] = [(0, *annotations[index].keypoints[:2], 0, 0) for index in points]
+        for category, count, extent in _sums([item.category_id for item in annotations], stated):
+            totals.add(Group(split, predicted, "object", str(category)), extent, count)
+        if images:
             totals.add(Group(split, predicted, ROW), (0.0,) * 5, images)
     return totals.measures
 
 
-def _items(path: Path) -> Iterator[list[_Item]]:
-    decode = Decoder(_Item).decode
-    items, size = [], 0
-    with path.open("rb") as lines:
-        for line in lines:
-            if line.startswith((b'{"id":', b'{"image_id":')):
-                try:
-                    items.append(decode(line.rstrip(b",\n")))
-                except MsgspecError as error:
-                    raise UndecodableError(f"a line that is no item: {error}") from error
-                size += len(line)
-            if size > _TOGETHER:
-                yield items
-                items, size = [], 0
-    yield items
+def _lines(path: Path, pieces: Iterable[tuple[int, bool]]) -> Iterator[tuple[list[bytes], bool]]:
+    """The lines that are items, some at a time; with them, whether they lie in pieces that were compared before."""
+    held: dict[bool, list[bytes]] = {True: [], False: []}
+    size = 0
+    for block, compared in _blocks(path, pieces):
+        held[compared] += [line for line in block.split(b"\n") if line.startswith(_ITEM)]
+        size += len(block)
+        if size > _TOGETHER:
+            yield from ((lines, compared) for compared, lines in held.items())
+            held, size = {True: [], False: []}, 0
+    yield from ((lines, compared) for compared, lines in held.items())
+
+
+def _blocks(path: Path, pieces: Iterable[tuple[int, bool]]) -> Iterator[tuple[bytes, bool]]:
+    """A file's pieces in blocks of whole lines. One with a line that is not all in one piece was not compared."""
+    with path.open("rb") as file:
+        left = 0
+        for size, compared in pieces:
+            left += size
+            while left > 0 and (block := file.read(min(left, _TOGETHER))):
+                if not block.endswith(b"\n"):
+                    block += file.readline()
+                left -= len(block)
+                yield block, compared and left >= 0
+
+
+def _decoded(lines: Sequence[bytes], decoder: Decoder[list[_Kind]]) -> tuple[list[_Kind], int]:
+    """Return the annotations of some lines, and how many images there are."""
+    try:
+        items = decoder.decode(b"[" + b",".join(line.rstrip(b",") for line in lines) + b"]")
+    except MsgspecError as error:
+        raise UndecodableError(f"a line that is no item: {error}") from error
+    annotations = [item for item in items if item.category_id is not None]
+    return annotations, sum(item.category_id is None and item.file_name is not None for item in items)
+
+
+def _sums(
+    categories: Sequence[int | None], extents: NDArray[np.float64]
+) -> Iterator[tuple[int | None, int, tuple[float, float, float, float, float]]]:
+    """Give each category with how many extents (n × 5) are of it, and their sums."""
+    place_of = {category: place for place, category in enumerate(dict.fromkeys(categories))}
+    places = np.array([place_of[category] for category in categories], np.intp)
+    sums = (np.bincount(places, weights=column).tolist() for column in extents.T)
+    for category, count, *extent in zip(place_of, np.bincount(places).tolist(), *sums, strict=True):
+        area, left, top, width, height = extent
+        yield category, count, (area, left, top, width, height)
 
 
 def _stated(annotations: Sequence[_Item]) -> NDArray[np.float64]:
-    """Return the extents (n × 5) that annotations state. Raises UndecodableError where an outline has another."""
-    stated = np.array([(item.area, *item.bbox) for item in annotations]).reshape(-1, len(EXTENT))
+    """Return the extents (n × 5) that annotations state."""
+    return np.array([(item.area, *item.bbox) for item in annotations]).reshape(-1, len(EXTENT))
+
+
+def _compare(annotations: Sequence[_Outlined], stated: NDArray[np.float64]) -> None:
+    """Raise UndecodableError where an outline has another extent than the stated one."""
     drawn = _drawn([item.segmentation for item in annotations])
     apart = ~(np.abs(stated - drawn) <= _CLOSE * np.maximum(1, np.abs(drawn))).all(axis=1)
     for index in np.flatnonzero(apart)[:1].tolist():
@@ -181,10 +242,6 @@ def _stated(annotations: Sequence[_Item]) -> NDArray[np.float64]:
         raise UndecodableError(
             f"{annotations[index].feature_id} states area and box {stated[index].tolist()}, {of_outline}"
         )
-    for index, item in enumerate(annotations):
-        if item.keypoints:
-            stated[index] = (0, *item.keypoints[:2], 0, 0)
-    return stated
 
 
 def _drawn(outlines: Sequence[_Rle | list[list[float]]]) -> NDArray[np.float64]:

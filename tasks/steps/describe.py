@@ -101,7 +101,7 @@ def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
     def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
         for split in SPLITS:
             for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
-                body = source.read_image(sample)
+                body = source.pick_image(sample)
                 yield None if body is None else thumbnail(sample, body, settlement.registry)
 
     with scratch(load_settings()) as directory:

@@ -164,14 +164,23 @@ def test_images_of_one_bucket_lie_on_disk_at_a_time(source, tmp_path):
     assert 0 < most <= 20
 
 
-def test_image_that_was_not_copied_has_no_bytes(source):
+def test_one_image_of_many_is_picked(source, tmp_path):
+    """It has its own bytes, and nothing is laid out."""
+    for row in [*source.samples("val"), *source.samples("train")]:
+        assert source.pick_image(row) == body(*names([row]))
+    assert not (tmp_path / "source" / "images").exists()
+
+
+@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image])
+def test_image_that_was_not_copied_has_no_bytes(source, read):
     """A dataset that refers to images gives None."""
-    assert source.read_image(sample(copied=False)) is None
+    assert read(source, sample(copied=False)) is None
 
 
-def test_damaged_image_is_refused(source, folder_store):
+@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image])
+def test_damaged_image_is_refused(source, folder_store, read):
     """Bytes that are not those that were published are no training image."""
     for pack in list(folder_store.list("data/images/")):
         folder_store.put(pack.key, b"x" * pack.size)
     with pytest.raises(StorageRefusedError, match="sha256"):
-        source.read_image(next(source.samples("train")))
+        read(source, next(source.samples("train")))

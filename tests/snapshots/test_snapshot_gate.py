@@ -22,7 +22,9 @@ from tasks.formats.coco import Coco
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots import Draft
+from tasks.snapshots.decoding import UndecodableError
 from tasks.snapshots.gate import inspect
+from tasks.snapshots.joined import add_revision
 from tasks.snapshots.measures import Group, Measure, measure
 from tasks.snapshots.remeasure import measure_coco, measure_tables
 from tests.contracts.memory_store import MemoryStore
@@ -275,6 +277,50 @@ def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named(change, found):
         "formats/coco/annotations/instances_train.json", coco(lambda items: [items[0] | change, *items[1:]])
     )
     assert [(fault.damage, found in fault.found) for fault in faults] == [("content", True)], faults
+
+
+def revised(tmp_path, change):
+    """What the gate says of a version whose instances differ from its base's by these annotations."""
+    store = MemoryStore()
+    base = draft(store)
+    path = "formats/coco/annotations/instances_train.json"
+    body = tmp_path / "body"
+    body.write_bytes(coco(change)(store.get(base.file(path).key)))
+    other, packs = add_revision(Draft(store), store, path, body, base)
+    assert base.file(path).key in {part.key for part in other.parts}
+    files = tuple(other if each.path == path else each for each in base.files)
+    return inspected(store, structs.replace(base, files=files, packs=(*base.packs, *packs)), base)
+
+
+@pytest.mark.parametrize(
+    ("change", "damage", "found"),
+    [
+        (lambda items: [items[0] | {"feature_id": "another"}, *items[1:]], None, ""),
+        (lambda items: [items[0] | {"area": 13}, *items[1:]], "content", "its outline has"),
+        (lambda items: items[1:], "counts", "none"),
+        (lambda items: [*items, items[1]], "counts", "2 with"),
+        (shifted, "counts", "boxes of 2, 1, 4, 3"),
+    ],
+)
+def test_coco_that_is_joined_with_its_base_is_added_up_whole(tmp_path, change, damage, found):
+    """Lines of the base count as new ones do, and new ones are compared with their outlines."""
+    outcome = revised(tmp_path, change)
+    assert [fault.damage for fault in outcome.faults] == [damage] * (damage is not None)
+    assert all(found in fault.found for fault in outcome.faults), outcome.faults
+
+
+LINE = b'{"id":1,"image_id":1,"category_id":3,"bbox":[0,0,1,1],"area":2,"segmentation":[[0,0,1,0,1,1,0,1]]}\n'
+
+
+@pytest.mark.parametrize("pieces", [[(9, True), (len(LINE) - 9, True)], [(len(LINE), False)], []])
+def test_outlines_are_passed_over_only_in_pieces_that_have_them_whole(tmp_path, pieces):
+    """An area that is not its outline's is found unless its line was compared before; cut in two, it was not."""
+    path = tmp_path / "coco"
+    path.write_bytes(LINE)
+    (whole,) = measure_coco(path, "train", predicted=False, pieces=[(len(LINE), True)])
+    assert whole == Measure(Group("train", predicted=False, kind="object", name="3"), (1, 2, 0, 0, 1, 1))
+    with pytest.raises(UndecodableError, match="its outline has"):
+        measure_coco(path, "train", predicted=False, pieces=pieces)
 
 
 eighths = st.integers(-80, 800).map(lambda number: number / 8)
