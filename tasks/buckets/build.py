@@ -149,10 +149,11 @@ class BucketBuilder:
         earlier = self.earlier.rows
         if not earlier:
             return None
-        ids = [sample.record.data_row.id for sample in samples]
-        now, before = numbers(ids), numbers(earlier)
-        anew = map(self._made_anew, samples)
-        return tuple(row_id for row_id, new in zip(ids, anew, strict=True) if new or before[row_id] != now[row_id])
+        of_id = {sample.record.data_row.id: sample for sample in samples}
+        now, before = numbers(of_id), numbers(earlier)
+        return tuple(
+            row_id for row_id, sample in of_id.items() if self._made_anew(sample) or before[row_id] != now[row_id]
+        )
 
     def _made_anew(self, sample: Sample) -> bool:
         standing = self._standing(sample.record)

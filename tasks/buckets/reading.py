@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.buckets.grouping import bucket_name
-from tasks.records.carry import Standing
-from tasks.records.columns import plain
-from tasks.records.geometry_columns import masks_of
-from tasks.records.model import Image
+from tasks.records.tables import STANDING, standing_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import pyarrow as pa
+    from collections.abc import Mapping
 
     from tasks.buckets.base import BasePart
-    from tasks.records.carry import Origin
-    from tasks.records.geometry import Mask
-    from tasks.snapshots.bucket_tables import BucketFiles
+    from tasks.records.carry import Standing
     from tasks.snapshots.manifest import Pack
     from tasks.storage.interface import ObjectStore
 
 _LOCATION: Final = ("sha256", "pack", "offset")
-_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split", *Image.__struct_fields__)
-_OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
-_MASK: Final = ("mask_reference", "mask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +47,9 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     rows: dict[str, Standing] = {}
     locations: dict[str, ImageLocation] = {}
     for found in bucket_files(base.files).values():
-        rows |= _rows(store, found)
-        columns = (column.to_pylist() for column in read_table(store, found["images"], _LOCATION))
+        rows |= standing_of({name: read_table(store, found[name], columns) for name, columns in STANDING.items()})
+        places = (column.to_pylist() for column in read_table(store, found["images"], _LOCATION))
         locations |= {
-            sha256: ImageLocation(packs[key], offset) for sha256, key, offset in zip(*columns, strict=True) if key
+            sha256: ImageLocation(packs[key], offset) for sha256, key, offset in zip(*places, strict=True) if key
         }
     return Earlier(rows, locations)
-
-
-def _rows(store: ObjectStore, files: BucketFiles) -> dict[str, Standing]:
-    masks: defaultdict[str, dict[tuple[Origin, str, str], Mask]] = defaultdict(dict)
-    for name in ("annotations", "predictions"):
-        for row_id, origin, label_id, feature_id, mask in _masks(read_table(store, files[name], (*_OBJECT, *_MASK))):
-            masks[row_id][origin, label_id, feature_id] = mask
-    columns = (plain(column) for column in _columns(read_table(store, files["data_rows"], _ROW), _ROW))
-    return {
-        row_id: Standing(fingerprint, row_data, split, Image(*image), masks.get(row_id, {}))
-        for row_id, fingerprint, row_data, split, *image in zip(*columns, strict=True)
-    }
-
-
-def _masks(objects: pa.Table) -> Iterator[tuple[str, Origin, str, str, Mask]]:
-    """Give row id, origin, label id, feature id and mask of each object that is one."""
-    found = objects.filter(objects["mask"].is_valid())
-    keys = (plain(column) for column in _columns(found, _OBJECT))
-    return zip(*keys, masks_of(lambda name: found[name].combine_chunks()), strict=True)
-
-
-def _columns(table: pa.Table, names: Sequence[str]) -> Iterator[pa.Array]:
-    return (table[name].combine_chunks() for name in names)

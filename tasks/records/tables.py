@@ -13,13 +13,23 @@ from pyarrow import parquet
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.model import Problem
 from tasks.records.schema import CLASSES, PROBLEMS
-from tasks.records.tables_read import from_tables
+from tasks.records.tables_read import STANDING, from_tables, standing_of
 from tasks.records.tables_write import to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["classes_of", "classes_table", "from_tables", "problems_of", "problems_table", "to_tables", "write_table"]
+__all__ = [
+    "STANDING",
+    "classes_of",
+    "classes_table",
+    "from_tables",
+    "problems_of",
+    "problems_table",
+    "standing_of",
+    "to_tables",
+    "write_table",
+]
 
 _ROWS_IN_A_GROUP = 65_536
 

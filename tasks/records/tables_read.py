@@ -1,17 +1,19 @@
-"""Arrow tables → samples: the inverse of ``tables_write``."""
+"""Arrow tables → samples, the inverse of ``tables_write``; or of each row only what a refresh may reuse."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import replace
 
+from tasks.records.carry import Standing
 from tasks.records.columns import lists, plain, structs
-from tasks.records.geometry_columns import geometries_of
+from tasks.records.geometry_columns import geometries_of, masks_of
 from tasks.records.model import (
     Annotation,
     Answer,
@@ -44,6 +46,15 @@ from tasks.records.questions import IMAGE, Owner, nested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from tasks.records.carry import Origin
+    from tasks.records.geometry import Mask
+
+_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split", *Image.__struct_fields__)
+_OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
+_MASKS: Final = (*_OBJECT, "mask_reference", "mask")
+STANDING: Final = {"data_rows": _ROW, "annotations": _MASKS, "predictions": _MASKS}
+"""The columns that ``standing_of`` looks at, by table."""
 
 Part = TypeVar("Part")
 Place = tuple[str, str, int]
@@ -95,6 +106,21 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     )
     for row, entry, split, fingerprint, *image in zip(rows, entries, *columns, strict=True):
         yield Sample(Record(row, entry, fingerprint), Image(*image), split)
+
+
+def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
+    """Return each row's ``Standing`` by data row id; of the tables the columns of ``STANDING`` are enough."""
+    masks: defaultdict[str, dict[tuple[Origin, str, str], Mask]] = defaultdict(dict)
+    for name in ("annotations", "predictions"):
+        objects = _Table(tables[name].filter(tables[name]["mask"].is_valid()))
+        of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
+        for mask, row_id, origin, label_id, feature_id in of_masks:
+            masks[row_id][origin, label_id, feature_id] = mask
+    rows = zip(*_Table(tables["data_rows"]).values(*_ROW), strict=True)
+    return {
+        row_id: Standing(fingerprint, row_data, split, Image(*image), masks.get(row_id, {}))
+        for row_id, fingerprint, row_data, split, *image in rows
+    }
 
 
 def _grouped(runs: Iterable[Run], parts: Iterable[Part]) -> dict[Any, tuple[Part, ...]]:
