@@ -24,13 +24,19 @@ _PACK: Final = re.compile(r"data/images/bucket-(?P<index>\d{5,})-of-(?P<count>\d
 
 
 class BasePart(Struct, frozen=True):
-    """The bucket tables that may hold rows of one bucket, and the packs that may hold their images."""
+    """The bucket tables that may hold rows of one bucket, and the packs that may hold their images.
+
+    ``alike``: of an unchanged row this run would write what they hold.
+    """
 
     files: tuple[File, ...] = ()
     packs: tuple[Pack, ...] = ()
+    alike: bool = False
 
 
-def part_base(manifest: Manifest | None, indices: Iterable[int], count: int) -> dict[int, BasePart]:
+def part_base(
+    manifest: Manifest | None, indices: Iterable[int], count: int, *, alike: bool = False
+) -> dict[int, BasePart]:
     """The part for each of these buckets (of ``count``), in one pass over the manifest; empty ones without a base.
 
     Numbers of buckets are powers of two, so a bucket of one snapshot shares rows with those of another whose index is
@@ -39,19 +45,19 @@ def part_base(manifest: Manifest | None, indices: Iterable[int], count: int) -> 
     files: dict[int, list[File]] = {index: [] for index in indices}
     packs: dict[int, list[Pack]] = {index: [] for index in files}
     if manifest is not None:
-        alike = _Alike(files, count)
+        sharing = _Sharing(files, count)
         for file in manifest.files:
             if match := TABLE_PATH.fullmatch(file.path):
-                for index in alike.to(int(match["index"]), int(match["count"])):
+                for index in sharing.to(int(match["index"]), int(match["count"])):
                     files[index].append(file)
         for pack in manifest.packs:
             if match := _PACK.fullmatch(pack.key):
-                for index in alike.to(int(match["index"]), int(match["count"])):
+                for index in sharing.to(int(match["index"]), int(match["count"])):
                     packs[index].append(pack)
-    return {index: BasePart(tuple(files[index]), tuple(packs[index])) for index in files}
+    return {index: BasePart(tuple(files[index]), tuple(packs[index]), alike) for index in files}
 
 
-class _Alike:
+class _Sharing:
     """Which of some buckets (of ``count``) share rows with a given bucket of another number of buckets."""
 
     def __init__(self, indices: Iterable[int], count: int) -> None:

@@ -19,26 +19,32 @@ from tasks.records.model import Excluded, Image, Problem, Record, Row, Sample
 from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
-from tasks.records.tables import problems_table, to_tables, write_table
-from tasks.snapshots.measures import measure
+from tasks.records.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
+from tasks.snapshots.measures import add, measure
+from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from tasks.records.carry import Standing
     from tasks.snapshots.draft import Draft
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Where the rows of a bucket went, as it is found out; each ends in exactly one place."""
+    """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
+    ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
+    what the earlier snapshot has: another line, image or split.
+    """
+
+    kept: Tables = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     labels_excluded: Counter[str] = field(default_factory=Counter)
     annotations_dropped: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
+    anew: set[str] = field(default_factory=set)
     reused_rows: int = 0
 
 
@@ -56,9 +62,26 @@ class BucketBuilder:
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it."""
         outcome = Outcome()
-        records = dict(self._records(lines, outcome))
+        numbered = list(lines)
+        unchanged = self.earlier.unchanged(numbered)
+        self._keep(unchanged.values(), outcome)
+        records = dict(self._records((each for each in numbered if each[0] not in unchanged), outcome))
         self._complete(records, outcome)
         return self._written(bucket, outcome)
+
+    def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
+        """Take rows over from the earlier snapshot, with what policies left out of them."""
+        if not row_ids:
+            return
+        outcome.kept = rows_of(self.earlier.tables, row_ids)
+        outcome.reused_rows += len(row_ids)
+        rows = outcome.kept["data_rows"]
+        for counts, column in (
+            (outcome.labels_excluded, rows["labels_excluded"]),
+            (outcome.annotations_dropped, rows["annotations_dropped"]),
+        ):
+            for each in column.to_pylist():
+                counts.update(dict(each))
 
     def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
         """The records to publish by line number; refused, repeated and excluded rows are noted on the way."""
@@ -74,26 +97,30 @@ class BucketBuilder:
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
         for number, row in rows.values():
-            selection = select(row, self.policy)
-            outcome.labels_excluded.update(selection.labels_excluded)
-            outcome.annotations_dropped.update(selection.annotations_dropped)
-            if isinstance(selection.chosen, Excluded):
-                outcome.excluded[selection.chosen.policy] += 1
+            chosen = select(row, self.policy)
+            outcome.labels_excluded.update(chosen.labels_excluded)
+            outcome.annotations_dropped.update(chosen.annotations_dropped)
+            if isinstance(chosen, Excluded):
+                outcome.excluded[chosen.policy] += 1
             else:
-                yield number, selection.chosen
+                yield number, chosen
 
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
+        standing = self.earlier.standing(records.values())
+        images = {row_id: row.image for row_id, row in standing.items() if self._as_wanted(row.image)}
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
-            requests: Counter[str] = Counter()
+            row_id, requests = record.data_row.id, Counter[str]()
+            if row_id in standing:
+                record = carry_over(record, standing[row_id])
             try:
-                return self._fetched(record, requests), requests
+                return self.fetcher.fetch(record, requests, images.get(row_id)), requests
             except RowError as error:
-                return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
+                return Problem(number, row_id, error.path, error.code, error.reason), requests
 
-        at_hand = {number: record for number, record in records.items() if self._known(record)}
+        at_hand = {number: record for number, record in records.items() if record.data_row.id in images}
         missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
             fetched = pool.map(attempt, missing)
@@ -101,70 +128,61 @@ class BucketBuilder:
                 outcome.requests.update(requests)
                 if isinstance(result, Problem):
                     outcome.problems.append(result)
-                else:
-                    outcome.samples.append(result)
-                    outcome.reused_rows += self._standing(result.record) is not None
+                    continue
+                outcome.samples.append(result)
+                row_id = result.record.data_row.id
+                row = standing.get(row_id)
+                outcome.reused_rows += row is not None
+                if row is None or (row.image, row.split) != (result.image, result.split):
+                    outcome.anew.add(row_id)
+        outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
-    def _fetched(self, record: Record, requests: Counter[str]) -> Sample:
-        standing = self._standing(record)
-        if standing is not None:
-            record = carry_over(record, standing)
-        return self.fetcher.fetch(record, requests, self._known(record))
-
-    def _known(self, record: Record) -> Image | None:
-        """The record's image as the earlier snapshot has it, where it is copied, or not, as it shall be now."""
-        standing = self._standing(record)
-        copied = standing is not None and standing.image.sha256 is not None
-        return standing.image if standing and copied == (self.fetcher.images == "copy") else None
-
-    def _standing(self, record: Record) -> Standing | None:
-        """The same row in the earlier snapshot, when its content has not changed since."""
-        row = self.earlier.rows.get(record.data_row.id)
-        return row if row and row.fingerprint == record.fingerprint else None
+    def _as_wanted(self, image: Image) -> bool:
+        """Whether an image of the earlier snapshot is copied, or not, as it shall be now."""
+        return (image.sha256 is not None) == (self.fetcher.images == "copy")
 
     def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
-        samples = sorted(outcome.samples, key=lambda sample: sample.record.data_row.id)
+        samples, kept = outcome.samples, outcome.kept
         images = [sample.image for sample in samples]
         stored = store_images(self.draft, images, self.earlier.locations, self.fetcher.directory, bucket)
-        tables = to_tables(samples) | {
-            "images": images_table(samples, stored),
-            "problems": problems_table(sorted(outcome.problems, key=lambda problem: problem.line)),
-        }
+        tables = to_tables(samples) | {"images": images_table(samples, stored)}
+        packs = {pack.key: pack for pack in stored.packs}
+        measures = measure(samples)
+        if kept:
+            tables = joined(kept, tables)
+            packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
+            measures = add(
+                chain(measures, measure_tables(lambda name, columns: kept[name].select(columns).to_batches()))
+            )
+        problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
         files = self.draft.add_files(
-            (table_path(name, bucket.index, bucket.count), write_table(table)) for name, table in sorted(tables.items())
+            (table_path(name, bucket.index, bucket.count), write_table(table))
+            for name, table in sorted((tables | {"problems": problems}).items())
         )
         return BucketReceipt(
             index=bucket.index,
             files=files,
-            packs=stored.packs,
-            tally=self._tally(samples, outcome),
-            census=census(samples),
-            measures=measure(samples),
-            changed=self._changed(samples),
-            seen=tuple(sorted({seen for sample in samples for seen in seen_classes(sample.record)})),
+            packs=tuple(packs[key] for key in sorted(packs)),
+            tally=self._tally(tables, outcome),
+            census=census(tables),
+            measures=measures,
+            changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
+            seen=tuple(seen_classes(tables)),
         )
 
-    def _changed(self, samples: list[Sample]) -> tuple[str, ...] | None:
-        earlier = self.earlier.rows
-        if not earlier:
+    def _changed(self, row_ids: list[str], outcome: Outcome) -> tuple[str, ...] | None:
+        if not self.earlier.fingerprints:
             return None
-        of_id = {sample.record.data_row.id: sample for sample in samples}
-        now, before = numbers(of_id), numbers(earlier)
-        return tuple(
-            row_id for row_id, sample in of_id.items() if self._made_anew(sample) or before[row_id] != now[row_id]
-        )
+        now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
+        return tuple(row_id for row_id in now if row_id in outcome.anew or before[row_id] != now[row_id])
 
-    def _made_anew(self, sample: Sample) -> bool:
-        standing = self._standing(sample.record)
-        return standing is None or (standing.image, standing.split) != (sample.image, sample.split)
-
-    def _tally(self, samples: list[Sample], outcome: Outcome) -> Tally:
+    def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
         return Tally(
-            published=len(samples),
+            published=len(tables["data_rows"]),
             excluded=dict(outcome.excluded),
             problems=len(outcome.problems),
-            labels=sum(len(sample.record.entry.labels) for sample in samples),
+            labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
             reused_rows=outcome.reused_rows,

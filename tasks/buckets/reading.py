@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
 
 from tasks.buckets.grouping import bucket_name
-from tasks.records.tables import STANDING, standing_of
+from tasks.records.fingerprint import fingerprint
+from tasks.records.parse import row_id
+from tasks.records.schema import SCHEMAS
+from tasks.records.tables import STANDING, rows_of, standing_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.images import IMAGES_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.buckets.base import BasePart
     from tasks.records.carry import Standing
+    from tasks.records.model import Record
     from tasks.snapshots.manifest import Pack
-    from tasks.storage.interface import ObjectStore
+    from tasks.storage import ObjectStore
 
-_LOCATION: Final = ("sha256", "pack", "offset")
+WHOLE: Final = SCHEMAS | {"images": IMAGES_SCHEMA}
+"""The tables that hold rows, each with all its columns."""
+_LOCATION: Final = ("data_row_id", "sha256", "pack", "offset")
+_REUSED: Final = STANDING | {"images": _LOCATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +41,40 @@ class ImageLocation:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """One bucket as an earlier snapshot holds it: rows by data row id, where images lie by sha256 (hex)."""
+    """One bucket as an earlier snapshot holds it.
 
-    rows: Mapping[str, Standing]
+    ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key. ``tables`` are
+    ``WHOLE`` where rows may be taken over as they stand, else they have the columns that a row made anew reuses.
+    """
+
+    fingerprints: Mapping[str, str]
     locations: Mapping[str, ImageLocation]
+    packs: Mapping[str, Pack]
+    tables: Mapping[str, pa.Table]
+    whole: bool
+
+    def unchanged(self, lines: Sequence[tuple[int, bytes]]) -> dict[int, str]:
+        """Tell which lines' rows stand here as they would be made again: their ids by line number.
+
+        A row that has several lines is not among them, since it takes all of them to choose one.
+        """
+        if not self.whole:
+            return {}
+        row_ids = {number: row_id(line) for number, line in lines}
+        times = Counter(row_ids.values())
+        return {
+            number: found
+            for number, line in lines
+            if (found := row_ids[number]) in self.fingerprints
+            and found is not None
+            and times[found] == 1
+            and self.fingerprints[found] == fingerprint(line)
+        }
+
+    def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
+        """Return what stands of those records whose content has not changed since, by data row id."""
+        found = [each.data_row.id for each in records if self.fingerprints.get(each.data_row.id) == each.fingerprint]
+        return standing_of(rows_of({name: self.tables[name] for name in STANDING}, found)) if found else {}
 
 
 def table_path(table: str, index: int, count: int) -> str:
@@ -43,13 +84,26 @@ def table_path(table: str, index: int, count: int) -> str:
 
 def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with."""
+    found = bucket_files(base.files).values()
+    columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(WHOLE) if base.alike else _REUSED
+    tables = {
+        name: pa.concat_tables([read_table(store, files[name], wanted) for files in found])
+        for name, wanted in columns.items()
+        if found
+    }
     packs = {pack.key: pack for pack in base.packs}
-    rows: dict[str, Standing] = {}
-    locations: dict[str, ImageLocation] = {}
-    for found in bucket_files(base.files).values():
-        rows |= standing_of({name: read_table(store, found[name], columns) for name, columns in STANDING.items()})
-        places = (column.to_pylist() for column in read_table(store, found["images"], _LOCATION))
-        locations |= {
-            sha256: ImageLocation(packs[key], offset) for sha256, key, offset in zip(*places, strict=True) if key
-        }
-    return Earlier(rows, locations)
+    return Earlier(
+        fingerprints=dict(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True)),
+        locations={
+            sha256: ImageLocation(packs[key], offset)
+            for sha256, key, offset in zip(*_values(tables, "images", "sha256", "pack", "offset"), strict=True)
+            if key
+        },
+        packs=packs,
+        tables=tables,
+        whole=base.alike and bool(found),
+    )
+
+
+def _values(tables: Mapping[str, pa.Table], name: str, *columns: str) -> list[list[Any]]:
+    return [tables[name][column].to_pylist() if tables else [] for column in columns]

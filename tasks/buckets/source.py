@@ -18,7 +18,7 @@ from tasks.buckets.grouping import bucket_of
 from tasks.formats.interface import Row, Shard, shard_count
 from tasks.records.numbers import numbers
 from tasks.records.schema import SCHEMAS
-from tasks.records.tables import from_tables
+from tasks.records.tables import from_tables, rows_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table
 from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
@@ -137,10 +137,9 @@ class BucketSource:
         """The samples of some rows of a bucket, by data row id."""
         if not row_ids:
             return []
-        files, wanted = self._buckets[self._count, bucket], pa.array(row_ids, pa.string())
+        files = self._buckets[self._count, bucket]
         tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
-        found = {name: table.filter(compute.is_in(table["data_row_id"], wanted)) for name, table in tables.items()}
-        return list(from_tables(found))
+        return list(from_tables(rows_of(tables, row_ids)))
 
     def shards(self, split: str, size: int) -> Iterator[Shard]:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""

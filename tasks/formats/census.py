@@ -6,28 +6,26 @@ Each bucket of rows is counted once, where it is built; counts add up, so nothin
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from math import isqrt
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Struct
 
-from tasks.formats.attributes import image_choices, questions
-from tasks.formats.interface import predicted_labels
-from tasks.formats.objects import area_of
-from tasks.records.counts import KIND_OF
-from tasks.records.model import RadioAnswer
-from tasks.records.questions import at_any_depth
+from tasks.formats.areas import areas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
-
-    from tasks.records.model import Label, Sample
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 Key = TypeVar("Key", bound="Hashable")
 _Part: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Part``."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
+_AREAS: Final = 4.0 ** np.arange(32)
+"""The least area of an object whose side is in the second bin, in the third, and so on."""
 
 
 class Part(Struct, frozen=True, order=True):
@@ -76,37 +74,26 @@ class Census(Struct, frozen=True):
         return _sum({part.kind: count} for part, count in self.parts if part.predicted is predicted)
 
 
-def census(samples: Iterable[Sample]) -> Census:
-    """Count some samples."""
-    rows: Counter[str] = Counter()
+def census(tables: Mapping[str, pa.Table]) -> Census:
+    """Count the rows of some canonical tables."""
+    splits = dict(zip(*_values(tables["data_rows"], "data_row_id", "split"), strict=True))
     parts: Counter[_Part] = Counter()
     members: Counter[_Member] = Counter()
-    objects: Counter[int] = Counter()
-    sides: defaultdict[str, Counter[int]] = defaultdict(Counter)
-    latest = ""
-    for sample in samples:
-        split, labels = sample.split, sample.record.entry.labels
-        rows[split] += 1
-        for predicted, found in ((False, labels), (True, predicted_labels(sample))):
-            parts.update(_answers(split, found, predicted=predicted))
-            for label in found:
-                parts[split, predicted, "relationship", "relationship", ""] += len(label.relationships)
-                for each in label.annotations:
-                    kind = KIND_OF[type(each.geometry)]
-                    members[split, predicted, each.feature_schema_id or "", each.name, kind] += 1
-                    if not predicted:
-                        sides[kind][bin_of(isqrt(int(area_of(each.geometry))))] += 1
-        objects[bin_of(sum([len(label.annotations) for label in labels]))] += 1
-        latest = max([latest, *_times(sample)])
-    for (split, predicted, _, _, kind), count in members.items():
-        parts[split, predicted, kind, kind, ""] += count
+    for name, predicted in (("annotations", False), ("predictions", True)):
+        for (split, schema, found, kind), count in _tally(tables[name], splits, "feature_schema_id", "name", "kind"):
+            members[split, predicted, schema or "", found, kind] += count
+            parts[split, predicted, kind, kind, ""] += count
+    for (split, origin), count in _tally(tables["relationships"], splits, "origin"):
+        parts[split, origin == "prediction", "relationship", "relationship", ""] += count
+    parts.update(_answers(tables, splits))
+    objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
-        rows=_sum([rows]),
-        parts=tuple((Part(*fields), count) for fields, count in sorted(parts.items()) if count),
+        rows=_sum([Counter(splits.values())]),
+        parts=tuple((Part(*fields), count) for fields, count in sorted(parts.items())),
         members=tuple((Member(*fields), count) for fields, count in sorted(members.items())),
-        objects=_sum([objects]),
-        sides={kind: _sum([bins]) for kind, bins in sorted(sides.items())},
-        latest=latest,
+        objects=_sum([Counter([bin_of(objects[row_id]) for row_id in splits])]),
+        sides=_sides(tables["annotations"]),
+        latest=_latest(tables),
     )
 
 
@@ -129,34 +116,88 @@ def bin_of(value: int) -> int:
     return 1 << value.bit_length() - 1 if value else 0
 
 
-def _answers(split: str, labels: Sequence[Label], *, predicted: bool) -> Iterator[_Part]:
-    """Give the fields of a ``Part`` for each answer of a row's labels, at any depth."""
-    for label in labels:
-        for each in label.annotations:
-            if each.classifications:
-                about = KIND_OF[type(each.geometry)]
-                for asked in at_any_depth(each.classifications):
-                    yield split, predicted, about, KIND_OF[type(asked.answer)], ""
-        for tie in label.relationships:
-            for asked in at_any_depth(tie.classifications):
-                yield split, predicted, "relationship", KIND_OF[type(asked.answer)], ""
-    choices = image_choices(labels)
-    for label in labels:
-        for name, asked in questions(label.classifications):
-            is_choice = isinstance(asked.answer, RadioAnswer) and choices[name] is not None
-            yield split, predicted, "image", KIND_OF[type(asked.answer)], name if is_choice else ""
+def _values(table: pa.Table, *names: str) -> list[list[Any]]:
+    return [table[name].to_pylist() for name in names]
 
 
-def _times(sample: Sample) -> Iterator[str]:
-    """Give the times of a row and its labels, all in one form: RFC 3339 in UTC to the second."""
-    details = sample.record.data_row.details
-    labels = (label.details for label in sample.record.entry.labels)
-    for time in (
-        details and details.last_activity_at,
-        *(each and (each.content_last_updated_at or each.updated_at or each.created_at) for each in labels),
-    ):
-        if time:
-            yield f"{time[:19]}Z"
+def _tally(table: pa.Table, splits: Mapping[str, str], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Count a table's rows by split and some columns: the same key may come more than once."""
+    row_ids = table["data_row_id"]
+    known, of_known = pa.array(splits, pa.string()), pa.array(splits.values(), pa.string())
+    of_row = of_known.take(pc.index_in(row_ids.combine_chunks(), known))
+    grouped = pa.table([of_row, *(table[name] for name in names)], ["split", *names])
+    counted = grouped.group_by(["split", *names], use_threads=False).aggregate([([], "count_all")])
+    *keys, counts = _values(counted, "split", *names, "count_all")
+    yield from zip(zip(*keys, strict=True), counts, strict=True)
+
+
+def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Iterator[_Part]:
+    """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below."""
+    asked = tables["classifications"]
+    kinds = _kinds(tables) if len(asked) else {}
+    options = asked["options"].filter(pc.equal(asked["kind"], "radio")).combine_chunks().flatten()
+    chosen = iter(options.field("name").to_pylist())
+    about_image: list[tuple[str, str, str, str]] = []
+    choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    above: list[tuple[str, str]] = []
+    columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
+    for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
+        if number == 0:  # the first of another label
+            above = []
+        about, path = owner, name
+        if owner == "object":
+            about = kinds[row_id, origin, label, index]
+        elif owner == "answer":
+            about, below = above[index]
+            path = f"{below}/{name}"
+        above.append((about, path))
+        option = next(chosen) if kind == "radio" else None
+        if about != "image":
+            yield splits[row_id], origin == "prediction", about, kind, ""
+            continue
+        about_image.append((row_id, origin, path, kind))
+        if option is not None:
+            choices[row_id, origin, path].add(option)
+    for row_id, origin, path, kind in about_image:
+        is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
+        yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else ""
+
+
+def _kinds(tables: Mapping[str, pa.Table]) -> dict[tuple[Any, ...], str]:
+    """Map each object, by row, origin, label and place, to its kind."""
+    place = "data_row_id", "origin", "label_index", "annotation_index"
+    found: dict[tuple[Any, ...], str] = {}
+    for table in (tables["annotations"], tables["predictions"]):
+        found.update(zip(zip(*_values(table, *place), strict=True), *_values(table, "kind"), strict=True))
+    return found
+
+
+def _latest(tables: Mapping[str, pa.Table]) -> str:
+    """Find when a row or a label last changed, in RFC 3339 in UTC to the second; "" where no time is told."""
+    labels = tables["labels"]
+    details = labels["label_details"].filter(pc.equal(labels["origin"], "label"))
+    changes = [_told(details, name) for name in ("content_last_updated_at", "updated_at", "created_at")]
+    times = _told(tables["data_rows"]["details"], "last_activity_at"), pc.coalesce(*changes)
+    latest = max(
+        chain.from_iterable(pc.utf8_slice_codeunits(each, 0, 19).drop_null().to_pylist() for each in times), default=""
+    )
+    return latest and f"{latest}Z"
+
+
+def _told(blocks: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return a text of each block, null where it is missing or empty."""
+    texts = pc.struct_field(blocks, name)
+    return pc.if_else(pc.equal(texts, ""), None, texts)
+
+
+def _sides(table: pa.Table) -> dict[str, Bins]:
+    """Count objects by kind and by the square root of their area."""
+    bins = np.searchsorted(_AREAS, areas_of(table), side="right")
+    counted = Counter(zip(table["kind"].to_pylist(), bins.tolist(), strict=True))
+    sides: defaultdict[str, Bins] = defaultdict(dict)
+    for (kind, place), count in sorted(counted.items()):
+        sides[kind][(1 << place) >> 1] = count
+    return dict(sides)
 
 
 def _sum(counts: Iterable[dict[Key, int]]) -> dict[Key, int]:

@@ -51,23 +51,6 @@ def objects_of(labels: Iterable[Label], registry: ClassRegistry) -> Iterator[Fou
             yield Found(label, annotation, registry.class_of(annotation), kind, place_of(annotation.geometry))
 
 
-def area_of(geometry: Geometry) -> float:
-    """Give an object's area: that of its ``Place``. Raises ``TypeError`` for a mask that was not decoded."""
-    match geometry:
-        case Point() | Polyline():
-            return 0
-        case Mask():
-            return geometry.runs.area
-        case BoundingBox():
-            return geometry.width * geometry.height
-        case Polygon():
-            return shoelace_area(geometry.vertices)
-        case MaskReference():
-            raise TypeError(_UNDECODED)
-        case unreachable:
-            assert_never(unreachable)
-
-
 def place_of(geometry: Geometry) -> Place:
     """Give where an object lies. Raises ``TypeError`` for a mask that was not decoded, which no sample has."""
     match geometry:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
-from itertools import chain, count
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tasks.records.counts import kind_of
-from tasks.records.model import ModelRunEntry
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tasks.records.model import Annotation, Record
+    import pyarrow as pa
 
+    from tasks.records.model import Annotation
 
 Key: TypeAlias = tuple[str | None, str]
 """What makes a class: (feature schema id, ""), or (None, name) where there is no id or names are merged."""
@@ -104,14 +102,14 @@ def _key(feature_schema_id: str | None, name: str, merged: frozenset[str]) -> Ke
     return (None, name) if feature_schema_id is None or name in merged else (feature_schema_id, "")
 
 
-def seen_classes(record: Record) -> frozenset[SeenClass]:
-    """Return the classes of a record's objects, predicted ones too."""
-    entry = record.entry
-    labels = (*entry.labels, *entry.predictions) if isinstance(entry, ModelRunEntry) else entry.labels
+def seen_classes(tables: Mapping[str, pa.Table]) -> list[SeenClass]:
+    """Return the classes of the objects in some canonical tables, predicted ones too, sorted."""
     kinds: defaultdict[tuple[str | None, str], set[str]] = defaultdict(set)
-    for annotation in chain.from_iterable(label.annotations for label in labels):
-        kinds[annotation.feature_schema_id, annotation.name].add(kind_of(annotation.geometry))
-    return frozenset(SeenClass(schema, name, tuple(sorted(found))) for (schema, name), found in kinds.items())
+    for name in ("annotations", "predictions"):
+        columns = (tables[name][column].to_pylist() for column in ("feature_schema_id", "name", "kind"))
+        for schema, found, kind in set(zip(*columns, strict=True)):
+            kinds[schema, found].add(kind)
+    return sorted(SeenClass(schema, found, tuple(sorted(of_class))) for (schema, found), of_class in kinds.items())
 
 
 def update(registry: ClassRegistry, seen: Iterable[SeenClass], renames: Mapping[str, str | None]) -> ClassRegistry:

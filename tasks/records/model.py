@@ -281,18 +281,26 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class Record(Struct, frozen=True, gc=False):
-    """What the dataset's policies publish of a row: the asked-for entry, with the chosen labels only."""
+    """What the dataset's policies publish of a row: the asked-for entry, with the chosen labels only.
+
+    ``labels_excluded`` counts its other labels by policy (``not_selected``, ``skipped``); ``annotations_dropped``
+    counts, by kind, the objects whose class is dropped, with their answers, and the relationships that lost an end.
+    """
 
     data_row: DataRow
     entry: Entry
     fingerprint: str
+    labels_excluded: dict[str, int] = {}
+    annotations_dropped: dict[str, int] = {}
 
 
 class Excluded(Struct, frozen=True, gc=False):
-    """A row that a policy left out. ``policy`` is a key of the result's ``rows.excluded``."""
+    """A row that a policy left out, counted as a ``Record``. ``policy`` is a key of the result's ``rows.excluded``."""
 
     data_row_id: str
     policy: str
+    labels_excluded: dict[str, int] = {}
+    annotations_dropped: dict[str, int] = {}
 
 
 class Problem(Struct, frozen=True, gc=False):

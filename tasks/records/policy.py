@@ -33,20 +33,8 @@ class Policy(Struct, frozen=True):
     classes: dict[str, str | None] = {}
 
 
-class Selection(Struct, frozen=True):
-    """What came of a row: its record, or the policy that left it out, and what was left out of it.
-
-    ``labels_excluded`` counts labels by policy (``not_selected``, ``skipped``); ``annotations_dropped`` counts, by
-    kind, the objects whose class is dropped, with their answers, and the relationships that lost an end thereby.
-    """
-
-    chosen: Record | Excluded
-    labels_excluded: dict[str, int] = {}
-    annotations_dropped: dict[str, int] = {}
-
-
-def select(row: Row, policy: Policy) -> Selection:
-    """Apply a dataset's policies to a row.
+def select(row: Row, policy: Policy) -> Record | Excluded:
+    """Apply a dataset's policies to a row: return its record, or which policy left it out.
 
     In this order: the entry of the dataset's source (else ``not_selected_project``), the workflow status where the
     export tells it (``not_in_status``), skipped labels (``skipped`` when no other is left), the choice among labels,
@@ -71,13 +59,13 @@ def select(row: Row, policy: Policy) -> Selection:
         return _excluded(row, "dropped_class", excluded, dropped)
     if policy.empty == "exclude" and not _count(after):
         return _excluded(row, "empty", excluded, dropped)
-    return Selection(Record(row.data_row, after, row.fingerprint), _without_zeros(excluded), dropped)
+    return Record(row.data_row, after, row.fingerprint, _without_zeros(excluded), dropped)
 
 
 def _excluded(
     row: Row, policy: str, labels: Mapping[str, int] | None = None, dropped: dict[str, int] | None = None
-) -> Selection:
-    return Selection(Excluded(row.data_row.id, policy), _without_zeros(labels or {}), dropped or {})
+) -> Excluded:
+    return Excluded(row.data_row.id, policy, _without_zeros(labels or {}), dropped or {})
 
 
 def _without_zeros(counts: Mapping[str, int]) -> dict[str, int]:

@@ -70,6 +70,8 @@ PERFORMANCE_DETAILS: Final = pa.struct(
     ]
 )
 
+COUNTS: Final = pa.map_(TEXT, pa.int32())
+
 _ROW: Final = _always("data_row_id", TEXT)
 _OF_LABEL: Final = (_ROW, _always("origin", TEXT), _always("label_index", pa.int32()), _always("label_id", TEXT))
 _FEATURE: Final = (
@@ -99,6 +101,8 @@ DATA_ROWS: Final = pa.schema(
         pa.field("source_name", TEXT),
         pa.field("project_details", PROJECT_DETAILS),
         *_texts("model_id", "model_name", "run_data_row_id", "run_split"),
+        _always("labels_excluded", COUNTS),
+        _always("annotations_dropped", COUNTS),
     ]
 )
 LABELS: Final = pa.schema(

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.model import Problem
 from tasks.records.schema import CLASSES, PROBLEMS
+from tasks.records.tables_join import Tables, joined, rows_of
 from tasks.records.tables_read import STANDING, from_tables, standing_of
 from tasks.records.tables_write import to_tables
 
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STANDING",
+    "Tables",
     "classes_of",
     "classes_table",
     "from_tables",
+    "joined",
     "problems_of",
     "problems_table",
+    "rows_of",
     "standing_of",
     "to_tables",
     "write_table",

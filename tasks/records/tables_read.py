@@ -101,11 +101,11 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     labels = _labels(read["labels"], objects, ties, questions)
     rows = _data_rows(read)
     entries = _entries(read["data_rows"], labels, _of_rows(read["workflow_history"], WorkflowMove))
-    columns = read["data_rows"].values(
-        "split", "fingerprint", "file_name", "width", "height", "mime_type", "sha256", "size"
-    )
-    for row, entry, split, fingerprint, *image in zip(rows, entries, *columns, strict=True):
-        yield Sample(Record(row, entry, fingerprint), Image(*image), split)
+    excluded, dropped = (_counts(read["data_rows"], name) for name in ("labels_excluded", "annotations_dropped"))
+    columns = read["data_rows"].values("fingerprint", "split", *Image.__struct_fields__)
+    records = map(Record, rows, entries, columns[0], excluded, dropped)
+    for record, split, *image in zip(records, *columns[1:], strict=True):
+        yield Sample(record, Image(*image), split)
 
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
@@ -121,6 +121,13 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
         row_id: Standing(fingerprint, row_data, split, Image(*image), masks.get(row_id, {}))
         for row_id, fingerprint, row_data, split, *image in rows
     }
+
+
+def _counts(table: _Table, name: str) -> list[dict[str, int]]:
+    """Return a column of counts; none in tables that were written before there were any."""
+    if name not in table.table.column_names:
+        return [{}] * len(table.table)
+    return [dict(counts) for counts in table.array(name).to_pylist()]
 
 
 def _grouped(runs: Iterable[Run], parts: Iterable[Part]) -> dict[Any, tuple[Part, ...]]:

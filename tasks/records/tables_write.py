@@ -130,9 +130,10 @@ def _batch(name: str, columns: Columns) -> pa.RecordBatch:
 
 
 def _data_rows(samples: Sequence[Sample]) -> Columns:
-    rows = [sample.record.data_row for sample in samples]
+    records = [sample.record for sample in samples]
+    rows = [record.data_row for record in records]
     images = [sample.image for sample in samples]
-    entries = [sample.record.entry for sample in samples]
+    entries = [record.entry for record in records]
     projects = [entry if isinstance(entry, ProjectEntry) else None for entry in entries]
     runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
     details = [project and project.details for project in projects]
@@ -144,7 +145,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "details": tuples([row.details for row in rows]),
         "media_attributes": tuples([row.media for row in rows]),
         "split": [sample.split for sample in samples],
-        "fingerprint": [sample.record.fingerprint for sample in samples],
+        "fingerprint": [record.fingerprint for record in records],
         "file_name": [image.file_name for image in images],
         "width": [image.width for image in images],
         "height": [image.height for image in images],
@@ -159,6 +160,8 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "model_name": [run and run.model_name for run in runs],
         "run_data_row_id": [run and run.run_data_row_id for run in runs],
         "run_split": [run and run.split for run in runs],
+        "labels_excluded": [list(record.labels_excluded.items()) for record in records],
+        "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
     }
 
 

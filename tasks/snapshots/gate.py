@@ -2,7 +2,7 @@
 
 Every object, and every file that is joined from several, that the base snapshot has not got is read from end to end
 and hashed. Bucket tables and COCO files are measured again, and what they come to by split and class must be what the
-records came to before they were written.
+records came to before they were written, with what the base's tables have of those rows that were taken over.
 Objects that stand in the base snapshot are not read again: they were, when they were written. Nor are the outlines in
 those parts of a joined COCO file that lie in such objects compared with their areas and boxes.
 """
@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from tasks.records.classes import SeenClass
 from tasks.snapshots.bucket_tables import bucket_files
-from tasks.snapshots.decoding import UndecodableError
+from tasks.snapshots.decoding import UndecodableError, batches
 from tasks.snapshots.epochs import keys_of
 from tasks.snapshots.measures import Group, Totals
 from tasks.snapshots.objects import Fault, check_object, wholes_of
@@ -135,7 +135,7 @@ class _Gate:
         try:
             if unit.bucket is not None:
                 tables = {each.name.split("/")[1]: each for each in paths}
-                found = measure_tables({name: paths[each] for name, each in tables.items()})
+                found = measure_tables(lambda name, columns: batches(paths[tables[name]], columns))
                 expected = {each.group: each.amounts for each in self.expected.get(unit.bucket, ())}
                 for group, *amounts in _differences(expected, found):
                     yield _miscount(tables[_table_of(group)], group, *amounts)

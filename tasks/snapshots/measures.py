@@ -82,6 +82,15 @@ def measure(samples: Iterable[Sample]) -> tuple[Measure, ...]:
     return tuple(Measure(Group(*group), amounts) for group, amounts in sorted(sums.items()))
 
 
+def add(measures: Iterable[Measure]) -> tuple[Measure, ...]:
+    """Add up measures of disjoint rows, sorted by group."""
+    totals = Totals()
+    for (count, *extent), group in ((each.amounts, each.group) for each in measures):
+        area, left, top, width, height = extent
+        totals.add(group, (area, left, top, width, height), count)
+    return totals.measures
+
+
 def _amounts(geometries: Sequence[Geometry]) -> Amounts:
     area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*map(extent_of, geometries), strict=True))
     return len(geometries), area, left, top, width, height

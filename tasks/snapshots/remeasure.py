@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from msgspec import MsgspecError, Struct
 from msgspec.json import Decoder
 
-from tasks.snapshots.decoding import UndecodableError, batches, stated_extents
+from tasks.snapshots.decoding import UndecodableError, stated_extents
 from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,21 +41,21 @@ _ITEM: Final = (b'{"id":', b'{"image_id":')  # how a line begins that is one
 _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states and what its outline has
 
 
-def measure_tables(paths: Mapping[str, Path]) -> tuple[Measure, ...]:
-    """Add up the tables of one bucket, given by name. Raises UndecodableError for rows of no known split.
+def measure_tables(read: Callable[[str, list[str]], Iterable[pa.RecordBatch]]) -> tuple[Measure, ...]:
+    """Add up the tables of one bucket; ``read`` gives some columns of the one that is named.
 
     Of a mask the area and box are taken that stand beside its runs: ``decode_file``, which has read the tables before,
-    compared them.
+    compared them. Raises UndecodableError for rows of no known split.
     """
     totals = Totals()
     splits: dict[str, str] = {}
-    for batch in batches(paths["data_rows"], ["data_row_id", "split"]):
+    for batch in read("data_rows", ["data_row_id", "split"]):
         for row, split in zip(*batch.to_pydict().values(), strict=True):
             splits[row] = split
             totals.add(Group(split, predicted=False, kind=ROW), (0.0,) * 5)
     known = pa.table({"data_row_id": list(splits), "split": list(splits.values())})
     for table, columns in _COLUMNS.items():
-        for batch in batches(paths[table], ["data_row_id", "origin", *columns]):
+        for batch in read(table, ["data_row_id", "origin", *columns]):
             _add_batch(totals, table, batch, known)
     return totals.measures
 

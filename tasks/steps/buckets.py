@@ -26,6 +26,7 @@ from tasks.steps.environment import downloader, scratch
 from tasks.steps.export import StreamReceipt
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
+from tasks.steps.software import written_alike
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
 
@@ -74,7 +75,8 @@ def group_rows(
     with scratch(settings) as directory:
         lines = (line for stream in results for line in split_lines(stream_blocks(store, stream, directory)))
         spooled = spool(lines, directory, count)
-        parts = part_base(manifest, (bucket.index for bucket in spooled), count)
+        alike = manifest is not None and written_alike(manifest, dataset)
+        parts = part_base(manifest, (bucket.index for bucket in spooled), count, alike=alike)
 
         def put(bucket: SpooledBucket) -> BucketInput:
             name = bucket_name(bucket.index, count)

@@ -25,7 +25,7 @@ from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import CLASSES_PATH, Changed
-from tasks.steps.software import software
+from tasks.steps.software import written_alike
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ def writes_the_same(earlier: Manifest, dataset: Dataset, tables: tuple[File, ...
     """Whether of an unchanged row every format would make what the earlier snapshot has of it."""
     classes = earlier.file(CLASSES_PATH)
     return (
-        earlier.software == software()
-        and earlier.config == dataset.content()
+        written_alike(earlier, dataset)
         and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
         and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
     )

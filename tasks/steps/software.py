@@ -6,8 +6,13 @@ import hashlib
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tasks
+
+if TYPE_CHECKING:
+    from config.dataset import Dataset
+    from tasks.snapshots.manifest import Manifest
 
 LIBRARIES = ("msgspec", "numpy", "pyarrow", "PyYAML")
 """Those whose own doing shows in the bytes of files."""
@@ -21,3 +26,8 @@ def software() -> str:
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def written_alike(earlier: Manifest, dataset: Dataset) -> bool:
+    """Whether an earlier snapshot was written by this code from a dataset file that says the same."""
+    return earlier.software == software() and earlier.config == dataset.content()

@@ -53,7 +53,7 @@ def to_records(policy: Policy, lines: Sequence[bytes]) -> list[Record]:
     for number, line in enumerate(lines, start=1):
         row = parse(line, number=number)
         assert isinstance(row, Row)
-        chosen = select(row, policy).chosen
+        chosen = select(row, policy)
         assert isinstance(chosen, Record)
         records.append(chosen)
     return records

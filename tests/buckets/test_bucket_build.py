@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tasks.buckets.base import BasePart
 from tasks.buckets.build import BucketBuilder
@@ -19,15 +20,15 @@ from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
-from tasks.snapshots.draft import Draft
+from tasks.snapshots.draft import Draft, Uploads
 from tasks.storage import open_store
 
 REFERENCE = Path(__file__).parents[1] / "records" / "reference" / "project_row.json"
 PROJECT = "cltd3vkju021907u63w2odj69"
 
 
-def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT, skipped=False, empty=False):
-    """The reference document's project row without its masks, under another id."""
+def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT, skipped=False, empty=False, labels=1):
+    """The reference document's project row without its masks, under another id, with so many labels."""
     line = json.loads(REFERENCE.read_bytes())
     line["data_row"]["id"] = identifier
     line["data_row"]["details"]["last_activity_at"] = activity
@@ -39,6 +40,7 @@ def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT
         if empty:
             label["annotations"]["classifications"] = []
         label["performance_details"]["skipped"] = skipped
+    entry["labels"] = [entry["labels"][0] | {"id": f"label-{index}"} for index in range(labels)]
     line["projects"][project] = entry
     return json.dumps(line).encode()
 
@@ -81,6 +83,7 @@ lines_of_any_kind = st.one_of(
     st.builds(row, ids, project=st.just("another-project")),
     st.builds(row, ids, skipped=st.just(value=True)),
     st.builds(row, ids, empty=st.just(value=True)),
+    st.builds(row, ids, labels=st.integers(0, 3)),
     st.builds(row, ids).map(lambda line: line[: len(line) // 2]),
     st.sampled_from([b"", b"null", b"[]", b'"text"', b"{}", b'{"data_row": {"id": "row-a"}}', b'{"DataRow ID": "x"}']),
     st.binary(max_size=60),
@@ -105,13 +108,58 @@ def test_of_two_lines_of_one_row_the_one_with_the_latest_activity_stays(tmp_path
         assert (tally.published, tally.excluded) == (1, {"duplicate": 1})
 
 
-def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path):
+@pytest.mark.parametrize("alike", [True, False])
+def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path, alike):
     """Beside one that changed, one that is new and one that is no row any more; the tables are those made anew."""
     before = build([row(name) for name in ("row-a", "row-b", "row-c", "row-d")], tmp_path)
     lines = [row("row-e"), row("row-a"), row("row-b", activity="2025-01-01T00:00:00Z"), b"{", row("row-d")]
-    receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs))
+    receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs, alike))
     assert (receipt.tally.reused_rows, receipt.tally.published, receipt.changed) == (2, 4, ("row-b", "row-e"))
     assert [file.sha256 for file in receipt.files] == [file.sha256 for file in build(lines, tmp_path).files]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(lines_of_any_kind, max_size=8), st.lists(lines_of_any_kind, max_size=8), st.booleans())
+def test_whatever_stands_already_a_bucket_comes_to_what_its_lines_do(earlier, lines, alike):
+    """Files, counts and classes are those of the lines alone; sums may differ by the order in which they were made."""
+    policy = Policy(source_kind="project", source_id=PROJECT, classes={"polyline": None})
+    with TemporaryDirectory() as directory:
+        before = build(earlier, directory, policy=policy)
+        found = build(lines, directory, policy=policy, base=BasePart(before.files, before.packs, alike))
+        alone = build(lines, directory, policy=policy)
+    assert [file.sha256 for file in found.files] == [file.sha256 for file in alone.files]
+    assert (found.census, found.seen) == (alone.census, alone.seen)
+    assert counts(found.tally) == counts(alone.tally)
+    assert {each.group: pytest.approx(each.amounts) for each in found.measures} == {
+        each.group: each.amounts for each in alone.measures
+    }
+
+
+def counts(tally):
+    """What a tally says of the lines, and not of what it took to read them."""
+    return replace(tally, reused_rows=0, requests={}, downloaded=0, uploads=Uploads())
+
+
+def test_what_policies_left_out_of_rows_stands_with_them(tmp_path):
+    """Rows that are taken over count as they did, and their bucket's files are those of the version before."""
+    policy = Policy(source_kind="project", source_id=PROJECT, classes={"polyline": None})
+    lines = [row("row-a", labels=2), row("row-b", labels=3)]
+    before = build(lines, tmp_path, policy=policy)
+    after = build(lines, tmp_path, policy=policy, base=BasePart(before.files, before.packs, alike=True))
+    assert after.tally.labels_excluded == before.tally.labels_excluded == {"not_selected": 3}
+    assert after.tally.annotations_dropped == before.tally.annotations_dropped == {"polyline": 2}
+    assert (after.tally.reused_rows, after.changed, after.files) == (2, (), before.files)
+
+
+def test_rows_are_told_to_be_unchanged_by_their_lines(tmp_path):
+    """Only where they would be written as they were, and never a row of several lines: one must be chosen."""
+    a, b, c = (row(name) for name in ("row-a", "row-b", "row-c"))
+    before = build([a, b, c], tmp_path)
+    store = open_store((tmp_path / "store").as_uri())
+    lines = [(3, b), (4, row("row-c", labels=2)), (5, a), (6, a), (7, row("row-d")), (8, b"{")]
+    assert read_earlier(store, BasePart(before.files, alike=True)).unchanged(lines) == {3: "row-b"}
+    assert read_earlier(store, BasePart(before.files, alike=False)).unchanged(lines) == {}
+    assert read_earlier(store, BasePart(alike=True)).unchanged(lines) == {}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec.structs import replace
 from pycocotools import mask as coco_mask
 
-from tasks.formats.census import census
+from tasks.formats.census import Census, census
 from tasks.formats.description import Description
 from tasks.formats.interface import Artifact, Dataset, Row, Shard, shard_count
 from tasks.formats.registry import FORMATS
@@ -35,6 +35,7 @@ from tasks.records.model import (
     Sample,
     TextAnswer,
 )
+from tasks.records.tables import to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -248,9 +249,14 @@ def every_kind() -> Dataset:
     )
 
 
+def count(samples: Iterable[Sample]) -> Census:
+    """Count samples in their tables, as a refresh does."""
+    return census(to_tables(list(samples)))
+
+
 def describing(source: Dataset) -> Description:
     """Describe a dataset as a refresh does, with a time of its last change."""
-    counted = census(row for split in source.splits for row in source.samples(split))
+    counted = count(row for split in source.splits for row in source.samples(split))
     return Description(
         name=source.name,
         text="Streets, drawn for tests.",

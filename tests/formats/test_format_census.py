@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
-from format_samples import annotation, every_kind, label, mask, sample
+from format_samples import annotation, count, every_kind, label, mask, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.formats.census import Census, Member, Part, add, bin_of, census
+from tasks.formats.census import Census, Member, Part, add, bin_of
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
 from tasks.records.model import DataRowDetails, LabelDetails
 
@@ -20,7 +20,7 @@ def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
     objects = label(
         annotation(BoundingBox(0, 0, 16, 4)), annotation(mask("#"), name="tree"), annotation(Point(1, 1), name="light")
     )
-    found = census([sample(objects), sample(name="empty", split="val")])
+    found = count([sample(objects), sample(name="empty", split="val")])
     assert found.rows == {"train": 1, "val": 1}
     assert dict(found.parts) == {
         Part("train", False, kind, kind): 1  # noqa: FBT003 - not predicted
@@ -36,13 +36,13 @@ def test_polygons_have_sides_by_the_area_they_enclose() -> None:
     corners = ((5.0, 5.0), (15.0, 5.0), (5.0, 25.0))
     rings = (corners, (*corners, corners[0]), Vertices.packed(*zip(*corners, strict=True)))
     objects = label(*[annotation(Polygon(ring)) for ring in rings], annotation(Polyline(corners)))
-    assert census([sample(objects)]).sides == {"polygon": {8: 3}, "polyline": {0: 1}}
+    assert count([sample(objects)]).sides == {"polygon": {8: 3}, "polyline": {0: 1}}
 
 
 def test_questions_count_under_what_they_are_about() -> None:
     """Of the radio questions in ``train``, two are about a box, one about a line, one about an image."""
     source = every_kind()
-    found = dict(census(source.samples("train")).parts)
+    found = dict(count(source.samples("train")).parts)
     radios = {part.about: count for part, count in found.items() if part.kind == "radio" and not part.predicted}
     assert radios == {"bounding_box": 2, "image": 1, "polyline": 1}
     predicted = {(part.about, part.kind): count for part, count in found.items() if part.predicted}
@@ -60,7 +60,7 @@ def test_latest_change_is_a_rows_or_a_labels() -> None:
     changed = replace(label(), details=LabelDetails(updated_at="2024-05-02T10:00:00.000+00:00"))
     seen = sample(changed)
     row = replace(seen.record.data_row, details=DataRowDetails(last_activity_at="2024-04-08T16:34:01.000+00:00"))
-    found = census([replace(seen, record=replace(seen.record, data_row=row)), sample(name="other")])
+    found = count([replace(seen, record=replace(seen.record, data_row=row)), sample(name="other")])
     assert found.latest == "2024-05-02T10:00:00Z"
 
 
@@ -69,14 +69,14 @@ def test_counts_over_parts_add_up_to_counts_over_the_whole(parts: list[int]) -> 
     """However rows are divided, the sum is the same; a census survives a receipt."""
     rows = [row for split in ("train", "val") for row in every_kind().samples(split)]
     borders = sorted({0, *parts, len(rows)})
-    divided = [census(rows[start:end]) for start, end in pairwise(borders)]
+    divided = [count(rows[start:end]) for start, end in pairwise(borders)]
     sent = [msgspec.json.decode(msgspec.json.encode(each), type=Census) for each in divided]
-    assert add(sent) == census(rows)
+    assert add(sent) == count(rows)
 
 
 def test_nothing_is_counted_as_nothing() -> None:
     """No rows are no counts, and the sum of no censuses is that of no rows."""
-    assert add([]) == census([]) == Census()
+    assert add([]) == count([]) == Census()
 
 
 def test_bins_are_powers_of_two() -> None:

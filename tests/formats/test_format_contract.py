@@ -18,6 +18,7 @@ from format_samples import (
     annotation,
     checklist,
     contents,
+    count,
     dataset,
     every_kind,
     label,
@@ -31,7 +32,6 @@ from format_samples import (
 from msgspec import structs
 
 from tasks.errors import ConfigurationError
-from tasks.formats.census import census
 from tasks.formats.interface import Holdings, Shard
 from tasks.formats.losses import report
 from tasks.formats.registry import STANDING, format_of
@@ -241,7 +241,7 @@ def test_what_is_held_is_in_the_files_and_what_is_lost_is_not(each: Format, *, p
 def test_held_and_lost_are_all_there_is(each: Format) -> None:
     """For every kind, held + lost is what was annotated; of a kind that is not declared as held, all is lost."""
     source = every_kind()
-    found = report(each, census([one for split in source.splits for one in source.samples(split)]))
+    found = report(each, count([one for split in source.splits for one in source.samples(split)]))
     for tally, expected, holds in (
         (found.labels, LABELLED, each.holds),
         (found.predictions, PREDICTED, each.holds_of_predictions),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from format_samples import annotation, every_kind, label, mask, radio, sample
+from format_samples import annotation, count, every_kind, label, mask, radio, sample
 
-from tasks.formats.census import census
 from tasks.formats.coco import Coco
 from tasks.formats.losses import FormatReport, Tally, report
 from tasks.formats.raw import Raw
@@ -15,7 +14,7 @@ from tasks.records.model import Relationship
 def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
     """Everything is in the files but the line and the radio question about its paint."""
     source = every_kind()
-    labels = report(Coco(), census([one for split in source.splits for one in source.samples(split)])).labels
+    labels = report(Coco(), count([one for split in source.splits for one in source.samples(split)])).labels
     assert labels == Tally(
         held={
             "bounding_box": 1,
@@ -34,7 +33,7 @@ def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
 def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
     """A list of results has no place for answers about an image."""
     source = every_kind()
-    predictions = report(Coco(), census(source.samples("train"))).predictions
+    predictions = report(Coco(), count(source.samples("train"))).predictions
     assert predictions == Tally(
         held={"bounding_box": 1, "mask": 1, "radio": 1},
         lost={"polyline": 1, "radio": 1},
@@ -44,12 +43,12 @@ def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
 def test_raw_lines_have_no_pixels_but_all_answers() -> None:
     """A line has a mask's URL; what was answered about the mask stands in it all the same."""
     seen = label(annotation(mask("#"), answers=[radio("colour", "red")]))
-    assert report(Raw(), census([sample(seen)])).labels == Tally(held={"radio": 1}, lost={"mask": 1})
+    assert report(Raw(), count([sample(seen)])).labels == Tally(held={"radio": 1}, lost={"mask": 1})
 
 
 def test_project_has_no_predictions() -> None:
     """Zeros are left out: a project's row counts under labels only, an empty one nowhere."""
-    assert report(Coco(), census([sample()])) == FormatReport(Tally({}, {}), Tally({}, {}))
+    assert report(Coco(), count([sample()])) == FormatReport(Tally({}, {}), Tally({}, {}))
 
 
 def test_every_answer_at_any_depth_counts_once() -> None:
@@ -58,6 +57,6 @@ def test_every_answer_at_any_depth_counts_once() -> None:
     tie = Relationship("f-tie", None, "drives", None, "f-1", "f-2", (deep,))
     box = annotation(BoundingBox(0, 0, 1, 1), answers=[deep])
     line = annotation(Polyline(((0, 0), (1, 1))), answers=[deep])
-    found = report(Coco(), census([sample(label(box, line, answers=[deep], relationships=[tie]))]))
+    found = report(Coco(), count([sample(label(box, line, answers=[deep], relationships=[tie]))]))
     assert found.labels.held == {"bounding_box": 1, "radio": 9, "relationship": 1}
     assert found.labels.lost == {"polyline": 1, "radio": 3}

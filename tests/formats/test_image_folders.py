@@ -7,13 +7,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
-from format_samples import annotation, checklist, contents, dataset, label, picture, radio, sample, text
+from format_samples import annotation, checklist, contents, count, dataset, label, picture, radio, sample, text
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import ConfigurationError
 from tasks.formats.attributes import image_choices
-from tasks.formats.census import census
 from tasks.formats.image_folders import folder_names
 from tasks.formats.losses import Tally, report
 from tasks.formats.registry import format_of
@@ -116,7 +115,7 @@ def test_question_and_task_belong_together(options: dict[str, str]) -> None:
 def test_only_the_answers_that_classify_are_held() -> None:
     """Other questions are lost, and so are both answers of a row whose labels disagree."""
     other = sample(label(answers=[radio("weather", "rain"), radio("light", "dusk", radio("lamps", "on"))]), name="b")
-    counted = census([answered("a", "rain", "rain"), answered("two", "rain", "snow"), other])
+    counted = count([answered("a", "rain", "rain"), answered("two", "rain", "snow"), other])
     assert report(WEATHER, counted).labels == Tally(held={"radio": 3}, lost={"radio": 4})
 
 

@@ -70,7 +70,7 @@ def parsed(values: Any, **options: Any) -> Any:
 
 def published(values: Any, policy: Policy, **options: Any) -> Any:
     """Parse JSON values and return the record that a policy publishes."""
-    chosen = select(parsed(values, **options), policy).chosen
+    chosen = select(parsed(values, **options), policy)
     assert isinstance(chosen, Record), chosen
     return chosen
 

@@ -38,6 +38,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 maybe = st.none() | texts
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 sizes = st.integers(0, 2**31 - 1)
+counts = st.dictionaries(texts, sizes, max_size=2)
 bytes_of_colour = st.integers(0, 255)
 positions = st.tuples(numbers, numbers)
 vertices = st.lists(positions, min_size=1, max_size=4).map(tuple)
@@ -126,7 +127,8 @@ def samples_of(row_id: Any) -> Any:
         few(embeddings),
     )
     image = st.builds(Image, texts, sizes, sizes, texts, maybe, st.none() | sizes)
-    return st.builds(Sample, st.builds(Record, data_row, entries, texts), image, st.sampled_from(["train", "val"]))
+    records = st.builds(Record, data_row, entries, texts, counts, counts)
+    return st.builds(Sample, records, image, st.sampled_from(["train", "val"]))
 
 
 @st.composite

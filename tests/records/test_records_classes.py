@@ -12,8 +12,9 @@ from records_lines import box, label, published, row, shape
 
 from tasks.records.classes import Class, ClassRegistry, SeenClass, seen_classes, update
 from tasks.records.geometry import Point
-from tasks.records.model import Annotation
+from tasks.records.model import Annotation, Image, Sample
 from tasks.records.policy import Policy
+from tasks.records.tables import to_tables
 
 NOTHING = ClassRegistry()
 
@@ -128,15 +129,17 @@ def test_registry_as_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(registry), type=ClassRegistry) == registry
 
 
-def test_seen_classes_of_a_record() -> None:
-    """A record gives its classes, predicted ones too, with the kinds of their objects; they sort without schema ids."""
+def test_seen_classes_of_tables() -> None:
+    """Tables give their classes, predicted ones too, with the kinds of their objects; they sort without schema ids."""
     point = shape("ImagePoint", point={"x": 1, "y": 2})
     run = {"labels": [label(box(), point | {"feature_id": "f2"})], "predictions": [label(box(feature_schema_id=None))]}
     values = row() | {"experiments": {"m": {"runs": {"r": run}}}}
-    record = published(values, Policy("model_run", "r"))
-    assert sorted(seen_classes(record)) == [
+    tables = to_tables(
+        [Sample(published(values, Policy("model_run", "r")), Image("a.jpg", 8, 8, "image/jpeg", None, None), "train")]
+    )
+    assert seen_classes(tables) == [
         SeenClass(None, "car", ("bounding_box",)),
         SeenClass("s-car", "car", ("bounding_box", "point")),
     ]
     kinds = ("bounding_box", "point")
-    assert update(NOTHING, seen_classes(record), {}).classes == (Class(1, "s-car", "car", kinds=kinds),)
+    assert update(NOTHING, seen_classes(tables), {}).classes == (Class(1, "s-car", "car", kinds=kinds),)

@@ -22,15 +22,15 @@ def chosen(values: Any, **choices: Any) -> Any:
 
 def published(selection: Any) -> Any:
     """The ids of the labels that are published."""
-    assert isinstance(selection.chosen, Record)
-    return [each.id for each in selection.chosen.entry.labels]
+    assert isinstance(selection, Record)
+    return [each.id for each in selection.entry.labels]
 
 
 def excluded(selection: Any) -> Any:
     """The policy that left the row out."""
-    assert isinstance(selection.chosen, Excluded)
-    assert selection.chosen.data_row_id == "row1"
-    return selection.chosen.policy
+    assert isinstance(selection, Excluded)
+    assert selection.data_row_id == "row1"
+    return selection.policy
 
 
 def made_at(label_id: Any, time: Any, **performance: Any) -> Any:
@@ -67,7 +67,7 @@ def test_only_the_source_is_published() -> None:
 def test_workflow_status_in_both_spellings(asked: Any, told: Any, is_in: Any) -> None:
     """A status is the same in Labelbox's two spellings; a row whose status is not told is not left out."""
     selection = chosen(row(label(), project={"project_details": {"workflow_status": told}}), workflow_status=asked)
-    assert isinstance(selection.chosen, Record) == is_in
+    assert isinstance(selection, Record) == is_in
     assert is_in or excluded(selection) == "not_in_status"
 
 
@@ -120,8 +120,8 @@ def test_skipped_labels() -> None:
 )
 def test_empty_rows(values: Any, is_empty: Any) -> None:
     """An image without any annotation is kept or left out as asked; an answer about the image is an annotation."""
-    assert isinstance(chosen(values).chosen, Record)
-    assert isinstance(chosen(values, empty="exclude").chosen, Excluded) == is_empty
+    assert isinstance(chosen(values), Record)
+    assert isinstance(chosen(values, empty="exclude"), Excluded) == is_empty
 
 
 def test_predictions_are_annotations() -> None:
@@ -137,7 +137,7 @@ def test_predictions_are_annotations() -> None:
 def test_renamed_classes_keep_their_schema() -> None:
     """A rename changes the name alone."""
     selection = chosen(row(label(box(), box("f2", name="bus"))), classes={"car": "vehicle"})
-    (found,) = selection.chosen.entry.labels
+    (found,) = selection.entry.labels
     assert [(each.name, each.feature_schema_id, each.value) for each in found.annotations] == [
         ("vehicle", "s-car", "car"),
         ("bus", "s-car", "car"),
@@ -151,7 +151,7 @@ def test_dropped_classes_take_what_hangs_on_them() -> None:
         label(box(name="van", classifications=[QUESTION]), box("f2"), box("f3"), annotations={"relationships": [TIE]})
     )
     selection = chosen(values, classes={"van": None})
-    (found,) = selection.chosen.entry.labels
+    (found,) = selection.entry.labels
     assert [each.feature_id for each in found.annotations] == ["f2", "f3"]
     assert found.relationships == ()
     assert selection.annotations_dropped == {"bounding_box": 1, "radio": 1, "relationship": 1}

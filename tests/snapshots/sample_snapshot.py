@@ -55,7 +55,7 @@ def draft_samples(store, samples, *, classes=None, count=1, model_run=False, exp
         draft.add_file("raw/result-000-000000000000000.ndjson.zst", pa.compress(export, codec="zstd", asbytes=True))
     )
     files.append(draft.add_file("raw/problems.ndjson", b'{"line": 3}\n'))
-    counted = census(samples)
+    counted = census(to_tables(samples))
     return Manifest.of(
         dataset="street-scenes",
         created_at=CREATED_AT,

@@ -22,7 +22,7 @@ from tasks.formats.coco import Coco
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots import Draft
-from tasks.snapshots.decoding import UndecodableError
+from tasks.snapshots.decoding import UndecodableError, batches
 from tasks.snapshots.gate import inspect
 from tasks.snapshots.joined import add_revision
 from tasks.snapshots.measures import Group, Measure, measure
@@ -350,7 +350,7 @@ def test_files_come_to_what_the_records_do(drawn, polygons):
         paths = {name: Path(folder, name) for name in to_tables([])}
         for name, table in to_tables(samples).items():
             paths[name].write_bytes(write_table(table))
-        close(measure_tables(paths), measure(samples))
+        close(measure_tables(lambda name, columns: batches(paths[name], columns)), measure(samples))
         for split in ("train", "val"):
             files = contents(coco.write(dataset(*samples, classes=classes), split))
             Path(folder, "coco").write_bytes(files[f"annotations/instances_{split}.json"])
