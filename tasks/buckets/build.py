@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from tasks.snapshots.draft import Draft
+    from tasks.snapshots.manifest import File
 
 
 @dataclass(slots=True)
@@ -152,17 +153,11 @@ class BucketBuilder:
         if kept:
             tables = joined(kept, tables)
             packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
-            measures = add(
-                chain(measures, measure_tables(lambda name, columns: kept[name].select(columns).to_batches()))
-            )
+            measures = add(chain(measures, measure_tables(kept)))
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
-        files = self.draft.add_files(
-            (table_path(name, bucket.index, bucket.count), write_table(table))
-            for name, table in sorted((tables | {"problems": problems}).items())
-        )
         return BucketReceipt(
             index=bucket.index,
-            files=files,
+            files=self._files(bucket, tables | {"problems": problems}),
             packs=tuple(packs[key] for key in sorted(packs)),
             tally=self._tally(tables, outcome),
             census=census(tables),
@@ -170,6 +165,18 @@ class BucketBuilder:
             changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
             seen=tuple(seen_classes(tables)),
         )
+
+    def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
+        """Write the tables, but for those that stand in the earlier snapshot as they are."""
+        files: list[File] = []
+        bodies: list[tuple[str, bytes]] = []
+        for name, table in tables.items():
+            path = table_path(name, bucket.index, bucket.count)
+            if standing := self.earlier.file(path, name, table):
+                files.append(self.draft.keep_file(standing))
+            else:
+                bodies.append((path, write_table(table)))
+        return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
 
     def _changed(self, row_ids: list[str], outcome: Outcome) -> tuple[str, ...] | None:
         if not self.earlier.fingerprints:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tasks.buckets.base import BasePart
     from tasks.records.carry import Standing
     from tasks.records.model import Record
-    from tasks.snapshots.manifest import Pack
+    from tasks.snapshots.manifest import File, Pack
     from tasks.storage import ObjectStore
 
 WHOLE: Final = SCHEMAS | {"images": IMAGES_SCHEMA}
@@ -43,15 +43,22 @@ class ImageLocation:
 class Earlier:
     """One bucket as an earlier snapshot holds it.
 
-    ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key. ``tables`` are
-    ``WHOLE`` where rows may be taken over as they stand, else they have the columns that a row made anew reuses.
+    ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key, ``files`` by path.
+    ``tables`` are ``WHOLE`` where rows may be taken over as they stand, else they have the columns that a row made anew
+    reuses.
     """
 
     fingerprints: Mapping[str, str]
     locations: Mapping[str, ImageLocation]
     packs: Mapping[str, Pack]
+    files: Mapping[str, File]
     tables: Mapping[str, pa.Table]
     whole: bool
+
+    def file(self, path: str, name: str, table: pa.Table) -> File | None:
+        """Return the file that stands under a path, where it holds just this table: the same would be written."""
+        standing = self.files.get(path) if self.whole and name in self.tables else None
+        return standing if standing and table.equals(self.tables[name]) else None
 
     def unchanged(self, lines: Sequence[tuple[int, bytes]]) -> dict[int, str]:
         """Tell which lines' rows stand here as they would be made again: their ids by line number.
@@ -100,6 +107,7 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
             if key
         },
         packs=packs,
+        files={file.path: file for file in base.files},
         tables=tables,
         whole=base.alike and bool(found),
     )

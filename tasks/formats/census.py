@@ -134,7 +134,7 @@ def _tally(table: pa.Table, splits: Mapping[str, str], *names: str) -> Iterator[
 def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below."""
     asked = tables["classifications"]
-    kinds = _kinds(tables) if len(asked) else {}
+    objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
     options = asked["options"].filter(pc.equal(asked["kind"], "radio")).combine_chunks().flatten()
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
@@ -146,7 +146,7 @@ def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Itera
             above = []
         about, path = owner, name
         if owner == "object":
-            about = kinds[row_id, origin, label, index]
+            about = objects[origin].kind(row_id, label, index)
         elif owner == "answer":
             about, below = above[index]
             path = f"{below}/{name}"
@@ -163,13 +163,19 @@ def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Itera
         yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else ""
 
 
-def _kinds(tables: Mapping[str, pa.Table]) -> dict[tuple[Any, ...], str]:
-    """Map each object, by row, origin, label and place, to its kind."""
-    place = "data_row_id", "origin", "label_index", "annotation_index"
-    found: dict[tuple[Any, ...], str] = {}
-    for table in (tables["annotations"], tables["predictions"]):
-        found.update(zip(zip(*_values(table, *place), strict=True), *_values(table, "kind"), strict=True))
-    return found
+class _Objects:
+    """The kinds of the objects of a table, by their place in it."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._kinds = table["kind"].to_pylist()
+        firsts = np.flatnonzero(table["annotation_index"].to_numpy() == 0)
+        labels = _values(table.select(["data_row_id", "label_index"]).take(firsts), "data_row_id", "label_index")
+        self._firsts = dict(zip(zip(*labels, strict=True), firsts.tolist(), strict=True))
+
+    def kind(self, row_id: str, label: int, index: int) -> str:
+        """Give the kind of an object of a label, whose objects stand together in order."""
+        kind: str = self._kinds[self._firsts[row_id, label] + index]
+        return kind
 
 
 def _latest(tables: Mapping[str, pa.Table]) -> str:

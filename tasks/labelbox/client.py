@@ -7,9 +7,10 @@ leave this package.
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import labelbox
 from google.api_core.exceptions import RetryError
@@ -19,10 +20,11 @@ from lbox import exceptions as refusals
 from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 logging.getLogger(labelbox.__name__).setLevel(logging.ERROR)
 
+Answer = TypeVar("Answer")
 SourceKind = Literal["project", "model_run"]
 
 
@@ -48,9 +50,8 @@ def connect(account: Account) -> Client:
 
 def check_source(client: Client, kind: SourceKind, source_id: str) -> str:
     """The name of the project or model run. Raises ``LabelboxRefusedError`` for a wrong key or an unknown id."""
-    with told(spoken(kind, source_id)):
-        source = client.get_project(source_id) if kind == "project" else client.get_model_run(source_id)
-    return str(source.name)
+    get = client.get_project if kind == "project" else client.get_model_run
+    return str(asked(spoken(kind, source_id), lambda: get(source_id)).name)
 
 
 def spoken(kind: SourceKind, source_id: str) -> str:
@@ -58,8 +59,18 @@ def spoken(kind: SourceKind, source_id: str) -> str:
     return f"{kind.replace('_', ' ')} {source_id}"
 
 
+def asked(subject: str, call: Callable[[], Answer]) -> Answer:
+    """What a call of the SDK gives. Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError``.
+
+    It is made in a thread of its own: at each request the SDK describes every frame of the caller's stack
+    (``lbox.call_info``), and a flow's stack is deep.
+    """
+    with _told(subject), ThreadPoolExecutor(1, thread_name_prefix="labelbox") as thread:
+        return thread.submit(call).result()
+
+
 @contextmanager
-def told(subject: str) -> Iterator[None]:
+def _told(subject: str) -> Iterator[None]:
     """Turn what the SDK raises about ``subject`` into labelsnap's errors. Messages never carry headers or the key."""
     try:
         yield

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from labelbox import ExportTask, StreamType
 
 from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import SourceKind, spoken, told
+from tasks.labelbox.client import SourceKind, asked, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,12 +64,15 @@ def split_lists(request: ExportRequest) -> Iterator[ExportRequest]:
 
 def start(client: Client, request: ExportRequest, *, name: str) -> str:
     """Start the export and return its task's id."""
-    with told(spoken(request.kind, request.source_id)):
-        params: Any = dict(request.params)
+    params: Any = dict(request.params)
+    filters: Any = dict(request.filters)
+
+    def started() -> ExportTask:
         if request.kind == "model_run":
-            return str(client.get_model_run(request.source_id).export(name, params).uid)
-        filters: Any = dict(request.filters)
-        return str(client.get_project(request.source_id).export(name, filters, params).uid)
+            return client.get_model_run(request.source_id).export(name, params)
+        return client.get_project(request.source_id).export(name, filters, params)
+
+    return str(asked(spoken(request.kind, request.source_id), started).uid)
 
 
 def wait(
@@ -90,8 +93,7 @@ def wait(
     deadline = time.monotonic() + timeout
     pause = min(FIRST_PAUSE, poll_interval)
     while True:
-        with told(f"export task {task_id}"):
-            task = ExportTask.get_task(client, task_id)
+        task = asked(f"export task {task_id}", lambda: ExportTask.get_task(client, task_id))
         match task.status:
             case "COMPLETE":
                 on_progress(100)
@@ -122,7 +124,9 @@ def wait(
 
 def totals(client: Client, task_id: str, stream: Stream) -> Totals:
     """Size and line count of one stream of a complete task."""
-    with told(f"export task {task_id}"):
-        task = ExportTask.get_task(client, task_id)
-        kind = StreamType(stream)
+
+    def counted() -> Totals:
+        task, kind = ExportTask.get_task(client, task_id), StreamType(stream)
         return Totals(size=task.get_total_file_size(kind) or 0, lines=task.get_total_lines(kind) or 0)
+
+    return asked(f"export task {task_id}", counted)

@@ -9,7 +9,8 @@ import io
 import mmap
 import tarfile
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -32,18 +33,23 @@ _BATCH_ROWS: Final = 1024
 _TABLES: Final = "tables/"
 
 
+OnBatch: TypeAlias = "Callable[[str, pa.RecordBatch], None]"
+"""What is done with a batch of a table, known by its name."""
+
+
 class UndecodableError(ValueError):
     """A file is not what its name says; the text says how it is not."""
 
 
-def decode_file(path: Path, name: str) -> Counter[str]:
+def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch: None) -> Counter[str]:
     """Read a snapshot's file, known by its logical path ``name``, from end to end, and count what a table holds.
 
     Counts are keyed like a refresh's result: ``rows``, ``labels``, ``annotations.mask``, ``predictions.polygon``;
-    ``images`` are the rows of the images table. Other files than tables count nothing. Raises UndecodableError.
+    ``images`` are the rows of the images table. Other files than tables count nothing. ``on_batch`` is given each batch
+    of a table that is sound so far, with the table's name. Raises UndecodableError.
     """
     readers: tuple[tuple[str, Callable[[Path, str], Counter[str]]], ...] = (
-        (".parquet", _parquet),
+        (".parquet", partial(_parquet, on_batch)),
         (".ndjson.zst", _compressed),
         (".ndjson", _lines),
         (".json", _json),
@@ -79,11 +85,11 @@ def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
 
 def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Read a Parquet file in batches. Raises what pyarrow raises."""
-    with parquet.ParquetFile(path) as opened:
+    with pa.memory_map(str(path)) as mapped, parquet.ParquetFile(mapped) as opened:
         yield from opened.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
 
 
-def _parquet(path: Path, name: str) -> Counter[str]:
+def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
     table = name.removeprefix(_TABLES).partition("/")[0] if name.startswith(_TABLES) else ""
     counts: Counter[str] = Counter()
     for batch in batches(path):
@@ -101,6 +107,7 @@ def _parquet(path: Path, name: str) -> Counter[str]:
                 counts.update(_of_origin(batch, batch.column("kind").to_pylist()))
             case "relationships":
                 counts.update(_of_origin(batch, ["relationship"] * len(batch)))
+        on_batch(table, batch)
     return counts
 
 

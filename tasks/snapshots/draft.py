@@ -58,6 +58,11 @@ class Draft:
         pack = self.add_pack(path, body)
         return File(path=path, key=pack.key, size=pack.size, sha256=pack.sha256)
 
+    def keep_file(self, file: File) -> File:
+        """Add a file as it stands in the base snapshot: the same bytes would be written."""
+        self._count(Uploads(0, 0, 1, file.size))
+        return file
+
     def add_files(self, files: Iterable[tuple[str, bytes | Path]]) -> tuple[File, ...]:
         """Add several files, (logical path, body), a few at a time; return them in their order."""
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:

@@ -20,14 +20,16 @@ from uuid import uuid4
 
 from tasks.records.classes import SeenClass
 from tasks.snapshots.bucket_tables import bucket_files
-from tasks.snapshots.decoding import UndecodableError, batches
+from tasks.snapshots.decoding import UndecodableError
 from tasks.snapshots.epochs import keys_of
 from tasks.snapshots.measures import Group, Totals
 from tasks.snapshots.objects import Fault, check_object, wholes_of
-from tasks.snapshots.remeasure import MEASURED, measure_coco, measure_tables
+from tasks.snapshots.remeasure import MEASURED, TableTotals, measure_coco
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import pyarrow as pa
 
     from tasks.records.classes import ClassRegistry
     from tasks.snapshots.manifest import Manifest
@@ -119,33 +121,58 @@ class _Gate:
 
     def check(self, unit: _Unit) -> list[Fault]:
         """Return what is wrong with a unit's objects, or, when they are sound, with what they come to."""
-        paths = {whole: self.scratch / uuid4().hex for whole in unit.wholes}
+        if unit.bucket is not None:
+            return self._check_bucket(unit.wholes, unit.bucket)
+        (whole,) = unit.wholes
+        path = self.scratch / uuid4().hex
         try:
-            outcomes = [check_object(self.store, whole, path) for whole, path in paths.items()]
-            faults = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
-            return faults or list(self._miscounts(unit, paths))
+            outcome = check_object(self.store, whole, path)
+            return [outcome] if isinstance(outcome, Fault) else list(self._miscounts_of_coco(whole, path))
         finally:
-            for path in paths.values():
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
-    def _miscounts(self, unit: _Unit, paths: Mapping[Whole, Path]) -> Iterator[Fault]:
-        """Compare the measures of a bucket's tables, or of a COCO file, with those of the records."""
-        whole = unit.wholes[0]
+    def _check_bucket(self, wholes: tuple[Whole, ...], bucket: int) -> list[Fault]:
+        """Check the tables of a bucket; they are measured while they are decoded."""
+        totals, unmeasured = TableTotals(), list[str]()
+
+        def measure(table: str, batch: pa.RecordBatch) -> None:
+            try:
+                totals.add(table, batch)
+            except (UndecodableError, KeyError, TypeError) as error:
+                unmeasured.append(str(error))
+
+        faults = []
+        for whole in wholes:
+            path = self.scratch / uuid4().hex
+            try:
+                outcome = check_object(self.store, whole, path, measure)
+            finally:
+                path.unlink(missing_ok=True)
+            if isinstance(outcome, Fault):
+                faults.append(outcome)
+        if faults:
+            return faults
+        if unmeasured:
+            return [_unmeasured(wholes[0], unmeasured[0])]
+        of_table = {whole.name.split("/")[1]: whole for whole in wholes}
+        expected = {each.group: each.amounts for each in self.expected.get(bucket, ())}
+        return [
+            _miscount(of_table[_table_of(group)], group, *amounts)
+            for group, *amounts in _differences(expected, totals.measures)
+        ]
+
+    def _miscounts_of_coco(self, whole: Whole, path: Path) -> Iterator[Fault]:
+        """Compare the measures of a COCO file with those of the records; other files have none."""
         coco = _COCO.fullmatch(whole.name)
+        if not coco:
+            return
+        split, predicted = coco["split"], coco["what"] == "predictions"
         try:
-            if unit.bucket is not None:
-                tables = {each.name.split("/")[1]: each for each in paths}
-                found = measure_tables(lambda name, columns: batches(paths[tables[name]], columns))
-                expected = {each.group: each.amounts for each in self.expected.get(unit.bucket, ())}
-                for group, *amounts in _differences(expected, found):
-                    yield _miscount(tables[_table_of(group)], group, *amounts)
-            elif coco:
-                split, predicted = coco["split"], coco["what"] == "predictions"
-                found = measure_coco(paths[whole], split, predicted=predicted, pieces=self._pieces(whole))
-                for group, *amounts in _differences(self._expected_in_coco(split, predicted=predicted), found):
-                    yield _miscount(whole, group, *amounts)
+            found = measure_coco(path, split, predicted=predicted, pieces=self._pieces(whole))
+            for group, *amounts in _differences(self._expected_in_coco(split, predicted=predicted), found):
+                yield _miscount(whole, group, *amounts)
         except (UndecodableError, KeyError, TypeError) as error:
-            yield Fault(whole.key, whole.path, "content", "a file that can be measured", str(error))
+            yield _unmeasured(whole, str(error))
 
     def _pieces(self, whole: Whole) -> list[tuple[int, bool]]:
         """Say of each part of a file how long it is, and whether the base's file of this path lies there as well."""
@@ -176,6 +203,10 @@ def _close(one: Amounts, other: Amounts) -> bool:
     count, *_ = one
     pairs = zip(one, other, strict=True)
     return all(abs(this - that) <= _ROUNDING * count + _ROUNDING_OF_SUMS * abs(this) for this, that in pairs)
+
+
+def _unmeasured(whole: Whole, reason: str) -> Fault:
+    return Fault(whole.key, whole.path, "content", "a file that can be measured", reason)
 
 
 def _miscount(whole: Whole, group: Group, expected: Amounts | None, found: Amounts | None) -> Fault:

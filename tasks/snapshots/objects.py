@@ -15,6 +15,7 @@ from tasks.snapshots.decoding import UndecodableError, decode_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tasks.snapshots.decoding import OnBatch
     from tasks.snapshots.manifest import File, Manifest
     from tasks.storage import ObjectStore
 
@@ -81,10 +82,12 @@ def wholes_of(manifest: Manifest) -> tuple[Whole, ...]:
     return (*alone, *of_parts, *shared)
 
 
-def check_object(store: ObjectStore, whole: Whole, path: Path) -> Fault | Counter[str]:
+def check_object(
+    store: ObjectStore, whole: Whole, path: Path, on_batch: OnBatch = lambda _table, _batch: None
+) -> Fault | Counter[str]:
     """Bring an object to ``path`` and read it from end to end; return what is wrong with it, or what it counts.
 
-    Counts are those of ``decode_file``. Raises StorageError when the store does not answer.
+    Counts and ``on_batch`` are those of ``decode_file``. Raises StorageError when the store does not answer.
     """
     found = store.download(whole.key, path) if whole.pack else fetch(store, whole.files[0], path)
     if not found:
@@ -96,6 +99,6 @@ def check_object(store: ObjectStore, whole: Whole, path: Path) -> Fault | Counte
     if sha256 != whole.sha256:
         return Fault(whole.key, whole.path, "bytes", f"sha256 {whole.sha256}", f"sha256 {sha256}")
     try:
-        return decode_file(path, whole.name)
+        return decode_file(path, whole.name, on_batch)
     except UndecodableError as error:
         return Fault(whole.key, whole.path, "content", "a file that can be read", str(error))

@@ -17,7 +17,7 @@ from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_ext
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,38 +25,46 @@ if TYPE_CHECKING:
     from tasks.snapshots.measures import Measure
 
 _GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id")
-_CLASS: Final = ("name", "feature_schema_id")
-_OBJECT: Final = (*_CLASS, "kind", "bounding_box", "vertices", "point", "mask")
-_COLUMNS: Final = {
-    "labels": (),
-    "annotations": _OBJECT,
-    "predictions": _OBJECT,
-    "relationships": _CLASS,
-    "classifications": (*_CLASS, "kind"),
-}
-MEASURED: Final = ("data_rows", *_COLUMNS)
-"""The tables of a bucket that ``measure_tables`` reads."""
+_KINDS: Final = {"labels": LABEL, "relationships": "relationship"}
+MEASURED: Final = ("data_rows", "labels", "annotations", "predictions", "relationships", "classifications")
+"""The tables of a bucket that are measured, in an order in which they can be."""
 _TOGETHER: Final = 1 << 18  # bytes of a COCO file's lines that are looked at together
 _ITEM: Final = (b'{"id":', b'{"image_id":')  # how a line begins that is one
 _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states and what its outline has
 
 
-def measure_tables(read: Callable[[str, list[str]], Iterable[pa.RecordBatch]]) -> tuple[Measure, ...]:
-    """Add up the tables of one bucket; ``read`` gives some columns of the one that is named.
+class TableTotals:
+    """What the tables of one bucket come to, added up batch after batch: first ``data_rows``, which have the splits.
 
-    Of a mask the area and box are taken that stand beside its runs: ``decode_file``, which has read the tables before,
-    compared them. Raises UndecodableError for rows of no known split.
+    Of a mask the area and box are taken that stand beside its runs: ``decode_file`` compares them.
     """
-    totals = Totals()
-    splits: dict[str, str] = {}
-    for batch in read("data_rows", ["data_row_id", "split"]):
-        for row, split in zip(*batch.to_pydict().values(), strict=True):
-            splits[row] = split
-            totals.add(Group(split, predicted=False, kind=ROW), (0.0,) * 5)
-    known = pa.table({"data_row_id": list(splits), "split": list(splits.values())})
-    for table, columns in _COLUMNS.items():
-        for batch in read(table, ["data_row_id", "origin", *columns]):
-            _add_batch(totals, table, batch, known)
+
+    def __init__(self) -> None:
+        self._totals = Totals()
+        self._splits: dict[str, str] = {}
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The sums so far, sorted by group."""
+        return self._totals.measures
+
+    def add(self, table: str, batch: pa.RecordBatch) -> None:
+        """Add a batch of one of ``MEASURED``. Raises UndecodableError for rows of no known split."""
+        if table == "data_rows":
+            for row, split in zip(*(batch.column(name).to_pylist() for name in ("data_row_id", "split")), strict=True):
+                self._splits[row] = split
+                self._totals.add(Group(split, predicted=False, kind=ROW), (0.0,) * 5)
+        else:
+            known = pa.table({"data_row_id": list(self._splits), "split": list(self._splits.values())})
+            _add_batch(self._totals, table, batch, known)
+
+
+def measure_tables(tables: Mapping[str, pa.Table]) -> tuple[Measure, ...]:
+    """Add up tables that are in memory. Raises UndecodableError for rows of no known split."""
+    totals = TableTotals()
+    for name in MEASURED:
+        for batch in tables[name].to_batches():
+            totals.add(name, batch)
     return totals.measures
 
 
@@ -67,7 +75,7 @@ def _add_batch(totals: Totals, table: str, batch: pa.RecordBatch, known: pa.Tabl
     if places.null_count:
         raise UndecodableError(f"{places.null_count} rows of {table} are of no row in data_rows")
     blank = pa.array([""] * count)
-    kind = {"labels": LABEL, "relationships": "relationship"}.get(table)
+    kind = _KINDS.get(table)
     columns = {
         "split": known.column("split").combine_chunks().take(places),
         "predicted": pc.equal(batch.column("origin"), "prediction"),

@@ -145,8 +145,7 @@ def bring(
         def fetch(start: int) -> tuple[Chunk, Path]:
             return fetch_chunk(pool, chunk_at(client, task_id, stream, start), directory)
 
-        # One chunk comes down while the one before is compressed. That a thread asks for it also saves time: at each
-        # request the SDK describes every frame of the stack (``lbox.call_info``), and a flow's stack is deep.
+        # One chunk comes down while the one before is compressed.
         ahead: dict[int, Future[tuple[Chunk, Path]]] = {}
         while offset < total.size:
             name = f"{stream.lower()}-{export}-{offset:015}"

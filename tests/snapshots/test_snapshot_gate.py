@@ -22,11 +22,11 @@ from tasks.formats.coco import Coco
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots import Draft
-from tasks.snapshots.decoding import UndecodableError, batches
+from tasks.snapshots.decoding import UndecodableError, decode_file
 from tasks.snapshots.gate import inspect
 from tasks.snapshots.joined import add_revision
 from tasks.snapshots.measures import Group, Measure, measure
-from tasks.snapshots.remeasure import measure_coco, measure_tables
+from tasks.snapshots.remeasure import MEASURED, TableTotals, measure_coco, measure_tables
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample
@@ -347,10 +347,12 @@ def test_files_come_to_what_the_records_do(drawn, polygons):
     classes = registry("car", "tree")
     coco = Coco(segmentation="polygons" if polygons else "rle", panoptic=False)
     with TemporaryDirectory() as folder:
-        paths = {name: Path(folder, name) for name in to_tables([])}
-        for name, table in to_tables(samples).items():
-            paths[name].write_bytes(write_table(table))
-        close(measure_tables(lambda name, columns: batches(paths[name], columns)), measure(samples))
+        totals = TableTotals()
+        for name in MEASURED:
+            Path(folder, name).write_bytes(write_table(to_tables(samples)[name]))
+            decode_file(Path(folder, name), f"tables/{name}/bucket-00000-of-00001.parquet", totals.add)
+        close(totals.measures, measure(samples))
+        close(measure_tables(to_tables(samples)), measure(samples))
         for split in ("train", "val"):
             files = contents(coco.write(dataset(*samples, classes=classes), split))
             Path(folder, "coco").write_bytes(files[f"annotations/instances_{split}.json"])
