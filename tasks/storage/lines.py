@@ -17,8 +17,11 @@ def lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         first, *others = block.split(b"\n")
         rest.append(first)
-        for line in others:
+        if others:
             yield b"".join(rest) + b"\n"
-            rest = [line]
-    if last := b"".join(rest):
-        yield last
+            *whole, last = others
+            for line in whole:
+                yield line + b"\n"
+            rest = [last]
+    if end := b"".join(rest):
+        yield end

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import msgspec
+import pytest
 from format_samples import annotation, count, every_kind, label, mask, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tasks.formats.areas import areas_of
 from tasks.formats.census import Census, Member, Part, add, bin_of
+from tasks.formats.shapes import shoelace_area
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
 from tasks.records.model import DataRowDetails, LabelDetails
+from tasks.records.tables import to_tables
 
 
 def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
@@ -37,6 +42,18 @@ def test_polygons_have_sides_by_the_area_they_enclose() -> None:
     rings = (corners, (*corners, corners[0]), Vertices.packed(*zip(*corners, strict=True)))
     objects = label(*[annotation(Polygon(ring)) for ring in rings], annotation(Polyline(corners)))
     assert count([sample(objects)]).sides == {"polygon": {8: 3}, "polyline": {0: 1}}
+
+
+rings = st.lists(st.tuples(st.floats(0, 4000), st.floats(0, 4000)), min_size=1, max_size=6)
+
+
+@given(drawn=st.lists(rings | st.tuples(st.floats(0, 50), st.floats(0, 50)), max_size=6))
+def test_areas_of_many_objects_are_those_of_each(drawn: list[Any]) -> None:
+    """Boxes have the product of their sides, rings what the shoelace formula gives vertex by vertex, in any order."""
+    shapes = [BoundingBox(1, 2, *each) if isinstance(each, tuple) else Polygon(tuple(each)) for each in drawn]
+    expected = [shoelace_area(each) if isinstance(each, list) else each[0] * each[1] for each in drawn]
+    found = areas_of(to_tables([sample(label(*map(annotation, shapes)))])["annotations"])
+    assert found.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-6)
 
 
 def test_questions_count_under_what_they_are_about() -> None:
