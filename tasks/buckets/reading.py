@@ -14,7 +14,6 @@ from tasks.records.parse import row_id
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import STANDING, rows_of, standing_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.snapshots.images import IMAGES_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from tasks.snapshots.manifest import File, Pack
     from tasks.storage import ObjectStore
 
-WHOLE: Final = SCHEMAS | {"images": IMAGES_SCHEMA}
-"""The tables that hold rows, each with all its columns."""
-_LOCATION: Final = ("data_row_id", "sha256", "pack", "offset")
+_ROWS: Final = (*SCHEMAS, "images")
+"""The tables that hold rows."""
+_LOCATION: Final = ("sha256", "pack", "offset")
 _REUSED: Final = STANDING | {"images": _LOCATION}
 
 
@@ -44,7 +43,7 @@ class Earlier:
     """One bucket as an earlier snapshot holds it.
 
     ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key, ``files`` by path.
-    ``tables`` are ``WHOLE`` where rows may be taken over as they stand, else they have the columns that a row made anew
+    ``tables`` are ``whole`` where rows may be taken over as they stand, else they have the columns that a row made anew
     reuses.
     """
 
@@ -92,7 +91,7 @@ def table_path(table: str, index: int, count: int) -> str:
 def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with."""
     found = bucket_files(base.files).values()
-    columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(WHOLE) if base.alike else _REUSED
+    columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
     tables = {
         name: pa.concat_tables([read_table(store, files[name], wanted) for files in found])
         for name, wanted in columns.items()
@@ -103,7 +102,7 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
         fingerprints=dict(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True)),
         locations={
             sha256: ImageLocation(packs[key], offset)
-            for sha256, key, offset in zip(*_values(tables, "images", "sha256", "pack", "offset"), strict=True)
+            for sha256, key, offset in zip(*_values(tables, "images", *_LOCATION), strict=True)
             if key
         },
         packs=packs,
