@@ -45,8 +45,8 @@ def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT
     return json.dumps(line).encode()
 
 
-def build(lines, directory, *, policy=None, base=BasePart()):  # noqa: B008 - it is frozen
-    """What a bucket of these lines comes to."""
+def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1)):  # noqa: B008 - it is frozen
+    """What a bucket of these lines, in its place of so many, comes to."""
     with Downloader(
         api_key="",
         rest_endpoint="https://api.labelbox.com/api/v1",
@@ -72,7 +72,7 @@ def build(lines, directory, *, policy=None, base=BasePart()):  # noqa: B008 - it
             ),
             threads=2,
         )
-        bucket = BucketInput(index=0, count=1, lines_key="", lines=len(lines))
+        bucket = BucketInput(*place, lines_key="", lines=len(lines))
         return builder.build(bucket, list(enumerate(lines, start=1)))
 
 
@@ -138,6 +138,21 @@ def test_whatever_stands_already_a_bucket_comes_to_what_its_lines_do(earlier, li
 def counts(tally):
     """What a tally says of the lines, and not of what it took to read them."""
     return replace(tally, reused_rows=0, requests={}, downloaded=0, uploads=Uploads())
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_rows_are_taken_from_however_many_buckets_they_were_in(tmp_path, alike):
+    """Where the number of buckets halves or doubles, each bucket's tables are those of its lines alone."""
+    lines = [row("row-a"), row("row-b", labels=2), row("row-c"), row("row-d")]
+    odd, even = lines[::2], lines[1::2]
+    one = build(lines, tmp_path)
+    two = [build(each, tmp_path, place=(index, 2)) for index, each in enumerate((odd, even))]
+    base = BasePart((*two[0].files, *two[1].files), alike=alike)
+    assert build(lines, tmp_path, base=base).files == one.files
+    base = BasePart(one.files, alike=alike)
+    found = [build(each, tmp_path, place=(index, 2), base=base) for index, each in enumerate((odd, even))]
+    assert [each.files for each in found] == [each.files for each in two]
+    assert [each.tally.reused_rows for each in found] == [2, 2]
 
 
 def test_what_policies_left_out_of_rows_stands_with_them(tmp_path):
