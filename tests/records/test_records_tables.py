@@ -49,6 +49,15 @@ def test_samples_come_back_from_tables(samples: Any) -> None:
     assert list(from_tables(to_tables(samples))) == by_row(samples)
 
 
+def test_tables_of_before_there_were_counts_are_read() -> None:
+    """An older version's data rows do not tell what policies left out: nothing is read for it."""
+    made = project_sample()
+    counted = replace(made, record=replace(made.record, labels_excluded={"skipped": 2}))
+    tables = to_tables([counted])
+    tables["data_rows"] = tables["data_rows"].drop_columns(["labels_excluded", "annotations_dropped"])
+    assert list(from_tables(tables)) == [made]
+
+
 @given(sample_lists())
 @settings(max_examples=15, deadline=None)
 def test_samples_come_back_from_parquet(samples: Any) -> None:
