@@ -43,8 +43,7 @@ class Earlier:
     """One bucket as an earlier snapshot holds it.
 
     ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key, ``files`` by path.
-    ``tables`` are ``whole`` where rows may be taken over as they stand, else they have the columns that a row made anew
-    reuses.
+    Where rows may be taken over as they stand, ``tables`` are ``whole``; else they have what a row made anew reuses.
     """
 
     fingerprints: Mapping[str, str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -20,7 +19,7 @@ from lbox import exceptions as refusals
 from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 logging.getLogger(labelbox.__name__).setLevel(logging.ERROR)
 
@@ -60,20 +59,15 @@ def spoken(kind: SourceKind, source_id: str) -> str:
 
 
 def asked(subject: str, call: Callable[[], Answer]) -> Answer:
-    """What a call of the SDK gives. Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError``.
+    """What a call of the SDK gives; what it raises about ``subject`` becomes labelsnap's errors.
 
-    It is made in a thread of its own: at each request the SDK describes every frame of the caller's stack
+    Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError``, whose messages never carry headers or the key.
+    The call is made in a thread of its own: at each request the SDK describes every frame of the caller's stack
     (``lbox.call_info``), and a flow's stack is deep.
     """
-    with _told(subject), ThreadPoolExecutor(1, thread_name_prefix="labelbox") as thread:
-        return thread.submit(call).result()
-
-
-@contextmanager
-def _told(subject: str) -> Iterator[None]:
-    """Turn what the SDK raises about ``subject`` into labelsnap's errors. Messages never carry headers or the key."""
     try:
-        yield
+        with ThreadPoolExecutor(1, thread_name_prefix="labelbox") as thread:
+            return thread.submit(call).result()
     except (refusals.AuthenticationError, refusals.AuthorizationError):
         raise LabelboxRefusedError(
             f"Labelbox refused the API key for {subject}.",

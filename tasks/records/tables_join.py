@@ -30,7 +30,5 @@ def joined(some: Mapping[str, pa.Table], others: Mapping[str, pa.Table]) -> Tabl
 
 def _joined(some: pa.Table, other: pa.Table) -> pa.Table:
     """Return both tables as one of a single chunk; the rows of one data row keep their order."""
-    schema = other.schema
-    both = pa.concat_tables([pa.Table.from_arrays(some.columns, schema=schema), other]).combine_chunks()
-    row_ids = both["data_row_id"].combine_chunks()
-    return pa.Table.from_arrays(both.take(pc.array_sort_indices(row_ids)).columns, schema=schema)
+    both = pa.concat_tables([pa.Table.from_arrays(some.columns, schema=other.schema), other]).combine_chunks()
+    return both.take(pc.array_sort_indices(both["data_row_id"].combine_chunks()))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -124,10 +125,16 @@ class _Gate:
         if unit.bucket is not None:
             return self._check_bucket(unit.wholes, unit.bucket)
         (whole,) = unit.wholes
-        path = self.scratch / uuid4().hex
-        try:
+        with self._file() as path:
             outcome = check_object(self.store, whole, path)
             return [outcome] if isinstance(outcome, Fault) else list(self._miscounts_of_coco(whole, path))
+
+    @contextmanager
+    def _file(self) -> Iterator[Path]:
+        """Give a path for one object; what lies there is gone afterwards."""
+        path = self.scratch / uuid4().hex
+        try:
+            yield path
         finally:
             path.unlink(missing_ok=True)
 
@@ -143,11 +150,8 @@ class _Gate:
 
         faults = []
         for whole in wholes:
-            path = self.scratch / uuid4().hex
-            try:
+            with self._file() as path:
                 outcome = check_object(self.store, whole, path, measure)
-            finally:
-                path.unlink(missing_ok=True)
             if isinstance(outcome, Fault):
                 faults.append(outcome)
         if faults:
@@ -231,12 +235,11 @@ def _table_of(group: Group) -> str:
 def _in_coco(expected: Mapping[int, Iterable[Measure]], registry: ClassRegistry) -> dict[Group, Amounts]:
     """What the records come to in COCO: by category, whatever the shape, over all buckets."""
     totals = Totals()
-    for group, (count, *extent) in ((each.group, each.amounts) for each in chain.from_iterable(expected.values())):
-        area, left, top, width, height = extent
+    for group, amounts in ((each.group, each.amounts) for each in chain.from_iterable(expected.values())):
         if group.kind == "row":
-            totals.add(group, (0.0,) * 5, count)
+            totals.add_amounts(group, amounts)
         elif group.kind in _IN_COCO:
             category = registry.class_of(SeenClass(group.feature_schema_id or None, group.name)).id
             shape = Group(group.split, group.predicted, "object", str(category))
-            totals.add(shape, (area, left, top, width, height), count)
+            totals.add_amounts(shape, amounts)
     return dict(totals.sums)

@@ -85,9 +85,8 @@ def measure(samples: Iterable[Sample]) -> tuple[Measure, ...]:
 def add(measures: Iterable[Measure]) -> tuple[Measure, ...]:
     """Add up measures of disjoint rows, sorted by group."""
     totals = Totals()
-    for (count, *extent), group in ((each.amounts, each.group) for each in measures):
-        area, left, top, width, height = extent
-        totals.add(group, (area, left, top, width, height), count)
+    for each in measures:
+        totals.add_amounts(each.group, each.amounts)
     return totals.measures
 
 
@@ -112,6 +111,12 @@ class Totals:
         sums[3] += top
         sums[4] += width
         sums[5] += height
+
+    def add_amounts(self, group: Group, amounts: Amounts) -> None:
+        """Add what another sum comes to."""
+        count, *extent = amounts
+        area, left, top, width, height = extent
+        self.add(group, (area, left, top, width, height), count)
 
     @property
     def sums(self) -> dict[Group, Amounts]:

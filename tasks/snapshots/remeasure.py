@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tasks.snapshots.measures import Measure
 
 _GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id")
+_KNOWN: Final = pa.schema([("data_row_id", pa.string()), ("split", pa.string())])
 _KINDS: Final = {"labels": LABEL, "relationships": "relationship"}
 MEASURED: Final = ("data_rows", "labels", "annotations", "predictions", "relationships", "classifications")
 """The tables of a bucket that are measured, in an order in which they can be."""
@@ -41,7 +42,7 @@ class TableTotals:
 
     def __init__(self) -> None:
         self._totals = Totals()
-        self._splits: dict[str, str] = {}
+        self._known = _KNOWN.empty_table()
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -51,12 +52,12 @@ class TableTotals:
     def add(self, table: str, batch: pa.RecordBatch) -> None:
         """Add a batch of one of ``MEASURED``. Raises UndecodableError for rows of no known split."""
         if table == "data_rows":
-            for row, split in zip(*(batch.column(name).to_pylist() for name in ("data_row_id", "split")), strict=True):
-                self._splits[row] = split
+            rows = pa.Table.from_arrays([batch.column(name) for name in _KNOWN.names], schema=_KNOWN)
+            self._known = pa.concat_tables([self._known, rows]).combine_chunks()
+            for split in rows["split"].to_pylist():
                 self._totals.add(Group(split, predicted=False, kind=ROW), (0.0,) * 5)
         else:
-            known = pa.table({"data_row_id": list(self._splits), "split": list(self._splits.values())})
-            _add_batch(self._totals, table, batch, known)
+            _add_batch(self._totals, table, batch, self._known)
 
 
 def measure_tables(tables: Mapping[str, pa.Table]) -> tuple[Measure, ...]:
