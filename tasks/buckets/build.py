@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tasks.buckets.fetch import Fetcher, RowError
 from tasks.buckets.images import images_table, store_images
+from tasks.buckets.noted import noted
 from tasks.buckets.reading import Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
@@ -192,6 +193,7 @@ class BucketBuilder:
             labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
+            noted=noted(tables),
             reused_rows=outcome.reused_rows,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,

@@ -31,7 +31,10 @@ class BucketInput(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Counts that add up over buckets; keys as in the result of a refresh (see the README)."""
+    """Counts that add up over buckets; keys as in the result of a refresh (see the README).
+
+    ``noted`` counts what was done about published rows that were not quite as expected: ``BLOCK.COUNT`` → how often.
+    """
 
     published: int = 0
     excluded: Counts = {}
@@ -39,6 +42,7 @@ class Tally(Struct, frozen=True):
     labels: int = 0
     labels_excluded: Counts = {}
     annotations_dropped: Counts = {}
+    noted: Counts = {}
     reused_rows: int = 0
     requests: Counts = {}
     downloaded: int = 0
@@ -77,6 +81,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         labels=sum(tally.labels for tally in each),
         labels_excluded=_sum(tally.labels_excluded for tally in each),
         annotations_dropped=_sum(tally.annotations_dropped for tally in each),
+        noted=_sum(tally.noted for tally in each),
         reused_rows=sum(tally.reused_rows for tally in each),
         requests=_sum(tally.requests for tally in each),
         downloaded=sum(tally.downloaded for tally in each),
