@@ -10,7 +10,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from config.reading import load_dataset
-from deploy.sandbox import Sandbox
+from deploy.sandbox import ExportSettings, Sandbox
+from deploy.sandbox.odd_rows import SHOWN
 from flows.console import describe, downloads
 from flows.refresh import refresh
 from flows.trees import lay_out
@@ -114,7 +115,8 @@ def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) 
 def open_sandbox(rows: int, directory: Path) -> Iterator[RunningSandbox]:
     """Serve the sample project and the S3 store below ``directory``; an earlier demo's versions are found there."""
     port, s3_port = free_or_any(LABELBOX_PORT), free_or_any(S3_PORT)
-    with Sandbox(rows, directory=directory, port=port, s3_port=s3_port) as sandbox:
+    settings = ExportSettings(odd_lines=SHOWN)
+    with Sandbox(rows, directory=directory, port=port, s3_port=s3_port, settings=settings) as sandbox:
         dataset_file = sandbox.write_dataset_file(directory / "street-scenes.yaml")
         yield RunningSandbox(sandbox, dataset_file)
 

@@ -1,16 +1,15 @@
-"""Lines that are not image rows, put between the rows of an export when a test asks for them."""
+"""Lines that are odd, put between the rows of an export when they are asked for; here those that are no image rows."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.odd_rows import ODD_ROWS, fresh, label, relabelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-Json = dict[str, Any]
 
 
 def _not_json(_: str, __: int) -> str:
@@ -30,32 +29,23 @@ def _duplicate(line: str, _: int) -> str:
 
 
 def _without_size(line: str, number: int) -> str:
-    row = _fresh(line, number)
+    row = fresh(line, number)
     del row["media_attributes"]
     return json.dumps(row)
 
 
 def _wrong_geometry(line: str, number: int) -> str:
-    row = _fresh(line, number)
     box = {
         "feature_id": cuid(0, "odd box", number),
         "name": "vehicle",
         "annotation_kind": "ImageBoundingBox",
         "bounding_box": {"top": "NaN"},
     }
-    for entry in (row.get("projects") or {}).values():
-        entry["labels"] = [
-            {
-                "label_kind": "Default",
-                "id": cuid(0, "odd label", number),
-                "annotations": {"objects": [box], "classifications": []},
-            }
-        ]
-    return json.dumps(row)
+    return json.dumps(relabelled(fresh(line, number), label(number, box)))
 
 
 def _video(line: str, number: int) -> str:
-    row = _fresh(line, number)
+    row = fresh(line, number)
     row["media_attributes"] = {
         "frame_count": 31,
         "frame_rate": 30,
@@ -69,19 +59,12 @@ def _video(line: str, number: int) -> str:
             "classifications": [],
         }
     }
-    for entry in (row.get("projects") or {}).values():
-        entry["labels"] = [
-            {
-                "label_kind": "Video",
-                "id": cuid(0, "odd label", number),
-                "annotations": {"frames": frames, "segments": {}},
-            }
-        ]
-    return json.dumps(row)
+    of_video = {"label_kind": "Video", "annotations": {"frames": frames, "segments": {}}}
+    return json.dumps(relabelled(row, label(number) | of_video))
 
 
 def _text(line: str, number: int) -> str:
-    row = _fresh(line, number)
+    row = fresh(line, number)
     row["media_attributes"] = {"mime_type": "text/plain"}
     entity = {
         "feature_id": cuid(0, "odd object", number),
@@ -89,15 +72,7 @@ def _text(line: str, number: int) -> str:
         "annotation_kind": "TextEntity",
         "location": {"start": 3, "end": 9},
     }
-    for entry in (row.get("projects") or {}).values():
-        entry["labels"] = [
-            {
-                "label_kind": "Default",
-                "id": cuid(0, "odd label", number),
-                "annotations": {"objects": [entity], "classifications": []},
-            }
-        ]
-    return json.dumps(row)
+    return json.dumps(relabelled(row, label(number, entity)))
 
 
 def _legacy(_: str, number: int) -> str:
@@ -107,13 +82,6 @@ def _legacy(_: str, number: int) -> str:
         "Label": {"objects": [], "classifications": []},
     }
     return json.dumps(row)
-
-
-def _fresh(line: str, number: int) -> Json:
-    """The row under a data row id of its own, so that it is no duplicate."""
-    row: Json = json.loads(line)
-    row["data_row"] |= {"id": cuid(0, "odd row", number), "global_key": f"odd-{number}"}
-    return row
 
 
 ODDITIES: dict[str, Callable[[str, int], str]] = {
@@ -126,6 +94,7 @@ ODDITIES: dict[str, Callable[[str, int], str]] = {
     "wrong_geometry": _wrong_geometry,
     "array": _array,
     "duplicate": _duplicate,
+    **ODD_ROWS,
 }
 
 

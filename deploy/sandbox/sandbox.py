@@ -184,6 +184,7 @@ class Sandbox:
             "store": f"s3://{BUCKET}/labelsnap",
             **(run if model_run else project),
             "formats": {"coco": {}},
+            "problems": {"max_share": 0.1},
         }
         path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
         return path

@@ -23,6 +23,7 @@ from deploy.sandbox.graphql import Api, GraphqlError
 from deploy.sandbox.identifiers import decode
 from deploy.sandbox.labels import LABEL_STRIDE, Label, composite_mask, instance_mask
 from deploy.sandbox.middleware import HOST, Observed, Protocol
+from deploy.sandbox.odd_pictures import odd_mask, odd_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,8 @@ class Handlers:
         """A row's picture, for whoever has its URL."""
         _refuse_credential(request)
         row = self._row(decode(self._seed, "data row", request.path_params["data_row"]))
+        if odd := odd_picture(self._seed, row.index, request.path_params["name"]):
+            return Response(odd, media_type="application/octet-stream")
         return Response(
             picture(self._seed, row.index, row.image_format), media_type=f"image/{row.image_format.lower()}"
         )
@@ -93,6 +96,8 @@ class Handlers:
     def instance_mask(self, request: Request) -> Response:
         """One instance: grey, 255 where it is seen."""
         self._check_credential(request)
+        if odd := odd_mask(request.path_params["feature"]):
+            return Response(odd, media_type="image/png")
         label, part = self._label(decode(self._seed, "feature", request.path_params["feature"]))
         mask = instance_mask(label, part)
         if mask is None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.lines import project_line
 from deploy.sandbox.oddities import ODDITIES, with_oddities
+from deploy.sandbox.rows import Project, Row
 from deploy.sandbox.workspace import matches
 
 if TYPE_CHECKING:
@@ -92,14 +93,14 @@ def test_chunk_url_needs_its_signature(sandbox: Sandbox) -> None:
 
 
 def test_each_odd_line_is_odd_in_its_own_way() -> None:
-    """Every kind of odd line stands once, and only those meant to be are broken JSON."""
-    row = {"data_row": {"id": "a"}, "media_attributes": {"height": 1, "width": 1}, "projects": {"p": {"labels": []}}}
-    lines = [json.dumps(row)] * 20
-    written = list(with_oddities(iter(lines), 20, list(ODDITIES)))
-    odd = [line for line in written if line != lines[0]]
-    assert len(written) == 20 + len(ODDITIES)
+    """Every kind of odd line stands once, and only those meant to be are broken JSON, blank or behind a mark."""
+    row = json.dumps(project_line(Row(Project(0, "http://127.0.0.1:1"), 1), {}, "task"))
+    written = list(with_oddities(iter([row] * 60), 60, list(ODDITIES)))
+    odd = [line for line in written if line != row]
+    assert len(written) == 60 + len(ODDITIES)
     assert len(odd) == len(ODDITIES) - 1  # the duplicate looks like a row
-    assert sum(not _is_json(line) for line in odd) == 2
+    assert len(set(odd)) == len(odd)
+    assert [line[:1] for line in odd if not _is_json(line)] == ["<", "{", "", " ", "\ufeff"]
 
 
 def test_unknown_search_terms_fail_the_task() -> None:
