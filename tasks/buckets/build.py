@@ -117,7 +117,7 @@ class BucketBuilder:
             if found:
                 record = carry_over(record, found)
             try:
-                return self.fetcher.fetch(record, requests, found and found.image), requests
+                return self.fetcher.fetch(record, requests, found.image if found else None), requests
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 

@@ -7,7 +7,7 @@ import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import PREFIX, read_exif
-from tasks.images.files import METADATA_BYTES, Edit, Found, ImageDamagedError, edited, read_at, shifted
+from tasks.images.files import METADATA_BYTES, Edit, Found, ImageDamagedError, edited, read_at, shifted, size_of
 from tasks.images.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -53,14 +53,17 @@ def is_whole(file: IO[bytes]) -> bool:
     last = None
     for last in _chunks(file):  # noqa: B007 - the last one is looked at
         pass
-    return last is not None and last.kind == b"IEND" and len(read_at(file, last.end - 1, 1)) == 1
+    return last is not None and last.kind == b"IEND" and last.end <= size_of(file)
 
 
 def orientation(file: IO[bytes]) -> Found:
     """Read every block of EXIF and XMP. As Pillow does, it takes ``eXIf`` first, then a profile, then XMP."""
     seen: dict[bytes, int | None] = {}
     edits: list[Edit] = []
+    size = size_of(file)
     for chunk in _chunks(file):
+        if chunk.end > size:
+            raise ImageDamagedError(f"the chunk at {chunk.start} is not all there")
         if chunk.kind == b"eXIf":
             name, found = b"eXIf", _exif(file, chunk)
         elif chunk.kind in _TEXTS:

@@ -19,8 +19,8 @@ _ENTRIES: Final = 65_535
 _XMP: Final = 700
 _PARTS: Final = ((273, 279), (324, 325))
 """The tags that tell where the strips, or the tiles, lie, and how many bytes each has."""
-_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value, by the type of an entry; of types that hold no offsets and no text, none."""
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of one value, by the type of an entry."""
 _NUMBERS: Final = {3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
 _AT_ONCE: Final = 8192
 
@@ -48,12 +48,17 @@ class _Directory(NamedTuple):
 
 
 def is_whole(file: IO[bytes]) -> bool | None:
-    """Tell whether every strip or tile of the first page lies in the file; None where the tags do not say so."""
+    """Tell whether all that the first page's directory points to lies in the file; None where it does not say so.
+
+    Tables that strips or tiles are decoded with stand in tags too.
+    """
     try:
         directory = _directory(file)
     except ImageDamagedError:
         return False
     size, told = size_of(file), False
+    if any(directory.place(entry)[1] > size for entry in directory.entries):
+        return None
     for offsets, lengths in _PARTS:
         starts, counts = directory.entry(offsets), directory.entry(lengths)
         if starts is None or counts is None:

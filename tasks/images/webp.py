@@ -47,6 +47,8 @@ def orientation(file: IO[bytes]) -> Found:
     edits: list[Edit] = []
     removed: list[_Chunk] = []
     chunks = list(_chunks(file))
+    if not is_whole(file):
+        raise ImageDamagedError("its chunks are not all there")
     for chunk in chunks:
         if chunk.kind not in _FLAGS:
             continue
