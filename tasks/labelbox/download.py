@@ -240,7 +240,7 @@ class Downloader:
         except (HTTPError, OSError) as error:
             raise of_error(error, target.origin) from None
         finally:
-            response.close()  # a whole body has given its connection back already; any other is not worth keeping
+            _close(response)
 
     def _answer(self, target: Target, deadline: Deadline, *, with_key: bool) -> tuple[BaseHTTPResponse, Target]:
         """The answer with status 200 that the redirects lead to, and where it came from."""
@@ -302,4 +302,10 @@ def _discard(response: BaseHTTPResponse) -> None:
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) <= BLOCK:
         response.drain_conn()
+    _close(response)
+
+
+def _close(response: BaseHTTPResponse) -> None:
+    """Close an answer and give its connection back, closed too if its body was not read: its place is another's now."""
     response.close()
+    response.release_conn()
