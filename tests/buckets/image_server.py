@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serving() -> Iterator[tuple[ImageServer, Downloader]]:
     """Serve, and give a downloader that waits for nothing between attempts."""
     with ImageServer() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         with Downloader(
             api_key="",
             rest_endpoint="https://api.labelbox.com/api/v1",
