@@ -43,11 +43,13 @@ def is_whole(file: IO[bytes]) -> bool | None:
 
 
 def orientation(file: IO[bytes]) -> Found:
-    """Read every APP1 of the image; several EXIF ones are one block in turn, as Pillow reads them, and each its own."""
+    """Read every APP1 before the first scan; several of EXIF are one block, as for Pillow, and each its own as well."""
     blocks: list[tuple[_Segment, bytes]] = []
     of_xmp: int | None = None
     edits: set[Edit] = set()
     for segment in _segments(file):
+        if segment.marker == _SCAN:
+            break
         if segment.marker != _APP1:
             continue
         payload = read_at(file, segment.start, segment.end - segment.start)

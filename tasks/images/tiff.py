@@ -21,6 +21,8 @@ _PARTS: Final = ((273, 279), (324, 325))
 """The tags that tell where the strips, or the tiles, lie, and how many bytes each has."""
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of one value, by the type of an entry."""
+_BYTES: Final = frozenset({1, 7})
+"""Types under which Pillow takes a packet of XMP for bytes; over others it stumbles."""
 _NUMBERS: Final = {3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
 _AT_ONCE: Final = 8192
 
@@ -80,7 +82,7 @@ def orientation(file: IO[bytes]) -> Found:
     seen = found.orientation
     if packet := directory.entry(_XMP):
         start, end = directory.place(packet)
-        if end - start > METADATA_BYTES or end > size_of(file):
+        if packet.kind not in _BYTES or end - start > METADATA_BYTES or end > size_of(file):
             tag = directory.start + packet.start
             edits.append(Edit(tag, tag + 2, struct.pack(directory.order + "H", _XMP - 1)))
         else:

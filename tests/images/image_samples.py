@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin
+
+try:  # no dependency of the tests: its loader opens a file by Pillow and converts it to RGB, as "pillow" below does
+    from torchvision.datasets.folder import pil_loader
+except ImportError:
+    pil_loader = None
 
 WIDE, SQUARE = (48, 32), (48, 48)
 """Sizes (width, height) of the pictures."""
@@ -69,6 +75,11 @@ def readers(body: bytes) -> dict[str, Any]:
         ("opencv, orientation ignored", cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION),
     ):
         shown[name] = cv2.imdecode(np.frombuffer(body, np.uint8), flags)[..., ::-1]
+    if pil_loader:
+        with NamedTemporaryFile() as file:
+            file.write(body)
+            file.flush()
+            shown["torchvision"] = np.asarray(pil_loader(file.name))
     return shown
 
 

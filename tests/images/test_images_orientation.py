@@ -168,6 +168,18 @@ def test_texts_over_which_pillow_stumbles_are_taken_out(info):
     readers(after)
 
 
+def test_a_packet_over_which_pillow_stumbles_gets_another_tag():
+    """XMP in a TIFF is bytes; as ASCII it stops every reader that is Pillow."""
+    body = bytearray(oriented("tiff xmp", 6))
+    place = body.index(struct.pack("<HH", 700, 1))
+    body[place + 2] = 2
+    with Image.open(io.BytesIO(bytes(body))) as image, pytest.raises(TypeError):
+        image.load()
+    seen, after = taken_out(bytes(body))
+    assert seen == 1
+    assert {name: box_of(red(shown)) for name, shown in readers(after).items()} == dict.fromkeys(readers(after), BOX)
+
+
 def test_a_text_bomb_is_taken_out_unread():
     """A hundred megabytes behind the name of a profile cost no memory."""
     bomb = zlib.compress(bytes(100 << 20))
