@@ -320,7 +320,9 @@ class Image(Struct, frozen=True, gc=False):
     """The image of a sample as it stands in the snapshot.
 
     ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
-    ``size`` (bytes) are None where the dataset refers to images and does not copy them.
+    ``size`` (bytes) are None where the dataset refers to images and does not copy them. ``orientation`` (1 to 8) is the
+    one that readers saw in the file at its source (None: not known), and ``turned`` whether the pixels were turned by
+    it; the published file has none.
     """
 
     file_name: str
@@ -329,6 +331,8 @@ class Image(Struct, frozen=True, gc=False):
     mime_type: str
     sha256: str | None
     size: int | None
+    orientation: int | None = None
+    turned: bool = False
 
 
 class Sample(Struct, frozen=True, gc=False):

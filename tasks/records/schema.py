@@ -94,6 +94,8 @@ DATA_ROWS: Final = pa.schema(
         _always("mime_type", TEXT),
         pa.field("sha256", TEXT),
         pa.field("size", pa.int64()),
+        pa.field("orientation", pa.int8()),
+        _always("turned", pa.bool_()),
         _always("media_attributes", MEDIA_ATTRIBUTES),
         pa.field("details", DATA_ROW_DETAILS),
         _always("source_kind", TEXT),

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from tasks.records.carry import Origin
     from tasks.records.geometry import Mask
 
-_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split", *Image.__struct_fields__)
+_OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
+_ROW: Final = (*_OF_ROW, *Image.__struct_fields__)
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
 _MASKS: Final = (*_OBJECT, "mask_reference", "mask")
 STANDING: Final = {"data_rows": _ROW, "annotations": _MASKS, "predictions": _MASKS}
@@ -102,10 +103,9 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     rows = _data_rows(read)
     entries = _entries(read["data_rows"], labels, _of_rows(read["workflow_history"], WorkflowMove))
     excluded, dropped = (_counts(read["data_rows"], name) for name in ("labels_excluded", "annotations_dropped"))
-    columns = read["data_rows"].values("fingerprint", "split", *Image.__struct_fields__)
-    records = map(Record, rows, entries, columns[0], excluded, dropped)
-    for record, split, *image in zip(records, *columns[1:], strict=True):
-        yield Sample(record, Image(*image), split)
+    fingerprints, splits = read["data_rows"].values("fingerprint", "split")
+    records = map(Record, rows, entries, fingerprints, excluded, dropped)
+    yield from map(Sample, records, _images(read["data_rows"]), splits)
 
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
@@ -116,11 +116,18 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
         of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
         for mask, row_id, origin, label_id, feature_id in of_masks:
             masks[row_id][origin, label_id, feature_id] = mask
-    rows = zip(*_Table(tables["data_rows"]).values(*_ROW), strict=True)
+    table = _Table(tables["data_rows"])
+    rows = zip(*table.values(*_OF_ROW), _images(table), strict=True)
     return {
-        row_id: Standing(fingerprint, row_data, split, Image(*image), masks.get(row_id, {}))
-        for row_id, fingerprint, row_data, split, *image in rows
+        row_id: Standing(fingerprint, row_data, split, image, masks.get(row_id, {}))
+        for row_id, fingerprint, row_data, split, image in rows
     }
+
+
+def _images(table: _Table) -> Iterator[Image]:
+    """Yield each row's image; tables that were written before there were any tell neither orientation nor turning."""
+    told = [name for name in Image.__struct_fields__ if name in table.table.column_names]
+    return map(Image, *table.values(*told))
 
 
 def _counts(table: _Table, name: str) -> list[dict[str, int]]:

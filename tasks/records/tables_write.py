@@ -152,6 +152,8 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "mime_type": [image.mime_type for image in images],
         "sha256": [image.sha256 for image in images],
         "size": [image.size for image in images],
+        "orientation": [image.orientation for image in images],
+        "turned": [image.turned for image in images],
         "source_kind": ["project" if project else "model_run" for project in projects],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],

@@ -118,6 +118,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         downloader=pool,
         directory=directory,
         images=dataset.images,
+        orientation=dataset.orientation,
         split=dataset.split.rule,
         group_by=dataset.split.group_by,
         max_image_bytes=settings.max_image_bytes,
