@@ -24,10 +24,10 @@ from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, pre
 from tasks.formats.kept import NUMBERS, KeptLines, items
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
-from tasks.formats.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 from tasks.masks.contours import corner_polygons
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
+from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 
 if TYPE_CHECKING:
     from tasks.records.classes import ClassRegistry

@@ -20,10 +20,10 @@ from tasks.formats.documents import encode
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.names import stem
-from tasks.formats.shapes import drawable_ring
 from tasks.masks.png_writer import encode_png
 from tasks.masks.runs import to_mask
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
+from tasks.records.shapes import drawable_ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -19,8 +19,8 @@ from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
 from tasks.formats.names import png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
-from tasks.formats.shapes import clip_box, tight_box
 from tasks.records.geometry import BoundingBox, Mask, Polygon
+from tasks.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,9 +21,9 @@ from tasks.formats.documents import encode
 from tasks.formats.image_folders import image_folders
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
-from tasks.formats.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
 from tasks.masks.outlines import join, parts_of
 from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Runs
+from tasks.records.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from tasks.formats.interface import predicted_labels
-from tasks.formats.shapes import shoelace_area, tight_box
 from tasks.records.counts import KIND_OF
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from tasks.records.questions import asked_in
+from tasks.records.shapes import shoelace_area, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.formats.areas import areas_of
 from tasks.formats.census import Census, Member, Part, add, bin_of
-from tasks.formats.shapes import shoelace_area
+from tasks.records.areas import areas_of
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
 from tasks.records.model import DataRowDetails, LabelDetails
+from tasks.records.shapes import shoelace_area
 from tasks.records.tables import to_tables
 
 
