@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 Key = TypeVar("Key", bound="Hashable")
-_Part: TypeAlias = tuple[str, bool, str, str, str]
+_Part: TypeAlias = tuple[str, bool, str, str, str, bool]
 """The fields of a ``Part``."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
@@ -31,7 +31,8 @@ _AREAS: Final = 4.0 ** np.arange(32)
 class Part(Struct, frozen=True, order=True):
     """A kind of annotation in a split. ``about`` is what a question is about: a kind, or "image"; else the own kind.
 
-    ``question`` is the name of a radio question about the image that has one answer in all labels of its row.
+    ``question`` is the name of a radio question about the image that has one answer in all labels of its row. ``flat``
+    is true of objects without an area where their kind has one, and of questions about them.
     """
 
     split: str
@@ -39,6 +40,7 @@ class Part(Struct, frozen=True, order=True):
     about: str
     kind: str
     question: str = ""
+    flat: bool = False
 
 
 class Member(Struct, frozen=True, order=True):
@@ -80,11 +82,12 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
     parts: Counter[_Part] = Counter()
     members: Counter[_Member] = Counter()
     for name, predicted in (("annotations", False), ("predictions", True)):
-        for (split, schema, found, kind), count in _tally(tables[name], splits, "feature_schema_id", "name", "kind"):
+        columns = "feature_schema_id", "name", "kind", "has_area"
+        for (split, schema, found, kind, has_area), count in _tally(tables[name], splits, *columns):
             members[split, predicted, schema or "", found, kind] += count
-            parts[split, predicted, kind, kind, ""] += count
+            parts[split, predicted, kind, kind, "", has_area is False] += count
     for (split, origin), count in _tally(tables["relationships"], splits, "origin"):
-        parts[split, origin == "prediction", "relationship", "relationship", ""] += count
+        parts[split, origin == "prediction", "relationship", "relationship", "", False] += count
     parts.update(_answers(tables, splits))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
@@ -139,42 +142,42 @@ def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Itera
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
     choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-    above: list[tuple[str, str]] = []
+    above: list[tuple[str, str, bool]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
         if number == 0:  # the first of another label
             above = []
-        about, path = owner, name
+        about, path, flat = owner, name, False
         if owner == "object":
-            about = objects[origin].kind(row_id, label, index)
+            about, flat = objects[origin].kind(row_id, label, index)
         elif owner == "answer":
-            about, below = above[index]
+            about, below, flat = above[index]
             path = f"{below}/{name}"
-        above.append((about, path))
+        above.append((about, path, flat))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
-            yield splits[row_id], origin == "prediction", about, kind, ""
+            yield splits[row_id], origin == "prediction", about, kind, "", flat
             continue
         about_image.append((row_id, origin, path, kind))
         if option is not None:
             choices[row_id, origin, path].add(option)
     for row_id, origin, path, kind in about_image:
         is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
-        yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else ""
+        yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else "", False
 
 
 class _Objects:
-    """The kinds of the objects of a table, by their place in it."""
+    """The kinds of the objects of a table, by their place in it, and whether they have no area."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._kinds = table["kind"].to_pylist()
+        self._kinds = [(kind, area is False) for kind, area in zip(*_values(table, "kind", "has_area"), strict=True)]
         firsts = np.flatnonzero(table["annotation_index"].to_numpy() == 0)
         labels = _values(table.select(["data_row_id", "label_index"]).take(firsts), "data_row_id", "label_index")
         self._firsts = dict(zip(zip(*labels, strict=True), firsts.tolist(), strict=True))
 
-    def kind(self, row_id: str, label: int, index: int) -> str:
-        """Give the kind of an object of a label, whose objects stand together in order."""
-        kind: str = self._kinds[self._firsts[row_id, label] + index]
+    def kind(self, row_id: str, label: int, index: int) -> tuple[str, bool]:
+        """Give the kind of an object of a label, whose objects stand together in order; true where it has no area."""
+        kind: tuple[str, bool] = self._kinds[self._firsts[row_id, label] + index]
         return kind
 
 

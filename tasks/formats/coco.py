@@ -5,7 +5,9 @@ width, height] in pixels, vertices lie on pixel edges, and a mask is compressed 
 leave crowds out of training and evaluation. What COCO has no key for stands in extra keys, which its readers pass over.
 
 pycocotools cannot draw an empty ``segmentation``, and two empty boxes do not overlap for it. So a box's segmentation is
-its own outline, and the region of a point is the pixel that it lies in. Panoptic segmentation is in ``panoptic.py``.
+its own outline, the region of a point is the pixel that it lies in, and what has no area is left out. An outline of
+which pycocotools would draw nothing stands under ``drawn``, and as ``segmentation`` the pixels that it touches.
+Panoptic segmentation is in ``panoptic.py``.
 """
 
 from __future__ import annotations
@@ -24,13 +26,19 @@ from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, pre
 from tasks.formats.kept import NUMBERS, KeptLines, items
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
+from tasks.masks.coco_polygons import is_drawn
 from tasks.masks.contours import corner_polygons
+from tasks.masks.polygons import region_of
+from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
 from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tasks.records.classes import ClassRegistry
+    from tasks.records.geometry import Position
 
 Make: TypeAlias = Callable[[int, Sample], Iterable[JsonObject]]
 
@@ -51,7 +59,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     stuff: tuple[str, ...] = ()
 
     name: ClassVar[str] = "coco"
-    holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False)
+    holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False, flat=False)
     holds_of_predictions: ClassVar[Holdings] = replace(
         holds, relationship=False, radio="objects", checklist="objects", text="objects"
     )
@@ -109,21 +117,34 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
                         },
                     )
 
+    def _pixels(self, runs: Runs) -> JsonObject:
+        """Give the pixels of a mask as rings, where that is asked for and can be, else as runs."""
+        rings = _rings(runs) if self.segmentation == "polygons" else None
+        return {"segmentation": rings or _rle(runs)}
+
     def _region(self, annotation: Annotation, image: Image) -> JsonObject | None:
-        """Give the keys that say where an annotation lies; None for a kind that COCO cannot hold."""
+        """Give the keys that say where an annotation lies; None for what COCO cannot hold: a line, or no area."""
+        width, height = image.width, image.height
         match annotation.geometry:
-            case BoundingBox(left, top, width, height):
-                return _box(left, top, width, height)
+            case BoundingBox(left, top, wide, tall):
+                held = has_area(annotation.geometry, width, height)
+                return _box(left, top, wide, tall) | _outline(_corners(left, top, wide, tall), image) if held else None
             case Polygon(vertices):
                 ring = drawable_ring(vertices)
-                outline = [[coordinate for vertex in ring for coordinate in vertex]]
-                return {"bbox": tight_box(ring), "area": shoelace_area(ring), "segmentation": outline}
+                area, box = shoelace_area(ring), tight_box(ring)
+                if not has_area(annotation.geometry, width, height, (area, *box)):
+                    return None
+                return {"bbox": box, "area": area, **_outline(ring, image)}
             case Mask(_, runs):
-                rings = _rings(runs) if self.segmentation == "polygons" else None
-                return {"bbox": runs.bounding_box, "area": runs.area, "segmentation": rings or _rle(runs)}
+                return {"bbox": runs.bounding_box, "area": runs.area, **self._pixels(runs)} if runs.area else None
             case Point(x, y):
-                pixel = _box(pixel_of(x, image.width), pixel_of(y, image.height), 1, 1)
-                return pixel | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
+                pixel = (pixel_of(x, width), pixel_of(y, height), 1, 1)
+                return {
+                    **_box(*pixel),
+                    "segmentation": [_flat(_corners(*pixel))],
+                    "keypoints": (x, y, _VISIBLE),
+                    "num_keypoints": 1,
+                }
             case Polyline():
                 return None
             case MaskReference():
@@ -190,6 +211,19 @@ def _categories(registry: ClassRegistry) -> Iterator[JsonObject]:
             }
 
 
+def _outline(ring: Sequence[Position], image: Image) -> JsonObject:
+    """Give a ring as ``segmentation``; where pycocotools draws no pixel of it, as ``drawn``, with those it touches."""
+    drawn = [_flat(ring)]
+    if is_drawn(ring, image.height, image.width):
+        return {"segmentation": drawn}
+    touched = region_of(ring, image.height, image.width)
+    return {"segmentation": _rings(touched) or _rle(touched), "drawn": drawn}
+
+
+def _flat(ring: Iterable[Position]) -> list[float]:
+    return [coordinate for vertex in ring for coordinate in vertex]
+
+
 def _rle(runs: Runs) -> JsonObject:
     return {"size": (runs.height, runs.width), "counts": runs.counts.decode("ascii")}
 
@@ -202,6 +236,9 @@ def _rings(runs: Runs) -> list[list[int]] | None:
 
 
 def _box(left: float, top: float, width: float, height: float) -> JsonObject:
+    return {"bbox": (left, top, width, height), "area": width * height}
+
+
+def _corners(left: float, top: float, width: float, height: float) -> list[Position]:
     right, bottom = left + width, top + height
-    outline = [left, top, right, top, right, bottom, left, bottom]
-    return {"bbox": (left, top, width, height), "area": width * height, "segmentation": [outline]}
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]

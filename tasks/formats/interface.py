@@ -96,9 +96,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``.
+    """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``, and ``flat``.
 
-    None has a default, so that a new kind fails the type check of every format until it says whether it holds it. What
+    ``flat`` says whether it holds objects that have no area (see ``tasks.records.extent``), of the kinds that have one
+    otherwise. None has a default, so that a new kind fails the type check of every format until it says whether it holds it. What
     is not held is declared lost, and counted as such.
     """
 
@@ -111,13 +112,17 @@ class Holdings:
     radio: Answers
     checklist: Answers
     text: Answers
+    flat: bool
 
-    def holds(self, kind: str, about: str, question: str = "") -> bool:
+    def holds(self, kind: str, about: str, question: str = "", *, flat: bool = False) -> bool:
         """Say whether something of a kind is held; ``about`` is what a question is about: a kind of object or "image".
 
+        ``flat`` is true of an object without an area, and of a question about one.
         An answer about something that is lost is lost with it. Of an object or relationship, ``about`` is its own kind.
         ``question`` is the name of one about the image, if its row has one answer to it.
         """
+        if flat and not self.flat:
+            return False
         held: bool | Answers = getattr(self, kind)
         if isinstance(held, bool):
             return held
@@ -137,6 +142,7 @@ EVERYTHING = Holdings(
     radio="everywhere",
     checklist="everywhere",
     text="everywhere",
+    flat=True,
 )
 NOTHING = Holdings(
     bounding_box=False,
@@ -148,6 +154,7 @@ NOTHING = Holdings(
     radio="nowhere",
     checklist="nowhere",
     text="nowhere",
+    flat=False,
 )
 
 

@@ -42,5 +42,6 @@ def _tally(each: Format, counted: Census, *, predicted: bool) -> Tally:
     lost: Counter[Kind] = Counter()
     for part, count in counted.parts:
         if part.predicted is predicted:
-            (held if holdings.holds(part.kind, part.about, part.question) else lost)[part.kind] += count
+            is_held = holdings.holds(part.kind, part.about, part.question, flat=part.flat)
+            (held if is_held else lost)[part.kind] += count
     return Tally(dict(sorted(held.items())), dict(sorted(lost.items())))

@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from tasks.records.areas import ring_areas
 from tasks.records.columns import list_array, present, structs
 from tasks.records.counts import KIND_OF
-from tasks.records.extent import LEAST_AREA, has_area
+from tasks.records.extent import LEAST_AREA, LEAST_SIDE, has_area
 from tasks.records.geometry import DOUBLE, BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
 from tasks.records.schema import POSITION
 
@@ -42,13 +42,28 @@ def geometry_columns(geometries: Sequence[Geometry], sizes: NDArray[np.int64]) -
     }
 
 
-def _have_area(geometries: Sequence[Geometry], vertices: pa.ListArray, sizes: NDArray[np.int64]) -> list[bool | None]:
-    """Apply ``has_area``; polygons within their images are looked at together first."""
-    clear = _enclose(vertices, sizes).tolist()
-    return [
-        (plain and type(each) is Polygon) or has_area(each, width, height)
-        for each, plain, (width, height) in zip(geometries, clear, sizes.tolist(), strict=True)
-    ]
+def _have_area(geometries: Sequence[Geometry], vertices: pa.ListArray, sizes: NDArray[np.int64]) -> pa.Array:
+    """Apply ``has_area``; boxes, and polygons that lie within their images, are looked at together."""
+    of_box, of_polygon, of_mask = (
+        np.array([type(each) is kind for each in geometries]) for kind in (BoundingBox, Polygon, Mask)
+    )
+    found = _enclose(vertices, sizes) & of_polygon
+    found[of_box] = _have_sides([each for each in geometries if type(each) is BoundingBox], sizes[of_box])
+    found[of_mask] = [each.runs.area > 0 for each in geometries if type(each) is Mask]
+    for place in np.flatnonzero(of_polygon & ~found).tolist():
+        width, height = sizes[place].tolist()
+        found[place] = has_area(geometries[place], width, height)
+    return pa.array(found, mask=~(of_box | of_polygon | of_mask))
+
+
+def _have_sides(boxes: Sequence[BoundingBox], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return of which boxes both sides within their images are longer than none."""
+    corners = np.array([(each.left, each.top, each.width, each.height) for each in boxes]).reshape(-1, 2, 2)
+    with np.errstate(over="ignore"):
+        ends = np.stack([corners[:, 0], corners[:, 0] + corners[:, 1]])
+    start, end = ends.clip(0, sizes)
+    long: NDArray[np.bool_] = (end - start > LEAST_SIDE).all(axis=1)
+    return long
 
 
 def _enclose(column: pa.ListArray, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:

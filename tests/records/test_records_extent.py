@@ -62,7 +62,7 @@ def pixels(area: int) -> Mask:
     ],
 )
 def test_what_has_an_area(geometry: Geometry, expected: bool | None) -> None:
-    """Thin shapes, shapes that cross themselves and what is partly in it have one; lines and what is out of it have none."""
+    """Thin and crossed shapes and what is partly outside have one; lines and what is outside have none."""
     assert has_area(geometry, WIDTH, HEIGHT) is expected
 
 
