@@ -99,8 +99,8 @@ class Holdings:
     """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``, and ``flat``.
 
     ``flat`` says whether it holds objects that have no area (see ``tasks.records.extent``), of the kinds that have one
-    otherwise. None has a default, so that a new kind fails the type check of every format until it says whether it holds it. What
-    is not held is declared lost, and counted as such.
+    otherwise. None has a default, so that a new kind fails the type check of every format until it says whether it
+    holds it. What is not held is declared lost, and counted as such.
     """
 
     bounding_box: bool

@@ -1,16 +1,17 @@
 """Pascal VOC: an XML file an image, label maps of classes and of objects, and lists of images.
 
 Format: the VOC2012 development kit. Boxes are whole pixels, counted from 1, and both ends are inside; a box that is
-drawn between pixels is written as all pixels that it touches. In ``SegmentationObject`` an object has its place among
-the objects of the XML file as number, from 1. 255 is void, which nothing is here.
+drawn between pixels is written as all pixels that it touches; what has no area is left out. In ``SegmentationObject``
+an object has its place among the objects of the XML file as number, from 1. 255 is void, which nothing is here.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import chain
 from math import ceil, floor
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
 from tasks.formats.names import png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
+from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, Polygon
 from tasks.records.shapes import clip_box, tight_box
 
@@ -27,12 +29,22 @@ if TYPE_CHECKING:
 
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry
-    from tasks.records.model import Image, Sample
+    from tasks.records.model import Annotation, Image, Sample
 
 Box: TypeAlias = tuple[float, float, float, float]
 
+Corners: TypeAlias = tuple[int, int, int, int]
+
 CHANNELS: Final = 3  # what readers turn every image to
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class _Written(NamedTuple):
+    """An object of the XML file: its place among all of the image, from 0, and its first and last pixel, from 1."""
+
+    place: int
+    annotation: Annotation
+    corners: Corners
 
 
 class Voc(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,11 +87,7 @@ def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
 
 
 def _is_segmented(sample: Sample) -> bool:
-    return any(
-        isinstance(annotation.geometry, Polygon | Mask)
-        for label in sample.record.entry.labels
-        for annotation in label.annotations
-    )
+    return any(isinstance(each.annotation.geometry, Polygon | Mask) for each in _written(sample))
 
 
 def _maps(sample: Sample, registry: ClassRegistry, void: int) -> tuple[bytes, bytes]:
@@ -95,9 +103,16 @@ def _maps(sample: Sample, registry: ClassRegistry, void: int) -> tuple[bytes, by
 
 def _numbers(sample: Sample) -> Mapping[int, int]:
     """Number what is written to the XML file from 1, by its place among all objects of the image."""
-    annotations = (annotation for label in sample.record.entry.labels for annotation in label.annotations)
-    written = (place for place, annotation in enumerate(annotations) if _box_of(annotation.geometry) is not None)
-    return {place: number for number, place in enumerate(written, start=1)}
+    return {each.place: number for number, each in enumerate(_written(sample), start=1)}
+
+
+def _written(sample: Sample) -> Iterator[_Written]:
+    """Give the objects of an image that have a box and an area."""
+    image = sample.image
+    annotations = chain.from_iterable(label.annotations for label in sample.record.entry.labels)
+    for place, annotation in enumerate(annotations):
+        if has_area(annotation.geometry, image.width, image.height) and (box := _box_of(annotation.geometry)):
+            yield _Written(place, annotation, _corners(box, image))
 
 
 def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
@@ -110,17 +125,15 @@ def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: M
     for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):
         _add(size, name, value)
     _add(root, "segmented", int(_is_segmented(sample)))
-    for label in sample.record.entry.labels:
-        for annotation in label.annotations:
-            if (box := _box_of(annotation.geometry)) is not None:
-                found = _add(root, "object")
-                _add(found, "name", names[registry.class_of(annotation).id])
-                _add(found, "pose", "Unspecified")
-                _add(found, "truncated", 0)
-                _add(found, "difficult", 0)
-                corners = _add(found, "bndbox")
-                for name, value in zip(("xmin", "ymin", "xmax", "ymax"), _corners(box, image), strict=True):
-                    _add(corners, name, value)
+    for each in _written(sample):
+        found = _add(root, "object")
+        _add(found, "name", names[registry.class_of(each.annotation).id])
+        _add(found, "pose", "Unspecified")
+        _add(found, "truncated", 0)
+        _add(found, "difficult", 0)
+        corners = _add(found, "bndbox")
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), each.corners, strict=True):
+            _add(corners, name, value)
     ET.indent(root, "\t")
     xml: bytes = ET.tostring(root, encoding="utf-8")
     return xml + b"\n"
@@ -146,7 +159,7 @@ def _box_of(geometry: Geometry) -> Box | None:
             return None
 
 
-def _corners(box: Box, image: Image) -> tuple[int, int, int, int]:
+def _corners(box: Box, image: Image) -> Corners:
     """Return the first and the last pixel, counted from 1, that a box touches within the image."""
     left, top, width, height = clip_box(box, image.width, image.height)
     first_x, first_y = min(floor(left) + 1, image.width), min(floor(top) + 1, image.height)

@@ -57,7 +57,7 @@ def touched(ring: Sequence[Position], height: int, width: int) -> Runs:
 def _vertices(ring: Sequence[Position], height: int, width: int) -> NDArray[np.float64]:
     vertices = np.asarray(ring, np.float64).reshape(-1, 2)
     if np.abs(vertices).max(initial=0) > REACH:
-        vertices = np.asarray(clip_ring(vertices.tolist(), width, height), np.float64)
+        vertices = np.asarray(clip_ring(ring, width, height), np.float64)
     return vertices
 
 
