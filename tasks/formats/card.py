@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from tasks.formats.losses import report
 from tasks.formats.tabular import Tabular
+from tasks.formats.yaml_documents import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +29,7 @@ _TASKS: Final = {
 
 def card(description: Description, each: Format) -> bytes:
     """Give the card of one format's tree."""
-    header = yaml.safe_dump(_header(description, each), sort_keys=False, allow_unicode=True)
+    header = dump(_header(description, each))
     lines = ("---", f"{header}---", "", *_body(description, each), "")
     return "\n".join(lines).encode()
 

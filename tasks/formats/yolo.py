@@ -15,13 +15,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
-import yaml
 from msgspec import Struct
 
 from tasks.formats.documents import encode
 from tasks.formats.image_folders import image_folders
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
+from tasks.formats.yaml_documents import dump
 from tasks.masks.outlines import join, parts_of
 from tasks.masks.polygons import region_of
 from tasks.records.extent import has_area
@@ -118,7 +118,7 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             **keypoints,
             "names": {class_id - 1: name for class_id, name in names.items()},
         }
-        return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=4096).encode()
+        return dump(document).encode()
 
     def _drawn(self, sample: Sample, registry: ClassRegistry) -> Iterator[_Drawn]:
         for label in sample.record.entry.labels:

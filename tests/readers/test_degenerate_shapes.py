@@ -121,7 +121,7 @@ def test_coco_truth_against_itself_is_perfect(shapes: list[Geometry], segmentati
 @given(shapes=drawings, task=st.sampled_from(["detect", "segment", "pose"]), parts=st.sampled_from(["join", "split"]))
 @settings(deadline=None)
 def test_yolo_rows_are_read(shapes: list[Geometry], task: Any, parts: Any) -> None:
-    """Each object that is held has a row, or several in ``divided``; no row has a box without an area, or paints none."""
+    """Each object that is held has a row, or several in ``divided``; each row has a box with an area, and paints."""
     form, row = Yolo(task=task, parts=parts), drawn(shapes)
     found = files(form, row)
     text = found["labels/train/street.txt"].decode()
