@@ -14,14 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from tasks.formats.endings import ending
 from tasks.records.areas import areas_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 Key = TypeVar("Key", bound="Hashable")
-_Part: TypeAlias = tuple[str, bool, str, str, str, bool]
+_Part: TypeAlias = tuple[str, bool, str, str, str, bool, str]
 """The fields of a ``Part``."""
+_Place: TypeAlias = tuple[str, str]
+"""A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
 _AREAS: Final = 4.0 ** np.arange(32)
@@ -32,7 +35,8 @@ class Part(Struct, frozen=True, order=True):
     """A kind of annotation in a split. ``about`` is what a question is about: a kind, or "image"; else the own kind.
 
     ``question`` is the name of a radio question about the image that has one answer in all labels of its row. ``flat``
-    is true of objects without an area where their kind has one, and of questions about them.
+    is true of objects without an area where their kind has one, and of questions about them. ``ending`` is that of the
+    image file's name; "" where the dataset refers to the image.
     """
 
     split: str
@@ -41,6 +45,7 @@ class Part(Struct, frozen=True, order=True):
     kind: str
     question: str = ""
     flat: bool = False
+    ending: str = ""
 
 
 class Member(Struct, frozen=True, order=True):
@@ -60,7 +65,8 @@ Bins: TypeAlias = dict[int, int]
 class Census(Struct, frozen=True):
     """Counts over rows; sums of counts over disjoint rows are counts over all of them.
 
-    ``rows`` are by split. ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
+    ``rows`` are by split, ``endings`` are of those whose images were copied, by split and ending of the file's name
+    (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
     objects' areas, in pixels, by kind. ``latest`` is the latest time at which Labelbox saw a row or a label change.
     """
 
@@ -70,6 +76,7 @@ class Census(Struct, frozen=True):
     objects: Bins = {}
     sides: dict[str, Bins] = {}
     latest: str = ""
+    endings: dict[str, dict[str, int]] = {}
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -78,32 +85,33 @@ class Census(Struct, frozen=True):
 
 def census(tables: Mapping[str, pa.Table]) -> Census:
     """Count the rows of some canonical tables."""
-    splits = dict(zip(*_values(tables["data_rows"], "data_row_id", "split"), strict=True))
+    rows = _rows(tables["data_rows"])
     parts: Counter[_Part] = Counter()
     members: Counter[_Member] = Counter()
     for name, predicted in (("annotations", False), ("predictions", True)):
         columns = "feature_schema_id", "name", "kind", "has_area"
-        for (split, schema, found, kind, has_area), count in _tally(tables[name], splits, *columns):
+        for (split, of_image, schema, found, kind, has_area), count in _tally(tables[name], rows, *columns):
             members[split, predicted, schema or "", found, kind] += count
-            parts[split, predicted, kind, kind, "", has_area is False] += count
-    for (split, origin), count in _tally(tables["relationships"], splits, "origin"):
-        parts[split, origin == "prediction", "relationship", "relationship", "", False] += count
-    parts.update(_answers(tables, splits))
+            parts[split, predicted, kind, kind, "", has_area is False, of_image] += count
+    for (split, of_image, origin), count in _tally(tables["relationships"], rows, "origin"):
+        parts[split, origin == "prediction", "relationship", "relationship", "", False, of_image] += count
+    parts.update(_answers(tables, rows))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
-        rows=_sum([Counter(splits.values())]),
+        rows=_sum([Counter(split for split, _ in rows.values())]),
         parts=tuple((Part(*fields), count) for fields, count in sorted(parts.items())),
         members=tuple((Member(*fields), count) for fields, count in sorted(members.items())),
-        objects=_sum([Counter([bin_of(objects[row_id]) for row_id in splits])]),
+        objects=_sum([Counter([bin_of(objects[row_id]) for row_id in rows])]),
         sides=_sides(tables["annotations"]),
         latest=_latest(tables),
+        endings=_endings(rows.values()),
     )
 
 
 def add(censuses: Iterable[Census]) -> Census:
     """Add counts over disjoint rows."""
     each = list(censuses)
-    kinds = sorted({kind for one in each for kind in one.sides})
+    kinds, splits = (sorted({key for one in each for key in getattr(one, name)}) for name in ("sides", "endings"))
     return Census(
         rows=_sum(one.rows for one in each),
         parts=tuple(_sum(dict(one.parts) for one in each).items()),
@@ -111,6 +119,7 @@ def add(censuses: Iterable[Census]) -> Census:
         objects=_sum(one.objects for one in each),
         sides={kind: _sum(one.sides.get(kind, {}) for one in each) for kind in kinds},
         latest=max((one.latest for one in each), default=""),
+        endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
     )
 
 
@@ -123,18 +132,32 @@ def _values(table: pa.Table, *names: str) -> list[list[Any]]:
     return [table[name].to_pylist() for name in names]
 
 
-def _tally(table: pa.Table, splits: Mapping[str, str], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Count a table's rows by split and some columns: the same key may come more than once."""
-    row_ids = table["data_row_id"]
-    known, of_known = pa.array(splits, pa.string()), pa.array(splits.values(), pa.string())
-    of_row = of_known.take(pc.index_in(row_ids.combine_chunks(), known))
-    grouped = pa.table([of_row, *(table[name] for name in names)], ["split", *names])
-    counted = grouped.group_by(["split", *names], use_threads=False).aggregate([([], "count_all")])
-    *keys, counts = _values(counted, "split", *names, "count_all")
+def _rows(table: pa.Table) -> dict[str, _Place]:
+    columns = zip(*_values(table, "data_row_id", "split", "file_name", "sha256"), strict=True)
+    return {row_id: (split, "" if sha256 is None else ending(name)) for row_id, split, name, sha256 in columns}
+
+
+def _endings(places: Iterable[_Place]) -> dict[str, dict[str, int]]:
+    """Count the images that are files by split and ending."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for split, of_image in places:
+        if of_image:
+            found[split][of_image] += 1
+    return {split: dict(sorted(found[split].items())) for split in sorted(found)}
+
+
+def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Count a table's rows by split, ending and some columns: the same key may come more than once."""
+    places = pc.index_in(table["data_row_id"].combine_chunks(), pa.array(rows, pa.string()))
+    of_rows = [pa.array(column, pa.string()).take(places) for column in zip(*rows.values(), strict=True)]
+    by = ["split", "ending", *names]
+    grouped = pa.table([*(of_rows or [pa.array([], pa.string())] * 2), *(table[name] for name in names)], by)
+    counted = grouped.group_by(by, use_threads=False).aggregate([([], "count_all")])
+    *keys, counts = _values(counted, *by, "count_all")
     yield from zip(zip(*keys, strict=True), counts, strict=True)
 
 
-def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Iterator[_Part]:
+def _answers(tables: Mapping[str, pa.Table], rows: Mapping[str, _Place]) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below."""
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
@@ -156,14 +179,16 @@ def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Itera
         above.append((about, path, flat))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
-            yield splits[row_id], origin == "prediction", about, kind, "", flat
+            split, of_image = rows[row_id]
+            yield split, origin == "prediction", about, kind, "", flat, of_image
             continue
         about_image.append((row_id, origin, path, kind))
         if option is not None:
             choices[row_id, origin, path].add(option)
     for row_id, origin, path, kind in about_image:
         is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
-        yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else "", False
+        split, of_image = rows[row_id]
+        yield split, origin == "prediction", "image", kind, path if is_choice else "", False, of_image
 
 
 class _Objects:

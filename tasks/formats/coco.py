@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 from msgspec import Struct
 
 from tasks.formats.documents import array, array_of, encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.kept import NUMBERS, KeptLines, items
@@ -59,6 +60,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     stuff: tuple[str, ...] = ()
 
     name: ClassVar[str] = "coco"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False, flat=False)
     holds_of_predictions: ClassVar[Holdings] = replace(
         holds, relationship=False, radio="objects", checklist="objects", text="objects"

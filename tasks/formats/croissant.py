@@ -104,7 +104,7 @@ def croissant(description: Description, each: Format, files: Iterable[Listed]) -
             *([_file_set("*.ndjson", _encoding("*.ndjson"))] if each.name == "raw" else []),
         ],
         "recordSet": [
-            _splits(description),
+            _splits(description, each),
             _classes(description),
             *(_columns(name, table) for name, table in tables.items()),
         ],
@@ -152,7 +152,7 @@ def _folders(files: Iterable[Listed]) -> list[str]:
 
 
 def _image_places(description: Description, each: Format) -> list[str]:
-    places = (each.image_path(split, "*") for split in description.splits)
+    places = (each.image_path(split, "*") for split in description.images(each))
     return sorted({place for place in places if place is not None})
 
 
@@ -164,12 +164,11 @@ def _field(record_set: str, name: str, data_type: str, **more: Any) -> Node:
     return {"@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "dataType": data_type, **more}
 
 
-def _splits(description: Description) -> Node:
+def _splits(description: Description, each: Format) -> Node:
     fields = [_field("splits", "name", "sc:Text"), _field("splits", "images", "sc:Integer")]
-    data = [
-        {"splits/name": split, "splits/images": description.census.rows.get(split, 0)} for split in description.splits
-    ]
-    return _record_set("splits", fields, dataType="cr:Split", key={"@id": "splits/name"}, data=data)
+    data = [{"splits/name": split, "splits/images": count} for split, count in description.images(each).items()]
+    key = {"@id": "splits/name"}
+    return _record_set("splits", fields, dataType="cr:Split", key=key, **({"data": data} if data else {}))
 
 
 def _classes(description: Description) -> Node:

@@ -1,8 +1,9 @@
 """Images in folders by class: what image classification is trained on, the format ``yolo`` with ``task: classify``.
 
 Format: https://docs.ultralytics.com/datasets/classify and torchvision's ImageFolder: ``SPLIT/CLASS/IMAGE``. Classes are
-numbered by the order of their folders' names, in each split apart: so every split has a folder for every class, which
-``.class.txt``, with the class's whole name, keeps there where it has no image. Readers pass over what is no image.
+numbered by the order of their folders' names, in each split apart: so every split that has rows has a folder for every
+class, which ``.class.txt``, with the class's whole name, keeps there where it has no image. Readers pass over what is
+no image.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
     folders = folder_names(_answers(dataset, question))
     if split == dataset.splits[0]:
         yield Artifact("classes.json", iter([_classes(question, folders)]))
-    for answer, folder in folders.items():
+    for answer, folder in folders.items() if split in dataset.filled else ():
         yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{answer}\n".encode()]), small=True)
     for sample in dataset.samples(split):
         answered = image_choices(sample.record.entry.labels).get(question)

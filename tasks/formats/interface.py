@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 from tasks.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Label, Sample
@@ -80,6 +80,7 @@ class Dataset:
     has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
+    ``counts`` is how many rows each split has.
     """
 
     name: str
@@ -89,9 +90,18 @@ class Dataset:
     shards: Callable[[str, int], Iterator[Shard]]
     read_image: Callable[[Sample], bytes | None]
     rows: Callable[[str], Iterator[Row]]
+    counts: Mapping[str, int]
     earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
     buckets: int = 1
     model_run: bool = False
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The splits that have rows; all of a dataset that has none at all.
+
+        Files that readers take for a split are written for these only: one that holds nothing stops some readers.
+        """
+        return tuple(split for split in self.splits if self.counts.get(split)) or self.splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +178,10 @@ class Format(Protocol):
         """The name in the dataset file and on the command line."""
 
     @property
+    def readable(self) -> frozenset[str] | None:
+        """The endings of image files that the format's readers take, in lower case; None where they go by none."""
+
+    @property
     def holds(self) -> Holdings:
         """What is held of labels; it may depend on the options."""
 
@@ -179,9 +193,9 @@ class Format(Protocol):
         """Where ``pull`` puts an image, below the tree's root; None where the artifacts hold the images themselves."""
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the files of one split, the same bytes for the same samples; a split without samples has files too.
+        """Give the files of one split, the same bytes for the same samples.
 
-        Files that belong to no split come with the first of ``dataset.splits``.
+        Files that belong to no split come with the first of ``dataset.splits``, whether that has rows or not.
         """
 
 

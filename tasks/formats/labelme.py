@@ -17,6 +17,7 @@ from msgspec.json import format as indented
 
 from tasks.formats.attributes import attributes
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.names import stem
@@ -39,6 +40,7 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
     """LabelMe's annotation files. It has no options."""
 
     name: ClassVar[str] = "labelme"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 

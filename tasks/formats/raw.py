@@ -31,6 +31,7 @@ class Raw(Struct, frozen=True, forbid_unknown_fields=True):
     """Labelbox's lines, with the URLs of masks and not their pixels. It has no options."""
 
     name: ClassVar[str] = "raw"
+    readable: ClassVar[None] = None
     holds: ClassVar[Holdings] = LINES
     holds_of_predictions: ClassVar[Holdings] = LINES
 

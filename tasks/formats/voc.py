@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 from msgspec import Struct
 
+from tasks.formats.endings import PICTURES
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
 from tasks.formats.names import png_name, stem
@@ -51,12 +52,16 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
     """Boxes of boxes, polygons and masks; and label maps of polygons and masks. It has no options."""
 
     name: ClassVar[str] = "voc"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = replace(NOTHING, bounding_box=True, polygon=True, mask=True)
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 
     def image_path(self, split: str, file_name: str) -> str:  # noqa: ARG002 - VOC has one folder for all splits
-        """Put all images in one folder; lists say to which split each belongs."""
-        return f"JPEGImages/{file_name}"
+        """Put all images in one folder; lists say to which split each belongs. A JPEG's name ends with ``.jpg``.
+
+        Many readers ask for the names of the lists with that ending.
+        """
+        return f"JPEGImages/{_jpg(file_name)}"
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give the lists of a split, and the files of its images; ``classes.json`` comes with the first split.
@@ -79,6 +84,10 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
                 of_classes, of_objects = _maps(sample, registry, void)
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
+
+
+def _jpg(file_name: str) -> str:
+    return f"{file_name.removesuffix('.jpeg')}.jpg" if file_name.endswith(".jpeg") else file_name
 
 
 def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
@@ -119,7 +128,7 @@ def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: M
     image = sample.image
     root = ET.Element("annotation")
     _add(root, "folder", "VOC")
-    _add(root, "filename", image.file_name)
+    _add(root, "filename", _jpg(image.file_name))
     _add(_add(root, "source"), "database", database)
     size = _add(root, "size")
     for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):

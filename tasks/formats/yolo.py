@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlia
 from msgspec import Struct
 
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.image_folders import image_folders
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = str
 """A row without its class."""
 
+_NEEDED: Final = ("train", "val")  # by Ultralytics' trainer
 VISIBLE: Final = 2
 CENTRE: Final = 0.5
 DIGITS: Final = 10  # of what was drawn: a millionth of a pixel
@@ -73,6 +75,7 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     question: str = ""
 
     name: ClassVar[str] = "yolo"
+    readable: ClassVar[frozenset[str]] = PICTURES - {".gif"}  # which Ultralytics takes for a film
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 
     def __post_init__(self) -> None:
@@ -109,12 +112,24 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             if divided := _divided(drawn):
                 yield Artifact(f"divided/{split}/{stem(sample.image)}.json", iter([divided]), small=True)
 
+    def advice(self, images: Mapping[str, int]) -> tuple[str, ...]:
+        """Say what ``yolo train`` cannot do without, where that split has no images."""
+        missing = [split for split in _NEEDED if any(images.values()) and not images.get(split)]
+        instead = (
+            "put a folder `{0}` into the tree" if self.task == "classify" else "name a folder as `{0}` in `data.yaml`"
+        )
+        return tuple(
+            f"`yolo train` needs `{split}`, which has no images: give it a share under `split` in the dataset file, or "
+            f"{instead.format(split)}."
+            for split in missing
+        )
+
     def _data(self, dataset: Dataset) -> bytes:
         """Give the file that training starts from; paths in it count from its own folder."""
         names = dataset.registry.unique_names()
         keypoints = {"kpt_shape": [1, 3], "flip_idx": [0]} if self.task == "pose" else {}
         document = {
-            **{split: f"images/{split}" for split in dataset.splits},
+            **{split: f"images/{split}" for split in dataset.filled},
             **keypoints,
             "names": {class_id - 1: name for class_id, name in names.items()},
         }

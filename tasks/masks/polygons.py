@@ -77,10 +77,10 @@ def _crossed(ring: NDArray[np.float64], height: int, width: int) -> tuple[NDArra
     first, last = (np.floor(np.clip(x, 0, width - 1)).astype(np.int64) for x in (left, right))
     edge, columns = _columns(first, last + 1)
     run, rise = (right - left)[edge], (bottom - top)[edge]
-    slope = np.divide(rise, run, out=np.zeros_like(rise), where=run > 0)
-    enter, leave = np.maximum(columns, left[edge]), np.minimum(columns + 1, right[edge])
-    ways = np.stack([top[edge] + (x - left[edge]) * slope for x in (enter, leave)])
-    ways[1] = np.where(run > 0, ways[1], bottom[edge])
+    enter, leave = np.maximum(columns - left[edge], 0), np.minimum(columns + 1 - left[edge], run)
+    share_before = np.divide(enter, run, out=np.zeros_like(run), where=run > 0)
+    share_behind = np.divide(leave, run, out=np.ones_like(run), where=run > 0)  # all of an upright edge is in a column
+    ways = top[edge] + np.stack([share_before, share_behind]) * rise
     highest, lowest = ways.min(axis=0), ways.max(axis=0)
     seen = (lowest >= 0) & (highest <= height)
     starts, ends = (np.floor(np.clip(y[seen], 0, height - 1)).astype(np.int64) for y in (highest, lowest))

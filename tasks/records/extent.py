@@ -82,8 +82,9 @@ def _even_odd(ring: Sequence[Position]) -> float:
     for band in np.argsort(heights[:-1] - heights[1:], kind="stable")[:_BANDS]:
         above, below = heights[band : band + 2]
         crosses = (top <= above) & (bottom >= below)
-        slopes = (right - left)[crosses] / (bottom - top)[crosses]
-        lines = (np.sort(left[crosses] + (above + part * (below - above) - top[crosses]) * slopes) for part in _UNEVEN)
+        from_, across, down = left[crosses], (right - left)[crosses], (bottom - top)[crosses]
+        depths = above - top[crosses]
+        lines = (np.sort(from_ + (depths + part * (below - above)) / down * across) for part in _UNEVEN)
         area += max(float((xs[1::2] - xs[::2]).sum()) for xs in lines) * float(below - above)
         if area > LEAST_AREA:
             break

@@ -153,7 +153,8 @@ def test_a_mask_without_pixels_has_no_outline() -> None:
 def test_classes_count_from_zero_and_keep_their_numbers() -> None:
     """A number is the registry's id less one, and a removed class keeps its own, so that no number ever moves."""
     classes = registry("car", "ghost", "naïve: 🚗", removed=["ghost"])
-    files = contents(Yolo(task="pose").write(dataset(sample(), classes=classes), "train"))
+    source = dataset(sample(), sample(name="other", split="val"), classes=classes)
+    files = contents(Yolo(task="pose").write(source, "train"))
     assert yaml.safe_load(files["data.yaml"]) == {
         "train": "images/train",
         "val": "images/val",
@@ -166,6 +167,33 @@ def test_classes_count_from_zero_and_keep_their_numbers() -> None:
         (1, 2, True),
         (2, 3, False),
     ]
+
+
+@pytest.mark.parametrize("task", ["detect", "segment", "pose"])
+def test_only_folders_that_exist_are_named(task: Any) -> None:
+    """Without rows in ``train`` it is not named, and ``data.yaml`` comes with it all the same."""
+    files = contents(Yolo(task=task).write(dataset(sample(split="val")), "train"))
+    document = yaml.safe_load(files["data.yaml"])
+    assert {key: document.get(key) for key in ("train", "val")} == {"train": None, "val": "images/val"}
+    assert files.keys() == {"data.yaml", "classes.json"}
+
+
+@pytest.mark.parametrize(
+    ("images", "missing"),
+    [
+        ({"train": 3, "val": 1}, []),
+        ({"train": 3, "test": 1}, ["val"]),
+        ({"train": 0, "val": 1}, ["train"]),
+        ({}, []),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"task": "classify", "question": "weather"}])
+def test_what_training_needs_is_told(images: dict[str, int], missing: list[str], options: dict[str, Any]) -> None:
+    """Ultralytics needs ``train`` and ``val``; of a dataset without rows there is nothing to say."""
+    told = Yolo(**options).advice(images)
+    assert [
+        sentence.startswith(f"`yolo train` needs `{split}`") for sentence, split in zip(told, missing, strict=True)
+    ] == [True] * len(missing)
 
 
 def test_images_lie_where_their_labels_are_looked_for() -> None:
