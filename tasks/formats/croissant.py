@@ -104,8 +104,8 @@ def croissant(description: Description, each: Format, files: Iterable[Listed]) -
             *([_file_set("*.ndjson", _encoding("*.ndjson"))] if each.name == "raw" else []),
         ],
         "recordSet": [
-            _splits(description, each),
-            _classes(description),
+            *_splits(description, each),
+            *_classes(description),
             *(_columns(name, table) for name, table in tables.items()),
         ],
     }
@@ -164,14 +164,16 @@ def _field(record_set: str, name: str, data_type: str, **more: Any) -> Node:
     return {"@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "dataType": data_type, **more}
 
 
-def _splits(description: Description, each: Format) -> Node:
+def _splits(description: Description, each: Format) -> Iterator[Node]:
+    """Give the splits that have images; nothing where none has any, because a record set is refused without data."""
     fields = [_field("splits", "name", "sc:Text"), _field("splits", "images", "sc:Integer")]
     data = [{"splits/name": split, "splits/images": count} for split, count in description.images(each).items()]
-    key = {"@id": "splits/name"}
-    return _record_set("splits", fields, dataType="cr:Split", key=key, **({"data": data} if data else {}))
+    if data:
+        yield _record_set("splits", fields, dataType="cr:Split", key={"@id": "splits/name"}, data=data)
 
 
-def _classes(description: Description) -> Node:
+def _classes(description: Description) -> Iterator[Node]:
+    """Give the classes in use; nothing where there is none."""
     fields = [
         _field("class", "id", "sc:Integer"),
         _field("class", "name", "sc:Text"),
@@ -181,7 +183,8 @@ def _classes(description: Description) -> Node:
         {"class/id": each.category.id, "class/name": each.name, "class/objects": sum(each.objects.values())}
         for each in description.classes
     ]
-    return _record_set("class", fields, key={"@id": "class/id"}, **({"data": data} if data else {}))
+    if data:
+        yield _record_set("class", fields, key={"@id": "class/id"}, data=data)
 
 
 def _columns(name: str, table: TableFiles) -> Node:
