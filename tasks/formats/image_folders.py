@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 UNANSWERED: Final = "unanswered"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no name for a folder on Windows
+_SPLIT: Final = re.compile(
+    r"(?<![A-Za-z])(?:train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?![A-Za-z])"
+)
+"""What ``datasets`` takes for a split in the name of any folder, in lower case only."""
+
 _LONGEST: Final = 60
 _DIGITS: Final = 8
 
@@ -52,14 +57,16 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
 def folder_names(answers: Iterable[str]) -> dict[str, str]:
     """Map answers to names of folders, in the order of these: ASCII, and different where case makes no difference.
 
-    A name is the answer where that is safe. Of answers that come to one name, the first by code points has it, and the
-    others get digits of their sha256, as does what no folder can be called.
+    A name is the answer where that is safe; a word in it that is called like a split is in capitals. Of answers that
+    come to one name, the first by code points has it, and the others get digits of their sha256, as does what no folder
+    can be called.
     """
     found: dict[str, str] = {}
     taken = {""}
     for answer in sorted(answers):
         ascii_letters = normalize("NFKD", answer).encode("ascii", "ignore").decode()
-        plain = _UNSAFE.sub("_", ascii_letters).strip("_-")[:_LONGEST]
+        safe = _UNSAFE.sub("_", ascii_letters).strip("_-")[:_LONGEST]
+        plain = _SPLIT.sub(lambda name: name[0].upper(), safe)
         digest = sha256(answer.encode()).hexdigest()
         names = (plain, *(f"{plain or 'class'}-{digest[:digits]}" for digits in (_DIGITS, len(digest))))
         name = next(each for each in names if each.lower() not in taken and not _DEVICE.fullmatch(each))

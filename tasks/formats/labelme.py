@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Geometry, Position, Runs
     from tasks.records.model import Classification, Sample
 
+_LEAST_OF_A_LINE = 2  # vertices
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
 
@@ -101,7 +102,7 @@ def _shape(geometry: Geometry) -> JsonObject:
         case Polygon(vertices):
             return _points("polygon", drawable_ring(vertices))
         case Polyline(vertices):
-            return _points("linestrip", vertices)
+            return _points("linestrip", [*vertices, *vertices][: max(len(vertices), _LEAST_OF_A_LINE)])
         case Point(x, y):
             return _points("point", [(x, y)])
         case Mask(_, runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -21,13 +22,11 @@ from tasks.formats.losses import report
 from tasks.formats.masks import Masks
 from tasks.formats.voc import Voc
 from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox, Point, Polygon
+from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
 from tests.formats.format_samples import annotation, contents, count, dataset, label, mask_of, registry, sample
 from tests.formats.yolo_rules import fill, read_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tasks.formats.interface import Format
     from tasks.records.geometry import Geometry
     from tasks.records.model import Sample
@@ -74,6 +73,10 @@ shapes = st.one_of(
     pictures.map(mask_of),
     st.builds(Point, places, places),
 )
+OF_KIND = {"rectangle": {2}, "point": {1}, "mask": {2}}
+LEAST_OF_KIND = {"polygon": 3, "linestrip": 2}
+"""How many points LabelMe asks for."""
+
 drawings = st.lists(shapes, max_size=5)
 
 
@@ -166,15 +169,16 @@ def test_label_maps_show_what_they_hold(shapes: list[Geometry], kind: Any) -> No
             assert np.asarray(picture).any() == held(form, alone) == len(listed(alone))
 
 
-def vertices(document: dict[str, Any]) -> Iterator[list[Any]]:
-    """Give the vertices of each polygon."""
-    yield from (shape["points"] for shape in document["shapes"] if shape["shape_type"] == "polygon")
-
-
-@given(shapes=drawings)
+@given(shapes=st.lists(shapes | rings.map(lambda ring: Polyline(tuple(ring))), max_size=5))
 def test_labelme_opens_every_shape(shapes: list[Geometry]) -> None:
-    """It holds shapes without an area too: a polygon has three vertices at least, a mask a picture of its box."""
+    """It holds shapes without an area too: a polygon has three vertices at least, a line two, a mask a picture."""
     row = drawn(shapes)
     document = json.loads(files(LabelMe(), row)["train/street.json"])
     assert len(document["shapes"]) == len(shapes) == held(LabelMe(), row)
-    assert all(len(ring) >= 3 for ring in vertices(document))
+    for shape in document["shapes"]:
+        kind, points = shape["shape_type"], len(shape["points"])
+        assert points in OF_KIND[kind] if kind in OF_KIND else points >= LEAST_OF_KIND[kind]
+        if kind == "mask":
+            (left, top), (right, bottom) = shape["points"]
+            with Image.open(io.BytesIO(b64decode(shape["mask"]))) as picture:
+                assert picture.size == (right - left + 1, bottom - top + 1)
