@@ -38,6 +38,7 @@ from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_b
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.masks.coco_polygons import Box
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Position
 
@@ -126,27 +127,17 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _region(self, annotation: Annotation, image: Image) -> JsonObject | None:
         """Give the keys that say where an annotation lies; None for what COCO cannot hold: a line, or no area."""
-        width, height = image.width, image.height
         match annotation.geometry:
-            case BoundingBox(left, top, wide, tall):
-                held = has_area(annotation.geometry, width, height)
-                return _box(left, top, wide, tall) | _outline(_corners(left, top, wide, tall), image) if held else None
-            case Polygon(vertices):
-                ring = drawable_ring(vertices)
-                area, box = shoelace_area(ring), tight_box(ring)
-                if not has_area(annotation.geometry, width, height, (area, *box)):
-                    return None
-                return {"bbox": box, "area": area, **_outline(ring, image)}
+            case BoundingBox():
+                return _box(annotation.geometry, image)
+            case Polygon():
+                return _polygon(annotation.geometry, image)
             case Mask(_, runs):
                 return {"bbox": runs.bounding_box, "area": runs.area, **self._pixels(runs)} if runs.area else None
             case Point(x, y):
-                pixel = (pixel_of(x, width), pixel_of(y, height), 1, 1)
-                return {
-                    **_box(*pixel),
-                    "segmentation": [_flat(_corners(*pixel))],
-                    "keypoints": (x, y, _VISIBLE),
-                    "num_keypoints": 1,
-                }
+                pixel = (pixel_of(x, image.width), pixel_of(y, image.height), 1, 1)
+                region = {"bbox": pixel, "area": 1, "segmentation": [_flat(_corners(*pixel))]}
+                return region | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
             case Polyline():
                 return None
             case MaskReference():
@@ -213,10 +204,25 @@ def _categories(registry: ClassRegistry) -> Iterator[JsonObject]:
             }
 
 
-def _outline(ring: Sequence[Position], image: Image) -> JsonObject:
+def _box(drawn: BoundingBox, image: Image) -> JsonObject | None:
+    if not has_area(drawn, image.width, image.height):
+        return None
+    box = (drawn.left, drawn.top, drawn.width, drawn.height)
+    return {"bbox": box, "area": drawn.width * drawn.height, **_outline(_corners(*box), box, image)}
+
+
+def _polygon(drawn: Polygon, image: Image) -> JsonObject | None:
+    ring = drawable_ring(drawn.vertices)
+    area, box = shoelace_area(ring), tight_box(ring)
+    if not has_area(drawn, image.width, image.height, (area, *box)):
+        return None
+    return {"bbox": box, "area": area, **_outline(ring, box, image)}
+
+
+def _outline(ring: Sequence[Position], box: Box, image: Image) -> JsonObject:
     """Give a ring as ``segmentation``; where pycocotools draws no pixel of it, as ``drawn``, with those it touches."""
     drawn = [_flat(ring)]
-    if is_drawn(ring, image.height, image.width):
+    if is_drawn(ring, box, image.height, image.width):
         return {"segmentation": drawn}
     touched = region_of(ring, image.height, image.width)
     return {"segmentation": _rings(touched) or _rle(touched), "drawn": drawn}
@@ -235,10 +241,6 @@ def _rings(runs: Runs) -> list[list[int]] | None:
     regions = corner_polygons(runs)
     holes = any(region.holes for region in regions)
     return None if holes else [region.exterior.ravel().tolist() for region in regions]
-
-
-def _box(left: float, top: float, width: float, height: float) -> JsonObject:
-    return {"bbox": (left, top, width, height), "area": width * height}
 
 
 def _corners(left: float, top: float, width: float, height: float) -> list[Position]:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from tasks.formats.census import Census
     from tasks.formats.interface import Dataset, Format, Row, Shard
@@ -41,11 +41,14 @@ def images_held(each: Format, counted: Census) -> dict[str, int]:
     return {split: count - lost.get(split, 0) for split, count in counted.rows.items()}
 
 
-def layout_of(each: Format) -> Callable[[str, str], str | None]:
-    """Return where ``pull`` puts the images of a format, by split and file name; None: nowhere."""
+def layout_of(each: Format, lost: Collection[str]) -> Callable[[str, str], str | None]:
+    """Return where ``pull`` puts the images of a format, by split and file name; None: nowhere.
+
+    ``lost`` are the endings, without their dots, that the version says the format has nothing of.
+    """
 
     def place(split: str, file_name: str) -> str | None:
-        return each.image_path(split, file_name) if takes(each, ending(file_name)) else None
+        return None if ending(file_name)[1:] in lost else each.image_path(split, file_name)
 
     return place
 

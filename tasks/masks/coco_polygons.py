@@ -6,16 +6,20 @@ far as it decides that.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from tasks.records.geometry import Position
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, width and height in pixels."""
 
 FIFTHS: Final = 5
 MIDDLE: Final = 2  # of the five, which has a pixel's centre
@@ -24,35 +28,41 @@ MOST_STEPS: Final = 1 << 22  # along an outline: pycocotools holds them all
 FARTHEST: Final = 1 << 17  # pixels from the origin: twice round a box as wide are fewer steps
 
 
-def is_drawn(ring: Sequence[Position], height: int, width: int) -> bool:
-    """Say whether pycocotools draws a pixel of a ring in an image of ``height`` × ``width``.
+def is_drawn(ring: Sequence[Position], box: Box, height: int, width: int) -> bool:
+    """Say whether pycocotools draws a pixel of a ring, which fills its box, in an image of ``height`` × ``width``.
 
     It is not asked to draw an outline of more than ``MOST_STEPS`` fifths of a pixel.
     """
-    xs, ys = zip(*ring, strict=True)
-    most_left, most_right = min(xs), max(xs)
-    if max(map(abs, (most_left, most_right, min(ys), max(ys)))) > FARTHEST:
+    left, top, wide, tall = box
+    if max(left + wide, top + tall, -left, -top) > FARTHEST:
         return False
-    column = min(max(int((most_left + most_right) / 2), 0), width - 1)
+    xs, ys = zip(*ring, strict=True)
+    column = min(max(int(left + wide / 2), 0), width - 1)
     return _has_stretch(xs, ys, column, height) or _draws(_on_grid(xs), _on_grid(ys), height, width)
 
 
 def _has_stretch(xs: Sequence[float], ys: Sequence[float], column: int, height: int) -> bool:
     """Say whether a ring holds three pixels of a column in a row: most do, and need no other look."""
     centre = FIFTHS * column + MIDDLE + 1
-    before = [FIFTHS * x + 0.5 < centre for x in xs]
+    before = bytes([FIFTHS * x + 0.5 < centre for x in xs])
     crossings = []
-    for place, (is_before, was_before) in enumerate(zip(before, [before[-1], *before], strict=False)):
-        if is_before is not was_before:
-            x1, x2 = int(FIFTHS * xs[place - 1] + 0.5), int(FIFTHS * xs[place] + 0.5)
-            y1, y2 = int(FIFTHS * ys[place - 1] + 0.5), int(FIFTHS * ys[place] + 0.5)
-            crossings.append(y1 + (centre - 0.5 - x1) * (y2 - y1) / (x2 - x1))
+    for place in chain(_places(before[-1:] + before, b"\0\1"), _places(before[-1:] + before, b"\1\0")):
+        x1, x2 = int(FIFTHS * xs[place - 1] + 0.5), int(FIFTHS * xs[place] + 0.5)
+        y1, y2 = int(FIFTHS * ys[place - 1] + 0.5), int(FIFTHS * ys[place] + 0.5)
+        crossings.append(y1 + (centre - 0.5 - x1) * (y2 - y1) / (x2 - x1))
     crossings.sort()
     bottom = FIFTHS * height
     return any(
         min(lower, bottom) - max(upper, 0) >= SURELY
         for upper, lower in zip(crossings[::2], crossings[1::2], strict=True)
     )
+
+
+def _places(text: bytes, part: bytes) -> Iterator[int]:
+    place = text.find(part)
+    while place >= 0:
+        yield place
+        place = text.find(part, place + 1)
 
 
 def _on_grid(positions: Sequence[float]) -> NDArray[np.int64]:

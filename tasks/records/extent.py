@@ -41,17 +41,17 @@ def has_area(geometry: Geometry, width: int, height: int, extent: Extent | None 
     it has a pixel. Points, polylines, and masks that are not decoded are of other kinds. ``extent`` is a polygon's,
     where it is known.
     """
-    match geometry:
-        case BoundingBox(left, top, wide, tall):
-            _, _, wide, tall = clip_box((left, top, wide, tall), width, height)
-            return wide > LEAST_SIDE and tall > LEAST_SIDE
-        case Polygon(vertices):
-            area, *box = extent or (shoelace_area(vertices), *tight_box(vertices))
-            return (area > LEAST_AREA and is_inside(box, width, height)) or _covers(vertices, width, height)
-        case Mask(_, runs):
-            return runs.area > 0
-        case _:
-            return None
+    if isinstance(geometry, BoundingBox):
+        box = (geometry.left, geometry.top, geometry.width, geometry.height)
+        _, _, wide, tall = box if is_inside(box, width, height) else clip_box(box, width, height)
+        return wide > LEAST_SIDE and tall > LEAST_SIDE
+    if isinstance(geometry, Mask):
+        return geometry.runs.area > 0
+    if isinstance(geometry, Polygon):
+        vertices = geometry.vertices
+        area, *around = extent or (shoelace_area(vertices), *tight_box(vertices))
+        return (area > LEAST_AREA and is_inside(around, width, height)) or _covers(vertices, width, height)
+    return None
 
 
 def is_inside(box: Sequence[float], width: int, height: int) -> bool:

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 from tasks.masks.coco_polygons import is_drawn
 from tasks.masks.polygons import fill_rings, region_of, touched
 from tasks.masks.runs import to_mask
+from tasks.records.shapes import tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +56,7 @@ def test_vertices_without_end_are_cut_off() -> None:
     """A triangle that reaches farther than numbers do fills what it covers of the image."""
     far = ((-1e300, -1e300), (1e300, -1e300), (0, 1e308))
     assert region_of(far, HEIGHT, WIDTH).area == HEIGHT * WIDTH
-    assert not is_drawn(far, HEIGHT, WIDTH)
+    assert not is_drawn(far, tight_box(far), HEIGHT, WIDTH)
 
 
 places = st.floats(-3, 11, width=32)
@@ -94,7 +95,7 @@ twice = rings.map(lambda ring: ring * 2)
 @example(ring=[(0.5, 0.5), (0.5, 4), (4, 0.5)], height=1, width=1)
 def test_pycocotools_draws_what_is_told(ring: Any, height: int, width: int) -> None:
     """For rings of any shape, in images of any size: it draws a pixel if, and only if, that was told."""
-    assert is_drawn(ring, height, width) == drawn_by_pycocotools(ring, height, width)
+    assert is_drawn(ring, tight_box(ring), height, width) == drawn_by_pycocotools(ring, height, width)
 
 
 @given(
@@ -105,4 +106,4 @@ def test_pycocotools_draws_what_is_told(ring: Any, height: int, width: int) -> N
 )
 def test_pycocotools_draws_what_is_told_of_large_rings(ring: Any) -> None:
     """In an image of 300 × 240 pixels, where most rings are known to be drawn by one look, and for upright slivers."""
-    assert is_drawn(ring, 240, 300) == drawn_by_pycocotools(ring, 240, 300)
+    assert is_drawn(ring, tight_box(ring), 240, 300) == drawn_by_pycocotools(ring, 240, 300)
