@@ -30,7 +30,7 @@ from tasks.formats.panoptic import Panoptic
 from tasks.masks.coco_polygons import is_drawn
 from tasks.masks.contours import corner_polygons
 from tasks.masks.polygons import region_of
-from tasks.records.extent import has_area
+from tasks.records.extent import has_area, is_inside
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
 from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
@@ -46,6 +46,7 @@ Make: TypeAlias = Callable[[int, Sample], Iterable[JsonObject]]
 
 _VISIBLE = 2
 _SCORE = 1.0
+_SURELY_DRAWN = 2  # pixels a side: such a box in the image holds the centre of one, however vertices are rounded
 
 
 class Coco(Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,7 +209,10 @@ def _box(drawn: BoundingBox, image: Image) -> JsonObject | None:
     if not has_area(drawn, image.width, image.height):
         return None
     box = (drawn.left, drawn.top, drawn.width, drawn.height)
-    return {"bbox": box, "area": drawn.width * drawn.height, **_outline(_corners(*box), box, image)}
+    ring = _corners(*box)
+    is_large = min(drawn.width, drawn.height) >= _SURELY_DRAWN and is_inside(box, image.width, image.height)
+    outline = {"segmentation": [_flat(ring)]} if is_large else _outline(ring, box, image)
+    return {"bbox": box, "area": drawn.width * drawn.height, **outline}
 
 
 def _polygon(drawn: Polygon, image: Image) -> JsonObject | None:
