@@ -216,11 +216,10 @@ def _box(drawn: BoundingBox, image: Image) -> JsonObject | None:
 
 
 def _polygon(drawn: Polygon, image: Image) -> JsonObject | None:
-    ring = drawable_ring(drawn.vertices)
-    area, box = shoelace_area(ring), tight_box(ring)
+    area, box = shoelace_area(drawn.vertices), tight_box(drawn.vertices)
     if not has_area(drawn, image.width, image.height, (area, *box)):
         return None
-    return {"bbox": box, "area": area, **_outline(ring, box, image)}
+    return {"bbox": box, "area": area, **_outline(drawable_ring(drawn.vertices), box, image)}
 
 
 def _outline(ring: Sequence[Position], box: Box, image: Image) -> JsonObject:
