@@ -129,6 +129,7 @@ ANNOTATIONS: Final = pa.schema(
         pa.field("point", POSITION),
         pa.field("mask_reference", MASK_REFERENCE),
         pa.field("mask", RUNS),
+        pa.field("has_area", pa.bool_()),
     ]
 )
 RELATIONSHIPS: Final = pa.schema(

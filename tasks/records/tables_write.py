@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -18,6 +19,8 @@ from tasks.records.schema import OPTION, SCHEMAS, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from tasks.records.model import (
         Annotation,
@@ -60,7 +63,7 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     owners = data_rows.select(["data_row_id"])
     batches = {
         "data_rows": data_rows,
-        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], owners),
+        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], data_rows),
         "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
         "attachments": _parts("attachments", [row.attachments for row in rows], owners, _fields),
         "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
@@ -78,14 +81,26 @@ def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> d
     made = _parts("labels", lists, of_lists, _labels)
     owners = made.select(["data_row_id", "origin", "label_index", "label_id"])
     labels = list(chain.from_iterable(lists))
+    sizes = _sizes(of_rows)[np.repeat(rows, list(map(len, lists)))]
+    drawn, predicted = (_objects(lists, origin) for origin in range(len(_ORIGINS)))
     relationships = [label.relationships for label in labels]
     return {
         "labels": made,
-        "annotations": _parts("annotations", _objects(lists, 0), owners, _annotations),
-        "predictions": _parts("predictions", _objects(lists, 1), owners, _annotations),
+        "annotations": _parts("annotations", drawn, owners, partial(_annotations, _spread(sizes, drawn))),
+        "predictions": _parts("predictions", predicted, owners, partial(_annotations, _spread(sizes, predicted))),
         "classifications": _parts("classifications", list(map(questions_of, labels)), owners, _classifications),
         "relationships": _parts("relationships", relationships, owners, _relationships),
     }
+
+
+def _sizes(rows: pa.RecordBatch) -> NDArray[np.int64]:
+    """Return the (width, height) of each row's image."""
+    return np.column_stack([rows[name].to_numpy() for name in ("width", "height")]).astype(np.int64)
+
+
+def _spread(sizes: NDArray[np.int64], held: Sequence[Sequence[Part]]) -> NDArray[np.int64]:
+    """Return for each part its holder's size."""
+    return np.repeat(sizes, list(map(len, held)), axis=0)
 
 
 def _objects(lists: Sequence[tuple[Label, ...]], origin: int) -> list[tuple[Annotation, ...]]:
@@ -194,12 +209,12 @@ def _features(found: Sequence[Annotation | Relationship | Classification | Optio
     }
 
 
-def _annotations(found: Sequence[Annotation]) -> Columns:
+def _annotations(sizes: NDArray[np.int64], found: Sequence[Annotation]) -> Columns:
     return {
         **_features(found),
         "z_order": [each.z_order for each in found],
         "confidence": [each.confidence for each in found],
-        **geometry_columns([each.geometry for each in found]),
+        **geometry_columns([each.geometry for each in found], sizes),
     }
 
 

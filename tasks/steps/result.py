@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from tasks.buckets.noted import NOTED
+from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.registry import format_of
 
@@ -136,8 +137,17 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
 
 
 def held_and_lost(training_format: Format, counted: Census) -> dict[str, Any]:
-    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart."""
+    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart.
+
+    Images by ending are told where some are lost, and ``notes`` say what its readers miss, if anything.
+    """
     found = report(training_format, counted)
     labels: dict[str, Any] = to_builtins(found.labels)
     predictions: dict[str, Any] = to_builtins(found.predictions)
-    return labels | ({"predictions": predictions} if any(predictions.values()) else {})
+    notes = advice_of(training_format, counted)
+    return {
+        **labels,
+        **({"predictions": predictions} if any(predictions.values()) else {}),
+        **({"images": to_builtins(found.images)} if found.images.lost else {}),
+        **({"notes": list(notes)} if notes else {}),
+    }
