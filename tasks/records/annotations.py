@@ -120,7 +120,7 @@ def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) 
 
 def _once(found: tuple[Identified, ...], name: str) -> tuple[Identified, ...]:
     """Return what stands in a list, equal entries once; two that differ must not carry one feature id."""
-    if len({each.feature_id for each in found}) == len(found):
+    if len(found) == len({each.feature_id for each in found}):
         return found
     alone = tuple(dict.fromkeys(found))
     if len({each.feature_id for each in alone}) < len(alone):

@@ -32,7 +32,7 @@ _Content: TypeAlias = "tuple[tuple[Annotation, ...], tuple[Classification, ...],
 
 _NOTHING: Final = (b"", b"null", b"{}", b"[]")
 _OWN_MARK: Final = "true"
-_NO_MARKS: Final = ("", "false")
+_SAYING_NOTHING: Final = (None, False, "", "false")
 
 
 def entries(line: wire.Line) -> tuple[Entry, ...]:
@@ -117,9 +117,10 @@ def _label(found: wire.Label, _: None) -> Label:
     except RefusedError as refused:
         raise refused.below("annotations") from None
     details, performance = found.label_details, found.performance_details
-    score = found.benchmark_score
-    if score is None and performance:
-        score = performance.benchmark_score
+    mark, score = found.benchmark_reference_label, found.benchmark_score
+    if performance is not None:
+        mark = performance.benchmark_reference_label if mark in _SAYING_NOTHING else mark
+        score = performance.benchmark_score if score is None else score
     return Label(
         label_id,
         found.label_kind,
@@ -129,20 +130,10 @@ def _label(found: wire.Label, _: None) -> Label:
         annotations,
         answers,
         ties,
-        benchmark_reference_label=_reference(found),
+        benchmark_reference_label=mark if mark is None or isinstance(mark, str) else canonical_json(mark),
         benchmark_score=score,
         unanswered=unanswered,
     )
-
-
-def _reference(found: wire.Label) -> str | None:
-    """Return what a label, or else its performance, says of the gold label."""
-    marks = (
-        found.benchmark_reference_label,
-        (found.performance_details or wire.PerformanceDetails()).benchmark_reference_label,
-    )
-    told = [mark if isinstance(mark, str) else canonical_json(mark) for mark in marks if mark is not None]
-    return next((mark for mark in told if mark not in _NO_MARKS), told[0] if told else None)
 
 
 def _content(held: wire.Annotations, z_order: Sequence[str] | None) -> _Content:
@@ -158,12 +149,12 @@ def _with_gold(labels: tuple[Label, ...], named: str | None = None) -> tuple[Lab
     That is the one which the project names; else those with a mark of their own; else those that another label refers
     to, as Labelbox marks all labels of a benchmark row but the gold one (docs.labelbox.com, "Quality analysis").
     """
-    references = {label.id: label.benchmark_reference_label for label in labels}
-    told = {label_id: mark for label_id, mark in references.items() if mark and mark not in _NO_MARKS}
+    told = [each for each in labels if each.benchmark_reference_label not in _SAYING_NOTHING]
     if not told and named is None:
         return labels
-    own = {label_id for label_id, mark in told.items() if mark in (_OWN_MARK, label_id)}
-    gold = ({named} & references.keys()) or own or set(told.values())
+    own = {each.id for each in told if each.benchmark_reference_label in (_OWN_MARK, each.id)}
+    referred = {each.benchmark_reference_label for each in told}
+    gold = {named}.intersection([each.id for each in labels]) or own or referred
     return tuple([replace(label, is_benchmark=True) if label.id in gold else label for label in labels])
 
 

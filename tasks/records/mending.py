@@ -196,7 +196,7 @@ class _Walk:
 
 
 def _of_mask(found: Any) -> _State:
-    if found is None or (isinstance(found, dict) and not found.get("url")):
+    if found in (None, []) or (isinstance(found, dict) and not found.get("url")):
         return None
     if not isinstance(found, dict):
         return "", "wrong_type"
@@ -204,7 +204,7 @@ def _of_mask(found: Any) -> _State:
 
 
 def _of_composite(found: Any) -> _State:
-    if found is None or (isinstance(found, dict) and not found.get("url") and not found.get("color_rgb")):
+    if found in (None, []) or (isinstance(found, dict) and not found.get("url") and not found.get("color_rgb")):
         return None
     if not isinstance(found, dict):
         return "", "wrong_type"
@@ -224,14 +224,20 @@ def _vectors(found: list[Any]) -> list[Any]:
 
 
 def _an_object(found: Any) -> _Values:
+    """Return an object; an empty list is an empty one, as some programs write it."""
     if isinstance(found, dict):
         return found
+    if found == []:
+        return {}
     raise UnreadableError
 
 
 def _a_list(found: Any) -> list[Any]:
+    """Return a list; an empty object is an empty one."""
     if isinstance(found, list):
         return found
+    if found == {}:
+        return []
     raise UnreadableError
 
 

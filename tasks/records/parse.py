@@ -36,8 +36,6 @@ from tasks.records.text import REPLACEMENT, json_values, readable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["parse", "row_id"]
-
 _DECODERS = {kind: Decoder(kind) for kind in (wire.Line, wire.LineWithEmbeddings)}
 
 _LARGEST_INTEGER = 2**63 - 1

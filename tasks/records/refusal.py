@@ -38,15 +38,13 @@ def each(
 
     A refusal says which entry of the list ``name`` it was.
     """
-    made: list[Made] = []
-    index = 0
+    made: list[Made | None] = []
     try:
-        for index, item in enumerate(items or ()):  # noqa: B007 - a refusal tells it
-            if (one := make(item, context)) is not None:
-                made.append(one)
+        for item in items or ():
+            made.append(make(item, context))  # noqa: PERF401 - a refusal has to know how many were made
     except RefusedError as refused:
-        raise refused.below(f"{name}[{index}]") from None
-    return tuple(made)
+        raise refused.below(f"{name}[{len(made)}]") from None
+    return tuple([one for one in made if one is not None]) if None in made else tuple(made)  # type: ignore[arg-type]
 
 
 def missing(name: str, code: str | None = None) -> NoReturn:

@@ -107,10 +107,10 @@ def reference(found: Any) -> bool | str:
 
 
 def colour(found: Any) -> list[int]:
-    """Return red, green and blue, 0 to 255 each; a fourth number, how opaque they are, says nothing about a mask."""
+    """Return red, green and blue, 0 to 255 each; a fourth value, how opaque they are, says nothing about a mask."""
     if not isinstance(found, list) or len(found) not in _CHANNELS:
         raise UnreadableError("bad_color")
     try:
-        return [integer(each, 0, _LARGEST_BYTE) for each in found][:3]
+        return [integer(each, 0, _LARGEST_BYTE) for each in found[:3]]
     except UnreadableError:
         raise UnreadableError("bad_color") from None
