@@ -115,6 +115,8 @@ def test_other_media_by_their_annotations(found: Any, code: Any) -> None:
         ),
         (shape("ImagePoint", point={"x": "1", "y": 2}), "bad_geometry", "point.x"),
         (shape("ImagePoint", point={"x": 1}), "bad_geometry", "point"),
+        (shape("ImagePoint", point={"x": 1, "y": 2**31 + 1}), "bad_geometry", "point.y"),
+        (box(bounding_box={"top": 0, "left": -1e300, "height": 1, "width": 1}), "bad_geometry", "bounding_box.left"),
         (shape("ImagePolygon", polygon=[{"x": 1, "y": None}]), "bad_geometry", "polygon[0].y"),
         (box(feature_id=""), "missing_feature_id", "feature_id"),
         (box(name="", value=""), "missing_name", "name"),
