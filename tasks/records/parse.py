@@ -30,7 +30,7 @@ from tasks.records.model import (
     Unreadable,
 )
 from tasks.records.refusal import RefusedError, canonical_json, missing, step
-from tasks.records.scalars import LARGEST_ROTATION, LARGEST_SIZE
+from tasks.records.scalars import UnreadableError, pixels, rotation
 from tasks.records.text import REPLACEMENT, json_values, readable
 
 if TYPE_CHECKING:
@@ -141,27 +141,17 @@ def _media(found: wire.MediaAttributes) -> MediaAttributes:
     if other or (other := medium_of_kind(found.asset_type)):
         raise other_medium(other, "media_attributes")
     try:
-        height, width = _pixels(found.height, "height"), _pixels(found.width, "width")
-        return MediaAttributes(height, width, found.mime_type, _rotation(found.exif_rotation), found.asset_type)
-    except RefusedError as refused:
-        raise refused.below("media_attributes") from None
-
-
-def _pixels(found: float | None, name: str) -> int | None:
-    if found is None:
-        return None
-    if 1 <= found <= LARGEST_SIZE and found == int(found):
-        return int(found)
-    raise RefusedError("bad_size", "Expected a number of pixels.", name)
-
-
-def _rotation(found: int | str | None) -> int | None:
-    if found is None or found == "":
-        return None
-    rotation = int(found) if str(found).isascii() and str(found).isdigit() and len(str(found)) == 1 else 0
-    if 1 <= rotation <= LARGEST_ROTATION:
-        return rotation
-    raise RefusedError("bad_exif_rotation", f"Expected 1 to {LARGEST_ROTATION}, found another value.", "exif_rotation")
+        return MediaAttributes(
+            None if found.height is None else pixels(found.height),
+            None if found.width is None else pixels(found.width),
+            found.mime_type,
+            None if found.exif_rotation is None else rotation(found.exif_rotation),
+            found.asset_type,
+        )
+    except UnreadableError as error:
+        raise RefusedError(
+            error.code, "Expected sizes in pixels and a rotation from 1 to 8.", "media_attributes"
+        ) from None
 
 
 def _metadata(field: wire.MetadataField) -> MetadataField:

@@ -11,10 +11,8 @@ from typing import Any, Final
 
 from tasks.records.refusal import canonical_json
 
-LARGEST_SIZE: Final = 2**31 - 1
-"""Pixels of a side."""
-LARGEST_ROTATION: Final = 8
-
+_LARGEST_SIZE: Final = 2**31 - 1
+_LARGEST_ROTATION: Final = 8
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?P<fraction>(?:\.\d+)?(?:[eE][+-]?\d+)?)", re.ASCII)
 _TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
 _LARGEST_BYTE: Final = 255
@@ -83,7 +81,7 @@ def truth(found: Any) -> bool:
 def pixels(found: Any) -> int:
     """Return the length of an image's side."""
     try:
-        return integer(found, 1, LARGEST_SIZE)
+        return integer(found, 1, _LARGEST_SIZE)
     except UnreadableError:
         raise UnreadableError("bad_size") from None
 
@@ -91,7 +89,7 @@ def pixels(found: Any) -> int:
 def rotation(found: Any) -> int | None:
     """Return an EXIF orientation, None for an empty text."""
     try:
-        return None if found == "" else integer(found, 1, LARGEST_ROTATION)
+        return None if found == "" else integer(found, 1, _LARGEST_ROTATION)
     except UnreadableError:
         raise UnreadableError("bad_exif_rotation") from None
 

@@ -39,7 +39,11 @@ def readable(line: bytes) -> tuple[str, int]:
 
 def json_values(text: str) -> Any:
     """Return a line's JSON values. Raises ValueError for what is none, RecursionError for one nested too deep."""
-    return json.loads(text, strict=False, parse_int=_integer, parse_float=_float, parse_constant=_refuse)
+    try:
+        return json.loads(text, strict=False, parse_int=_integer, parse_float=_float, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        message = f"{error.msg} at character {error.pos}"
+        raise ValueError(message) from None
 
 
 def _integer(digits: str) -> int | str:
