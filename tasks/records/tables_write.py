@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         Option,
         Relationship,
         Sample,
+        Unanswered,
+        Unreadable,
         WorkflowMove,
     )
     from tasks.records.questions import Question
@@ -68,6 +70,7 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
         "attachments": _parts("attachments", [row.attachments for row in rows], owners, _fields),
         "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
         "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _fields),
+        "unreadable": _parts("unreadable", [sample.record.unreadable for sample in ordered], owners, _fields),
     }
     return {name: pa.Table.from_batches([batches[name]]) for name in SCHEMAS}
 
@@ -89,6 +92,7 @@ def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> d
         "annotations": _parts("annotations", drawn, owners, partial(_annotations, _spread(sizes, drawn))),
         "predictions": _parts("predictions", predicted, owners, partial(_annotations, _spread(sizes, predicted))),
         "classifications": _parts("classifications", list(map(questions_of, labels)), owners, _classifications),
+        "unanswered": _parts("unanswered", [label.unanswered for label in labels], owners, _fields),
         "relationships": _parts("relationships", relationships, owners, _relationships),
     }
 
@@ -179,6 +183,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "run_split": [run and run.split for run in runs],
         "labels_excluded": [list(record.labels_excluded.items()) for record in records],
         "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
+        "text_replaced": [record.text_replaced for record in records],
     }
 
 
@@ -190,6 +195,8 @@ def _labels(labels: Sequence[Label]) -> Columns:
         "label_details": [_label_details(label.details) for label in labels],
         "performance_details": tuples([label.performance for label in labels]),
         "is_benchmark": [label.is_benchmark for label in labels],
+        "benchmark_reference_label": [label.benchmark_reference_label for label in labels],
+        "benchmark_score": [label.benchmark_score for label in labels],
     }
 
 
@@ -269,6 +276,6 @@ def _metadata(found: Sequence[MetadataField]) -> Columns:
     }
 
 
-def _fields(found: Sequence[Attachment | Embedding | WorkflowMove]) -> Columns:
+def _fields(found: Sequence[Attachment | Embedding | Unanswered | Unreadable | WorkflowMove]) -> Columns:
     """Return a column a field of the values' type."""
     return {name: [getattr(each, name) for each in found] for name in found[0].__struct_fields__}

@@ -45,7 +45,7 @@ class Buckets(Struct, frozen=True):
 
     @property
     def lines(self) -> int:
-        """Every line of the RESULT streams."""
+        """Every line of the RESULT streams that is not blank."""
         return sum(bucket.lines for bucket in self.inputs)
 
 
@@ -59,12 +59,9 @@ def group_rows(
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows: a failed export is no empty dataset.
     """
-    if any(stream.size for stream in errors) and not any(stream.size for stream in results):
-        raise LabelboxRefusedError(
-            f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
-            remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
-            code="export_only_errors",
-        )
+    failed = any(stream.size for stream in errors)
+    if failed and not any(stream.size for stream in results):
+        raise _errors_alone(dataset, errors)
     settings = load_settings()
     store = open_store(dataset.url)
     ledger = Ledger(store, run)
@@ -75,6 +72,8 @@ def group_rows(
     with scratch(settings) as directory:
         lines = (line for stream in results for line in split_lines(stream_blocks(store, stream, directory)))
         spooled = spool(lines, directory, count)
+        if failed and not spooled:
+            raise _errors_alone(dataset, errors)
         alike = manifest is not None and written_alike(manifest, dataset)
         parts = part_base(manifest, (bucket.index for bucket in spooled), count, alike=alike)
 
@@ -87,6 +86,14 @@ def group_rows(
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, spooled))
     return ledger.note("buckets", Buckets(inputs=inputs))
+
+
+def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
+        remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
+        code="export_only_errors",
+    )
 
 
 @task(**RETRIES)

@@ -10,6 +10,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.buckets.noted import blocks_of, said_of
 from tasks.buckets.source import BucketSource
 from tasks.formats.card import card
 from tasks.formats.croissant import croissant
@@ -71,6 +72,7 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         problems=[
             msgspec.json.decode(line, type=Problem) for line in read_file(store, settlement.problems).splitlines()
         ],
+        noted=list(said_of(blocks_of(settlement.tally.noted))),
     )
     written.append(draft.add_file(REPORT, html(page)))
     return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from tasks.buckets.noted import NOTED
+from tasks.buckets.noted import blocks_of
 from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.registry import format_of
@@ -58,7 +58,7 @@ def summary(
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
         **({"predictions": predictions} if predictions else {}),
         "classes": classes(settlement.registry),
-        **noted(tally.noted),
+        **blocks_of(tally.noted),
         "reused_rows": tally.reused_rows,
         "requests": requests
         | {
@@ -77,15 +77,6 @@ def summary(
         },
         "seconds": dict(seconds),
     }
-
-
-def noted(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """What was done about published rows that were not quite as expected, by block of the result, zeros included."""
-    blocks: dict[str, dict[str, int]] = {}
-    for name in NOTED:
-        block, _, what = name.partition(".")
-        blocks.setdefault(block, {})[what] = counts.get(name, 0)
-    return blocks
 
 
 def objects_of(
