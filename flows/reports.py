@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.console import counted
-from tasks.snapshots.history import runs_of
+from tasks.snapshots.runs import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
+from tasks.storage.interface import UNSUPPORTED
 
 if TYPE_CHECKING:
     from tasks.errors import StorageError
@@ -31,7 +32,7 @@ _REMEDIES: Final = {
     "AuthorizationHeaderMalformed": ("region_wrong", _REGION),
     "301": ("region_wrong", _REGION),
     "RequestTimeTooSkewed": ("clock_wrong", "Set this machine's clock."),
-    "NotImplemented": ("unsupported", "Use a store that has this operation."),
+    "NotImplemented": (UNSUPPORTED, "Use a store that has this operation."),
 }
 _TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429

@@ -22,7 +22,7 @@ from tasks.snapshots import (
     tag,
     work_key,
 )
-from tasks.snapshots.history import runs_of
+from tasks.snapshots.runs import runs_of
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
