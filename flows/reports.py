@@ -44,7 +44,9 @@ def describe_expiry(outcome: Mapping[str, Any]) -> str:
     ]
     if outcome["tagged"]:
         lines.append(f"{'kept by a tag':<13} {_numbers(outcome['tagged'])}")
-    if outcome["dry_run"] and outcome["expiring"]:
+    if outcome.get("lost"):
+        lines.append(f"{'given up':<13} {_runs(outcome['lost'])}")
+    if outcome["dry_run"] and (outcome["expiring"] or outcome.get("lost")):
         lines.append("Nothing was changed: give --yes to do it.")
     return "\n".join(lines)
 
@@ -54,6 +56,8 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
     verbs = ("would delete", "would list", "waiting") if outcome["dry_run"] else ("deleted", "listed", "waiting")
     parts = [(verb, outcome[name]) for verb, name in zip(verbs, ("deleted", "condemned", "waiting"), strict=True)]
     lines = [f"{verb:<12} {part['objects']} objects, {part['bytes']} bytes" for verb, part in parts if part["objects"]]
+    if uploads := outcome["uploads"]["objects"]:
+        lines.append(f"{verbs[0]:<12} {uploads} uploads that were broken off")
     if outcome["dry_run"] and lines:
         lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
     return "\n".join(lines) or "no garbage"
@@ -61,7 +65,10 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
 
 def _numbers(versions: Sequence[int]) -> str:
     """1, 2, 3, 7 as 1–3, 7."""
-    runs = runs_of(versions)
+    return _runs(runs_of(versions))
+
+
+def _runs(runs: Sequence[Sequence[int]]) -> str:
     return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs) or "none"
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.layout import WORK, work_key
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
 
 if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
@@ -50,5 +51,5 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""
-        for found in list(self._store.list(f"{WORK}{self._run}/")):
-            self._store.delete(found.key)
+        for info, _ in list(listed(self._store, SCRATCH, f"{self._run}/")):
+            self._store.delete(info.key)
