@@ -103,10 +103,8 @@ def collect_objects(
                 chain.from_iterable(epoch.condemned for epoch in each) for each in (done.ripe, done.waiting)
             )
             parts = {"deleted": ripe, "condemned": done.condemned, "waiting": waiting}
-    uploads = [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads]
-    return {"dry_run": not apply} | {
-        name: _objects(entries) for name, entries in (parts | {"uploads": uploads}).items()
-    }
+    parts["uploads"] = [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads]
+    return {"dry_run": not apply} | {name: _objects(entries) for name, entries in parts.items()}
 
 
 def _store(dataset_url: str) -> ObjectStore:

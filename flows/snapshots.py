@@ -99,7 +99,7 @@ def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
 
 
 @app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
-def expire_snapshots(
+def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     dataset_url: DatasetUrl,
     keep: Annotated[int, typer.Option(min=1, help="The newest snapshots that stay whatever their age.")],
     older_than: Annotated[float, typer.Option("--older-than-days", min=0, help="Only versions older than this.")] = 0,

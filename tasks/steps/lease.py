@@ -2,9 +2,9 @@
 
 Leases are objects ``work/lease/<number>.json``; the highest number is the one that counts. Its holder writes it again
 while it works, so its age by the store's own clock says whether the holder lives, and the next one is made by a
-conditional create, which one of many wins. A lease that is from the future by more than it may be old was written by a
-clock that was ahead, and says nothing about its holder. A lease saves work and protects nothing: what keeps two publications
-apart is the commit itself, also where a holder was stopped for so long that another took over.
+conditional create, which one of many wins. A lease that is from the future, by more than it may be old, was written by
+a clock that was ahead, and says nothing about its holder. A lease saves work and protects nothing: what keeps two
+publications apart is the commit itself, also where a holder was stopped for so long that another took over.
 """
 
 from __future__ import annotations
