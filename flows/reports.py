@@ -73,8 +73,13 @@ def _runs(runs: Sequence[Sequence[int]]) -> str:
 
 
 def describe_pull(report: PullReport) -> str:
-    """How many files lie there, and where those came from that were not downloaded."""
-    parts = [(report.kept, "were there already"), (report.cached, "came from the cache")]
+    """How many files lie there, where those came from that were not downloaded, and what went."""
+    parts = [
+        (report.kept, "were there already"),
+        (report.cached, "came from the cache"),
+        (report.removed, "of an earlier pull were removed"),
+        (report.changed, "of an earlier pull were changed since and stay"),
+    ]
     told = "".join(f", {count} {where}" for count, where in parts if count)
     return f"{report.files} files, {report.bytes} bytes{told}"
 

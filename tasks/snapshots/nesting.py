@@ -26,8 +26,8 @@ def check_outermost(dataset_url: str) -> None:
         if found is not None:
             raise ConfigurationError(
                 f"Expected a place for the dataset that is its own, found {dataset_url} below the dataset {outer}.",
-                remedy="Choose another `store` or `dataset` in the dataset file: garbage collection of the outer dataset "
-                "would delete what is below it.",
+                remedy="Choose another `store` or `dataset` in the dataset file: garbage collection of the outer "
+                "dataset would delete what is below it.",
                 code="dataset_nested",
             )
 
