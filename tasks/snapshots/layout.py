@@ -39,7 +39,16 @@ EPOCH: Final = Kind(EPOCHS, re.compile(r"(?P<number>(?!0{20})[0-9]{20})(?P<swept
 TAG: Final = Kind(TAGS, re.compile(r"(?!(?:latest|[0-9]+)\.json$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"))
 MANIFEST: Final = Kind(MANIFESTS, re.compile(r"[0-9a-f]{64}\.json"))
 OBJECT: Final = Kind(DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g[1-9][0-9]*)?(?:\.[^/]*)?"))
-SCRATCH: Final = Kind(WORK, re.compile(r".+/.+|exported\.json"))
+LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
+HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
+RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
+SCRATCH: Final = Kind(
+    WORK,
+    re.compile(
+        "|".join(f"{kind.prefix.removeprefix(WORK)}{kind.pattern.pattern}" for kind in (LEASE, HINT, RUN))
+        + r"|exported\.json|(?!(?:lease|hints|runs)/)[^/]+/.+"  # and whatever a run has in its own folder
+    ),
+)
 PROBE: Final = Kind(PROBES, re.compile(r"[0-9a-f]{32}"))
 GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE)
 """What garbage collection looks at; commit records, tags and epochs are for ever."""

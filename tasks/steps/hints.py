@@ -8,22 +8,20 @@ when the dataset is: what happened at Labelbox before that has been looked at.
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
-from tasks.snapshots.layout import WORK, Kind
+from tasks.snapshots.layout import HINT, WORK
 from tasks.snapshots.listing import listed
 from tasks.storage import create_once
 
 if TYPE_CHECKING:
     from tasks.storage import ObjectInfo, ObjectStore
 
-HINTS: Final = f"{WORK}hints/"
-HINT: Final = Kind(HINTS, re.compile(r".+\.json"))
+HINTS: Final = HINT.prefix
 EXPORTED: Final = f"{WORK}exported.json"
 KEPT: Final = timedelta(days=7)
 """How long a delivery is known, so that its repetition starts nothing."""

@@ -10,7 +10,6 @@ publications apart is the commit itself, also where a holder was stopped for so 
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import time
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageError, StorageRefusedError
-from tasks.snapshots.layout import WORK, Kind
+from tasks.snapshots.layout import LEASE
 from tasks.snapshots.listing import listed
 from tasks.storage import create_once, probe
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 Overlap = Literal["queue", "refuse"]
 
-LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
 BEATS: Final = 4
 """How often a lease is written again within the time after which it lapses."""
 
