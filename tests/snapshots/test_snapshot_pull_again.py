@@ -242,10 +242,12 @@ def test_a_killed_pull_lets_go_of_the_folder(versions, tmp_path):
     """Another process is refused while it lives, and pulls when it is dead."""
     command = [sys.executable, "-c", PULL, versions.url, tmp_path / "out"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as first:  # noqa: S603 - our own interpreter
-        assert first.stdout.readline() == b"pulling\n"
-        with pytest.raises(StorageRefusedError) as refused:
-            pulled(versions, 2, tmp_path / "out")
-        assert refused.value.code == "pull_running"
-        first.kill()
+        try:
+            assert first.stdout.readline() == b"pulling\n"
+            with pytest.raises(StorageRefusedError) as refused:
+                pulled(versions, 2, tmp_path / "out")
+            assert refused.value.code == "pull_running"
+        finally:
+            first.kill()
     pulled(versions, 2, tmp_path / "out")
     assert tree(tmp_path / "out") == SECOND
