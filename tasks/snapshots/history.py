@@ -14,7 +14,7 @@ from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, Manifest, damaged, decode_manifest
 from tasks.snapshots.runs import Runs, gaps, holds
-from tasks.snapshots.sealed import unseal
+from tasks.snapshots.sealed import is_sealed, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 16
-_UNREADABLE: Final = {"object_damaged", "format_version"}
 _WAY_OUT: Final = (
     "Nothing is deleted until then, and other versions can be read by their numbers. Where there is no copy, "
     "`labelsnap snapshots expire {url} --keep N --lost` gives the version up."
@@ -95,10 +94,10 @@ def sole_key(keys: Sequence[CommitKey], version: int) -> CommitKey:
 
 def read_commit(store: ObjectStore, key: CommitKey) -> Commit:
     """Read one commit record. Raises StorageRefusedError when it is missing or damaged."""
-    body = store.get(key.key)
-    if body is None:
-        raise damaged(f"the commit record {key.key!r}", "nothing")
-    return decode_commit(body, key)
+    found = _outcome(store, key)
+    if isinstance(found, StorageRefusedError):
+        raise found
+    return found
 
 
 def decode_commit(body: bytes, key: CommitKey) -> Commit:
@@ -242,10 +241,14 @@ def _down_to_a_record(store: ObjectStore, keys: Sequence[CommitKey]) -> dict[Com
 
 
 def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError:
+    """Read one commit record, or tell why it is missing or damaged. Raises StorageRefusedError for a later format."""
+    body = store.get(key.key)
     try:
-        return read_commit(store, key)
+        if body is None:
+            raise damaged(f"the commit record {key.key!r}", "nothing")
+        return decode_commit(body, key)
     except StorageRefusedError as error:
-        if error.code not in _UNREADABLE:
+        if body is not None and is_sealed(body):
             raise
         remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"
         return StorageRefusedError(error.message, remedy=remedy, code=error.code)

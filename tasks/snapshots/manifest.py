@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FORMAT_VERSION: Final = 1
+NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What msgspec raises for bytes that are no JSON, or not of the type asked for."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
 _EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
@@ -156,7 +158,7 @@ def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE)
         version = msgspec.json.decode(body, type=_Versioned).format_version
         if version == FORMAT_VERSION:
             return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except NOT_SUCH_JSON as error:
         raise damaged(name, f"JSON that does not fit: {error}", remedy=remedy) from error
     raise StorageRefusedError(
         f"Expected {name} in format version {FORMAT_VERSION}, found version {version}.",

@@ -22,7 +22,7 @@ import msgspec
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.content import is_copy
-from tasks.snapshots.manifest import File
+from tasks.snapshots.manifest import NOT_SUCH_JSON, File
 from tasks.snapshots.tree import folder_refused, target_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Pulled:
     def _listed(self, receipt: Path) -> list[_Line]:
         try:
             files = msgspec.json.decode(receipt.read_bytes(), type=_Receipt).files
-        except msgspec.MsgspecError:
+        except NOT_SUCH_JSON:
             if not self.overwrite:
                 raise _not_pulled(receipt) from None
             return []
@@ -134,7 +134,7 @@ class Pulled:
         for line in self.file:
             try:
                 yield msgspec.json.decode(line, type=_Line)
-            except msgspec.MsgspecError:  # nothing that it could list was written
+            except NOT_SUCH_JSON:  # nothing that it could list was written
                 continue
 
     def _check_free(self, path: str) -> None:

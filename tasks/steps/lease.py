@@ -23,6 +23,7 @@ from msgspec import Struct
 from tasks.errors import StorageError, StorageRefusedError
 from tasks.snapshots.layout import LEASE
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.storage import create_once, probe
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ def _let_go(store: ObjectStore, key: str) -> None:
 def _running(store: ObjectStore) -> StorageRefusedError:
     newest = _newest(store)
     body = store.get(newest.key) if newest else None
-    holder = msgspec.json.decode(body, type=Holder) if body else Holder("another run", "another machine")
+    try:
+        holder = msgspec.json.decode(body or b"", type=Holder)
+    except NOT_SUCH_JSON:
+        holder = Holder("another run", "another machine")
     return StorageRefusedError(
         f"A refresh of {store.url} is running already: {holder.run} on {holder.host}.",
         remedy="Wait for it; `overlap: queue` in the dataset file, with LABELSNAP_QUEUE_SECONDS, says for how long.",

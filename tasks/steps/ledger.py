@@ -12,6 +12,7 @@ import msgspec
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
@@ -37,7 +38,7 @@ class Ledger:
             return None
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError:
+        except NOT_SUCH_JSON:
             raise StorageRefusedError(
                 f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
                 remedy="Delete the folder work/ of the dataset and run again.",

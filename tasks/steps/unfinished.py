@@ -21,6 +21,7 @@ from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefu
 from tasks.snapshots.history import read_history
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.steps.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def recall_unfinished(
         return None
     try:
         found = msgspec.json.decode(body, type=Unfinished)
-    except msgspec.MsgspecError:
+    except NOT_SUCH_JSON:
         return None
     signs = chain([found.started_at], (info.modified for info, _ in listed(store, SCRATCH, f"{found.run}/")))
     recent = now - max(signs) <= timedelta(hours=hours) and now - (found.begun_at or found.started_at) <= OLDEST

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tasks.errors import StorageError
 
 _RIGHTS: Final = (
-    "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket to these credentials."
+    "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket to these credentials; for "
+    "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
 )
 _CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
 _REGION: Final = "Set AWS_REGION to the bucket's region."

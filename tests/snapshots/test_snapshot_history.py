@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
 from test_snapshot_gc import collected, history
@@ -115,6 +117,31 @@ def test_a_list_of_a_folder_that_misses_what_came_meanwhile_is_no_gap(memory):
     with patch.object(MemoryStore, "list", partly):
         assert [key.version for key in commit_keys(memory)] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert len(history_before) == 7
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_flipped_bit_in_an_expired_record_is_in_anybodys_way(memory, data):
+    """Whichever it is, that of the format's version too."""
+    store = MemoryStore(now=memory.now, objects=dict(memory.objects))
+    body = bytearray(store.get(record(1)))
+    body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    store.put(record(1), bytes(body))
+    assert plan_collection(store) == plan_collection(memory)
+    assert published(store, {"g.txt": b"g"}, publish_id="run-g", parent=7).version == 8
+
+
+@pytest.mark.parametrize("version", [4, 7])
+def test_a_record_of_a_later_format_is_not_given_up(memory, version):
+    """It is whole: this labelsnap is too old for the dataset."""
+    fields = json.loads(memory.get(record(version))) | {"format_version": 2}
+    del fields["digest"]
+    canonical = {"sort_keys": True, "separators": (",", ":")}
+    sealed = fields | {"digest": hashlib.sha256(json.dumps(fields, **canonical).encode()).hexdigest()}
+    memory.put(record(version), json.dumps(sealed, **canonical).encode())
+    with pytest.raises(StorageRefusedError, match="later labelsnap") as refused:
+        expire(memory, keep=9, lost=True)
+    assert refused.value.code == "format_version"
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
