@@ -74,12 +74,16 @@ def print_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
+def described(error: LabelsnapError) -> dict[str, str]:
+    """An error as every command describes it in JSON."""
+    return {"code": error.code, "message": error.message, "remedy": error.remedy}
+
+
 def print_error(error: LabelsnapError, *, as_json: bool) -> None:
     """An error as one JSON object on standard output, or in two lines on standard error."""
     if as_json:
         rejected = getattr(error, "result", None)
-        described = {"code": error.code, "message": error.message, "remedy": error.remedy}
-        print_json(rejected if rejected is not None else {"error": described})
+        print_json(rejected if rejected is not None else {"error": described(error)})
     else:
         print(f"labelsnap: {error.message}\n  → {error.remedy}", file=sys.stderr)
 

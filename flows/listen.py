@@ -105,7 +105,7 @@ class Watch:
 
     def accept(self, delivery: str) -> bool:
         """Write a delivery down, and wake the thread when it is new. Raises ``StorageError``."""
-        is_new = note_hint(open_store(self.dataset.url), delivery)
+        is_new = note_hint(open_store(self.dataset.url), delivery, single_writer=self.dataset.single_writer)
         if is_new:
             self._wake.set()
         return is_new
@@ -168,5 +168,6 @@ class Watch:
         since = last_exported(store)
         if since is None or done_since(self.dataset, since - OVERLAP):
             as_of = f"{since:%Y%m%dT%H%M%SZ}" if since else "never"
-            if note_hint(store, f"poll-{as_of}-{datetime.now(UTC):%Y%m%dT%H}"):
+            hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+            if note_hint(store, f"poll-{as_of}-{hour}", single_writer=self.dataset.single_writer):
                 self._wake.set()

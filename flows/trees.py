@@ -28,7 +28,13 @@ def read_ref(ref: str) -> Snapshot:
 
 
 def lay_out(
-    ref: str, format_name: str, directory: Path, show: Callable[[str, int, int], None], cache: Path | None = None
+    ref: str,
+    format_name: str,
+    directory: Path,
+    show: Callable[[str, int, int], None],
+    cache: Path | None = None,
+    *,
+    overwrite: bool = False,
 ) -> PullReport:
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
@@ -44,6 +50,7 @@ def lay_out(
         directory,
         layout=layout,
         cache=cache,
+        overwrite=overwrite,
         on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
     )
     show("pull", report.files, report.files)

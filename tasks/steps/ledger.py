@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.layout import WORK, work_key
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
@@ -36,7 +38,7 @@ class Ledger:
             return None
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError:
+        except NOT_SUCH_JSON:
             raise StorageRefusedError(
                 f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
                 remedy="Delete the folder work/ of the dataset and run again.",
@@ -50,5 +52,5 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""
-        for found in list(self._store.list(f"{WORK}{self._run}/")):
-            self._store.delete(found.key)
+        for info, _ in list(listed(self._store, SCRATCH, f"{self._run}/")):
+            self._store.delete(info.key)

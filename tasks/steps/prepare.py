@@ -10,6 +10,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.labelbox.client import check_source, connect
+from tasks.snapshots.nesting import check_outermost
 from tasks.snapshots.read import latest
 from tasks.steps.environment import account
 from tasks.steps.retries import RETRIES
@@ -45,6 +46,8 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Preparation:
             note_unfinished(store, dataset, found, scope)
         return Preparation(run=found.run, base=found.base, started_at=found.started_at, resumed=True)
     standing = latest(store)
+    if standing is None:
+        check_outermost(store.url)
     begun = Unfinished(run=flow_run, base=standing.version if standing else 0, started_at=now)
     note_unfinished(store, dataset, begun, scope)
     return Preparation(run=begun.run, base=begun.base, started_at=now)

@@ -19,7 +19,9 @@ from msgspec import Struct
 
 from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 from tasks.snapshots.history import read_history
-from tasks.snapshots.layout import WORK, work_key
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.steps.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -66,9 +68,9 @@ def recall_unfinished(
         return None
     try:
         found = msgspec.json.decode(body, type=Unfinished)
-    except msgspec.MsgspecError:
+    except NOT_SUCH_JSON:
         return None
-    signs = chain([found.started_at], (each.modified for each in store.list(f"{WORK}{found.run}/")))
+    signs = chain([found.started_at], (info.modified for info, _ in listed(store, SCRATCH, f"{found.run}/")))
     recent = now - max(signs) <= timedelta(hours=hours) and now - (found.begun_at or found.started_at) <= OLDEST
     if not recent or read_history(store).published_by(found.run) is not None:
         forget_unfinished(store, dataset, found.run, scope)
@@ -93,8 +95,8 @@ def look_anew(store: ObjectStore, begun: Unfinished, *, now: datetime) -> Unfini
     A publication must not take long by the store's clock from when it began to look for objects (see FORMAT.md). A
     receipt of which an object is gone, or has another size, goes too, so that its work is done again.
     """
-    folder = f"{WORK}{begun.run}/receipts/"
-    receipts = [found.key for found in store.list(folder) if found.key.removeprefix(folder).startswith(MADE)]
+    begins = [f"{begun.run}/receipts/{name}" for name in MADE]
+    receipts = [info.key for begin in begins for info, _ in listed(store, SCRATCH, begin)]
 
     def check(key: str) -> None:
         body = store.get(key) or b"{}"
