@@ -33,7 +33,7 @@ def takes(each: Format, of_image: str) -> bool:
 
 
 def images_held(each: Format, counted: Census) -> dict[str, int]:
-    """Return how many images of each split a format holds."""
+    """Return how many images of each split a format holds; nothing for a dataset without rows."""
     lost = {
         split: sum(count for of_image, count in of_split.items() if not takes(each, of_image))
         for split, of_split in counted.endings.items()

@@ -80,7 +80,7 @@ class Dataset:
     has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
-    ``counts`` is how many rows each split has.
+    ``counts`` is how many rows of it the format has in each split; empty where the dataset has no rows at all.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Dataset:
 
         Files that readers take for a split are written for these only: one that holds nothing stops some readers.
         """
-        return tuple(split for split in self.splits if self.counts.get(split)) or self.splits
+        return tuple(split for split in self.splits if self.counts.get(split)) if self.counts else self.splits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

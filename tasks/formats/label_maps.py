@@ -16,7 +16,7 @@ from tasks.formats.segments import overlay_of, segments_of
 from tasks.masks.png_writer import encode_overlay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,9 +65,8 @@ def map_png(shown: Overlay, values: Sequence[int], void: int, *, palette: bool =
     return encode_overlay(shown, np.array(values, np.uint8), PALETTE if palette else None)
 
 
-def class_list(registry: ClassRegistry, void: int) -> bytes:
-    """Write the classes in use with their colours, and what else the values of a map mean, as JSON."""
-    names = registry.unique_names()
+def class_list(registry: ClassRegistry, void: int, names: Mapping[int, str]) -> bytes:
+    """Write the classes in use with their names and colours, and what else the values of a map mean, as JSON."""
     used = [each for each in registry.classes if not each.removed]
     of_used = colours(np.array([each.id for each in used], np.uint32)).tolist()
     document = {

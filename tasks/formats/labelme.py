@@ -20,7 +20,7 @@ from tasks.formats.documents import encode
 from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, NOTHING, Artifact, Dataset, Holdings
-from tasks.formats.names import stem
+from tasks.formats.names import one_line, stem
 from tasks.masks.png_writer import encode_png
 from tasks.masks.runs import to_mask
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
@@ -51,10 +51,10 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give ``labels.txt``, the names of the classes in use, and ``SPLIT/IMAGE.json`` for every image."""
-        names = dataset.registry.unique_names()
+        names = dataset.registry.unique_names(one_line)
         if split == dataset.splits[0]:
             used = (names[each.id] for each in dataset.registry.classes if not each.removed)
-            yield Artifact("labels.txt", (b"%s\n" % " ".join(name.splitlines()).encode() for name in used))
+            yield Artifact("labels.txt", (f"{name}\n".encode() for name in used))
         for sample in dataset.samples(split):
             body = indented(encode(_document(sample, dataset.registry, names)), indent=2)
             yield Artifact(f"{split}/{stem(sample.image)}.json", iter((body, b"\n")), small=True)

@@ -53,7 +53,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
         """
         void = WORD_VOID if self.kind == "instance" else void_of(dataset.registry)
         if split == dataset.splits[0]:
-            yield Artifact("classes.json", iter([class_list(dataset.registry, void)]))
+            yield Artifact("classes.json", iter([class_list(dataset.registry, void, dataset.registry.unique_names())]))
         yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
         for sample in dataset.samples(split):
             png = self._map(sample, dataset.registry, void)

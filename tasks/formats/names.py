@@ -1,9 +1,9 @@
-"""Names of files that formats write beside an image; ``file_name`` and its stem are unique in a dataset."""
+"""Names of files that formats write beside an image, whose ``file_name`` and stem are unique in a dataset; of classes."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Named(Protocol):
@@ -14,6 +14,9 @@ class Named(Protocol):
         """The image's file name."""
 
 
+_NAMELESS: Final = "_"
+
+
 def stem(image: Named) -> str:
     """Return an image's name without its extension."""
     return PurePosixPath(image.file_name).stem
@@ -22,3 +25,8 @@ def stem(image: Named) -> str:
 def png_name(image: Named) -> str:
     """Return the name of a PNG that belongs to an image."""
     return f"{stem(image)}.png"
+
+
+def one_line(name: str) -> str:
+    """Spell a class's name for readers that take a line, without the blanks around it: never empty."""
+    return " ".join(name.splitlines()).strip() or _NAMELESS

@@ -19,7 +19,7 @@ from msgspec import Struct
 from tasks.formats.endings import PICTURES
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
-from tasks.formats.names import png_name, stem
+from tasks.formats.names import one_line, png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, Polygon
@@ -71,9 +71,9 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         """
         registry = dataset.registry
         void = void_of(registry)
+        names = registry.unique_names(_spelled)
         if split == dataset.splits[0]:
-            yield Artifact("classes.json", iter([class_list(registry, void)]))
-        names = registry.unique_names()
+            yield Artifact("classes.json", iter([class_list(registry, void, names)]))
         yield Artifact(f"ImageSets/Main/{split}.txt", _list(dataset.samples(split)))
         segmented = (sample for sample in dataset.samples(split) if _is_segmented(sample))
         yield Artifact(f"ImageSets/Segmentation/{split}.txt", _list(segmented))
@@ -149,11 +149,15 @@ def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: M
 
 
 def _add(parent: ET.Element, tag: str, text: str | int | None = None) -> ET.Element:
-    """Add an element; characters that XML has not are replaced by U+FFFD."""
     element = ET.SubElement(parent, tag)
     if text is not None:
-        element.text = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(text))
+        element.text = str(text)
     return element
+
+
+def _spelled(name: str) -> str:
+    """Spell a class's name as XML can: characters that it has not are U+FFFD."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(name))
 
 
 def _box_of(geometry: Geometry) -> Box | None:

@@ -5,7 +5,8 @@ is ``class x y w h`` (the box's centre and size), ``class x1 y1 x2 y2 …`` (an 
 all but the class and v are divided by the image's width or height. Its reader refuses an image with a value above 1.01,
 takes for an outline only what has more than two vertices, cuts vertices to whole pixels, and fills outlines as OpenCV's
 ``fillPoly`` does. So what is drawn by hand is cut off at the image, and a mask is outlined through the centres of its
-pixels, half a pixel in. Its training drops boxes without an area, as it has them in single precision: what is thin is
+pixels, half a pixel in; so is what lies in the last column or row of pixels, since vertices on the image's border are
+cut to pixels beyond it. Its training drops boxes without an area, as it has them in single precision: what is thin is
 drawn as wide as that tells from nothing, and what has no area has no row.
 """
 
@@ -114,7 +115,7 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
 
     def advice(self, images: Mapping[str, int]) -> tuple[str, ...]:
         """Say what ``yolo train`` cannot do without, where that split has no images."""
-        missing = [split for split in _NEEDED if any(images.values()) and not images.get(split)]
+        missing = [split for split in _NEEDED if images and not images.get(split)]
         instead = (
             "put a folder `{0}` into the tree" if self.task == "classify" else "name a folder as `{0}` in `data.yaml`"
         )
@@ -158,8 +159,9 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
         match geometry:
             case Polygon(vertices):
                 ring = drawable_ring(clip_ring(vertices, image.width, image.height))
-                _, _, wide, tall = tight_box(ring)
-                if wide < THINNEST * image.width or tall < THINNEST * image.height:
+                left, top, wide, tall = tight_box(ring)
+                is_thin = wide < THINNEST * image.width or tall < THINNEST * image.height
+                if is_thin or left > image.width - 1 or top > image.height - 1:
                     yield from self._traced(region_of(vertices, image.height, image.width), image)
                 else:
                     yield _relative(ring, image)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tasks.masks.borders import Borders
     from tasks.records.geometry import Runs
 
+JOINED: Final = 1024
+"""Parts of a mask of which the nearest are looked for: each is held against all."""
 TRIED: Final = 128  # pixels of each of two parts, evenly spread, of which all pairs are tried
 
 
@@ -63,13 +65,16 @@ def join(parts: Sequence[Part], most: float) -> Iterator[NDArray[np.int64]]:
 
     The first outline starts from the largest part, the next from the largest that is left. The nearest part that the
     outline's pixels allow is joined to it, again and again, by a way there and back: first diagonal, then straight,
-    which is through the centres of pixels.
+    which is through the centres of pixels. Of more than ``JOINED`` parts the largest are joined, the others stay alone.
     """
-    apart = _Apart(sorted(parts, key=lambda part: -part.area))
+    ordered = sorted(parts, key=lambda part: -part.area)
+    apart = _Apart(ordered[:JOINED])
     for first, part in enumerate(apart.parts):
         if apart.left[first]:
-            ways = apart.joined(first, most)
+            allows_a_way = 2 * most * part.area >= 1  # none is larger of what is left, and a way has a pixel
+            ways = apart.joined(first, most) if allows_a_way else []
             yield apart.tied(first, ways) if ways else part.outline
+    yield from (part.outline for part in ordered[JOINED:])
 
 
 class _Apart:
