@@ -5,6 +5,7 @@ Format: https://huggingface.co/docs/hub/datasets-cards. It has no clock and no v
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from tasks.formats.advice import advice_of
@@ -15,7 +16,7 @@ from tasks.formats.yaml_documents import dump
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tasks.formats.description import Description
+    from tasks.formats.description import Description, Listed
     from tasks.formats.interface import Format
 
 _SIZES: Final = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
@@ -28,14 +29,14 @@ _TASKS: Final = {
 }
 
 
-def card(description: Description, each: Format) -> bytes:
-    """Give the card of one format's tree."""
-    header = dump(_header(description, each))
+def card(description: Description, each: Format, files: Iterable[Listed]) -> bytes:
+    """Give the card of one format's tree, which has these files."""
+    header = dump(_header(description, each, files))
     lines = ("---", f"{header}---", "", *_body(description, each), "")
     return "\n".join(lines).encode()
 
 
-def _header(description: Description, each: Format) -> dict[str, Any]:
+def _header(description: Description, each: Format, files: Iterable[Listed]) -> dict[str, Any]:
     kinds = description.census.kinds()
     size = next((name for limit, name in _SIZES.items() if description.rows < limit), "n>1M")
     return {
@@ -44,19 +45,24 @@ def _header(description: Description, each: Format) -> dict[str, Any]:
         "task_categories": sorted({task for kind, task in _TASKS.items() if kind in kinds}),
         "size_categories": [size],
         "tags": ["labelbox", "labelsnap", each.name],
-        **_configs(description, each),
+        **_configs(description, each, files),
     }
 
 
-def _configs(description: Description, each: Format) -> dict[str, Any]:
-    """Give the files of each split, where the Hub can load them: one table whose files begin with the split's name."""
+def _configs(description: Description, each: Format, files: Iterable[Listed]) -> dict[str, Any]:
+    """Give the files of each split, where the Hub can load them: one table whose files begin with the split's name.
+
+    ``load_dataset(DIR)`` knows what it has prepared before by this text and the folder's name alone, not by the files:
+    so the text says which files they are.
+    """
     if not isinstance(each, Tabular):
         return {}
-    files = [table.includes for table in each.tables(description.registry, model_run=description.model_run).values()]
+    tables = [table.includes for table in each.tables(description.registry, model_run=description.model_run).values()]
     splits = [{"split": split, "path": f"data/{split}-*.parquet"} for split in description.images(each)]
-    if len(files) > 1 or not files[0].startswith("data/") or not splits:
+    if len(tables) > 1 or not tables[0].startswith("data/") or not splits:
         return {}
-    return {"configs": [{"config_name": "default", "data_files": splits}]}
+    content = sha256("".join(f"{file.path} {file.sha256}\n" for file in sorted(files)).encode()).hexdigest()
+    return {"configs": [{"config_name": "default", "data_files": splits, "description": f"files {content}"}]}
 
 
 def _body(description: Description, each: Format) -> Iterator[str]:

@@ -54,9 +54,10 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     written = []
     for name, given in options.items():
         training_format, folder = format_of(name, given), folder_of(name)
-        readme = draft.add_file(f"{folder}README.md", card(description, training_format))
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
-        listed = (listed_of(file, folder) for file in (readme, *files))
+        listed = [listed_of(file, folder) for file in files]
+        readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))
+        listed.append(listed_of(readme, folder))
         written += [
             readme,
             draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),

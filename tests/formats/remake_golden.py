@@ -27,7 +27,7 @@ def files(variant: str) -> dict[str, bytes]:
         found[artifact.path] = b"".join(artifact.chunks)
         listed.append(Listed(artifact.path, sha256(found[artifact.path]).hexdigest(), artifact.small))
     description = describing(source)
-    found["README.md"] = card(description, training_format)
+    found["README.md"] = card(description, training_format, listed)
     listed.append(Listed("README.md", sha256(found["README.md"]).hexdigest(), small=False))
     found["croissant.json"] = croissant(description, training_format, listed)
     return found

@@ -53,8 +53,9 @@ def laid_out(source: Dataset, root: Path, name: str, options: dict[str, Any]) ->
     """Lay out a whole tree with images and what describes it, as ``pull`` does."""
     form, description = format_of(name, options), describing(source)
     files = contents(chain.from_iterable(form.write(source, split) for split in source.splits))
-    files["README.md"] = card(description, form)
     listed = [Listed(path, sha256(body).hexdigest(), small=False) for path, body in files.items()]
+    files["README.md"] = card(description, form, listed)
+    listed.append(Listed("README.md", sha256(files["README.md"]).hexdigest(), small=False))
     files["croissant.json"] = croissant(description, form, listed)
     files["snapshot.json"] = b"{}"
     for split in source.splits:
@@ -114,3 +115,15 @@ def test_a_dataset_without_rows_is_described(name: str, tmp_path: Path) -> None:
     assert json.loads((root / "croissant.json").read_bytes())["@type"] == "sc:Dataset"
     mlcroissant.Dataset(str(root / "croissant.json"))
     assert (root / "README.md").read_text().startswith("---\n")
+
+
+def test_trees_of_one_name_and_other_rows_are_loaded_anew(tmp_path: Path) -> None:
+    """``load_dataset(DIR)`` of a tree gives its own rows, whatever tree was loaded from a folder of that name before."""
+    found = {}
+    for place, options in (("first", {}), ("second", {}), ("third", {"layout": "imagefolder"})):
+        source = rows("train") if place == "first" else dataset(sample(label(), name=place, split="train"))
+        tree = laid_out(source, tmp_path / place / "huggingface", "huggingface", options)
+        loaded = datasets.load_dataset(str(tree), cache_dir=str(tmp_path / "cache"))
+        found[place] = loaded["train"]["data_row_id"][:]
+    assert [len(names) for names in found.values()] == [3, 1, 1]
+    assert found["second"] != found["third"]
