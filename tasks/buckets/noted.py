@@ -27,10 +27,20 @@ def _sum(column: pa.ChunkedArray) -> int:
     return total
 
 
+def _turned_by_readers(rows: pa.Table) -> int:
+    """Count the images that are not copied whose orientation, as the export has it, is one by which readers turn."""
+    rotations = pc.struct_field(rows["media_attributes"].filter(pc.is_null(rows["sha256"])), "exif_rotation")
+    return _sum(pc.greater(rotations, 1))
+
+
 NOTED: Final = {
     "images.turned": _Noted(
         lambda tables: _sum(tables["data_rows"]["turned"]),
         "images were turned upright, to the size that the export declares or as the dataset file asks",
+    ),
+    "images.turned_by_readers": _Noted(
+        lambda tables: _turned_by_readers(tables["data_rows"]),
+        "images are referenced and lie otherwise by EXIF: readers that heed it turn them, and labels do not turn along",
     ),
     "answers.unanswered": _Noted(
         lambda tables: len(tables["unanswered"]), "questions have no answer (they are in the table unanswered)"

@@ -1,4 +1,4 @@
-"""Names of files that formats write beside an image, whose own name and stem are unique in a dataset; and of classes."""
+"""Names of files that formats write beside an image, whose own name and stem are unique in a dataset; of classes."""
 
 from __future__ import annotations
 

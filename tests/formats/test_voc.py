@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -119,3 +120,13 @@ def test_names_are_text() -> None:
     name = "<car> & \x00\x1f'\uffff\" 🚗"
     root = ET.fromstring(written(annotation(LEFT, name=name), classes=registry(name))["Annotations/street.xml"])  # noqa: S314
     assert root.findtext("object/name") == "<car> & ��'�\" 🚗"
+
+
+def test_classes_that_xml_spells_alike_stay_apart() -> None:
+    """Names that differ in what XML has not, in line breaks or outer blanks are names of their own, as listed."""
+    names = ("a\x01b", "a\x02b", "x\ry", "x\ny", " car", "car", " ")
+    files = written(*(annotation(LEFT, name=name) for name in names), classes=registry(*names))
+    root = ET.fromstring(files["Annotations/street.xml"])  # noqa: S314
+    read = [found.text for found in root.iterfind("object/name")]
+    assert read == ["a\ufffdb", "a\ufffdb_2", "x y", "x y_2", "car", "car_2", "_"]
+    assert read == [each["name"] for each in json.loads(files["classes.json"])["classes"]]

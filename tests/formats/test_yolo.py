@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from format_samples import annotation, contents, dataset, label, mask, registry, sample
+from yolo_rules import fill
 
 from tasks.formats.yolo import Yolo
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
@@ -69,6 +72,20 @@ def test_thin_polygons_are_outlined_as_the_pixels_that_they_touch() -> None:
     """One of no width in single precision is a row of single pixels, from a quarter to three quarters of these."""
     sliver = Polygon(((2.5, 1.25), (2.5, 2.75), (2.500004, 2.75)))
     assert rows(sliver, task="segment") == [[1, 0.28125, 0.3125, 0.34375, 0.3125, 0.34375, 0.6875, 0.28125, 0.6875]]
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        ((7.1, 4.0), (8.0, 4.0), (8.0, 3.2)),  # in the last column and row of pixels
+        ((5.0, 4.0), (8.0, 4.0), (8.0, 3.9)),  # in the last row
+        ((8.0, 2.0), (8.0, 4.0), (7.9, 4.0)),  # in the last column
+    ],
+)
+def test_polygons_along_the_last_pixels_are_painted(ring: Any) -> None:
+    """Their vertices lie on the image's border, which readers cut to pixels beyond it."""
+    (row,) = rows(Polygon(ring), task="segment")
+    assert fill(np.float32(row[1:]).reshape(-1, 2), 8, 4).any()
 
 
 def test_segment_outlines_masks_through_the_centres_of_pixels() -> None:
@@ -178,12 +195,19 @@ def test_only_folders_that_exist_are_named(task: Any) -> None:
     assert files.keys() == {"data.yaml", "classes.json"}
 
 
+def test_no_folder_is_named_where_no_image_is_taken() -> None:
+    """A dataset whose images are none that the readers take has a ``data.yaml`` without splits."""
+    source = replace(dataset(sample(split="train")), counts={"train": 0, "val": 0})
+    assert yaml.safe_load(contents(Yolo().write(source, "train"))["data.yaml"]).keys() == {"names"}
+
+
 @pytest.mark.parametrize(
     ("images", "missing"),
     [
         ({"train": 3, "val": 1}, []),
         ({"train": 3, "test": 1}, ["val"]),
         ({"train": 0, "val": 1}, ["train"]),
+        ({"train": 0, "val": 0}, ["train", "val"]),  # nothing but images that its readers do not take
         ({}, []),
     ],
 )

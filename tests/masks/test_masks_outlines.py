@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mask_pictures import from_mask
 
-from tasks.masks.outlines import join, parts_of
+from tasks.masks.outlines import JOINED, join, parts_of
 from tasks.masks.runs import empty_runs
 from tests.masks.drawn_masks import NOISE, blobs, scattered
 
@@ -86,6 +87,15 @@ def test_many_parts_stay_one_outline():
     filled = fill([outline], mask.shape)
     assert not (mask & ~filled).any()
     assert np.count_nonzero(filled) <= np.count_nonzero(mask) + 63 * 2
+
+
+@pytest.mark.parametrize(("side", "most"), [(1, 0.03), (3, 0.4)], ids=["specks", "squares"])
+def test_thousands_of_parts_are_all_outlined(side, most):
+    """A chequered picture of 9,216 parts is outlined whole: specks each alone, squares joined as far as is looked."""
+    mask = np.kron(np.ones((96, 96), bool), np.pad(np.ones((side, side), bool), ((0, 1), (0, 1))))
+    outlines = list(join(parts_of(from_mask(mask)), most))
+    assert len(outlines) == (9216 if side == 1 else 9216 - JOINED + 1)
+    assert not (mask & ~fill(outlines, mask.shape)).any()
 
 
 def test_outlines_traced_by_hand():

@@ -118,7 +118,7 @@ def test_a_dataset_without_rows_is_described(name: str, tmp_path: Path) -> None:
 
 
 def test_trees_of_one_name_and_other_rows_are_loaded_anew(tmp_path: Path) -> None:
-    """``load_dataset(DIR)`` of a tree gives its own rows, whatever tree was loaded from a folder of that name before."""
+    """``load_dataset(DIR)`` of a tree gives its own rows, whatever was loaded from a folder of that name before."""
     found = {}
     for place, options in (("first", {}), ("second", {}), ("third", {"layout": "imagefolder"})):
         source = rows("train") if place == "first" else dataset(sample(label(), name=place, split="train"))

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from tasks.formats.labelme import LabelMe
-from tests.formats.format_samples import RING_AND_PART, annotation, contents, dataset, label, mask_of, sample
+from tasks.records.geometry import BoundingBox
+from tests.formats.format_samples import RING_AND_PART, annotation, contents, dataset, label, mask_of, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "labelme"
 POINTS_OF = {"rectangle": {2}, "point": {1}, "mask": {2}}
@@ -124,3 +125,14 @@ def test_image_without_objects_has_a_file() -> None:
 def test_classes_in_use_are_listed() -> None:
     """``labelme --labels labels.txt`` offers the dataset's classes; removed ones are left out."""
     assert (GOLDEN / "labels.txt").read_text(encoding="utf-8").split() == ["car", "road", "lane", "light", "tree"]
+
+
+def test_classes_that_a_line_spells_alike_stay_apart() -> None:
+    """LabelMe strips the lines of ``labels.txt`` and refuses two alike: each class has its own."""
+    names = ("car", "car ", "a\nb", "a\rb", "\t")
+    drawn = [annotation(BoundingBox(1, 1, 3, 2), name=name, feature_id=name) for name in names]
+    files = contents(LabelMe().write(dataset(sample(label(*drawn)), classes=registry(*names)), "train"))
+    lines = [line.strip() for line in files["labels.txt"].decode().split("\n")[:-1]]
+    (document,) = (json.loads(body) for path, body in files.items() if path.endswith(".json"))
+    assert lines == [shape["label"] for shape in document["shapes"]]
+    assert len(set(lines)) == len(names)

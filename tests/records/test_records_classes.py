@@ -90,6 +90,12 @@ def test_tombstones_do_not_take_names() -> None:
     assert registry.unique_names() == {1: "car_2", 2: "car"}
 
 
+def test_names_that_a_format_spells_alike_stay_apart() -> None:
+    """Of two names that are one as a format spells them, the later has a suffix that nothing else has."""
+    registry = update(NOTHING, seen(("A", "car"), ("B", "car "), ("C", "car_2")), {})
+    assert registry.unique_names(str.strip) == {1: "car", 2: "car_3", 3: "car_2"}
+
+
 def test_merged_classes_and_back() -> None:
     """Names merged by the dataset are one class, the one that had the name; unmerged, each has its own again."""
     first = update(NOTHING, seen(("A", "car"), ("B", "van")), {})

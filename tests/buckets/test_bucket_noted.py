@@ -1,0 +1,55 @@
+"""What was done about published rows that were not quite as expected, counted and said."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tasks.buckets.noted import NOTED, blocks_of, noted, said_of
+from tasks.records.model import MediaAttributes, Unreadable
+from tasks.records.tables import to_tables
+from tests.formats.format_samples import sample
+
+
+def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadable=0):
+    """A sample with these oddities."""
+    made = sample(name=name)
+    media = MediaAttributes(exif_rotation=rotation)
+    record = replace(
+        made.record,
+        data_row=replace(made.record.data_row, media=media),
+        text_replaced=replaced,
+        unreadable=(Unreadable("$.x", "wrong_type"),) * unreadable,
+    )
+    image = replace(made.image, turned=turned, sha256="a" * 64 if copied else None, size=1 if copied else None)
+    return replace(made, record=record, image=image)
+
+
+def test_counts_are_those_of_the_tables():
+    """Turned images, referenced ones that readers turn, replaced characters and unreadable fields are added up."""
+    rows = [
+        row("a", turned=True, rotation=6),
+        row("b", copied=False, rotation=6, replaced=2),
+        row("c", copied=False, rotation=8, replaced=1, unreadable=2),
+        row("d", copied=False, rotation=1, unreadable=1),
+        row("e", copied=False),
+    ]
+    assert blocks_of(noted(to_tables(rows))) == {
+        "images": {"turned": 1, "turned_by_readers": 2},
+        "answers": {"unanswered": 0},
+        "text": {"replaced": 3},
+        "fields": {"unreadable": 3},
+    }
+
+
+def test_nothing_is_counted_as_zero():
+    """Tables without rows, and results without counts, give zeros and no sentence."""
+    assert set(noted(to_tables([])).values()) == {0}
+    assert list(said_of(blocks_of({}))) == list(said_of({})) == []
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_each_count_is_said(name):
+    """What was counted is said with its number; a result of an older version may lack the other blocks."""
+    block, _, what = name.partition(".")
+    assert [number for number, _ in said_of({block: {what: 7}})] == [7]
