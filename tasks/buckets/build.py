@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from tasks.buckets.fetch import Fetcher, RowError
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
-from tasks.buckets.reading import Earlier, table_path
+from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Image, Problem, Record, Row, Sample
+from tasks.records.moments import BEFORE_ALL, instant
 from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -26,6 +27,7 @@ from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
 
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
@@ -52,7 +54,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class BucketBuilder:
-    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest."""
+    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
+
+    ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
+    are reused like those, and of which no snapshot knows.
+    """
 
     draft: Draft
     policy: Policy
@@ -60,6 +66,7 @@ class BucketBuilder:
     earlier: Earlier
     fetcher: Fetcher
     threads: int
+    taken: Earlier = NOTHING
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it."""
@@ -86,18 +93,27 @@ class BucketBuilder:
                 counts.update(dict(each))
 
     def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
-        """The records to publish by line number; refused, repeated and excluded rows are noted on the way."""
+        """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
+
+        A refused line whose row comes well in a later one is a repetition: it was mended since.
+        """
         rows: dict[str, tuple[int, Row]] = {}
+        refused: list[Problem] = []
         for number, line in lines:
             row = parse(line, number=number, keep_embeddings=self.keep_embeddings)
             if isinstance(row, Problem):
-                outcome.problems.append(row)
+                refused.append(row)
                 continue
             standing = rows.get(row.data_row.id)
             if standing is not None:
                 outcome.excluded["duplicate"] += 1
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
+        for problem in refused:
+            if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
+                outcome.excluded["duplicate"] += 1
+            else:
+                outcome.problems.append(problem)
         for number, row in rows.values():
             chosen = select(row, self.policy)
             outcome.labels_excluded.update(chosen.labels_excluded)
@@ -110,13 +126,14 @@ class BucketBuilder:
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
         standing = self.earlier.standing(records.values())
-        images = {row_id: row.image for row_id, row in standing.items() if self._as_wanted(row.image)}
+        fetched_before = self.taken.standing(records.values()) | standing
+        images = {row_id: row.image for row_id, row in fetched_before.items() if self._as_wanted(row.image)}
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
             row_id, requests = record.data_row.id, Counter[str]()
-            if row_id in standing:
-                record = carry_over(record, standing[row_id])
+            if row_id in fetched_before:
+                record = carry_over(record, fetched_before[row_id])
             try:
                 return self.fetcher.fetch(record, requests, images.get(row_id)), requests
             except RowError as error:
@@ -147,7 +164,8 @@ class BucketBuilder:
     def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept
         images = [sample.image for sample in samples]
-        stored = store_images(self.draft, images, self.earlier.locations, self.fetcher.directory, bucket)
+        locations = {**self.taken.locations, **self.earlier.locations}
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
         tables = to_tables(samples) | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
         measures = measure(samples)
@@ -201,6 +219,6 @@ class BucketBuilder:
         )
 
 
-def _activity(row: Row) -> str:
+def _activity(row: Row) -> datetime:
     details = row.data_row.details
-    return (details.last_activity_at if details else None) or ""
+    return instant(details and details.last_activity_at) or BEFORE_ALL

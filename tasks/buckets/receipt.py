@@ -21,13 +21,17 @@ Counts = dict[str, int]
 
 
 class BucketInput(Struct, frozen=True):
-    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has."""
+    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has.
+
+    ``taken`` is what a run built that was broken off.
+    """
 
     index: int
     count: int
     lines_key: str
     lines: int
     base: BasePart = BasePart()
+    taken: BasePart = BasePart()
 
 
 class Tally(Struct, frozen=True):

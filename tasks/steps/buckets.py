@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from tasks.steps.export import StreamReceipt
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
 from tasks.steps.software import written_alike
+from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
 
@@ -35,18 +37,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
+    from tasks.steps.span import Span
     from tasks.storage.interface import ObjectStore
 
 
 class Buckets(Struct, frozen=True):
-    """The buckets of a run that have lines."""
+    """The buckets of a run that have lines, and the lines by policy that no bucket gets."""
 
     inputs: tuple[BucketInput, ...]
+    excluded: dict[str, int] = {}
 
     @property
     def lines(self) -> int:
         """Every line of the RESULT streams."""
-        return sum(bucket.lines for bucket in self.inputs)
+        return sum(bucket.lines for bucket in self.inputs) + sum(self.excluded.values())
 
 
 @task(**RETRIES)
@@ -55,9 +59,10 @@ def group_rows(
 ) -> Buckets:
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
-    Each bucket is told which part of the snapshot ``base`` (0: none) concerns it.
+    Each bucket is told which part of the snapshot ``base`` (0: none), and of what a killed run built, concerns it.
 
-    Raises ``LabelboxRefusedError`` when there are errors and no rows: a failed export is no empty dataset.
+    Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows: a failed export
+    is no empty dataset.
     """
     if any(stream.size for stream in errors) and not any(stream.size for stream in results):
         raise LabelboxRefusedError(
@@ -67,26 +72,48 @@ def group_rows(
         )
     settings = load_settings()
     store = open_store(dataset.url)
+    manifest = read_snapshot(store, base).manifest if base else None
+    if manifest and manifest.result["rows"]["published"] and not any(stream.files for stream in results):
+        raise LabelboxRefusedError(
+            f"Labelbox's export is complete and has no row, where version {base} of {dataset.url} has "
+            f"{manifest.result['rows']['published']}.",
+            remedy="Nothing was published. Look at the filters, and run again; if the project really is empty now, "
+            "publish under another `dataset` name.",
+            code="export_without_rows",
+        )
     ledger = Ledger(store, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     count = bucket_count(sum(stream.lines for stream in results), settings.rows_per_bucket)
-    manifest = read_snapshot(store, base).manifest if base else None
+    excluded: Counter[str] = Counter()
+
+    def counting(line: bytes, span: Span | None) -> bytes | None:
+        if span is None or span.holds(line):
+            return line
+        excluded["not_in_range"] += 1
+        return None
+
     with scratch(settings) as directory:
-        lines = (line for stream in results for line in split_lines(stream_blocks(store, stream, directory)))
+        lines = (
+            counting(line, stream.span)
+            for stream in results
+            for line in split_lines(stream_blocks(store, stream, directory))
+        )
         spooled = spool(lines, directory, count)
         alike = manifest is not None and written_alike(manifest, dataset)
-        parts = part_base(manifest, (bucket.index for bucket in spooled), count, alike=alike)
+        indices = [bucket.index for bucket in spooled]
+        parts = part_base(manifest, indices, count, alike=alike)
+        taken = part_base(ledger.recall(TAKEN, Taken), indices, count)
 
         def put(bucket: SpooledBucket) -> BucketInput:
             name = bucket_name(bucket.index, count)
             key = ledger.key(f"lines/{name}.zst")
             store.put(key, compress(bucket.path, directory / f"{name}.zst"))
-            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index])
+            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index], taken[bucket.index])
 
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, spooled))
-    return ledger.note("buckets", Buckets(inputs=inputs))
+    return ledger.note("buckets", Buckets(inputs, dict(excluded)))
 
 
 @task(**RETRIES)
@@ -104,6 +131,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput) -> BucketRecei
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
             earlier=read_earlier(store, bucket.base),
+            taken=read_earlier(store, bucket.taken),
             fetcher=fetcher(dataset, settings, pool, directory),
             threads=settings.download_threads,
         )

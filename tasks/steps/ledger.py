@@ -13,9 +13,11 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import WORK, work_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tasks.storage.interface import ObjectStore
 
-Receipt = TypeVar("Receipt", bound=msgspec.Struct)
+Receipt = TypeVar("Receipt")
 
 
 class Ledger:
@@ -47,6 +49,17 @@ class Ledger:
         """Write a receipt and give it back."""
         self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(receipt))
         return receipt
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of receipts that begin so."""
+        folder, ending = self.key("receipts/"), ".json"
+        for found in self._store.list(f"{folder}{prefix}"):
+            if found.key.endswith(ending):
+                yield found.key[len(folder) : -len(ending)]
+
+    def drop(self, name: str) -> None:
+        """Remove a receipt: its work has to be done again."""
+        self._store.delete(self.key(f"receipts/{name}.json"))
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""

@@ -50,8 +50,10 @@ class Settlement(Struct, frozen=True):
 
 
 @task(**RETRIES)
-def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...]) -> Settlement:
-    """Add up the buckets, give new classes their ids, and write the classes and the list of problems."""
+def settle(
+    dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...], excluded: dict[str, int]
+) -> Settlement:
+    """Add up the buckets and the lines that none of them got, give new classes their ids, write classes and problems."""
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
@@ -64,7 +66,7 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
     problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     return Settlement(
         lines=lines,
-        tally=add_up(receipt.tally for receipt in built),
+        tally=add_up([Tally(excluded=excluded), *(receipt.tally for receipt in built)]),
         census=add(receipt.census for receipt in built),
         measures={receipt.index: receipt.measures for receipt in built},
         changed={receipt.index: receipt.changed for receipt in built},
