@@ -52,10 +52,10 @@ class Ledger:
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of receipts that begin so."""
-        folder, ending = self.key("receipts/"), ".json"
-        for found in self._store.list(f"{folder}{prefix}"):
+        folder, ending = self.key("receipts"), ".json"
+        for found in self._store.list(f"{folder}/{prefix}"):
             if found.key.endswith(ending):
-                yield found.key[len(folder) : -len(ending)]
+                yield found.key[len(folder) + 1 : -len(ending)]
 
     def drop(self, name: str) -> None:
         """Remove a receipt: its work has to be done again."""

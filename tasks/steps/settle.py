@@ -53,7 +53,7 @@ class Settlement(Struct, frozen=True):
 def settle(
     dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...], excluded: dict[str, int]
 ) -> Settlement:
-    """Add up the buckets and the lines that none of them got, give new classes their ids, write classes and problems."""
+    """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)

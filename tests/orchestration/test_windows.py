@@ -52,10 +52,10 @@ def streets(sandbox, tmp_path):
 
 
 def test_a_window_has_its_own_rows(sandbox, streets):
-    """The first moment is in it and the last is not, to the second."""
+    """Labelbox is asked for both bounds, so that no row lies between two windows; what is beyond is left out later."""
     first, *_, last = sorted(sandbox.rows(), key=lambda row: row.last_activity_at)
     window = Window(first.last_activity_at, last.last_activity_at)
-    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows()) - 1
+    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())
 
 
 def test_a_window_that_fails_twice_is_asked_for_again(sandbox, streets):
