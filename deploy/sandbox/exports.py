@@ -40,7 +40,7 @@ class ExportSettings:
     bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
     queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators. What the header of a stream
     says may be wrong: ``unsent_lines`` and ``unsent_errors`` are announced beside those of RESULT and of ERRORS,
-    ``short_size`` leaves the last line out of the size, and with ``no_header`` RESULT has none.
+    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none.
     """
 
     polls: int = 0
@@ -174,8 +174,15 @@ class Exports:
         if not size or (stream == "RESULT" and settings.no_header):
             return None
         if stream == "RESULT" and settings.short_size:
-            size = task.files[stream].read_bytes().rstrip(b"\n").rfind(b"\n") + 1
+            size = self._last_chunk(task, stream)
         return size, lines + (settings.unsent_lines if stream == "RESULT" else settings.unsent_errors)
+
+    def _last_chunk(self, task: ExportTask, stream: Stream) -> int:
+        """Where the last chunk of a stream begins."""
+        begins, offset = 0, 0
+        while (chunk := self.chunk(task, stream, offset)) is not None:
+            begins, offset = chunk.start, chunk.end + 1
+        return begins
 
     def chunk(self, task: ExportTask, stream: Stream, offset: int) -> Chunk | None:
         """The chunk that begins at ``offset``; None past the end."""

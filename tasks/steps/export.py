@@ -12,7 +12,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
+from tasks.errors import LabelboxAnswerError, LabelboxError, LabelboxRefusedError
 from tasks.labelbox.client import connect
 from tasks.labelbox.export import ExportRequest, Stream, Totals, split_lists, start, totals, wait
 from tasks.labelbox.failures import DownloadError
@@ -171,7 +171,7 @@ def bring(
             source = _Source(client, task_id, stream, pool, directory)
             names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", anew=attempt > 0)
             receipts = _fetched(source, total, draft, frames, names, on_progress)
-            came = lines_in(receipts)
+            came = lines_in(receipts) - source.ends_inside_line(receipts)
             if came == total.lines and (total.size or may_be_empty or attempt):
                 break
         else:
@@ -202,6 +202,16 @@ class _Source:
     stream: Stream
     pool: Downloader
     directory: Path
+
+    def ends_inside_line(self, chunks: Sequence[ChunkReceipt]) -> bool:
+        """Whether the chunks end with a line that is not whole: without a break, and with more behind it."""
+        if not chunks or chunks[-1].ends_line:
+            return False
+        try:
+            chunk_at(self.client, self.task_id, self.stream, chunks[-1].end + 1)
+        except LabelboxError:
+            return False
+        return True
 
     def fetch(self, offset: int, *, again: bool = False) -> tuple[Chunk, Path]:
         """The chunk from this offset, in a file of its own; one that is refused is asked for again, at a new address.
