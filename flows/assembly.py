@@ -48,7 +48,7 @@ def assembled(
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
     receipts = tuple(shown)
-    settlement = settle(dataset, base, buckets.lines, receipts, buckets.excluded)
+    settlement = settle(dataset, base, buckets.lines, receipts, buckets.not_in_range)
     check_urls_lived(dataset, beginning, settlement)
     watch.lap("fetch")
 

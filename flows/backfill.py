@@ -14,12 +14,13 @@ from flows.assembly import assembled
 from tasks.errors import ConfigurationError
 from tasks.records.moments import By
 from tasks.steps.artifacts import show_table
+from tasks.steps.kept import keep_streams
 from tasks.steps.progress import counted
 from tasks.steps.span import Span
 from tasks.steps.stopwatch import Stopwatch
 from tasks.steps.undertaking import undertake
 from tasks.steps.window import windowed
-from tasks.steps.windows import Window, WindowReceipt, cut, export_window, kept_streams, within
+from tasks.steps.windows import Window, WindowReceipt, cut, export_window, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def backfill(
         whole = Span(by, start, end)
         results = (within(stream, whole) for receipt in receipts for stream in receipt.results)
         errors = chain.from_iterable(receipt.errors for receipt in receipts)
-        kept = kept_streams(dataset, base)
+        kept = keep_streams(dataset, run, base)
         return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
 
     return undertake(dataset, str(runtime.flow_run.id), work, scope)

@@ -38,13 +38,15 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, image or split.
+    what the earlier snapshot has: another line, image or split. ``repeated`` are the numbers of lines whose row has
+    another.
     """
 
     kept: Tables = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
+    repeated: list[int] = field(default_factory=list)
     labels_excluded: Counter[str] = field(default_factory=Counter)
     annotations_dropped: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
@@ -105,15 +107,16 @@ class BucketBuilder:
                 refused.append(row)
                 continue
             standing = rows.get(row.data_row.id)
-            if standing is not None:
-                outcome.excluded["duplicate"] += 1
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
+            if standing is not None:
+                outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
         for problem in refused:
             if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
-                outcome.excluded["duplicate"] += 1
+                outcome.repeated.append(problem.line)
             else:
                 outcome.problems.append(problem)
+        outcome.excluded["duplicate"] += len(outcome.repeated)
         for number, row in rows.values():
             chosen = select(row, self.policy)
             outcome.labels_excluded.update(chosen.labels_excluded)
@@ -183,6 +186,7 @@ class BucketBuilder:
             measures=measures,
             changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
             seen=tuple(seen_classes(tables)),
+            repeated=tuple(sorted(outcome.repeated)),
         )
 
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
@@ -206,7 +210,7 @@ class BucketBuilder:
     def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
         return Tally(
             published=len(tables["data_rows"]),
-            excluded=dict(outcome.excluded),
+            excluded=dict(+outcome.excluded),
             problems=len(outcome.problems),
             labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=dict(outcome.labels_excluded),

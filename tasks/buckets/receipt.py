@@ -63,6 +63,7 @@ class BucketReceipt(Struct, frozen=True):
 
     ``measures`` are the records', to be compared with what is read back before publication. ``changed`` are the ids of
     the rows whose line, image, split or number is not as in the earlier snapshot; None: all, because there is none.
+    ``repeated`` are the numbers of the lines that were left out because their row has another.
     """
 
     index: int
@@ -73,6 +74,7 @@ class BucketReceipt(Struct, frozen=True):
     measures: tuple[Measure, ...]
     seen: tuple[SeenClass, ...]
     changed: tuple[str, ...] | None = None
+    repeated: tuple[int, ...] = ()
 
 
 def add_up(tallies: Iterable[Tally]) -> Tally:

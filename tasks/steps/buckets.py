@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 
 class Buckets(Struct, frozen=True):
-    """The buckets of a run that have lines, and the lines by policy that no bucket gets."""
+    """The buckets of a run that have lines, and the numbers of lines that no bucket gets: they are not in its range."""
 
     inputs: tuple[BucketInput, ...]
-    excluded: dict[str, int] = {}
+    not_in_range: tuple[int, ...] = ()
 
     @property
     def lines(self) -> int:
         """Every line of the RESULT streams."""
-        return sum(bucket.lines for bucket in self.inputs) + sum(self.excluded.values())
+        return sum(bucket.lines for bucket in self.inputs) + len(self.not_in_range)
 
 
 @task(**RETRIES)
@@ -85,20 +85,17 @@ def group_rows(
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     count = bucket_count(sum(stream.lines for stream in results), settings.rows_per_bucket)
-    excluded: Counter[str] = Counter()
+    left_out: list[int] = []
 
-    def counting(line: bytes, span: Span | None) -> bytes | None:
+    def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
         if span is None or span.holds(line):
             return line
-        excluded["not_in_range"] += 1
+        left_out.append(number)
         return None
 
     with scratch(settings) as directory:
-        lines = (
-            counting(line, stream.span)
-            for stream in results
-            for line in split_lines(stream_blocks(store, stream, directory))
-        )
+        told = ((line, stream.span) for stream in results for line in lines_of(store, stream, directory))
+        lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         spooled = spool(lines, directory, count)
         alike = manifest is not None and written_alike(manifest, dataset)
         indices = [bucket.index for bucket in spooled]
@@ -113,7 +110,7 @@ def group_rows(
 
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, spooled))
-    return ledger.note("buckets", Buckets(inputs, dict(excluded)))
+    return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
 
 
 @task(**RETRIES)
@@ -154,7 +151,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
     )
 
 
-def stream_blocks(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
-    """The bytes of a fetched stream, chunk after chunk."""
-    for file in stream.files:
-        yield from chunk_blocks(store, file, directory / "chunk.zst")
+def lines_of(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
+    """The lines of a fetched stream, chunk after chunk."""
+    chunks = (chunk_blocks(store, file, directory / "chunk.zst") for file in stream.files)
+    return split_lines(chain.from_iterable(chunks))

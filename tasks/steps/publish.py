@@ -56,7 +56,7 @@ def publish(
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=dataset.content(),
         result=result,
-        files=[*settlement.tables, settlement.problems, *written],
+        files=[*settlement.tables, settlement.problems, *settlement.left_out, *written],
         packs=[*settlement.packs, *chain(*(stream.packs for stream in streams), *(part.packs for part in formats))],
         software=software(),
     )

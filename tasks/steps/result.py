@@ -92,7 +92,7 @@ def objects_of(
 ) -> dict[str, int]:
     """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
     written = chain((stream.files for stream in streams), (part.files for part in formats))
-    files = chain(settlement.tables, [settlement.problems], *written)
+    files = chain(settlement.tables, [settlement.problems], settlement.left_out, *written)
     packs = chain(settlement.packs, *(stream.packs for stream in streams), *(part.packs for part in formats))
     whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
     return whole | {pack.key: pack.size for pack in packs}

@@ -34,7 +34,7 @@ Receipt = TypeVar("Receipt")
 
 BUCKET: Final = "bucket-"
 """How the receipts of buckets begin."""
-MADE: Final = (BUCKET, "result-", "errors-", "window-")
+MADE: Final = (BUCKET, "result-", "errors-", "window-", "kept")
 """How the receipts of work that made objects of the snapshot begin."""
 TAKEN: Final = "taken"
 LOOKERS: Final = 16

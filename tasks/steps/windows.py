@@ -20,8 +20,6 @@ from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.client import connect
 from tasks.labelbox.export import ExportRequest, split_lists, start, wait
 from tasks.records.moments import By
-from tasks.snapshots.draft import Uploads
-from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import account
 from tasks.steps.export import ExportTask, StreamReceipt, bring
 from tasks.steps.ledger import Ledger
@@ -31,7 +29,6 @@ from tasks.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.snapshots.manifest import File
     from tasks.steps.span import Span
 
 ATTEMPTS: Final = 3
@@ -39,7 +36,6 @@ ATTEMPTS: Final = 3
 SMALLEST: Final = timedelta(hours=1)
 """A window that is no longer than this is not halved: what Labelbox refuses then is no question of size."""
 REPEATED: Final = {"export_failed", "export_canceled", "export_timeout", "labelbox_refused"}
-RESULT: Final = "raw/result-"
 
 
 class Window(Struct, frozen=True):
@@ -97,29 +93,6 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
 def within(stream: StreamReceipt, span: Span) -> StreamReceipt:
     """The stream, of which only rows of a range count."""
     return replace(stream, span=span)
-
-
-def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
-    """The raw export that a snapshot (0: none) keeps, as streams that nothing has to be brought for."""
-    if not base:
-        return ()
-    manifest = read_snapshot(open_store(dataset.url), base).manifest
-    streams: dict[str, list[File]] = {}
-    for file in manifest.below(RESULT):
-        streams.setdefault(file.path.rpartition("-")[0], []).append(file)
-    lines = int(manifest.result["rows"]["exported"])
-    counts = [lines, *[0] * len(streams)]  # how many lines each has is not kept, and only their sum matters
-    return tuple(
-        StreamReceipt(
-            files=tuple(files),
-            packs=manifest.packs_of(files),
-            size=0,
-            lines=count,
-            retries=0,
-            uploads=Uploads(),
-        )
-        for files, count in zip(streams.values(), counts, strict=False)
-    )
 
 
 def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:

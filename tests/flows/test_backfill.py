@@ -13,7 +13,7 @@ from deploy.sandbox import Fault
 from deploy.sandbox.oddities import ODDITIES
 from flows.backfill import backfill
 from flows.refresh import refresh
-from flows.trees import read_ref
+from flows.trees import lay_out, read_ref
 from tasks.snapshots.bucket_tables import bucket_files, read_table
 from tasks.snapshots.read import list_versions, read_snapshot
 from tasks.steps.progress import listening
@@ -161,6 +161,47 @@ def test_a_line_that_was_mended_at_the_source_is_no_problem_any_more(sandbox, da
     sandbox.settings.odd_lines = ()
     for row in sandbox.rows("DONE"):
         sandbox.edit_row(row.index)
-    status, result = labelsnap.json("backfill", path, "--from", "2026-01-01", "--to", "2046-01-01", "--every", "9999d")
+    status, result = labelsnap.json("backfill", path, *FUTURE)
     assert (status, result["rows"]["problems"]) == (0, 0)
     assert result["rows"]["published"] == first["rows"]["published"]
+
+
+FUTURE = ("--from", "2026-01-01", "--to", "2046-01-01", "--every", "9999d")
+
+
+def test_backfills_night_after_night_do_not_grow_the_raw_export(sandbox, dataset_file, labelsnap, tmp_path):
+    """Two rows are edited each night: their older lines stay for one version, and of the rest nothing is touched."""
+    sandbox.settings.chunk_bytes, sandbox.settings.cut = 30_000, "byte"
+    path = dataset_file()
+    whole = refresh(load_dataset(path))
+    edited = [row for row in sandbox.rows("DONE") if not row.skipped][3:5]
+    exported = []
+    for night in range(4):
+        for row in edited:
+            sandbox.edit_row(row.index)
+        status, result = labelsnap.json("backfill", path, *FUTURE)
+        assert (status, result["rows"]["published"]) == (0, whole["rows"]["published"])
+        exported.append(result["rows"]["exported"])
+        lay_out(result["ref"], "raw", tmp_path / str(night), lambda *_: None)
+        lines = (tmp_path / str(night) / "export.ndjson").read_bytes().splitlines()
+        assert len(lines) == exported[-1]
+        assert len({json.loads(line)["data_row"]["id"] for line in lines}) == whole["rows"]["exported"]
+    assert exported == [whole["rows"]["exported"] + 2] * 4
+    anew = refresh(load_dataset(path))
+    assert (anew["reason"], anew["version"]) == ("unchanged", 5)
+
+
+def test_what_was_not_in_a_backfills_range_comes_into_no_later_version(sandbox, dataset_file, labelsnap):
+    """Though the raw export of the first one has it."""
+    inside, beyond, later = [row for row in sandbox.rows("DONE") if not row.skipped][:3]
+    for row, moment in (
+        (inside, "2024-03-01T12:00:00Z"),
+        (beyond, "2024-03-02T00:00:00Z"),
+        (later, "2024-03-05T12:00:00Z"),
+    ):
+        at(sandbox, row, moment)
+    path = dataset_file()
+    _, first = labelsnap.json("backfill", path, "--from", "2024-03-01", "--to", "2024-03-02", "--every", "1d")
+    _, second = labelsnap.json("backfill", path, "--from", "2024-03-05", "--to", "2024-03-06", "--every", "1d")
+    assert (published(first), published(second)) == ({inside.id}, {inside.id, later.id})
+    assert second["rows"]["exported"] == 2
