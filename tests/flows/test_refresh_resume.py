@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deploy.sandbox import Fault
+from deploy.sandbox import Fault, row_truth
 from flows.refresh import refresh
 from flows.trees import read_ref
-from tasks.errors import LabelboxRefusedError, StorageRefusedError
+from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 from tasks.steps.hints import last_exported
 from tasks.steps.lease import held
 from tasks.steps.progress import listening
@@ -102,6 +102,23 @@ def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox,
     result = refresh(chosen)
     assert result["rows"]["exported"] == len(sandbox.rows("DONE"))
     assert last_exported(store) > max(row.last_activity_at for row in sandbox.rows())
+
+
+def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, small_buckets, tmp_path):
+    """When the rows are mended the next one fetches those that changed and no other."""
+    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
+    sandbox.requests.clear()
+    chosen = dataset(problems={"max_share": 0})
+    sandbox.settings.odd_lines = ("not_json",)
+    with pytest.raises(DatasetRejectedError):
+        refresh(chosen)
+    sandbox.settings.odd_lines = ()
+    edited = next(row for row in sandbox.rows("DONE") if row_truth(row))
+    sandbox.edit_row(edited.index)
+    result = refresh(chosen)
+    assert (result["version"], result["rows"]) == (1, undisturbed["rows"])
+    assert result["requests"]["images"] == 1
+    assert sandbox.requests.count("image") == undisturbed["requests"]["images"] + 1
 
 
 def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, dataset, small_buckets):
