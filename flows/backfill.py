@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ def backfill(
     them again, and takes over what was fetched.
     Raises ``ConfigurationError`` for a model run, for a range that is none, and for windows below a second.
     """
+    start, end = in_utc(start), in_utc(end)
     windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
     scope = f"{by} {start.isoformat()} {end.isoformat()} {every.total_seconds()}"
 
@@ -58,6 +59,11 @@ def backfill(
         return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
 
     return undertake(dataset, str(runtime.flow_run.id), work, scope)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, as which one without an offset is taken: Labelbox is told the time and no offset."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedelta) -> timedelta:

@@ -42,6 +42,8 @@ ASKED: Final = 2
 """How often a stream is asked for of which other lines come than Labelbox announces."""
 REFUSED: Final = {"http_403", "http_404", "http_410"}
 """How a server answers for what it does not have; S3 says 403 where nobody may list."""
+UNTOLD: Final = {"labelbox_unreachable", "labelbox_limit", "key_refused"}
+"""Failures that say nothing about what was asked."""
 BLOCK: Final = 1 << 20
 
 
@@ -209,7 +211,9 @@ class _Source:
             return False
         try:
             chunk_at(self.client, self.task_id, self.stream, chunks[-1].end + 1)
-        except LabelboxError:
+        except LabelboxError as error:
+            if error.code in UNTOLD:
+                raise
             return False
         return True
 
