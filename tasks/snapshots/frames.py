@@ -23,6 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.joined import MAX_PARTS, append_part, join
 from tasks.snapshots.manifest import File, Pack, Part, damaged, digest
 from tasks.storage.compression import decompressed
@@ -215,6 +216,6 @@ def _decoded(file: File, content: bytes) -> Head | None:
         return None
     try:
         with pa.CompressedInputStream(pa.BufferReader(content[_OPENING.size : size]), "zstd") as stream:
-            return msgspec.json.decode(stream.read(), type=Head)
+            return decoder_of(Head).decode(stream.read())
     except (OSError, msgspec.MsgspecError) as error:
         raise damaged(f"the head of {file.path!r}", str(error)) from error

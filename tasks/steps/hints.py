@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import WORK
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def note_exported(store: ObjectStore, at: datetime) -> None:
 def last_exported(store: ObjectStore) -> datetime | None:
     """As of when the dataset is, where that is known."""
     body = store.get(EXPORTED)
-    return msgspec.json.decode(body, type=Exported).at if body else None
+    return decoder_of(Exported).decode(body).at if body else None
 
 
 def _key(delivery: str) -> str:

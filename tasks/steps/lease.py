@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageError, StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import WORK
 from tasks.storage import probe
 
@@ -132,7 +133,7 @@ def _let_go(store: ObjectStore, key: str) -> None:
 def _running(store: ObjectStore) -> StorageRefusedError:
     newest = _newest(store)
     body = store.get(newest.key) if newest else None
-    holder = msgspec.json.decode(body, type=Holder) if body else Holder("another run", "another machine")
+    holder = decoder_of(Holder).decode(body) if body else Holder("another run", "another machine")
     return StorageRefusedError(
         f"A refresh of {store.url} is running already: {holder.run} on {holder.host}.",
         remedy="Wait for it; `overlap: queue` in the dataset file, with LABELSNAP_QUEUE_SECONDS, says for how long.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import WORK, work_key
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Ledger:
         if body is None:
             return None
         try:
-            return msgspec.json.decode(body, type=kind)
+            return decoder_of(kind).decode(body)
         except msgspec.MsgspecError:
             raise StorageRefusedError(
                 f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
