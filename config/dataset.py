@@ -199,6 +199,7 @@ class Dataset(_Part):
     params: Params = Params()
     filters: Filters = Filters()
     images: Literal["copy", "reference"] = "copy"
+    orientation: Literal["declared", "stored", "upright"] = "declared"
     labels: Literal["selected", "latest", "all"] = "selected"
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"

@@ -55,7 +55,14 @@ def assembled(
     def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
         name, split = part
         return write_format.submit(
-            dataset, name, split, settlement.tables, settlement.registry, settlement.changed, base
+            dataset,
+            name,
+            split,
+            settlement.tables,
+            settlement.registry,
+            settlement.changed,
+            settlement.census,
+            base,
         )
 
     parts = tuple(product(dataset.formats, SPLITS))

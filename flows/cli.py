@@ -85,7 +85,7 @@ def refresh(
 
 
 @app.command(epilog="Example: labelsnap pull s3://datasets/labelsnap/street-scenes@latest --format coco tree")
-def pull(
+def pull(  # noqa: PLR0917 - typer calls it by name
     ref: Ref,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The root of the tree.")],
     format_name: Annotated[str, typer.Option("--format", help="coco, … as in the dataset file; also parquet and raw.")],
@@ -93,14 +93,18 @@ def pull(
         Path | None,
         typer.Option(envvar="LABELSNAP_CACHE", metavar="DIR", help="Link files that were pulled before from here."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that no pull has written.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Lay out the plain tree that a training tool expects; every hash is checked, and a broken-off pull goes on."""
+    """Lay out the plain tree that a training tool expects; every hash is checked, and a broken-off pull goes on.
+
+    In the folder of an earlier pull it leaves the new tree, and every file that was not pulled.
+    """
     from flows.reports import describe_pull
     from flows.trees import lay_out
 
     with progress_shown() as show:
-        report = lay_out(ref, format_name, directory, show, cache)
+        report = lay_out(ref, format_name, directory, show, cache, overwrite=overwrite)
     print_json(asdict(report)) if as_json else print(f"{directory}: {describe_pull(report)}")
 
 

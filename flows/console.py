@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from tasks.buckets.noted import said_of
 from tasks.records.counts import KINDS
 
 if TYPE_CHECKING:
@@ -29,12 +30,6 @@ TITLES = {
     "verify": "verify (objects)",
     "diff": "compare (buckets)",
     "gc": "delete (objects)",
-}
-NOTED = {
-    "images.turned": "{} images were turned upright, to the size that the export declares",
-    "answers.unanswered": "{} questions have no answer (they are in the table unanswered)",
-    "text.replaced": "{} characters were not Unicode and are written as U+FFFD",
-    "fields.unreadable": "{} details could not be read and are left empty (they are in the table unreadable)",
 }
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
@@ -79,12 +74,16 @@ def print_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
+def described(error: LabelsnapError) -> dict[str, str]:
+    """An error as every command describes it in JSON."""
+    return {"code": error.code, "message": error.message, "remedy": error.remedy}
+
+
 def print_error(error: LabelsnapError, *, as_json: bool) -> None:
     """An error as one JSON object on standard output, or in two lines on standard error."""
     if as_json:
         rejected = getattr(error, "result", None)
-        described = {"code": error.code, "message": error.message, "remedy": error.remedy}
-        print_json(rejected if rejected is not None else {"error": described})
+        print_json(rejected if rejected is not None else {"error": described(error)})
     else:
         print(f"labelsnap: {error.message}\n  → {error.remedy}", file=sys.stderr)
 
@@ -105,21 +104,13 @@ def describe(result: Mapping[str, Any]) -> str:
         lines.insert(4, f"  predictions  {counted(result['predictions'])}")
     if result["export_errors"]:
         lines.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
-    lines += [f"  {said.format(number)}" for said, number in _noted(result)]
+    lines += [f"  {number} {said}" for number, said in said_of(result)]
     for name, described in result["classes"]["suffixed"].items():
         lines.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
             lines.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
     return "\n".join(lines)
-
-
-def _noted(result: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """What was done about rows that were not quite as expected, with how often; versions of old lack the counts."""
-    for name, said in NOTED.items():
-        block, _, what = name.partition(".")
-        if number := result.get(block, {}).get(what, 0):
-            yield said, number
 
 
 def downloads(requests: Mapping[str, int]) -> str:

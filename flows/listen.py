@@ -107,7 +107,7 @@ class Watch:
         """Write a delivery down, and wake the thread while no refresh was started for it. Raises ``StorageError``."""
         store = open_store(self.dataset.url)
         try:
-            is_new = note_hint(store, delivery)
+            is_new = note_hint(store, delivery, single_writer=self.dataset.single_writer)
             waits = is_new or is_pending(store, delivery)
         except StorageError:
             self._wake.set()  # it may have been written down nevertheless, and need not come again
@@ -180,5 +180,6 @@ class Watch:
         since = last_exported(store)
         if since is None or done_since(self.dataset, since - OVERLAP):
             as_of = f"{since:%Y%m%dT%H%M%SZ}" if since else "never"
-            if note_hint(store, f"poll-{as_of}-{datetime.now(UTC):%Y%m%dT%H}"):
+            hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+            if note_hint(store, f"poll-{as_of}-{hour}", single_writer=self.dataset.single_writer):
                 self._wake.set()

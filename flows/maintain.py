@@ -7,9 +7,11 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tasks.snapshots.epochs import Condemned
 from tasks.snapshots.expire import expire, plan_expiry
 from tasks.snapshots.gc import Collection, CollectionPlan, collect, plan_collection
-from tasks.snapshots.read import Ref, find_commit, list_versions, parse_ref
+from tasks.snapshots.history import fault_of, survey
+from tasks.snapshots.read import Ref, find_commit, parse_ref
 from tasks.snapshots.rollback import rollback
 from tasks.snapshots.tags import list_tags, tag
 from tasks.storage import open_store
@@ -17,19 +19,21 @@ from tasks.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tasks.snapshots.epochs import Condemned
+    from tasks.errors import LabelsnapError
     from tasks.storage import ObjectStore
 
 
-def versions_of(dataset_url: str) -> list[dict[str, Any]]:
-    """The versions that are kept, oldest first; none for a dataset that does not exist yet. A fork shows twice."""
+def versions_of(dataset_url: str) -> tuple[list[dict[str, Any]], LabelsnapError | None]:
+    """The versions that are kept, oldest first; none for a dataset that does not exist yet. A fork shows twice.
+
+    With the error to end with where the records of some are missing or damaged.
+    """
     store = _store(dataset_url)
-    commits = list_versions(store)
-    expired = commits[-1].expired if commits else ()
+    history = survey(store)
     names: defaultdict[int, list[str]] = defaultdict(list)
     for each in list_tags(store):
         names[each.version].append(each.name)
-    return [
+    listed = [
         {
             "version": commit.version,
             "created_at": commit.created_at,
@@ -37,9 +41,9 @@ def versions_of(dataset_url: str) -> list[dict[str, Any]]:
             "rows": commit.rows,
             "action": commit.action,
         }
-        for commit in commits
-        if not any(first <= commit.version <= last for first, last in expired)
+        for commit in history.live
     ]
+    return listed, fault_of(store, history)
 
 
 def tag_ref(ref: str, name: str) -> dict[str, Any]:
@@ -59,22 +63,31 @@ def roll_back(ref: str) -> dict[str, Any]:
     return {"ref": str(Ref(store.url, made.version)), "version": made.version, "from": version}
 
 
-def expire_versions(dataset_url: str, *, keep: int, older_than_days: float, apply: bool) -> dict[str, Any]:
-    """Which versions expire, which stay, and which of those only by a tag; ``version`` is the one that says so."""
+def expire_versions(
+    dataset_url: str, *, keep: int, older_than_days: float, apply: bool, lost: bool = False
+) -> dict[str, Any]:
+    """Which versions expire, which stay, and which of those only by a tag; ``version`` is the one that says so.
+
+    ``lost`` are runs of versions that are given up.
+    """
     store, older_than = _store(dataset_url), timedelta(days=older_than_days)
     made = None
     if apply:
-        plan, made = expire(store, keep=keep, older_than=older_than)
+        plan, made = expire(store, keep=keep, older_than=older_than, lost=lost)
     else:
-        plan = plan_expiry(store, keep=keep, older_than=older_than)
+        plan = plan_expiry(store, keep=keep, older_than=older_than, lost=lost)
     lists = {"expiring": list(plan.expiring), "kept": list(plan.kept), "tagged": list(plan.tagged)}
-    return {"dry_run": not apply, **lists, "version": made.version if made else None}
+    given_up = {"lost": [list(run) for run in plan.lost]} if lost else {}
+    return {"dry_run": not apply, **lists, **given_up, "version": made.version if made else None}
 
 
 def collect_objects(
     dataset_url: str, *, grace_days: float, apply: bool, show: Callable[[str, int, int], None]
 ) -> dict[str, Any]:
-    """Which objects are listed for deletion and which are deleted, now or by a call with ``apply``."""
+    """Which objects are listed for deletion and which are deleted, now or by a call with ``apply``.
+
+    ``uploads`` are what processes left that were killed while they wrote.
+    """
     store, grace = _store(dataset_url), timedelta(days=grace_days)
     done: Collection | CollectionPlan = (
         collect(store, grace=grace, on_progress=lambda done, total: show("gc", done, total))
@@ -90,6 +103,7 @@ def collect_objects(
                 chain.from_iterable(epoch.condemned for epoch in each) for each in (done.ripe, done.waiting)
             )
             parts = {"deleted": ripe, "condemned": done.condemned, "waiting": waiting}
+    parts["uploads"] = [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads]
     return {"dry_run": not apply} | {name: _objects(entries) for name, entries in parts.items()}
 
 

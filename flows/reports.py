@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flows.console import counted
-from tasks.snapshots.history import runs_of
+from tasks.snapshots.runs import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,9 @@ def describe_expiry(outcome: Mapping[str, Any]) -> str:
     ]
     if outcome["tagged"]:
         lines.append(f"{'kept by a tag':<13} {_numbers(outcome['tagged'])}")
-    if outcome["dry_run"] and outcome["expiring"]:
+    if outcome.get("lost"):
+        lines.append(f"{'given up':<13} {_runs(outcome['lost'])}")
+    if outcome["dry_run"] and (outcome["expiring"] or outcome.get("lost")):
         lines.append("Nothing was changed: give --yes to do it.")
     return "\n".join(lines)
 
@@ -54,6 +56,8 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
     verbs = ("would delete", "would list", "waiting") if outcome["dry_run"] else ("deleted", "listed", "waiting")
     parts = [(verb, outcome[name]) for verb, name in zip(verbs, ("deleted", "condemned", "waiting"), strict=True)]
     lines = [f"{verb:<12} {part['objects']} objects, {part['bytes']} bytes" for verb, part in parts if part["objects"]]
+    if uploads := outcome["uploads"]["objects"]:
+        lines.append(f"{verbs[0]:<12} {uploads} uploads that were broken off")
     if outcome["dry_run"] and lines:
         lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
     return "\n".join(lines) or "no garbage"
@@ -61,13 +65,21 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
 
 def _numbers(versions: Sequence[int]) -> str:
     """1, 2, 3, 7 as 1–3, 7."""
-    runs = runs_of(versions)
+    return _runs(runs_of(versions))
+
+
+def _runs(runs: Sequence[Sequence[int]]) -> str:
     return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs) or "none"
 
 
 def describe_pull(report: PullReport) -> str:
-    """How many files lie there, and where those came from that were not downloaded."""
-    parts = [(report.kept, "were there already"), (report.cached, "came from the cache")]
+    """How many files lie there, where those came from that were not downloaded, and what went."""
+    parts = [
+        (report.kept, "were there already"),
+        (report.cached, "came from the cache"),
+        (report.removed, "of an earlier pull were removed"),
+        (report.changed, "of an earlier pull were changed since and stay"),
+    ]
     told = "".join(f", {count} {where}" for count, where in parts if count)
     return f"{report.files} files, {report.bytes} bytes{told}"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec import to_builtins
 
-from flows.console import describe, print_json, progress_shown
+from flows.console import describe, described, print_error, print_json, progress_shown
 from flows.options import Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
@@ -21,8 +21,15 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
     from flows.maintain import versions_of
     from flows.reports import describe_versions
 
-    versions = versions_of(dataset_url)
-    print_json({"versions": versions}) if as_json else print(describe_versions(versions))
+    versions, fault = versions_of(dataset_url)
+    if as_json:
+        print_json({"versions": versions} | ({"error": described(fault)} if fault else {}))
+    else:
+        print(describe_versions(versions))
+    if fault:
+        if not as_json:
+            print_error(fault, as_json=False)
+        raise typer.Exit(fault.exit_status)
 
 
 @app.command("show", epilog="Example: labelsnap snapshots show s3://datasets/labelsnap/street-scenes@latest")
@@ -92,10 +99,13 @@ def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
 
 
 @app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
-def expire_snapshots(
+def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     dataset_url: DatasetUrl,
     keep: Annotated[int, typer.Option(min=1, help="The newest snapshots that stay whatever their age.")],
     older_than: Annotated[float, typer.Option("--older-than-days", min=0, help="Only versions older than this.")] = 0,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Give up versions whose records are gone or damaged, with no copy of them.")
+    ] = False,
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +113,7 @@ def expire_snapshots(
     from flows.maintain import expire_versions
     from flows.reports import describe_expiry
 
-    outcome = expire_versions(dataset_url, keep=keep, older_than_days=older_than, apply=apply)
+    outcome = expire_versions(dataset_url, keep=keep, older_than_days=older_than, apply=apply, lost=lost)
     print_json(outcome) if as_json else print(describe_expiry(outcome))
 
 

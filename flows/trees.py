@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.errors import ConfigurationError
+from tasks.formats.endings import layout_of
 from tasks.formats.registry import FORMATS, format_of
 from tasks.snapshots.diff import diff
 from tasks.snapshots.pull import PullReport, pull
@@ -27,12 +28,20 @@ def read_ref(ref: str) -> Snapshot:
 
 
 def lay_out(
-    ref: str, format_name: str, directory: Path, show: Callable[[str, int, int], None], cache: Path | None = None
+    ref: str,
+    format_name: str,
+    directory: Path,
+    show: Callable[[str, int, int], None],
+    cache: Path | None = None,
+    *,
+    overwrite: bool = False,
 ) -> PullReport:
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
     options = snapshot.manifest.config.get("formats", {}).get(format_name)
-    layout = format_of(format_name, options).image_path if format_name in FORMATS else None
+    told = snapshot.manifest.result.get("formats", {}).get(format_name, {})
+    lost = told.get("images", {}).get("lost", {})
+    layout = layout_of(format_of(format_name, options), lost) if format_name in FORMATS else None
     expected = int(snapshot.manifest.result["rows"]["published"]) if layout else len(snapshot.manifest.files)
     report = pull(
         open_store(snapshot.dataset_url),
@@ -41,6 +50,7 @@ def lay_out(
         directory,
         layout=layout,
         cache=cache,
+        overwrite=overwrite,
         on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
     )
     show("pull", report.files, report.files)

@@ -16,7 +16,7 @@ from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
-from tasks.records.model import Excluded, Image, Problem, Record, Row, Sample
+from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
 from tasks.records.numbers import numbers
 from tasks.records.parse import parse
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
+    from tasks.records.carry import Standing
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
 
@@ -129,20 +130,27 @@ class BucketBuilder:
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
         standing = self.earlier.standing(records.values())
-        fetched_before = self.taken.standing(records.values()) | standing
-        images = {row_id: row.image for row_id, row in fetched_before.items() if self._as_wanted(row.image)}
+        taken = self.taken.standing(records.values())
+
+        def found(record: Record) -> Standing | None:
+            stand = [rows[record.data_row.id] for rows in (standing, taken) if record.data_row.id in rows]
+            return next((row for row in stand if self.fetcher.as_wanted(record, row.image)), next(iter(stand), None))
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
-            row_id, requests = record.data_row.id, Counter[str]()
-            if row_id in fetched_before:
-                record = carry_over(record, fetched_before[row_id])
+            requests, reused = Counter[str](), found(record)
+            if reused:
+                record = carry_over(record, reused)
             try:
-                return self.fetcher.fetch(record, requests, images.get(row_id)), requests
+                return self.fetcher.fetch(record, requests, reused.image if reused else None), requests
             except RowError as error:
-                return Problem(number, row_id, error.path, error.code, error.reason), requests
+                return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
-        at_hand = {number: record for number, record in records.items() if record.data_row.id in images}
+        at_hand = {
+            number: record
+            for number, record in records.items()
+            if (reused := found(record)) and self.fetcher.as_wanted(record, reused.image)
+        }
         missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
             fetched = pool.map(attempt, missing)
@@ -159,10 +167,6 @@ class BucketBuilder:
                     outcome.anew.add(row_id)
         outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
-
-    def _as_wanted(self, image: Image) -> bool:
-        """Whether an image of the earlier snapshot is copied, or not, as it shall be now."""
-        return (image.sha256 is not None) == (self.fetcher.images == "copy")
 
     def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import uuid4
 
 from msgspec.structs import replace
 
-from tasks.buckets.image import ImageError, check_declared, check_image, upright
+from tasks.buckets.image import ImageError, check_image, declared_size, publishable
+from tasks.images.containers import NEVER_TURNED
+from tasks.images.orientation import placed, turned_size
 from tasks.labelbox.failures import DownloadError
 from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
@@ -31,12 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
     from tasks.records.geometry import Runs
     from tasks.records.model import Label
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+TIFF: Final = "image/tiff"
+EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
+"""What earlier versions of labelsnap called a type."""
 NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
 
 
@@ -62,13 +69,18 @@ class Fetcher:
     max_image_bytes: int
     max_image_pixels: int
     max_mask_bytes: int
+    orientation: Rule = "declared"
 
-    def fetch(self, record: Record, requests: Counter[str], known: Image | None = None) -> Sample:
-        """Complete a record; ``known`` is its image where an earlier snapshot holds it. Raises ``RowError``.
+    def fetch(self, record: Record, requests: Counter[str], standing: Image | None = None) -> Sample:
+        """Complete a record; ``standing`` is its image where an earlier snapshot holds it. Raises ``RowError``.
 
         ``requests`` counts the distinct things that were downloaded, by kind of ``requests`` in the result.
         """
-        image = known or self._image(record, requests)
+        as_wanted = self.as_wanted(record, standing) if standing else False
+        if standing and as_wanted:
+            image: Image | None = _named_now(record, standing)
+        else:
+            image = self._image(record, requests, standing if as_wanted is None else None)
         size = (image.height, image.width) if image else None
         labels, size = self._labels(record.entry.labels, size, requests)
         entry = replace(record.entry, labels=labels)
@@ -80,7 +92,27 @@ class Fetcher:
         finished = replace(record, entry=entry)
         return Sample(record=finished, image=image, split=assign(key, self.split))
 
-    def _image(self, record: Record, requests: Counter[str]) -> Image | None:
+    def as_wanted(self, record: Record, standing: Image) -> bool | None:
+        """Tell whether an image of an earlier snapshot is what would be published now; None: its source must be asked.
+
+        An image whose orientation is not known may have been turned by it; then it was encoded anew, and is not as long
+        as its source. Of TIFF that is not certain, so it is made again; some types are never turned.
+        """
+        if standing.sha256 is None or self.images == "reference":
+            return standing.sha256 is None and self.images == "reference"
+        if standing.orientation is None and standing.mime_type not in NEVER_TURNED:
+            return False if standing.mime_type == TIFF else None
+        orientation = standing.orientation or 1
+        size = standing.width, standing.height
+        stored = turned_size(size, orientation) if standing.turned else size
+        place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
+        return place == ("turned" if standing.turned else "stored")
+
+    def _image(self, record: Record, requests: Counter[str], unsure: Image | None) -> Image | None:
+        """Bring an image down; ``unsure`` is the one that stands where its source is still as long.
+
+        None where it is referenced and its size is not declared.
+        """
         media = record.data_row.media
         if self.images == "reference":
             declared = media.height is not None and media.width is not None
@@ -88,9 +120,17 @@ class Fetcher:
         path = self.directory / uuid4().hex
         try:
             with path.open("w+b") as file:
-                self.downloader.image(record.data_row.row_data, file, limit=self.max_image_bytes, check=check_image)
-                picture = upright(file, max_pixels=self.max_image_pixels)
-                check_declared(picture, media)
+                came = self.downloader.image(
+                    record.data_row.row_data,
+                    file,
+                    limit=self.max_image_bytes,
+                    check=partial(check_image, max_pixels=self.max_image_pixels),
+                    unless_size=unsure.size if unsure else None,
+                )
+                if unsure and not came:
+                    path.unlink()
+                    return _named_now(record, unsure)
+                picture = publishable(file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels)
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,6 +146,8 @@ class Fetcher:
             mime_type=picture.mime_type,
             sha256=digest,
             size=size,
+            orientation=picture.orientation,
+            turned=picture.turned,
         )
 
     def _labels(
@@ -179,6 +221,14 @@ def _unusable(error: DownloadError | MaskError) -> tuple[str, str]:
         reason = f"its composite is no longer served ({error}): Labelbox keeps composites for 30 days; export again"
         return "mask_composite_expired", reason
     return f"mask_{error.code}", f"its composite cannot be used: {error}"
+
+
+def _named_now(record: Record, image: Image) -> Image:
+    """Return an image that stands under the type and the name that it would get today."""
+    mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
+    name = file_name(record.data_row, mime_type)
+    orientation = None if image.sha256 is None else image.orientation or 1
+    return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
 
 
 def _referenced(record: Record, size: Size | None) -> Image:

@@ -1,24 +1,57 @@
-"""What an image must be to enter a snapshot: a known format, within the limits, upright, and of the declared size."""
+"""What an image must be to enter a snapshot: a known format, whole, within the limits, and of the declared size.
+
+It leaves as every reader shall see it: no orientation stands in it.
+"""
 
 from __future__ import annotations
 
+import struct
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
 
-if TYPE_CHECKING:
-    from typing import IO
+from tasks.images.containers import container_of
+from tasks.images.exif import ORIENTATION
+from tasks.images.orientation import placed, take_out, turned_size
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, Any
+
+    from tasks.images.orientation import Rule, Size
     from tasks.records.model import MediaAttributes
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and is checked on the header before anything is decoded
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # of damaged metadata, which is taken out here
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-ORIENTATION: Final = 0x0112
-"""The EXIF tag."""
+_UNREADABLE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    struct.error,
+)
+"""What Pillow raises about bytes that are not what it expects."""
+_TRANSPOSED: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What an orientation asks of a reader (EXIF 2.3, 4.6.4)."""
+_QUALITY: Final = 95
 
 
 class ImageError(ValueError):
@@ -31,61 +64,99 @@ class ImageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An upright image: its size in pixels, and what it really is."""
+    """An image as it is published: its size in pixels, what it really is, and whether its pixels were turned.
+
+    ``orientation`` (1 to 8) is the one that readers saw in the file as it came.
+    """
 
     width: int
     height: int
     mime_type: str
+    orientation: int
+    turned: bool
 
 
-def check_image(file: IO[bytes]) -> None:
-    """Raise ``ImageError`` for a file that does not begin like an image of a known format, and for a PNG not whole.
+def check_image(file: IO[bytes], *, max_pixels: int) -> None:
+    """Raise ``ImageError`` for a file that is no image of a known format, or not whole to its end.
 
-    PNG alone has checksums; nothing is decoded.
+    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``.
     """
-    try:
+    container = container_of(file)
+    if container is None:
+        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    with _reading("its header"):
         with Image.open(file, formats=FORMATS) as image:
+            pixels = image.width * image.height
             image.verify()
-    except UnidentifiedImageError:
-        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ImageError("image_damaged", f"its header cannot be read ({type(error).__name__})") from None
+        whole = container.is_whole(file)
+    if whole is None and pixels <= max_pixels:
+        with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+            image.load()
+    if whole is False:
+        raise ImageError("image_damaged", "it ends before its image does")
 
 
-def upright(file: IO[bytes], *, max_pixels: int) -> Picture:
-    """Look at an image's header; pixels are decoded only when EXIF says that they lie on their side.
+def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixels: int) -> Picture:
+    """Make an image, which ``check_image`` has let pass, what is published, in its file.
 
-    An image with an EXIF orientation other than 1 is transposed in its file and loses the tag, so that every reader
-    sees one width and height; all others keep their bytes. Raises ``ImageError``.
+    The orientation is taken out of it, and the pixels keep their bytes; they are decoded, turned and encoded anew only
+    where ``placed`` says so. Raises ``ImageError``.
     """
-    check_image(file)
-    with Image.open(file, formats=FORMATS) as image:
+    container = container_of(file)
+    if container is None:
+        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    with _reading("its metadata"):
+        orientation = take_out(file, container)
+    with _reading("its header"), Image.open(file, formats=FORMATS) as image:
+        stored = image.size
         if image.width * image.height > max_pixels:
             raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
-        try:
-            lies = image.getexif().get(ORIENTATION, 1) in range(2, 9)
-            turned = _turned(image) if lies else image
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ImageError("image_damaged", f"its pixels cannot be read ({type(error).__name__})") from None
-        if lies:
-            options = {"quality": 95, "subsampling": get_sampling(image)} if image.format == "JPEG" else {}
-            file.seek(0)
-            file.truncate()
-            turned.save(file, image.format or "PNG", **options)
-        return Picture(turned.width, turned.height, Image.MIME[image.format or ""])
+        if image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in _TRANSPOSED:  # PNG would be decoded
+            raise ImageError("image_damaged", "its orientation cannot be taken out")
+    declared = declared_size(media)
+    match placed(rule, orientation, stored, declared):
+        case "mismatch":
+            raise _mismatch(stored, orientation, declared)
+        case "turned":
+            _turn(file, orientation)
+            return Picture(*turned_size(stored, orientation), container.mime_type, orientation, turned=True)
+        case _:
+            return Picture(*stored, container.mime_type, orientation, turned=False)
 
 
-def check_declared(picture: Picture, media: MediaAttributes) -> None:
-    """Raise ``ImageError`` when the export declares another size: its coordinates would not fit these pixels."""
-    declared = (media.width, media.height)
-    if None not in declared and declared != (picture.width, picture.height):
-        raise ImageError(
-            "image_size_mismatch",
-            f"the export declares {media.width}×{media.height}, the image has {picture.width}×{picture.height} pixels",
-        )
+def declared_size(media: MediaAttributes) -> Size | None:
+    """Return the size that the export declares, in pixels; None where it does not."""
+    return None if media.width is None or media.height is None else (media.width, media.height)
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ImageOps.exif_transpose(image)
+def _mismatch(stored: Size, orientation: int, declared: Size | None) -> ImageError:
+    told = "{}×{}".format(*declared or ())
+    found = "{}×{} pixels".format(*stored)
+    side = f" (EXIF orientation {orientation})" if orientation in _TRANSPOSED else ""
+    return ImageError("image_size_mismatch", f"the export declares {told}, the image has {found}{side}")
+
+
+def _turn(file: IO[bytes], orientation: int) -> None:
+    """Turn the pixels of an image that has no orientation any more, and encode them anew in its format."""
+    with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+        written = "JPEG" if image.format == "MPO" else image.format or "PNG"
+        options: dict[str, Any] = {"quality": _QUALITY} if written in {"JPEG", "WEBP"} else {}
+        if written == "JPEG":
+            options |= {"subsampling": get_sampling(image), "icc_profile": image.info.get("icc_profile")}
+        turned = image.transpose(_TRANSPOSED[orientation])
+        file.seek(0)
+        file.truncate()
+        turned.save(file, written, **options)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Tell what cannot be read of an image, whatever was raised about it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError("image_damaged", f"{what} cannot be read") from None
+    except _UNREADABLE as error:
+        raise ImageError("image_damaged", f"{what} cannot be read ({type(error).__name__})") from None

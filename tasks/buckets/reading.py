@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks.buckets.grouping import bucket_name
 from tasks.records.fingerprint import fingerprint
-from tasks.records.parse import row_id
+from tasks.records.identity import row_id
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import STANDING, rows_of, standing_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.buckets.grouping import bucket_name, bucket_of
-from tasks.records.parse import row_id
+from tasks.records.identity import row_id
+from tasks.records.text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,10 +28,10 @@ class SpooledBucket:
 
 
 def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[SpooledBucket]:
-    """Append each line, with its number, to its bucket's file; buckets without lines are left out.
+    """Append each line, with its number, to its bucket's file; blank lines and buckets without lines are left out.
 
-    Line numbers count from 1; None stands for a line that no bucket gets. A line without a row id goes to the bucket of
-    its own bytes.
+    Line numbers count from 1, blank lines too; None stands for a line that no bucket gets. A line without a row id goes
+    to the bucket of its own bytes.
     """
     sizes: Counter[int] = Counter()
     pending: defaultdict[int, list[bytes]] = defaultdict(list)
@@ -46,7 +47,7 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
         pending.clear()
 
     for number, line in enumerate(lines, start=1):
-        if line is None:
+        if line is None or is_blank(line):
             continue
         identifier = row_id(line)
         index = bucket_of(line if identifier is None else identifier.encode(), count)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
+from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.tabular import Tabular
+from tasks.formats.yaml_documents import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ _TASKS: Final = {
 
 def card(description: Description, each: Format) -> bytes:
     """Give the card of one format's tree."""
-    header = yaml.safe_dump(_header(description, each), sort_keys=False, allow_unicode=True)
+    header = dump(_header(description, each))
     lines = ("---", f"{header}---", "", *_body(description, each), "")
     return "\n".join(lines).encode()
 
@@ -53,9 +53,9 @@ def _configs(description: Description, each: Format) -> dict[str, Any]:
     if not isinstance(each, Tabular):
         return {}
     files = [table.includes for table in each.tables(description.registry, model_run=description.model_run).values()]
-    if len(files) > 1 or not files[0].startswith("data/"):
+    splits = [{"split": split, "path": f"data/{split}-*.parquet"} for split in description.images(each)]
+    if len(files) > 1 or not files[0].startswith("data/") or not splits:
         return {}
-    splits = [{"split": split, "path": f"data/{split}-*.parquet"} for split in description.splits]
     return {"configs": [{"config_name": "default", "data_files": splits}]}
 
 
@@ -65,19 +65,24 @@ def _body(description: Description, each: Format) -> Iterator[str]:
     if description.text:
         yield f"{description.text}\n"
     objects, classes = sum(description.objects.values()), len(description.classes)
+    images = description.images(each)
     yield f"{description.rows} images with {objects} objects of {classes} classes, in the format `{each.name}`."
     yield f"They come from {_plain(description.source)}."
     if description.census.latest:
         yield f"The last change at Labelbox was at {description.census.latest}."
     yield "\n## Splits\n"
-    rows = [(split, description.census.rows.get(split, 0), description.objects[split]) for split in description.splits]
+    rows = [(split, count, description.objects[split]) for split, count in images.items()]
     yield from _table(("split", "images", "objects"), rows)
+    found = report(each, description.census)
+    for ending, count in found.images.lost.items():
+        yield f"\n{count} images, `.{ending}`, are left out with all about them: readers of this format pass over them."
+    for sentence in advice_of(each, description.census):
+        yield f"\n{sentence}"
     yield "\n## Classes\n"
-    counts = [(one.category.id, one.name, *one.objects.values()) for one in description.classes]
-    yield from _table(("id", "class", *description.splits), counts)
+    counts = [(one.category.id, one.name, *(one.objects[split] for split in images)) for one in description.classes]
+    yield from _table(("id", "class", *images), counts)
     yield "\n## What the files hold\n"
     yield "For every kind, held + lost is what was annotated. What is lost is whole in the format `parquet`.\n"
-    found = report(each, description.census)
     yield from _table(
         ("kind", "held", "lost"),
         [(kind, found.labels.held.get(kind, 0), found.labels.lost.get(kind, 0)) for kind in kinds],

@@ -14,14 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from tasks.formats.areas import areas_of
+from tasks.formats.endings import ending
+from tasks.records.areas import areas_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 Key = TypeVar("Key", bound="Hashable")
-_Part: TypeAlias = tuple[str, bool, str, str, str]
+_Part: TypeAlias = tuple[str, bool, str, str, str, bool, str]
 """The fields of a ``Part``."""
+_Place: TypeAlias = tuple[str, str]
+"""A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
 _AREAS: Final = 4.0 ** np.arange(32)
@@ -31,7 +34,9 @@ _AREAS: Final = 4.0 ** np.arange(32)
 class Part(Struct, frozen=True, order=True):
     """A kind of annotation in a split. ``about`` is what a question is about: a kind, or "image"; else the own kind.
 
-    ``question`` is the name of a radio question about the image that has one answer in all labels of its row.
+    ``question`` is the name of a radio question about the image that has one answer in all labels of its row. ``flat``
+    is true of objects without an area where their kind has one, and of questions about them. ``ending`` is that of the
+    image file's name; "" where the dataset refers to the image.
     """
 
     split: str
@@ -39,6 +44,8 @@ class Part(Struct, frozen=True, order=True):
     about: str
     kind: str
     question: str = ""
+    flat: bool = False
+    ending: str = ""
 
 
 class Member(Struct, frozen=True, order=True):
@@ -58,7 +65,8 @@ Bins: TypeAlias = dict[int, int]
 class Census(Struct, frozen=True):
     """Counts over rows; sums of counts over disjoint rows are counts over all of them.
 
-    ``rows`` are by split. ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
+    ``rows`` are by split, ``endings`` are of those whose images were copied, by split and ending of the file's name
+    (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
     objects' areas, in pixels, by kind. ``latest`` is the latest time at which Labelbox saw a row or a label change.
     """
 
@@ -68,6 +76,7 @@ class Census(Struct, frozen=True):
     objects: Bins = {}
     sides: dict[str, Bins] = {}
     latest: str = ""
+    endings: dict[str, dict[str, int]] = {}
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -76,31 +85,33 @@ class Census(Struct, frozen=True):
 
 def census(tables: Mapping[str, pa.Table]) -> Census:
     """Count the rows of some canonical tables."""
-    splits = dict(zip(*_values(tables["data_rows"], "data_row_id", "split"), strict=True))
+    rows = _rows(tables["data_rows"])
     parts: Counter[_Part] = Counter()
     members: Counter[_Member] = Counter()
     for name, predicted in (("annotations", False), ("predictions", True)):
-        for (split, schema, found, kind), count in _tally(tables[name], splits, "feature_schema_id", "name", "kind"):
+        columns = "feature_schema_id", "name", "kind", "has_area"
+        for (split, of_image, schema, found, kind, has_area), count in _tally(tables[name], rows, *columns):
             members[split, predicted, schema or "", found, kind] += count
-            parts[split, predicted, kind, kind, ""] += count
-    for (split, origin), count in _tally(tables["relationships"], splits, "origin"):
-        parts[split, origin == "prediction", "relationship", "relationship", ""] += count
-    parts.update(_answers(tables, splits))
+            parts[split, predicted, kind, kind, "", has_area is False, of_image] += count
+    for (split, of_image, origin), count in _tally(tables["relationships"], rows, "origin"):
+        parts[split, origin == "prediction", "relationship", "relationship", "", False, of_image] += count
+    parts.update(_answers(tables, rows))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
-        rows=_sum([Counter(splits.values())]),
+        rows=_sum([Counter(split for split, _ in rows.values())]),
         parts=tuple((Part(*fields), count) for fields, count in sorted(parts.items())),
         members=tuple((Member(*fields), count) for fields, count in sorted(members.items())),
-        objects=_sum([Counter([bin_of(objects[row_id]) for row_id in splits])]),
+        objects=_sum([Counter([bin_of(objects[row_id]) for row_id in rows])]),
         sides=_sides(tables["annotations"]),
         latest=_latest(tables),
+        endings=_endings(rows.values()),
     )
 
 
 def add(censuses: Iterable[Census]) -> Census:
     """Add counts over disjoint rows."""
     each = list(censuses)
-    kinds = sorted({kind for one in each for kind in one.sides})
+    kinds, splits = (sorted({key for one in each for key in getattr(one, name)}) for name in ("sides", "endings"))
     return Census(
         rows=_sum(one.rows for one in each),
         parts=tuple(_sum(dict(one.parts) for one in each).items()),
@@ -108,6 +119,7 @@ def add(censuses: Iterable[Census]) -> Census:
         objects=_sum(one.objects for one in each),
         sides={kind: _sum(one.sides.get(kind, {}) for one in each) for kind in kinds},
         latest=max((one.latest for one in each), default=""),
+        endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
     )
 
 
@@ -120,18 +132,32 @@ def _values(table: pa.Table, *names: str) -> list[list[Any]]:
     return [table[name].to_pylist() for name in names]
 
 
-def _tally(table: pa.Table, splits: Mapping[str, str], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Count a table's rows by split and some columns: the same key may come more than once."""
-    row_ids = table["data_row_id"]
-    known, of_known = pa.array(splits, pa.string()), pa.array(splits.values(), pa.string())
-    of_row = of_known.take(pc.index_in(row_ids.combine_chunks(), known))
-    grouped = pa.table([of_row, *(table[name] for name in names)], ["split", *names])
-    counted = grouped.group_by(["split", *names], use_threads=False).aggregate([([], "count_all")])
-    *keys, counts = _values(counted, "split", *names, "count_all")
+def _rows(table: pa.Table) -> dict[str, _Place]:
+    columns = zip(*_values(table, "data_row_id", "split", "file_name", "sha256"), strict=True)
+    return {row_id: (split, "" if sha256 is None else ending(name)) for row_id, split, name, sha256 in columns}
+
+
+def _endings(places: Iterable[_Place]) -> dict[str, dict[str, int]]:
+    """Count the images that are files by split and ending."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for split, of_image in places:
+        if of_image:
+            found[split][of_image] += 1
+    return {split: dict(sorted(found[split].items())) for split in sorted(found)}
+
+
+def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Count a table's rows by split, ending and some columns: the same key may come more than once."""
+    places = pc.index_in(table["data_row_id"].combine_chunks(), pa.array(rows, pa.string()))
+    of_rows = [pa.array(column, pa.string()).take(places) for column in zip(*rows.values(), strict=True)]
+    by = ["split", "ending", *names]
+    grouped = pa.table([*(of_rows or [pa.array([], pa.string())] * 2), *(table[name] for name in names)], by)
+    counted = grouped.group_by(by, use_threads=False).aggregate([([], "count_all")])
+    *keys, counts = _values(counted, *by, "count_all")
     yield from zip(zip(*keys, strict=True), counts, strict=True)
 
 
-def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Iterator[_Part]:
+def _answers(tables: Mapping[str, pa.Table], rows: Mapping[str, _Place]) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below."""
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
@@ -139,42 +165,44 @@ def _answers(tables: Mapping[str, pa.Table], splits: Mapping[str, str]) -> Itera
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
     choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-    above: list[tuple[str, str]] = []
+    above: list[tuple[str, str, bool]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
         if number == 0:  # the first of another label
             above = []
-        about, path = owner, name
+        about, path, flat = owner, name, False
         if owner == "object":
-            about = objects[origin].kind(row_id, label, index)
+            about, flat = objects[origin].kind(row_id, label, index)
         elif owner == "answer":
-            about, below = above[index]
+            about, below, flat = above[index]
             path = f"{below}/{name}"
-        above.append((about, path))
+        above.append((about, path, flat))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
-            yield splits[row_id], origin == "prediction", about, kind, ""
+            split, of_image = rows[row_id]
+            yield split, origin == "prediction", about, kind, "", flat, of_image
             continue
         about_image.append((row_id, origin, path, kind))
         if option is not None:
             choices[row_id, origin, path].add(option)
     for row_id, origin, path, kind in about_image:
         is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
-        yield splits[row_id], origin == "prediction", "image", kind, path if is_choice else ""
+        split, of_image = rows[row_id]
+        yield split, origin == "prediction", "image", kind, path if is_choice else "", False, of_image
 
 
 class _Objects:
-    """The kinds of the objects of a table, by their place in it."""
+    """The kinds of the objects of a table, by their place in it, and whether they have no area."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._kinds = table["kind"].to_pylist()
+        self._kinds = [(kind, area is False) for kind, area in zip(*_values(table, "kind", "has_area"), strict=True)]
         firsts = np.flatnonzero(table["annotation_index"].to_numpy() == 0)
         labels = _values(table.select(["data_row_id", "label_index"]).take(firsts), "data_row_id", "label_index")
         self._firsts = dict(zip(zip(*labels, strict=True), firsts.tolist(), strict=True))
 
-    def kind(self, row_id: str, label: int, index: int) -> str:
-        """Give the kind of an object of a label, whose objects stand together in order."""
-        kind: str = self._kinds[self._firsts[row_id, label] + index]
+    def kind(self, row_id: str, label: int, index: int) -> tuple[str, bool]:
+        """Give the kind of an object of a label, whose objects stand together in order; true where it has no area."""
+        kind: tuple[str, bool] = self._kinds[self._firsts[row_id, label] + index]
         return kind
 
 

@@ -5,7 +5,9 @@ width, height] in pixels, vertices lie on pixel edges, and a mask is compressed 
 leave crowds out of training and evaluation. What COCO has no key for stands in extra keys, which its readers pass over.
 
 pycocotools cannot draw an empty ``segmentation``, and two empty boxes do not overlap for it. So a box's segmentation is
-its own outline, and the region of a point is the pixel that it lies in. Panoptic segmentation is in ``panoptic.py``.
+its own outline, the region of a point is the pixel that it lies in, and what has no area is left out. An outline of
+which pycocotools would draw nothing stands under ``drawn``, and as ``segmentation`` the pixels that it touches.
+Panoptic segmentation is in ``panoptic.py``.
 """
 
 from __future__ import annotations
@@ -19,23 +21,32 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
 from msgspec import Struct
 
 from tasks.formats.documents import array, array_of, encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.kept import NUMBERS, KeptLines, items
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
-from tasks.formats.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
+from tasks.masks.coco_polygons import is_drawn
 from tasks.masks.contours import corner_polygons
+from tasks.masks.polygons import region_of
+from tasks.records.extent import has_area, is_inside
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from tasks.records.model import Annotation, Image, Label, Sample
+from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.masks.coco_polygons import Box
     from tasks.records.classes import ClassRegistry
+    from tasks.records.geometry import Position
 
 Make: TypeAlias = Callable[[int, Sample], Iterable[JsonObject]]
 
 _VISIBLE = 2
 _SCORE = 1.0
+_SURELY_DRAWN = 2  # pixels a side: such a box in the image holds the centre of one, however vertices are rounded
 
 
 class Coco(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +62,8 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     stuff: tuple[str, ...] = ()
 
     name: ClassVar[str] = "coco"
-    holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False)
+    readable: ClassVar[frozenset[str]] = PICTURES
+    holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False, flat=False)
     holds_of_predictions: ClassVar[Holdings] = replace(
         holds, relationship=False, radio="objects", checklist="objects", text="objects"
     )
@@ -109,21 +121,24 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
                         },
                     )
 
+    def _pixels(self, runs: Runs) -> JsonObject:
+        """Give the pixels of a mask as rings, where that is asked for and can be, else as runs."""
+        rings = _rings(runs) if self.segmentation == "polygons" else None
+        return {"segmentation": rings or _rle(runs)}
+
     def _region(self, annotation: Annotation, image: Image) -> JsonObject | None:
-        """Give the keys that say where an annotation lies; None for a kind that COCO cannot hold."""
+        """Give the keys that say where an annotation lies; None for what COCO cannot hold: a line, or no area."""
         match annotation.geometry:
-            case BoundingBox(left, top, width, height):
-                return _box(left, top, width, height)
-            case Polygon(vertices):
-                ring = drawable_ring(vertices)
-                outline = [[coordinate for vertex in ring for coordinate in vertex]]
-                return {"bbox": tight_box(ring), "area": shoelace_area(ring), "segmentation": outline}
+            case BoundingBox():
+                return _box(annotation.geometry, image)
+            case Polygon():
+                return _polygon(annotation.geometry, image)
             case Mask(_, runs):
-                rings = _rings(runs) if self.segmentation == "polygons" else None
-                return {"bbox": runs.bounding_box, "area": runs.area, "segmentation": rings or _rle(runs)}
+                return {"bbox": runs.bounding_box, "area": runs.area, **self._pixels(runs)} if runs.area else None
             case Point(x, y):
-                pixel = _box(pixel_of(x, image.width), pixel_of(y, image.height), 1, 1)
-                return pixel | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
+                pixel = (pixel_of(x, image.width), pixel_of(y, image.height), 1, 1)
+                region = {"bbox": pixel, "area": 1, "segmentation": [_flat(_corners(*pixel))]}
+                return region | {"keypoints": (x, y, _VISIBLE), "num_keypoints": 1}
             case Polyline():
                 return None
             case MaskReference():
@@ -190,6 +205,36 @@ def _categories(registry: ClassRegistry) -> Iterator[JsonObject]:
             }
 
 
+def _box(drawn: BoundingBox, image: Image) -> JsonObject | None:
+    if not has_area(drawn, image.width, image.height):
+        return None
+    box = (drawn.left, drawn.top, drawn.width, drawn.height)
+    ring = _corners(*box)
+    is_large = min(drawn.width, drawn.height) >= _SURELY_DRAWN and is_inside(box, image.width, image.height)
+    outline = {"segmentation": [_flat(ring)]} if is_large else _outline(ring, box, image)
+    return {"bbox": box, "area": drawn.width * drawn.height, **outline}
+
+
+def _polygon(drawn: Polygon, image: Image) -> JsonObject | None:
+    area, box = shoelace_area(drawn.vertices), tight_box(drawn.vertices)
+    if not has_area(drawn, image.width, image.height, (area, *box)):
+        return None
+    return {"bbox": box, "area": area, **_outline(drawable_ring(drawn.vertices), box, image)}
+
+
+def _outline(ring: Sequence[Position], box: Box, image: Image) -> JsonObject:
+    """Give a ring as ``segmentation``; where pycocotools draws no pixel of it, as ``drawn``, with those it touches."""
+    drawn = [_flat(ring)]
+    if is_drawn(ring, box, image.height, image.width):
+        return {"segmentation": drawn}
+    touched = region_of(ring, image.height, image.width)
+    return {"segmentation": _rings(touched) or _rle(touched), "drawn": drawn}
+
+
+def _flat(ring: Iterable[Position]) -> list[float]:
+    return [coordinate for vertex in ring for coordinate in vertex]
+
+
 def _rle(runs: Runs) -> JsonObject:
     return {"size": (runs.height, runs.width), "counts": runs.counts.decode("ascii")}
 
@@ -201,7 +246,6 @@ def _rings(runs: Runs) -> list[list[int]] | None:
     return None if holes else [region.exterior.ravel().tolist() for region in regions]
 
 
-def _box(left: float, top: float, width: float, height: float) -> JsonObject:
+def _corners(left: float, top: float, width: float, height: float) -> list[Position]:
     right, bottom = left + width, top + height
-    outline = [left, top, right, top, right, bottom, left, bottom]
-    return {"bbox": (left, top, width, height), "area": width * height, "segmentation": [outline]}
+    return [(left, top), (right, top), (right, bottom), (left, bottom)]

@@ -104,8 +104,8 @@ def croissant(description: Description, each: Format, files: Iterable[Listed]) -
             *([_file_set("*.ndjson", _encoding("*.ndjson"))] if each.name == "raw" else []),
         ],
         "recordSet": [
-            _splits(description),
-            _classes(description),
+            *_splits(description, each),
+            *_classes(description),
             *(_columns(name, table) for name, table in tables.items()),
         ],
     }
@@ -152,7 +152,7 @@ def _folders(files: Iterable[Listed]) -> list[str]:
 
 
 def _image_places(description: Description, each: Format) -> list[str]:
-    places = (each.image_path(split, "*") for split in description.splits)
+    places = (each.image_path(split, "*") for split in description.images(each))
     return sorted({place for place in places if place is not None})
 
 
@@ -164,15 +164,16 @@ def _field(record_set: str, name: str, data_type: str, **more: Any) -> Node:
     return {"@type": "cr:Field", "@id": f"{record_set}/{name}", "name": name, "dataType": data_type, **more}
 
 
-def _splits(description: Description) -> Node:
+def _splits(description: Description, each: Format) -> Iterator[Node]:
+    """Give the splits that have images; nothing where none has any, because a record set is refused without data."""
     fields = [_field("splits", "name", "sc:Text"), _field("splits", "images", "sc:Integer")]
-    data = [
-        {"splits/name": split, "splits/images": description.census.rows.get(split, 0)} for split in description.splits
-    ]
-    return _record_set("splits", fields, dataType="cr:Split", key={"@id": "splits/name"}, data=data)
+    data = [{"splits/name": split, "splits/images": count} for split, count in description.images(each).items()]
+    if data:
+        yield _record_set("splits", fields, dataType="cr:Split", key={"@id": "splits/name"}, data=data)
 
 
-def _classes(description: Description) -> Node:
+def _classes(description: Description) -> Iterator[Node]:
+    """Give the classes in use; nothing where there is none."""
     fields = [
         _field("class", "id", "sc:Integer"),
         _field("class", "name", "sc:Text"),
@@ -182,7 +183,8 @@ def _classes(description: Description) -> Node:
         {"class/id": each.category.id, "class/name": each.name, "class/objects": sum(each.objects.values())}
         for each in description.classes
     ]
-    return _record_set("class", fields, key={"@id": "class/id"}, **({"data": data} if data else {}))
+    if data:
+        yield _record_set("class", fields, key={"@id": "class/id"}, data=data)
 
 
 def _columns(name: str, table: TableFiles) -> Node:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from tasks.formats.endings import images_held
+
 if TYPE_CHECKING:
     from tasks.formats.census import Census
+    from tasks.formats.interface import Format
     from tasks.records.classes import Class, ClassRegistry
 
 
@@ -47,6 +50,11 @@ class Description:
     def rows(self) -> int:
         """All images."""
         return sum(self.census.rows.values())
+
+    def images(self, each: Format) -> dict[str, int]:
+        """How many images a format holds, by split; splits without any are left out."""
+        held = images_held(each, self.census)
+        return {split: held[split] for split in self.splits if held.get(split)}
 
     @cached_property
     def classes(self) -> tuple[ClassCount, ...]:

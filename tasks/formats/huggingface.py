@@ -20,6 +20,7 @@ from pyarrow import parquet
 
 from tasks.formats.attributes import attributes
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import image_answers, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.objects import objects_of
@@ -66,12 +67,22 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         parse_size(self.shard_size)
 
+    @property
+    def readable(self) -> frozenset[str] | None:
+        """What ImageFolder finds; a table has its images' bytes, which are read as what they are."""
+        return PICTURES if self.layout == "imagefolder" else None
+
     def image_path(self, split: str, file_name: str) -> str | None:
         """Put images beside ``metadata.parquet``; shards hold them themselves."""
         return f"{split}/{file_name}" if self.layout == "imagefolder" else None
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``data/SPLIT-00000-of-00004.parquet`` and so on, or ``SPLIT/metadata.parquet``."""
+        """Give ``data/SPLIT-00000-of-00004.parquet`` and so on, or ``SPLIT/metadata.parquet``.
+
+        A split without rows has none: ``load_dataset`` refuses a whole tree for one.
+        """
+        if split not in dataset.filled:
+            return
         of_rows = features(dataset.registry, model_run=dataset.model_run)
         if self.layout == "imagefolder":
             rows = ((_row(sample, dataset), 0) for sample in dataset.samples(split))

@@ -1,8 +1,9 @@
 """Images in folders by class: what image classification is trained on, the format ``yolo`` with ``task: classify``.
 
 Format: https://docs.ultralytics.com/datasets/classify and torchvision's ImageFolder: ``SPLIT/CLASS/IMAGE``. Classes are
-numbered by the order of their folders' names, in each split apart: so every split has a folder for every class, which
-``.class.txt``, with the class's whole name, keeps there where it has no image. Readers pass over what is no image.
+numbered by the order of their folders' names, in each split apart: so every split that has rows has a folder for every
+class, which ``.class.txt``, with the class's whole name, keeps there where it has no image. Readers pass over what is
+no image.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 UNANSWERED: Final = "unanswered"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no name for a folder on Windows
+_SPLIT: Final = re.compile(
+    r"(?<![A-Za-z])(?:train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?![A-Za-z])"
+)
+"""What ``datasets`` takes for a split in the name of any folder, in lower case only."""
+
 _LONGEST: Final = 60
 _DIGITS: Final = 8
 
@@ -40,7 +46,7 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
     folders = folder_names(_answers(dataset, question))
     if split == dataset.splits[0]:
         yield Artifact("classes.json", iter([_classes(question, folders)]))
-    for answer, folder in folders.items():
+    for answer, folder in folders.items() if split in dataset.filled else ():
         yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{answer}\n".encode()]), small=True)
     for sample in dataset.samples(split):
         answered = image_choices(sample.record.entry.labels).get(question)
@@ -51,14 +57,16 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
 def folder_names(answers: Iterable[str]) -> dict[str, str]:
     """Map answers to names of folders, in the order of these: ASCII, and different where case makes no difference.
 
-    A name is the answer where that is safe. Of answers that come to one name, the first by code points has it, and the
-    others get digits of their sha256, as does what no folder can be called.
+    A name is the answer where that is safe; a word in it that is called like a split is in capitals. Of answers that
+    come to one name, the first by code points has it, and the others get digits of their sha256, as does what no folder
+    can be called.
     """
     found: dict[str, str] = {}
     taken = {""}
     for answer in sorted(answers):
         ascii_letters = normalize("NFKD", answer).encode("ascii", "ignore").decode()
-        plain = _UNSAFE.sub("_", ascii_letters).strip("_-")[:_LONGEST]
+        safe = _UNSAFE.sub("_", ascii_letters).strip("_-")[:_LONGEST]
+        plain = _SPLIT.sub(lambda name: name[0].upper(), safe)
         digest = sha256(answer.encode()).hexdigest()
         names = (plain, *(f"{plain or 'class'}-{digest[:digits]}" for digits in (_DIGITS, len(digest))))
         name = next(each for each in names if each.lower() not in taken and not _DEVICE.fullmatch(each))

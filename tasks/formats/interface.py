@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 from tasks.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Label, Sample
@@ -80,6 +80,7 @@ class Dataset:
     has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
+    ``counts`` is how many rows each split has.
     """
 
     name: str
@@ -89,17 +90,27 @@ class Dataset:
     shards: Callable[[str, int], Iterator[Shard]]
     read_image: Callable[[Sample], bytes | None]
     rows: Callable[[str], Iterator[Row]]
+    counts: Mapping[str, int]
     earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
     buckets: int = 1
     model_run: bool = False
 
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The splits that have rows; all of a dataset that has none at all.
+
+        Files that readers take for a split are written for these only: one that holds nothing stops some readers.
+        """
+        return tuple(split for split in self.splits if self.counts.get(split)) or self.splits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``.
+    """What a file can hold, kind by kind: one field for each of ``tasks.records.counts.KINDS``, and ``flat``.
 
-    None has a default, so that a new kind fails the type check of every format until it says whether it holds it. What
-    is not held is declared lost, and counted as such.
+    ``flat`` says whether it holds objects that have no area (see ``tasks.records.extent``), of the kinds that have one
+    otherwise. None has a default, so that a new kind fails the type check of every format until it says whether it
+    holds it. What is not held is declared lost, and counted as such.
     """
 
     bounding_box: bool
@@ -111,13 +122,17 @@ class Holdings:
     radio: Answers
     checklist: Answers
     text: Answers
+    flat: bool
 
-    def holds(self, kind: str, about: str, question: str = "") -> bool:
+    def holds(self, kind: str, about: str, question: str = "", *, flat: bool = False) -> bool:
         """Say whether something of a kind is held; ``about`` is what a question is about: a kind of object or "image".
 
+        ``flat`` is true of an object without an area, and of a question about one.
         An answer about something that is lost is lost with it. Of an object or relationship, ``about`` is its own kind.
         ``question`` is the name of one about the image, if its row has one answer to it.
         """
+        if flat and not self.flat:
+            return False
         held: bool | Answers = getattr(self, kind)
         if isinstance(held, bool):
             return held
@@ -137,6 +152,7 @@ EVERYTHING = Holdings(
     radio="everywhere",
     checklist="everywhere",
     text="everywhere",
+    flat=True,
 )
 NOTHING = Holdings(
     bounding_box=False,
@@ -148,6 +164,7 @@ NOTHING = Holdings(
     radio="nowhere",
     checklist="nowhere",
     text="nowhere",
+    flat=False,
 )
 
 
@@ -161,6 +178,10 @@ class Format(Protocol):
         """The name in the dataset file and on the command line."""
 
     @property
+    def readable(self) -> frozenset[str] | None:
+        """The endings of image files that the format's readers take, in lower case; None where they go by none."""
+
+    @property
     def holds(self) -> Holdings:
         """What is held of labels; it may depend on the options."""
 
@@ -172,9 +193,9 @@ class Format(Protocol):
         """Where ``pull`` puts an image, below the tree's root; None where the artifacts hold the images themselves."""
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the files of one split, the same bytes for the same samples; a split without samples has files too.
+        """Give the files of one split, the same bytes for the same samples.
 
-        Files that belong to no split come with the first of ``dataset.splits``.
+        Files that belong to no split come with the first of ``dataset.splits``, whether that has rows or not.
         """
 
 

@@ -17,13 +17,14 @@ from msgspec.json import format as indented
 
 from tasks.formats.attributes import attributes
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.names import stem
-from tasks.formats.shapes import drawable_ring
 from tasks.masks.png_writer import encode_png
 from tasks.masks.runs import to_mask
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
+from tasks.records.shapes import drawable_ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Geometry, Position, Runs
     from tasks.records.model import Classification, Sample
 
+_LEAST_OF_A_LINE = 2  # vertices
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
 
@@ -39,6 +41,7 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
     """LabelMe's annotation files. It has no options."""
 
     name: ClassVar[str] = "labelme"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 
@@ -99,7 +102,7 @@ def _shape(geometry: Geometry) -> JsonObject:
         case Polygon(vertices):
             return _points("polygon", drawable_ring(vertices))
         case Polyline(vertices):
-            return _points("linestrip", vertices)
+            return _points("linestrip", [*vertices, *vertices][: max(len(vertices), _LEAST_OF_A_LINE)])
         case Point(x, y):
             return _points("point", [(x, y)])
         case Mask(_, runs):

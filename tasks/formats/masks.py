@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from msgspec import Struct
 
 from tasks.formats.documents import array
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import row_keys
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import WORD_VOID, class_list, instance_map, semantic_map, void_of
@@ -37,6 +38,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
     palette: bool = True
 
     name: ClassVar[str] = "masks"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = replace(NOTHING, mask=True, polygon=True)
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from msgspec import Struct
 
-from tasks.formats.shapes import open_ring, shoelace_area, tight_box
 from tasks.records.classes import Class
 from tasks.records.counts import kind_of
 from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Position, Runs
 from tasks.records.model import Annotation, Label
+from tasks.records.shapes import open_ring, shoelace_area, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

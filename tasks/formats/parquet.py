@@ -23,6 +23,7 @@ class Parquet(Struct, frozen=True, forbid_unknown_fields=True):
     """The canonical tables. It has no options."""
 
     name: ClassVar[str] = "parquet"
+    readable: ClassVar[None] = None
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
 

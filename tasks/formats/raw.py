@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class _Lines(Holdings):
     """An answer stands in its line whether the pixels of what it is about do or not."""
 
-    def holds(self, kind: str, about: str, question: str = "") -> bool:  # noqa: ARG002 - whatever it is about
+    def holds(self, kind: str, about: str, question: str = "", *, flat: bool = False) -> bool:  # noqa: ARG002 - whatever it is about
         return kind != "mask"
 
 
@@ -31,6 +31,7 @@ class Raw(Struct, frozen=True, forbid_unknown_fields=True):
     """Labelbox's lines, with the URLs of masks and not their pixels. It has no options."""
 
     name: ClassVar[str] = "raw"
+    readable: ClassVar[None] = None
     holds: ClassVar[Holdings] = LINES
     holds_of_predictions: ClassVar[Holdings] = LINES
 

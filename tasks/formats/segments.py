@@ -5,8 +5,9 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tasks.masks.polygons import fill_rings
+from tasks.masks.polygons import region_of
 from tasks.masks.rasters import Overlay, overlay
+from tasks.records.extent import has_area
 from tasks.records.geometry import Mask, Polygon
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Segment(NamedTuple):
-    """An object that is a region: its label and annotation, and its pixels; a polygon has those of ``fill_rings``.
+    """An object that is a region: its label and annotation, and its pixels; a polygon has those of ``region_of``.
 
     ``place`` counts all objects of the image, from 0 in the order of labels.
     """
@@ -29,7 +30,7 @@ class Segment(NamedTuple):
 
 
 def segments_of(labels: Iterable[Label], image: Image) -> tuple[Segment, ...]:
-    """Return the masks and polygons of an image, the lowest first.
+    """Return the masks and polygons of an image that have an area, the lowest first.
 
     Labels lie over each other in their order. Within a label the ``z_order`` decides where the export has one, which
     counts from the lowest object; an object without one has its place in the label instead.
@@ -48,12 +49,12 @@ def segments_of(labels: Iterable[Label], image: Image) -> tuple[Segment, ...]:
 
 
 def runs_of_region(annotation: Annotation, image: Image) -> Runs | None:
-    """Return the pixels of a mask or polygon; None for what is no region: boxes, lines and points."""
+    """Return the pixels of a mask or polygon; None for what is no region: boxes, lines, points, and without an area."""
     match annotation.geometry:
-        case Mask(_, runs):
+        case Mask(_, runs) if runs.area:
             return runs
-        case Polygon(vertices):
-            return fill_rings([vertices], image.height, image.width)
+        case Polygon(vertices) if has_area(annotation.geometry, image.width, image.height):
+            return region_of(vertices, image.height, image.width)
         case _:
             return None
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from msgspec import Struct
 
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
 from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
 from tasks.formats.label_maps import instance_map, semantic_map, void_of
@@ -34,6 +35,7 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
     """Shards of about ``shard_size`` bytes of images; ``mask`` is what the pixels of ``KEY.mask.png`` are."""
 
     name: ClassVar[str] = "webdataset"
+    readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
     shard_size: str = "256MB"
@@ -47,7 +49,9 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
         return
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``SPLIT-000000.tar`` and so on."""
+        """Give ``SPLIT-000000.tar`` and so on; a split without rows has none."""
+        if split not in dataset.filled:
+            return
         for shard in dataset.shards(split, parse_size(self.shard_size)):
             yield Artifact(f"{split}-{shard.index:06}.tar", _tar(self._files(dataset, shard)))
 

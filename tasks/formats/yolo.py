@@ -5,7 +5,8 @@ is ``class x y w h`` (the box's centre and size), ``class x1 y1 x2 y2 …`` (an 
 all but the class and v are divided by the image's width or height. Its reader refuses an image with a value above 1.01,
 takes for an outline only what has more than two vertices, cuts vertices to whole pixels, and fills outlines as OpenCV's
 ``fillPoly`` does. So what is drawn by hand is cut off at the image, and a mask is outlined through the centres of its
-pixels, half a pixel in.
+pixels, half a pixel in. Its training drops boxes without an area, as it has them in single precision: what is thin is
+drawn as wide as that tells from nothing, and what has no area has no row.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
-import yaml
 from msgspec import Struct
 
 from tasks.formats.documents import encode
+from tasks.formats.endings import PICTURES
 from tasks.formats.image_folders import image_folders
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
-from tasks.formats.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
+from tasks.formats.yaml_documents import dump
 from tasks.masks.outlines import join, parts_of
+from tasks.masks.polygons import region_of
+from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Runs
+from tasks.records.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,10 +39,13 @@ if TYPE_CHECKING:
 Row: TypeAlias = str
 """A row without its class."""
 
+_NEEDED: Final = ("train", "val")  # by Ultralytics' trainer
 VISIBLE: Final = 2
 CENTRE: Final = 0.5
 DIGITS: Final = 10  # of what was drawn: a millionth of a pixel
 PAINTED: Final = 0.03  # pixels between joined parts for each of theirs: an IoU of 1 / 1.03 at least
+THINNEST: Final = 1e-6  # part of the image's width or height that single precision tells from nothing
+ASIDE: Final = 0.25  # pixels from the centre of a pixel to the outline of a row of single ones
 TRACED_DIGITS: Final = 6  # of the centre of a pixel: a fifth of a pixel would be enough
 _HELD: Final[Mapping[str, Holdings]] = {
     "detect": replace(NOTHING, bounding_box=True, polygon=True, mask=True),
@@ -68,6 +75,7 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     question: str = ""
 
     name: ClassVar[str] = "yolo"
+    readable: ClassVar[frozenset[str]] = PICTURES - {".gif"}  # which Ultralytics takes for a film
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 
     def __post_init__(self) -> None:
@@ -104,22 +112,35 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             if divided := _divided(drawn):
                 yield Artifact(f"divided/{split}/{stem(sample.image)}.json", iter([divided]), small=True)
 
+    def advice(self, images: Mapping[str, int]) -> tuple[str, ...]:
+        """Say what ``yolo train`` cannot do without, where that split has no images."""
+        missing = [split for split in _NEEDED if any(images.values()) and not images.get(split)]
+        instead = (
+            "put a folder `{0}` into the tree" if self.task == "classify" else "name a folder as `{0}` in `data.yaml`"
+        )
+        return tuple(
+            f"`yolo train` needs `{split}`, which has no images: give it a share under `split` in the dataset file, or "
+            f"{instead.format(split)}."
+            for split in missing
+        )
+
     def _data(self, dataset: Dataset) -> bytes:
         """Give the file that training starts from; paths in it count from its own folder."""
         names = dataset.registry.unique_names()
         keypoints = {"kpt_shape": [1, 3], "flip_idx": [0]} if self.task == "pose" else {}
         document = {
-            **{split: f"images/{split}" for split in dataset.splits},
+            **{split: f"images/{split}" for split in dataset.filled},
             **keypoints,
             "names": {class_id - 1: name for class_id, name in names.items()},
         }
-        return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=4096).encode()
+        return dump(document).encode()
 
     def _drawn(self, sample: Sample, registry: ClassRegistry) -> Iterator[_Drawn]:
         for label in sample.record.entry.labels:
             for annotation in label.annotations:
-                number = registry.class_of(annotation).id - 1
-                rows = (f"{number} {row}" for row in self._rows_of(annotation.geometry, sample.image))
+                number, image = registry.class_of(annotation).id - 1, sample.image
+                is_flat = has_area(annotation.geometry, image.width, image.height) is False
+                rows = (f"{number} {row}" for row in (() if is_flat else self._rows_of(annotation.geometry, image)))
                 yield _Drawn(label.id, annotation.feature_id, tuple(rows))
 
     def _rows_of(self, geometry: Geometry, image: Image) -> Iterable[Row]:
@@ -136,15 +157,28 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     def _outlines(self, geometry: Geometry, image: Image) -> Iterator[Row]:
         match geometry:
             case Polygon(vertices):
-                yield _relative(drawable_ring(clip_ring(vertices, image.width, image.height)), image)
-            case Mask(_, runs) if runs.area:
-                parts = parts_of(runs)
-                joined = join(parts, PAINTED) if self.parts == "join" else (part.outline for part in parts)
-                for outline in joined:
-                    centres = [(x, y) for x, y in (outline + CENTRE).tolist()]
-                    yield _relative(drawable_ring(centres), image, digits=TRACED_DIGITS)
+                ring = drawable_ring(clip_ring(vertices, image.width, image.height))
+                _, _, wide, tall = tight_box(ring)
+                if wide < THINNEST * image.width or tall < THINNEST * image.height:
+                    yield from self._traced(region_of(vertices, image.height, image.width), image)
+                else:
+                    yield _relative(ring, image)
+            case Mask(_, runs):
+                yield from self._traced(runs, image)
             case _:
                 pass
+
+    def _traced(self, runs: Runs, image: Image) -> Iterator[Row]:
+        """Outline pixels through their centres; one row or column of them, which would be a line, beside these."""
+        parts = parts_of(runs)
+        for outline in join(parts, PAINTED) if self.parts == "join" else (part.outline for part in parts):
+            low, high = outline.min(axis=0), outline.max(axis=0)
+            if (low == high).any():
+                (left, top), (right, bottom) = low + ASIDE, high + 2 * CENTRE - ASIDE
+                ring = [(left, top), (right, top), (right, bottom), (left, bottom)]
+            else:
+                ring = [(x, y) for x, y in (outline + CENTRE).tolist()]
+            yield _relative(drawable_ring(ring), image, digits=TRACED_DIGITS)
 
 
 def _boxes(geometry: Geometry, image: Image) -> Iterator[Row]:
@@ -172,7 +206,8 @@ def _points(geometry: Geometry, image: Image) -> Iterator[Row]:
 
 def _box(box: tuple[float, float, float, float], image: Image) -> Row:
     left, top, width, height = box
-    return _relative([(left + width / 2, top + height / 2), (width, height)], image)
+    size = max(width, THINNEST * image.width), max(height, THINNEST * image.height)
+    return _relative([(left + width / 2, top + height / 2), size], image)
 
 
 def _relative(positions: Iterable[Position], image: Image, *, digits: int = DIGITS) -> str:

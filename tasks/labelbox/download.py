@@ -72,6 +72,10 @@ class Deadline:
         return self.at - time.monotonic()
 
 
+class _KnownSizeError(Exception):
+    """The answer has as many bytes as what stands already."""
+
+
 class Downloader:
     """A bounded pool of connections, shared by the threads of one task.
 
@@ -124,10 +128,19 @@ class Downloader:
 
         return self._repeat(_read(url), take, limit=limit, with_key=True)
 
-    def image(self, url: str, target: IO[bytes], *, limit: int, check: Callable[[IO[bytes]], None]) -> None:
+    def image(
+        self,
+        url: str,
+        target: IO[bytes],
+        *,
+        limit: int,
+        check: Callable[[IO[bytes]], None],
+        unless_size: int | None = None,
+    ) -> bool:
         """Write an image of a data row to ``target``, asked for without the key, whatever its host.
 
-        ``check`` is as for a mask; ``s3://`` and ``gs://`` URLs are read from the ``sources``.
+        ``check`` is as for a mask; ``s3://`` and ``gs://`` URLs are read from the ``sources``. Returns False, with
+        nothing read, where the answer announces just ``unless_size`` bytes.
         """
 
         def take(blocks: Iterator[bytes]) -> None:
@@ -135,7 +148,11 @@ class Downloader:
             with _wrong_body():
                 check(target)
 
-        self._repeat(self._located(url), take, limit=limit, with_key=False)
+        try:
+            self._repeat(self._located(url), take, limit=limit, with_key=False, unless_size=unless_size)
+        except _KnownSizeError:
+            return False
+        return True
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
@@ -154,7 +171,13 @@ class Downloader:
             raise DownloadError("forbidden_address", str(refusal)) from None
 
     def _repeat(
-        self, target: Target, take: Callable[[Iterator[bytes]], Result], *, limit: int, with_key: bool
+        self,
+        target: Target,
+        take: Callable[[Iterator[bytes]], Result],
+        *,
+        limit: int,
+        with_key: bool,
+        unless_size: int | None = None,
     ) -> Result:
         """What ``take`` makes of the body; it is called once an attempt and raises ``PassingError`` for another one."""
         deadline = Deadline(self._seconds)
@@ -163,7 +186,8 @@ class Downloader:
         number = 1
         while True:
             try:
-                body = take(self._blocks(target, deadline, limit=limit, with_key=with_key))
+                blocks = self._blocks(target, deadline, limit=limit, with_key=with_key, unless_size=unless_size)
+                body = take(blocks)
             except PassingError as failure:
                 wrong_bodies -= isinstance(failure, WrongBodyError)
                 wait = self._backoff.delay(number) if failure.wait is None else failure.wait
@@ -172,7 +196,7 @@ class Downloader:
                     self._pace.note(target.origin, failed=not isinstance(failure, WrongBodyError))
                     raise DownloadError(failure.code, f"{failure.reason}; {reason} after {number} attempts") from None
                 self._hold(wait, failure, deadline)
-            except DownloadError:
+            except (DownloadError, _KnownSizeError):
                 self._pace.note(target.origin, failed=False)
                 raise
             else:
@@ -196,11 +220,15 @@ class Downloader:
         else:
             self._pace.sleep(min(seconds, max(0.0, deadline.left)))
 
-    def _blocks(self, target: Target, deadline: Deadline, *, limit: int, with_key: bool) -> Iterator[bytes]:
+    def _blocks(
+        self, target: Target, deadline: Deadline, *, limit: int, with_key: bool, unless_size: int | None
+    ) -> Iterator[bytes]:
         """The body of one answer after its redirects, never more than ``limit`` bytes of it."""
         response, target = self._answer(target, deadline, with_key=with_key)
         size, announced = 0, response.headers.get("Content-Length", "")
         try:
+            if announced == str(unless_size) and "Content-Encoding" not in response.headers:
+                raise _KnownSizeError
             if announced.isdecimal() and int(announced) > limit:
                 raise _too_large(target, limit)
             while block := response.read1(BLOCK, decode_content=True):
@@ -212,7 +240,7 @@ class Downloader:
         except (HTTPError, OSError) as error:
             raise of_error(error, target.origin) from None
         finally:
-            response.close()  # a whole body has given its connection back already; any other is not worth keeping
+            _close(response)
 
     def _answer(self, target: Target, deadline: Deadline, *, with_key: bool) -> tuple[BaseHTTPResponse, Target]:
         """The answer with status 200 that the redirects lead to, and where it came from."""
@@ -274,4 +302,10 @@ def _discard(response: BaseHTTPResponse) -> None:
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) <= BLOCK:
         response.drain_conn()
+    _close(response)
+
+
+def _close(response: BaseHTTPResponse) -> None:
+    """Close an answer and give its connection back, closed too if its body was not read: its place is another's now."""
     response.close()
+    response.release_conn()

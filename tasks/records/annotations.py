@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
+from msgspec import UNSET
+
+from tasks.records import wire
 from tasks.records.geometry import BoundingBox, Geometry, MaskReference, Point, Polygon, Polyline, Vertices
 from tasks.records.media import medium_of_kind, other_medium
 from tasks.records.model import (
@@ -21,15 +24,23 @@ from tasks.records.refusal import RefusedError, each, missing
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tasks.records import wire
-
 MAX_DEPTH = 100
 """Questions nested deeper than this are refused (``too_deep``)."""
 
 RELATIONSHIP = "ImageUnidirectionalRelationship"
+MASK = "ImageSegmentationMask"
+_TIES = (RELATIONSHIP, wire.LEFT_OUT)
+"""What stands among the objects of a label and is none."""
+
+Identified = TypeVar("Identified", Annotation, Relationship)
 
 _Names: TypeAlias = tuple[str | None, str, str | None]
 """``feature_schema_id``, ``name``, ``value``."""
+
+
+class UnansweredError(RefusedError):
+    """A question has no answer, or an empty one. Such questions can be set apart (``unanswered.py``)."""
+
 
 _MOST_NAMES = 4096
 _names: dict[str | None, _Names] = {}
@@ -38,14 +49,15 @@ _names: dict[str | None, _Names] = {}
 def _shared(found: wire.Classification | wire.Option | wire.Object) -> _Names:
     """Return the names of a feature; where they are equal to those of the last such feature, these same ones.
 
-    A row then holds but its own texts: a quarter less memory, and less to fetch from it when tables are written.
+    A row then holds but its own texts: a quarter less memory, and less to fetch from it when tables are written. A
+    feature without a name takes its value as one.
     """
     schema_id = found.feature_schema_id
     known = _names.get(schema_id)
     if known is None or known[1] != found.name or known[2] != found.value:
         if len(_names) >= _MOST_NAMES:
             _names.clear()
-        known = _names[schema_id] = (schema_id, found.name or missing("name"), found.value)
+        known = _names[schema_id] = (schema_id, found.name or found.value or missing("name"), found.value)
     return known
 
 
@@ -58,34 +70,40 @@ def classifications(questions: Sequence[wire.Classification] | None, depth: int 
     return each(questions, _classification, depth, "classifications")
 
 
-def _classification(question: wire.Classification, depth: int) -> Classification:
+def _classification(question: wire.Classification, depth: int) -> Classification | None:
+    answer = _answer(question, depth)
+    if answer is None:
+        return None
     schema_id, name, value = _shared(question)
-    return Classification(question.feature_id, schema_id, name, value, _answer(question, depth))
+    return Classification(question.feature_id, schema_id, name, value, answer)
 
 
-def _answer(question: wire.Classification, depth: int) -> Answer:
-    radio, checklist, text = question.radio_answer, question.checklist_answers, question.text_answer
+def _answer(question: wire.Classification, depth: int) -> Answer | None:
+    radio, text = question.radio_answer or None, question.text_answer or None
+    checklist = None if question.checklist_answers is UNSET else question.checklist_answers
     if radio is not None and checklist is None and text is None:
         try:
             return RadioAnswer(_option(radio, depth))
         except RefusedError as refused:
+            if radio.is_empty:
+                raise UnansweredError("missing_answer", "Expected an option, found none.", "radio_answer") from None
             raise refused.below("radio_answer") from None
     if checklist is not None and radio is None and text is None:
         return ChecklistAnswer(each(checklist, _option, depth, "checklist_answers"))
     if text is not None and radio is None and checklist is None:
+        if text.content is None:
+            raise UnansweredError("missing_answer", "Expected text, found none.", "text_answer.content")
         try:
-            return _text(text, depth)
+            return TextAnswer(text.content, classifications(text.classifications, depth + 1))
         except RefusedError as refused:
             raise refused.below("text_answer") from None
-    answered = radio is not None or checklist is not None or text is not None
-    code = "ambiguous_answer" if answered else "missing_answer"
-    raise RefusedError(code, "Expected exactly one of radio_answer, checklist_answers and text_answer.")
-
-
-def _text(text: wire.Text, depth: int) -> TextAnswer:
-    if text.content is None:
-        raise RefusedError("missing_answer", "Expected text, found none.", "content")
-    return TextAnswer(text.content, classifications(text.classifications, depth + 1))
+    if radio is None and checklist is None and text is None:
+        if question.name == wire.LEFT_OUT:
+            return None
+        raise UnansweredError("missing_answer", "Expected one of radio_answer, checklist_answers and text_answer.")
+    raise UnansweredError(
+        "ambiguous_answer", "Expected at most one of radio_answer, checklist_answers and text_answer, found more."
+    )
 
 
 def _option(option: wire.Option, depth: int) -> Option:
@@ -97,13 +115,22 @@ def _option(option: wire.Option, depth: int) -> Option:
 def objects(found: Sequence[wire.Object] | None, z_order: Sequence[str] | None) -> tuple[Annotation, ...]:
     """Return the objects of a label; relationships among them (as in exports of 2023) are left to ``relationships``."""
     positions = {feature_id: position for position, feature_id in enumerate(z_order or ())}
-    made = each(found, _annotation, positions, "objects")
-    return tuple([annotation for annotation in made if annotation is not None])
+    return _once(each(found, _annotation, positions, "objects"), "objects")
+
+
+def _once(found: tuple[Identified, ...], name: str) -> tuple[Identified, ...]:
+    """Return what stands in a list, equal entries once; two that differ must not carry one feature id."""
+    if len(found) == len({each.feature_id for each in found}):
+        return found
+    alone = tuple(dict.fromkeys(found))
+    if len({each.feature_id for each in alone}) < len(alone):
+        raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found two that differ.", name)
+    return alone
 
 
 def _annotation(found: wire.Object, positions: Mapping[str, int]) -> Annotation | None:
     make = _GEOMETRIES.get(found.annotation_kind or "")
-    if make is None and found.annotation_kind == RELATIONSHIP:
+    if make is None and found.annotation_kind in _TIES:
         return None
     feature_id = found.feature_id or missing("feature_id")
     schema_id, name, value = _shared(found)
@@ -177,21 +204,17 @@ _GEOMETRIES: Mapping[str, Callable[[wire.Object], Geometry]] = {
     "ImagePolygon": _polygon,
     "ImagePolyline": _polyline,
     "ImagePoint": _point,
-    "ImageSegmentationMask": _mask,
+    MASK: _mask,
 }
 
 
 def relationships(label: wire.Annotations) -> tuple[Relationship, ...]:
     """Return the relationships of a label, each once: exports of 2023 list them among ``objects`` as well."""
-    listed = each(label.relationships, _relationship, None, "relationships")
-    known = {relationship.feature_id: relationship for relationship in listed}
-    if len(known) < len(listed):
-        raise RefusedError("duplicate_feature_id", "Expected each feature_id once, found one twice.", "relationships")
+    listed = _once(each(label.relationships, _relationship, None, "relationships"), "relationships")
     if RELATIONSHIP not in [found.annotation_kind for found in label.objects or ()]:
         return listed
-    among = each(label.objects, _second_standing, known, "objects")
-    alone = [relationship for relationship in among if relationship is not None]
-    return (*listed, *alone)
+    known = {relationship.feature_id: relationship for relationship in listed}
+    return (*listed, *_once(each(label.objects, _second_standing, known, "objects"), "objects"))
 
 
 def _second_standing(found: wire.Object, known: Mapping[str, Relationship]) -> Relationship | None:
@@ -208,7 +231,9 @@ def _second_standing(found: wire.Object, known: Mapping[str, Relationship]) -> R
     return None
 
 
-def _relationship(found: wire.Object, _: None) -> Relationship:
+def _relationship(found: wire.Object, _: None) -> Relationship | None:
+    if found.annotation_kind == wire.LEFT_OUT:
+        return None
     if found.annotation_kind != RELATIONSHIP:
         raise RefusedError("unknown_annotation_kind", f"Expected {RELATIONSHIP}, found another.", "annotation_kind")
     ends = found.unidirectional_relationship
@@ -221,9 +246,8 @@ def _relationship(found: wire.Object, _: None) -> Relationship:
 
 
 def check_unique(annotations: Sequence[Annotation], ties: Sequence[Relationship]) -> None:
-    """Refuse a label in which two objects, or an object and a relationship, carry one feature id."""
-    ids = {annotation.feature_id for annotation in annotations}
-    if len(ids) < len(annotations) or not ids.isdisjoint([tie.feature_id for tie in ties]):
+    """Refuse a label in which an object and a relationship carry one feature id."""
+    if ties and not {annotation.feature_id for annotation in annotations}.isdisjoint([tie.feature_id for tie in ties]):
         raise RefusedError(
             "duplicate_feature_id", "Expected each feature_id once in a label, found one twice.", "objects"
         )

@@ -10,12 +10,15 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from struct import calcsize, pack
-from typing import Final, TypeAlias, overload
+from typing import Annotated, Final, TypeAlias, overload
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Position: TypeAlias = tuple[float, float]
 """(x, y) in pixels."""
+
+Coordinate: TypeAlias = Annotated[float, Meta(ge=-(2**31), le=2**31)]
+"""In pixels. No image is larger, and sums of areas stay numbers."""
 
 Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
@@ -78,10 +81,10 @@ class Vertices(Sequence[Position]):
 class BoundingBox(Struct, frozen=True, gc=False):
     """An axis-aligned box by its upper left corner and size, in pixels (``bounding_box``)."""
 
-    left: float
-    top: float
-    width: float
-    height: float
+    left: Coordinate
+    top: Coordinate
+    width: Coordinate
+    height: Coordinate
 
 
 class Polygon(Struct, frozen=True, gc=False):
@@ -99,8 +102,8 @@ class Polyline(Struct, frozen=True, gc=False):
 class Point(Struct, frozen=True, gc=False):
     """A single position (``point``)."""
 
-    x: float
-    y: float
+    x: Coordinate
+    y: Coordinate
 
 
 class MaskReference(Struct, frozen=True, gc=False):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from msgspec.structs import replace
 
 from tasks.records import wire
-from tasks.records.annotations import check_unique, classifications, objects, relationships
+from tasks.records.annotations import UnansweredError, check_unique, classifications, objects, relationships
 from tasks.records.media import other_medium
 from tasks.records.model import (
     Entry,
@@ -17,14 +18,21 @@ from tasks.records.model import (
     ProjectDetails,
     ProjectEntry,
     Review,
+    Unanswered,
 )
-from tasks.records.refusal import RefusedError, canonical_json, each, missing
+from tasks.records.refusal import RefusedError, canonical_json, each, missing, step
+from tasks.records.unanswered import set_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PLAIN_KEY = re.compile(r"[\w-]{1,64}", re.ASCII)
-_NOTHING = (b"", b"null", b"{}")
+    from tasks.records.model import Annotation, Classification, Relationship
+
+_Content: TypeAlias = "tuple[tuple[Annotation, ...], tuple[Classification, ...], tuple[Relationship, ...]]"
+
+_NOTHING: Final = (b"", b"null", b"{}", b"[]")
+_OWN_MARK: Final = "true"
+_SAYING_NOTHING: Final = (None, False, "", "false")
 
 
 def entries(line: wire.Line) -> tuple[Entry, ...]:
@@ -34,28 +42,24 @@ def entries(line: wire.Line) -> tuple[Entry, ...]:
         try:
             found.append(_project(project_id, project or wire.Project()))
         except RefusedError as refused:
-            raise refused.below(f"projects.{_step(project_id)}") from None
+            raise refused.below(f"projects.{step(project_id)}") from None
     for model_id, model in (line.experiments or {}).items():
         for run_id, run in (model.runs or {} if model else {}).items():
             try:
                 found.append(_model_run(run_id, run or wire.Run(), model_id, model.name if model else None))
             except RefusedError as refused:
-                raise refused.below(f"experiments.{_step(model_id)}.runs.{_step(run_id)}") from None
+                raise refused.below(f"experiments.{step(model_id)}.runs.{step(run_id)}") from None
     return tuple(found)
-
-
-def _step(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else "[...]"
 
 
 def _project(project_id: str, project: wire.Project) -> ProjectEntry:
     details = project.project_details
-    benchmark = details.benchmark_reference_label if details else None
+    named = details.benchmark_reference_label if details else None
     return ProjectEntry(
         project_id,
         project.name,
         _project_details(details) if details else None,
-        _labels(project.labels, "labels", benchmark),
+        _with_gold(_labels(project.labels, "labels"), named),
     )
 
 
@@ -67,7 +71,7 @@ def _model_run(run_id: str, run: wire.Run, model_id: str, model_name: str | None
         model_name,
         run.run_data_row_id,
         run.split,
-        _labels(run.labels, "labels"),
+        _with_gold(_labels(run.labels, "labels")),
         _labels(run.predictions, "predictions"),
     )
 
@@ -87,27 +91,36 @@ def _project_details(found: wire.ProjectDetails) -> ProjectDetails:
     )
 
 
-def _labels(found: Sequence[wire.Label] | None, name: str, benchmark: str | None = None) -> tuple[Label, ...]:
-    labels = each(found, _label, benchmark, name)
-    if len({label.id for label in labels}) < len(labels):
-        raise RefusedError("duplicate_label_id", "Expected each label's id once, found one twice.", name)
-    return labels
+def _labels(found: Sequence[wire.Label] | None, name: str) -> tuple[Label, ...]:
+    labels = each(found, _label, None, name)
+    if len({label.id for label in labels}) == len(labels):
+        return labels
+    alone = tuple(dict.fromkeys(labels))
+    if len({label.id for label in alone}) < len(alone):
+        raise RefusedError("duplicate_label_id", "Expected each label's id once, found two that differ.", name)
+    return alone
 
 
-def _label(found: wire.Label, benchmark: str | None) -> Label:
+def _label(found: wire.Label, _: None) -> Label:
     label_id = found.id or missing("id", "missing_label_id")
     held = found.annotations or wire.Annotations()
     if found.label_kind == "Video" or bytes(held.frames) not in _NOTHING:
         raise other_medium("video_row", "annotations")
+    z_order = held.z_order or found.z_order
+    unanswered: tuple[Unanswered, ...] = ()
     try:
-        annotations = objects(held.objects, held.z_order or found.z_order)
-        ties = relationships(held)
-        check_unique(annotations, ties)
-        answers = classifications(held.classifications)
+        try:
+            annotations, answers, ties = _content(held, z_order)
+        except UnansweredError:
+            unanswered = set_apart(held)
+            annotations, answers, ties = _content(held, z_order)
     except RefusedError as refused:
         raise refused.below("annotations") from None
     details, performance = found.label_details, found.performance_details
-    marks = (benchmark, found.benchmark_reference_label, performance and performance.benchmark_reference_label)
+    mark, score = found.benchmark_reference_label, found.benchmark_score
+    if performance is not None:
+        mark = performance.benchmark_reference_label if mark in _SAYING_NOTHING else mark
+        score = performance.benchmark_score if score is None else score
     return Label(
         label_id,
         found.label_kind,
@@ -117,8 +130,32 @@ def _label(found: wire.Label, benchmark: str | None) -> Label:
         annotations,
         answers,
         ties,
-        True in marks or label_id in marks,
+        benchmark_reference_label=mark if mark is None or isinstance(mark, str) else canonical_json(mark),
+        benchmark_score=score,
+        unanswered=unanswered,
     )
+
+
+def _content(held: wire.Annotations, z_order: Sequence[str] | None) -> _Content:
+    annotations = objects(held.objects, z_order)
+    ties = relationships(held)
+    check_unique(annotations, ties)
+    return annotations, classifications(held.classifications), ties
+
+
+def _with_gold(labels: tuple[Label, ...], named: str | None = None) -> tuple[Label, ...]:
+    """Mark the gold labels of a row: what the work of others is measured by.
+
+    That is the one which the project names; else those with a mark of their own; else those that another label refers
+    to, as Labelbox marks all labels of a benchmark row but the gold one (docs.labelbox.com, "Quality analysis").
+    """
+    told = [each for each in labels if each.benchmark_reference_label not in _SAYING_NOTHING]
+    if not told and named is None:
+        return labels
+    own = {each.id for each in told if each.benchmark_reference_label in (_OWN_MARK, each.id)}
+    referred = {each.benchmark_reference_label for each in told}
+    gold = {named}.intersection([each.id for each in labels]) or own or referred
+    return tuple([replace(label, is_benchmark=True) if label.id in gold else label for label in labels])
 
 
 def _details(found: wire.LabelDetails) -> LabelDetails:

@@ -130,10 +130,30 @@ class PerformanceDetails(Struct, frozen=True, gc=False):
     consensus_score: float | None = None
 
 
+class Unanswered(Struct, frozen=True, gc=False):
+    """A question that the export names without an answer: no annotation.
+
+    ``owner`` is what it hangs on (``image``, ``object``, ``relationship`` or ``answer``), ``owner_feature_id`` the id
+    of that object, relationship or option (of the question, for text); ``about`` is the id of the object or
+    relationship that it is about, at whatever depth, None for the image. ``kind`` is radio, checklist or text, where
+    the export has the key of just that answer.
+    """
+
+    owner: str
+    owner_feature_id: str | None
+    about: str | None
+    feature_id: str | None
+    feature_schema_id: str | None
+    name: str | None
+    value: str | None
+    kind: str | None
+
+
 class Label(Struct, frozen=True, gc=False):
     """One labeller's (or one model's) work on one image.
 
-    ``is_benchmark`` is true where the export marks the label as the benchmark reference.
+    ``is_benchmark`` is true for the gold label of a row; ``benchmark_reference_label`` is what the export says of the
+    label ("true" for a mark of its own, else the gold label's id), ``benchmark_score`` how near it came to that one.
     """
 
     id: str
@@ -145,6 +165,9 @@ class Label(Struct, frozen=True, gc=False):
     classifications: tuple[Classification, ...] = ()
     relationships: tuple[Relationship, ...] = ()
     is_benchmark: bool = False
+    benchmark_reference_label: str | None = None
+    benchmark_score: float | None = None
+    unanswered: tuple[Unanswered, ...] = ()
 
 
 class DataRowDetails(Struct, frozen=True, gc=False):
@@ -172,7 +195,7 @@ class MetadataField(Struct, frozen=True, gc=False):
     """One entry of ``metadata_fields``; a value that is no scalar is kept as canonical JSON with ``is_json`` true."""
 
     schema_id: str | None
-    schema_name: str
+    schema_name: str | None
     schema_kind: str | None
     value: JsonScalar
     is_json: bool = False
@@ -268,16 +291,29 @@ class ModelRunEntry(Struct, frozen=True, gc=False, tag="model_run"):
 Entry: TypeAlias = ProjectEntry | ModelRunEntry
 
 
+class Unreadable(Struct, frozen=True, gc=False):
+    """A field that was left empty because what stands there cannot be read: its JSON path, and a code like a problem's.
+
+    What it says is not about the labels, so that the row is none the worse for it.
+    """
+
+    path: str
+    code: str
+
+
 class Row(Struct, frozen=True, gc=False):
     """One export line, whole. ``fingerprint`` changes when, and only when, the row's content does.
 
     It is a digest (hex) of the line without what changes on every export: the task id in composite mask URLs and the
-    signature of a signed ``row_data``.
+    signature of a signed ``row_data``. ``unreadable`` are the fields that were left empty; ``text_replaced`` counts
+    what is no character in the line's text, and was read as U+FFFD.
     """
 
     data_row: DataRow
     entries: tuple[Entry, ...]
     fingerprint: str
+    unreadable: tuple[Unreadable, ...] = ()
+    text_replaced: int = 0
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -285,6 +321,7 @@ class Record(Struct, frozen=True, gc=False):
 
     ``labels_excluded`` counts its other labels by policy (``not_selected``, ``skipped``); ``annotations_dropped``
     counts, by kind, the objects whose class is dropped, with their answers, and the relationships that lost an end.
+    ``unreadable`` and ``text_replaced`` are the row's.
     """
 
     data_row: DataRow
@@ -292,6 +329,8 @@ class Record(Struct, frozen=True, gc=False):
     fingerprint: str
     labels_excluded: dict[str, int] = {}
     annotations_dropped: dict[str, int] = {}
+    unreadable: tuple[Unreadable, ...] = ()
+    text_replaced: int = 0
 
 
 class Excluded(Struct, frozen=True, gc=False):
@@ -320,7 +359,9 @@ class Image(Struct, frozen=True, gc=False):
     """The image of a sample as it stands in the snapshot.
 
     ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
-    ``size`` (bytes) are None where the dataset refers to images and does not copy them.
+    ``size`` (bytes) are None where the dataset refers to images and does not copy them. ``orientation`` (1 to 8) is the
+    one that readers saw in the file at its source (None: not known), and ``turned`` whether the pixels were turned by
+    it; the published file has none.
     """
 
     file_name: str
@@ -329,6 +370,8 @@ class Image(Struct, frozen=True, gc=False):
     mime_type: str
     sha256: str | None
     size: int | None
+    orientation: int | None = None
+    turned: bool = False
 
 
 class Sample(Struct, frozen=True, gc=False):

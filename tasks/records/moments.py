@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
+
+from tasks.records.text import json_values, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,8 @@ class _LabelTimes(Struct):
     projects: dict[str, _Project] | None = None
 
 
+Times = TypeVar("Times", _RowTimes, _LabelTimes)
+
 _ROW: Final = msgspec.json.Decoder(_RowTimes)
 _LABELS: Final = msgspec.json.Decoder(_LabelTimes)
 
@@ -62,22 +66,32 @@ def instant(text: object) -> datetime | None:
 
 
 def times_of(line: bytes, by: By) -> tuple[datetime, ...]:
-    """Return the times of an export's line that Labelbox filters by, as far as the line tells them."""
+    """Return the times of an export's line that Labelbox filters by, as far as the line tells them.
+
+    A line that is refused by the strict decoder is read as ``parse`` reads it: mended.
+    """
     try:
         told = _last_activity(line) if by == "last_activity_at" else _created(line)
         return tuple(found for text in told if (found := instant(text)))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return ()
 
 
 def _last_activity(line: bytes) -> Iterator[object]:
-    row = _ROW.decode(line).data_row
+    row = _decoded(line, _ROW).data_row
     if row and row.details:
         yield row.details.last_activity_at
 
 
 def _created(line: bytes) -> Iterator[object]:
-    for project in (_LABELS.decode(line).projects or {}).values():
+    for project in (_decoded(line, _LABELS).projects or {}).values():
         for label in project.labels or ():
             if label.label_details:
                 yield label.label_details.created_at
+
+
+def _decoded(line: bytes, decoder: msgspec.json.Decoder[Times]) -> Times:
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.convert(json_values(readable(line)[0]), decoder.type)

@@ -10,24 +10,27 @@ from unicodedata import normalize
 if TYPE_CHECKING:
     from tasks.records.model import DataRow
 
-_EXTENSIONS: Final = {
-    "image/jpeg": ".jpg",
-    "image/jpg": ".jpg",
-    "image/png": ".png",
-    "image/gif": ".gif",
-    "image/bmp": ".bmp",
-    "image/webp": ".webp",
-    "image/tiff": ".tif",
-    "image/avif": ".avif",
-    "image/heic": ".heic",
-    "image/heif": ".heif",
-    "image/jp2": ".jp2",
-    "image/svg+xml": ".svg",
+_ENDINGS: Final = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/jpg": (".jpg", ".jpeg"),
+    "image/mpo": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/gif": (".gif",),
+    "image/bmp": (".bmp",),
+    "image/webp": (".webp",),
+    "image/tiff": (".tif", ".tiff"),
+    "image/avif": (".avif",),
+    "image/heic": (".heic",),
+    "image/heif": (".heif",),
+    "image/jp2": (".jp2",),
+    "image/svg+xml": (".svg",),
 }
-_UNKNOWN_EXTENSION: Final = ".img"
-_SUFFIX: Final = re.compile(r"\.(?:jpe?g|png|gif|bmp|webp|tiff?|avif|hei[cf]|jp2|svg)$", re.IGNORECASE)
+"""The endings that readers know a type by, the usual one first."""
+
+_UNKNOWN: Final = (".img",)
+_SUFFIX: Final = re.compile(r"\.(?:jpe?g|jpe|jfif|mpo|png|gif|bmp|dib|webp|tiff?|avif|hei[cf]|jp2|svg)$", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_PLAIN_ID: Final = re.compile(r"[a-z0-9_]{1,64}")
+_PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 _LONGEST_STEM: Final = 60
 _LONGEST_ID: Final = 40
 _DIGITS: Final = 12
@@ -36,14 +39,21 @@ _DIGITS: Final = 12
 def file_name(data_row: DataRow, mime_type: str) -> str:
     """Return a row's file name: ``STEM-ID.EXTENSION``.
 
-    STEM is the row's key for people (at most 60 of ``A-Za-z0-9_-``, without a leading dash; left out where nothing of
-    the key is left), ID its id, EXTENSION what the image's mime type asks for, whatever the key ends with. There is no
-    dot but the extension's, and no separator of folders. Two ids never give one name, not even where upper and lower
-    case are the same: an id that is not plain lower case gets 12 digits of its sha256.
+    STEM is the row's key for people (at most 60 of ``A-Za-z0-9_-``, left out where nothing of the key is left), ID its
+    id, EXTENSION that of the key, in lower case, where readers know the image's mime type by it, else the usual one of
+    that type. A name begins with a letter or a digit, because readers pass over others; there is no dot but the
+    extension's, and no separator of folders. Two ids never give one stem, not even where upper and lower case are the
+    same: an id that is not plain lower case gets 12 digits of its sha256.
     """
-    stem = _stem(data_row.key)
-    extension = _EXTENSIONS.get(mime_type.lower(), _UNKNOWN_EXTENSION)
+    key = data_row.key
+    stem, extension = _stem(key), _extension(key, mime_type)
     return f"{stem}-{_identifier(data_row.id)}{extension}" if stem else f"{_identifier(data_row.id)}{extension}"
+
+
+def _extension(key: str, mime_type: str) -> str:
+    endings = _ENDINGS.get(mime_type.lower(), _UNKNOWN)
+    suffix = _SUFFIX.search(key)
+    return suffix[0].lower() if suffix and suffix[0].lower() in endings else endings[0]
 
 
 def _stem(key: str) -> str:

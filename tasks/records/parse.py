@@ -1,4 +1,7 @@
-"""One export line → a ``Row``, or a ``Problem`` that says by name why not."""
+"""One export line → a ``Row``, or a ``Problem`` that says by name why not.
+
+A line is read strictly first. One that is refused is read again from its plain JSON values, mended (``mending.py``).
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from msgspec.json import Decoder
 
 from tasks.records import wire
 from tasks.records.fingerprint import fingerprint
+from tasks.records.identity import row_id
 from tasks.records.labels import entries
 from tasks.records.media import medium_of_kind, medium_of_mime_type, other_medium, refuse_other_lines
+from tasks.records.mending import mend
 from tasks.records.model import (
     Attachment,
     DataRow,
@@ -22,20 +27,18 @@ from tasks.records.model import (
     MetadataField,
     Problem,
     Row,
+    Unreadable,
 )
-from tasks.records.refusal import RefusedError, canonical_json, each, missing
+from tasks.records.refusal import RefusedError, canonical_json, missing, step
+from tasks.records.scalars import UnreadableError, pixels, rotation
+from tasks.records.text import REPLACEMENT, json_values, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINE = Decoder(wire.Line)
-_LINE_WITH_EMBEDDINGS = Decoder(wire.LineWithEmbeddings)
-_HEAD = Decoder(wire.Head)
-_PLAIN = Decoder(float_hook=str)
+_DECODERS = {kind: Decoder(kind) for kind in (wire.Line, wire.LineWithEmbeddings)}
 
 _LARGEST_INTEGER = 2**63 - 1
-_LARGEST_ROTATION = 8
-_PLAIN_STEP = re.compile(r"[\w-]{1,64}", re.ASCII)
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
@@ -45,8 +48,13 @@ def parse(line: bytes, *, number: int, keep_embeddings: bool = False) -> Row | P
     ``number`` is the line's place in the stream, from 1. Nothing is raised whatever the bytes are. A problem's codes
     and paths are described in README.md; its reason never repeats the line.
     """
+    kind = wire.LineWithEmbeddings if keep_embeddings else wire.Line
     try:
-        return _row(line, keep_embeddings=keep_embeddings)
+        return _row(_DECODERS[kind].decode(line), line)
+    except (RefusedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return _mended(line, kind)
     except RefusedError as refused:
         path = f"$.{refused.path}" if refused.path else "$"
         return Problem(number, row_id(line), path, refused.code, refused.reason)
@@ -54,20 +62,31 @@ def parse(line: bytes, *, number: int, keep_embeddings: bool = False) -> Row | P
         return Problem(number, row_id(line), "$", "too_deep", "Expected values nested as in an export, found far more.")
 
 
-def row_id(line: bytes) -> str | None:
-    """Return ``data_row.id`` of a line, looking at nothing else; None where the line has none or is no JSON."""
+def _mended(line: bytes, kind: type[wire.Line]) -> Row:
+    text, replaced = readable(line)
     try:
-        head = _HEAD.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return (head.data_row and head.data_row.id) or None
-
-
-def _row(line: bytes, *, keep_embeddings: bool) -> Row:
-    decoded = _decoded(line, keep_embeddings=keep_embeddings)
+        plain = json_values(text)
+    except ValueError as error:
+        raise RefusedError("not_json", f"Expected one JSON object, found otherwise: {error}.") from None
+    if not isinstance(plain, dict):
+        raise RefusedError("not_an_object", "Expected a JSON object, found another JSON value.")
+    values, unreadable = mend(plain, kind)
+    try:
+        decoded = msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        refuse_other_lines(plain)
+        raise _wrong_type(str(error), plain) from None
     found = decoded.data_row
     if found is None or not found.id:
-        refuse_other_lines(_json(line))
+        refuse_other_lines(plain)
+    elif replaced and REPLACEMENT in found.id:
+        raise RefusedError("unreadable_id", "Expected the row's id as text, found half of it.", "data_row.id")
+    return _row(decoded, line, unreadable, replaced)
+
+
+def _row(decoded: wire.Line, line: bytes, unreadable: tuple[Unreadable, ...] = (), replaced: int = 0) -> Row:
+    found = decoded.data_row
+    if found is None or not found.id:
         raise RefusedError("missing_data_row_id", "Expected the row's id, found none.", "data_row.id")
     media = _media(decoded.media_attributes or wire.MediaAttributes())
     embeddings = decoded.embeddings if isinstance(decoded, wire.LineWithEmbeddings) else None
@@ -78,11 +97,11 @@ def _row(line: bytes, *, keep_embeddings: bool) -> Row:
         _row_data(found),
         found.details,
         media,
-        each(decoded.metadata_fields, _metadata, None, "metadata_fields"),
+        tuple([_metadata(field) for field in decoded.metadata_fields or ()]),
         tuple([_attachment(found) for found in decoded.attachments or ()]),
         tuple([vector for embedding in embeddings or () for vector in _vectors(embedding)]),
     )
-    return Row(data_row, entries(decoded), fingerprint(line))
+    return Row(data_row, entries(decoded), fingerprint(line), unreadable, replaced)
 
 
 def _row_data(found: wire.DataRow) -> str:
@@ -90,37 +109,6 @@ def _row_data(found: wire.DataRow) -> str:
         return found.row_data or missing("row_data")
     except RefusedError as refused:
         raise refused.below("data_row") from None
-
-
-def _decoded(line: bytes, *, keep_embeddings: bool) -> wire.Line:
-    try:
-        return (_LINE_WITH_EMBEDDINGS if keep_embeddings else _LINE).decode(line)
-    except msgspec.ValidationError as error:
-        plain = _json(line)
-        refuse_other_lines(plain)
-        raise _wrong_type(str(error), plain) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(error) from None
-
-
-def _json(line: bytes) -> Any:
-    try:
-        return _without_numbers(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(error) from None
-
-
-def _without_numbers(line: bytes) -> Any:
-    """Decode a line; where one of its numbers is beyond a float's range, decode it with text in place of numbers."""
-    try:
-        return msgspec.json.decode(line)
-    except msgspec.ValidationError:
-        return _PLAIN.decode(line)
-
-
-def _not_json(error: msgspec.DecodeError | UnicodeDecodeError) -> RefusedError:
-    found = "bytes that are not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error).rstrip(".")
-    return RefusedError("not_json", f"Expected one JSON object in UTF-8, found otherwise: {found}.")
 
 
 def _wrong_type(message: str, line: Any) -> RefusedError:
@@ -135,16 +123,16 @@ def _wrong_type(message: str, line: Any) -> RefusedError:
 
 def _steps(path: str, value: Any) -> Iterator[str]:
     """Walk a path of msgspec's, in which ``[...]`` stands for any key, and name the keys that can be told."""
-    for step in _STEP.finditer(path):
-        if step[1]:
-            yield step[1]
-            value = value.get(step[1]) if isinstance(value, dict) else None
-        elif step[2]:
-            yield step[0]
-            value = value[int(step[2])] if isinstance(value, list) else None
+    for found in _STEP.finditer(path):
+        if found[1]:
+            yield found[1]
+            value = value.get(found[1]) if isinstance(value, dict) else None
+        elif found[2]:
+            yield found[0]
+            value = value[int(found[2])] if isinstance(value, list) else None
         else:
             keys = list(value) if isinstance(value, dict) else []
-            yield keys[0] if len(keys) == 1 and _PLAIN_STEP.fullmatch(keys[0]) else step[0]
+            yield step(keys[0]) if len(keys) == 1 else found[0]
             value = value[keys[0]] if len(keys) == 1 else None
 
 
@@ -154,39 +142,24 @@ def _media(found: wire.MediaAttributes) -> MediaAttributes:
         raise other_medium(other, "media_attributes")
     try:
         return MediaAttributes(
-            _whole(found.height, "height"),
-            _whole(found.width, "width"),
+            None if found.height is None else pixels(found.height),
+            None if found.width is None else pixels(found.width),
             found.mime_type,
-            _rotation(found.exif_rotation),
+            None if found.exif_rotation is None else rotation(found.exif_rotation),
             found.asset_type,
         )
-    except RefusedError as refused:
-        raise refused.below("media_attributes") from None
+    except UnreadableError as error:
+        raise RefusedError(
+            error.code, "Expected sizes in pixels and a rotation from 1 to 8.", "media_attributes"
+        ) from None
 
 
-def _whole(number: float | None, name: str) -> int | None:
-    if number is None or number == int(number):
-        return None if number is None else int(number)
-    raise RefusedError("wrong_type", "Expected a whole number of pixels, found a fraction.", name)
-
-
-def _rotation(found: int | str | None) -> int | None:
-    if found is None or found == "":
-        return None
-    rotation = int(found) if str(found).isascii() and str(found).isdigit() and len(str(found)) == 1 else 0
-    if 1 <= rotation <= _LARGEST_ROTATION:
-        return rotation
-    raise RefusedError("bad_exif_rotation", f"Expected 1 to {_LARGEST_ROTATION}, found another value.", "exif_rotation")
-
-
-def _metadata(field: wire.MetadataField, _: None) -> MetadataField:
+def _metadata(field: wire.MetadataField) -> MetadataField:
     value, is_json = field.value, False
     if isinstance(value, list | dict) or (isinstance(value, int) and abs(value) > _LARGEST_INTEGER):
         value, is_json = canonical_json(value), True
     scalar: JsonScalar = value
-    return MetadataField(
-        field.schema_id, field.schema_name or missing("schema_name"), field.schema_kind, scalar, is_json
-    )
+    return MetadataField(field.schema_id, field.schema_name, field.schema_kind, scalar, is_json)
 
 
 def _attachment(found: wire.Attachment) -> Attachment:

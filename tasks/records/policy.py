@@ -61,7 +61,8 @@ def select(row: Row, policy: Policy) -> Record | Excluded:
         return _excluded(row, "dropped_class", excluded, dropped)
     if policy.empty == "exclude" and not _count(after):
         return _excluded(row, "empty", excluded, dropped)
-    return Record(row.data_row, after, row.fingerprint, _without_zeros(excluded), dropped)
+    left_out = _without_zeros(excluded)
+    return Record(row.data_row, after, row.fingerprint, left_out, dropped, row.unreadable, row.text_replaced)
 
 
 def _excluded(
@@ -97,10 +98,11 @@ def _without_skipped(labels: tuple[Label, ...], policy: Policy) -> tuple[Label, 
 
 
 def _chosen(labels: tuple[Label, ...], entry: Entry, policy: Policy) -> tuple[Label, ...]:
-    """Choose among labels: the winner that the export names, else the benchmark, else the one created last.
+    """Choose among the labels that were not left out as skipped.
 
-    ``latest`` goes by creation alone. Labels created together, or at a time that is not told, are told apart by id: the
-    greatest wins.
+    ``selected`` is, in this order: the label that the project's ``selected_label_id`` names, the gold one
+    (``is_benchmark``), the one created last. ``latest`` goes by creation alone. Of several gold ones the one created
+    last is chosen; labels created together, or at a time that is not told, are told apart by id: the greatest wins.
     """
     if policy.labels == "all" or len(labels) <= 1:
         return labels
@@ -132,7 +134,11 @@ def _renamed(label: Label, classes: Renames) -> Label:
         else:
             annotations.append(annotation if name == annotation.name else replace(annotation, name=name))
     ties = [tie for tie in label.relationships if tie.source not in dropped and tie.target not in dropped]
-    return replace(label, annotations=tuple(annotations), relationships=tuple(ties))
+    unanswered = label.unanswered
+    if unanswered:
+        standing = {None, *(each.feature_id for each in annotations), *(tie.feature_id for tie in ties)}
+        unanswered = tuple([question for question in unanswered if question.about in standing])
+    return replace(label, annotations=tuple(annotations), relationships=tuple(ties), unanswered=unanswered)
 
 
 def _labels(entry: Entry) -> tuple[Label, ...]:

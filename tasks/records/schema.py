@@ -94,6 +94,8 @@ DATA_ROWS: Final = pa.schema(
         _always("mime_type", TEXT),
         pa.field("sha256", TEXT),
         pa.field("size", pa.int64()),
+        pa.field("orientation", pa.int8()),
+        _always("turned", pa.bool_()),
         _always("media_attributes", MEDIA_ATTRIBUTES),
         pa.field("details", DATA_ROW_DETAILS),
         _always("source_kind", TEXT),
@@ -103,6 +105,7 @@ DATA_ROWS: Final = pa.schema(
         *_texts("model_id", "model_name", "run_data_row_id", "run_split"),
         _always("labels_excluded", COUNTS),
         _always("annotations_dropped", COUNTS),
+        _always("text_replaced", pa.int32()),
     ]
 )
 LABELS: Final = pa.schema(
@@ -112,6 +115,8 @@ LABELS: Final = pa.schema(
         pa.field("label_details", LABEL_DETAILS),
         pa.field("performance_details", PERFORMANCE_DETAILS),
         _always("is_benchmark", pa.bool_()),
+        pa.field("benchmark_reference_label", TEXT),
+        pa.field("benchmark_score", pa.float64()),
     ]
 )
 ANNOTATIONS: Final = pa.schema(
@@ -127,6 +132,7 @@ ANNOTATIONS: Final = pa.schema(
         pa.field("point", POSITION),
         pa.field("mask_reference", MASK_REFERENCE),
         pa.field("mask", RUNS),
+        pa.field("has_area", pa.bool_()),
     ]
 )
 RELATIONSHIPS: Final = pa.schema(
@@ -154,13 +160,20 @@ CLASSIFICATIONS: Final = pa.schema(
         pa.field("text", TEXT),
     ]
 )
+UNANSWERED: Final = pa.schema(
+    [
+        *_OF_LABEL,
+        _always("unanswered_index", pa.int32()),
+        _always("owner", TEXT),
+        *_texts("owner_feature_id", "about", "feature_id", "feature_schema_id", "name", "value", "kind"),
+    ]
+)
 METADATA: Final = pa.schema(
     [
         _ROW,
         _always("metadata_index", pa.int32()),
         pa.field("schema_id", TEXT),
-        _always("schema_name", TEXT),
-        pa.field("schema_kind", TEXT),
+        *_texts("schema_name", "schema_kind"),
         pa.field("value_text", TEXT),
         pa.field("value_integer", pa.int64()),
         pa.field("value_float", pa.float64()),
@@ -186,6 +199,9 @@ WORKFLOW_HISTORY: Final = pa.schema(
         *_texts("action", "created_at", "created_by"),
         *_texts("previous_task_name", "previous_task_id", "next_task_name", "next_task_id"),
     ]
+)
+UNREADABLE: Final = pa.schema(
+    [_ROW, _always("unreadable_index", pa.int32()), _always("path", TEXT), _always("code", TEXT)]
 )
 CLASSES: Final = pa.schema(
     [
@@ -213,10 +229,12 @@ SCHEMAS: Final = {
     "annotations": ANNOTATIONS,
     "predictions": ANNOTATIONS,
     "classifications": CLASSIFICATIONS,
+    "unanswered": UNANSWERED,
     "relationships": RELATIONSHIPS,
     "metadata": METADATA,
     "attachments": ATTACHMENTS,
     "embeddings": EMBEDDINGS,
     "workflow_history": WORKFLOW_HISTORY,
+    "unreadable": UNREADABLE,
 }
 """The tables that samples are written to, by name."""

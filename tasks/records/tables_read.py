@@ -40,9 +40,12 @@ from tasks.records.model import (
     Review,
     Sample,
     TextAnswer,
+    Unanswered,
+    Unreadable,
     WorkflowMove,
 )
 from tasks.records.questions import IMAGE, Owner, nested
+from tasks.records.schema import UNANSWERED, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,11 +53,14 @@ if TYPE_CHECKING:
     from tasks.records.carry import Origin
     from tasks.records.geometry import Mask
 
-_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split", *Image.__struct_fields__)
+_OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
+_ROW: Final = (*_OF_ROW, *Image.__struct_fields__)
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
 _MASKS: Final = (*_OBJECT, "mask_reference", "mask")
 STANDING: Final = {"data_rows": _ROW, "annotations": _MASKS, "predictions": _MASKS}
 """The columns that ``standing_of`` looks at, by table."""
+_LATER: Final = {"unanswered": UNANSWERED.empty_table(), "unreadable": UNREADABLE.empty_table()}
+"""The tables that snapshots did not always have, as they were then."""
 
 Part = TypeVar("Part")
 Place = tuple[str, str, int]
@@ -77,6 +83,10 @@ class _Table:
     def values(self, *names: str) -> list[list[Any]]:
         return [plain(self.array(name)) for name in names]
 
+    def later(self, name: str, absent: Any) -> list[Any]:
+        """Return a column that tables did not always have: in one that was written before, each value is ``absent``."""
+        return self.table[name].to_pylist() if name in self.table.column_names else [absent] * len(self.table)
+
     def runs(self, *names: str) -> list[Run]:
         """Return the values of some columns, with where the rows begin and end that share them and stand together."""
         keys = [self.array(name) for name in names]
@@ -94,18 +104,21 @@ class _Table:
 
 def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     """Yield the samples of ``to_tables`` again, ordered by data row id; tables of other names are left alone."""
-    read = {name: _Table(table) for name, table in tables.items()}
+    read = {name: _Table(table) for name, table in {**_LATER, **tables}.items()}
     questions = _questions(read["classifications"])
     ties = _relationships(read["relationships"], questions)
     objects = _annotations(read["annotations"], questions) | _annotations(read["predictions"], questions)
-    labels = _labels(read["labels"], objects, ties, questions)
+    unanswered = _unanswered(read["unanswered"])
+    labels = _labels(read["labels"], objects, ties, questions, unanswered)
     rows = _data_rows(read)
-    entries = _entries(read["data_rows"], labels, _of_rows(read["workflow_history"], WorkflowMove))
-    excluded, dropped = (_counts(read["data_rows"], name) for name in ("labels_excluded", "annotations_dropped"))
-    columns = read["data_rows"].values("fingerprint", "split", *Image.__struct_fields__)
-    records = map(Record, rows, entries, columns[0], excluded, dropped)
-    for record, split, *image in zip(records, *columns[1:], strict=True):
-        yield Sample(record, Image(*image), split)
+    table = read["data_rows"]
+    entries = _entries(table, labels, _of_rows(read["workflow_history"], WorkflowMove))
+    excluded, dropped = (map(dict, table.later(name, ())) for name in ("labels_excluded", "annotations_dropped"))
+    unreadable = _of_rows(read["unreadable"], Unreadable)
+    row_ids, fingerprints, splits = table.values("data_row_id", "fingerprint", "split")
+    empty = [unreadable.get((row_id,), ()) for row_id in row_ids]
+    records = map(Record, rows, entries, fingerprints, excluded, dropped, empty, table.later("text_replaced", 0))
+    yield from map(Sample, records, _images(table), splits)
 
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
@@ -116,18 +129,18 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
         of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
         for mask, row_id, origin, label_id, feature_id in of_masks:
             masks[row_id][origin, label_id, feature_id] = mask
-    rows = zip(*_Table(tables["data_rows"]).values(*_ROW), strict=True)
+    table = _Table(tables["data_rows"])
+    rows = zip(*table.values(*_OF_ROW), _images(table), strict=True)
     return {
-        row_id: Standing(fingerprint, row_data, split, Image(*image), masks.get(row_id, {}))
-        for row_id, fingerprint, row_data, split, *image in rows
+        row_id: Standing(fingerprint, row_data, split, image, masks.get(row_id, {}))
+        for row_id, fingerprint, row_data, split, image in rows
     }
 
 
-def _counts(table: _Table, name: str) -> list[dict[str, int]]:
-    """Return a column of counts; none in tables that were written before there were any."""
-    if name not in table.table.column_names:
-        return [{}] * len(table.table)
-    return [dict(counts) for counts in table.array(name).to_pylist()]
+def _images(table: _Table) -> Iterator[Image]:
+    """Yield each row's image; tables that were written before there were any tell neither orientation nor turning."""
+    told = [name for name in Image.__struct_fields__ if name in table.table.column_names]
+    return map(Image, *table.values(*told))
 
 
 def _grouped(runs: Iterable[Run], parts: Iterable[Part]) -> dict[Any, tuple[Part, ...]]:
@@ -136,7 +149,7 @@ def _grouped(runs: Iterable[Run], parts: Iterable[Part]) -> dict[Any, tuple[Part
 
 
 def _of_rows(table: _Table, cls: type[Part]) -> dict[tuple[str], tuple[Part, ...]]:
-    """Return values whose type's fields are the table's last columns, by data row id."""
+    """Return values whose type's fields are the table's columns after their place, by data row id."""
     return _grouped(table.runs("data_row_id"), map(cls, *table.values(*table.table.column_names[2:])))
 
 
@@ -194,9 +207,11 @@ def _labels(
     objects: Mapping[Place, tuple[Annotation, ...]],
     ties: Mapping[Place, tuple[Relationship, ...]],
     questions: Questions,
+    unanswered: Mapping[Place, tuple[Unanswered, ...]],
 ) -> dict[tuple[str, str], tuple[Label, ...]]:
     places = [place for place, _, _ in table.labels()]
     columns = table.values("label_id", "label_kind", "version", "is_benchmark")
+    benchmarks = table.later("benchmark_reference_label", None), table.later("benchmark_score", None)
     details = structs(table.array("label_details"), LabelDetails, reviews=Review)
     performance = structs(table.array("performance_details"), PerformanceDetails)
     labels = [
@@ -210,9 +225,12 @@ def _labels(
             questions.get(place, {}).get(IMAGE, ()),
             ties.get(place, ()),
             is_benchmark,
+            reference,
+            score,
+            unanswered.get(place, ()),
         )
-        for place, label_id, kind, version, is_benchmark, detail, measured in zip(
-            places, *columns, details, performance, strict=True
+        for place, label_id, kind, version, is_benchmark, detail, measured, reference, score in zip(
+            places, *columns, details, performance, *benchmarks, strict=True
         )
     ]
     return _grouped(table.runs("data_row_id", "origin"), labels)
@@ -224,6 +242,10 @@ def _annotations(table: _Table, questions: Questions) -> dict[Place, tuple[Annot
     asked = _about(table, labels, "object", questions)
     rest = table.values("z_order", "confidence")
     return _grouped(labels, map(Annotation, *features, geometries_of(table.array), asked, *rest))
+
+
+def _unanswered(table: _Table) -> dict[Place, tuple[Unanswered, ...]]:
+    return _grouped(table.labels(), map(Unanswered, *table.values(*Unanswered.__struct_fields__)))
 
 
 def _relationships(table: _Table, questions: Questions) -> dict[Place, tuple[Relationship, ...]]:

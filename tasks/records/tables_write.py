@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -19,6 +20,8 @@ from tasks.records.schema import OPTION, SCHEMAS, TEXT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from tasks.records.model import (
         Annotation,
         Answer,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
         Option,
         Relationship,
         Sample,
+        Unanswered,
+        Unreadable,
         WorkflowMove,
     )
     from tasks.records.questions import Question
@@ -60,11 +65,12 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     owners = data_rows.select(["data_row_id"])
     batches = {
         "data_rows": data_rows,
-        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], owners),
+        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], data_rows),
         "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
         "attachments": _parts("attachments", [row.attachments for row in rows], owners, _fields),
         "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
         "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _fields),
+        "unreadable": _parts("unreadable", [sample.record.unreadable for sample in ordered], owners, _fields),
     }
     return {name: pa.Table.from_batches([batches[name]]) for name in SCHEMAS}
 
@@ -78,14 +84,27 @@ def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> d
     made = _parts("labels", lists, of_lists, _labels)
     owners = made.select(["data_row_id", "origin", "label_index", "label_id"])
     labels = list(chain.from_iterable(lists))
+    sizes = _sizes(of_rows)[np.repeat(rows, list(map(len, lists)))]
+    drawn, predicted = (_objects(lists, origin) for origin in range(len(_ORIGINS)))
     relationships = [label.relationships for label in labels]
     return {
         "labels": made,
-        "annotations": _parts("annotations", _objects(lists, 0), owners, _annotations),
-        "predictions": _parts("predictions", _objects(lists, 1), owners, _annotations),
+        "annotations": _parts("annotations", drawn, owners, partial(_annotations, _spread(sizes, drawn))),
+        "predictions": _parts("predictions", predicted, owners, partial(_annotations, _spread(sizes, predicted))),
         "classifications": _parts("classifications", list(map(questions_of, labels)), owners, _classifications),
+        "unanswered": _parts("unanswered", [label.unanswered for label in labels], owners, _fields),
         "relationships": _parts("relationships", relationships, owners, _relationships),
     }
+
+
+def _sizes(rows: pa.RecordBatch) -> NDArray[np.int64]:
+    """Return the (width, height) of each row's image."""
+    return np.column_stack([rows[name].to_numpy() for name in ("width", "height")]).astype(np.int64)
+
+
+def _spread(sizes: NDArray[np.int64], held: Sequence[Sequence[Part]]) -> NDArray[np.int64]:
+    """Return for each part its holder's size."""
+    return np.repeat(sizes, list(map(len, held)), axis=0)
 
 
 def _objects(lists: Sequence[tuple[Label, ...]], origin: int) -> list[tuple[Annotation, ...]]:
@@ -152,6 +171,8 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "mime_type": [image.mime_type for image in images],
         "sha256": [image.sha256 for image in images],
         "size": [image.size for image in images],
+        "orientation": [image.orientation for image in images],
+        "turned": [image.turned for image in images],
         "source_kind": ["project" if project else "model_run" for project in projects],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],
@@ -162,6 +183,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "run_split": [run and run.split for run in runs],
         "labels_excluded": [list(record.labels_excluded.items()) for record in records],
         "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
+        "text_replaced": [record.text_replaced for record in records],
     }
 
 
@@ -173,6 +195,8 @@ def _labels(labels: Sequence[Label]) -> Columns:
         "label_details": [_label_details(label.details) for label in labels],
         "performance_details": tuples([label.performance for label in labels]),
         "is_benchmark": [label.is_benchmark for label in labels],
+        "benchmark_reference_label": [label.benchmark_reference_label for label in labels],
+        "benchmark_score": [label.benchmark_score for label in labels],
     }
 
 
@@ -192,12 +216,12 @@ def _features(found: Sequence[Annotation | Relationship | Classification | Optio
     }
 
 
-def _annotations(found: Sequence[Annotation]) -> Columns:
+def _annotations(sizes: NDArray[np.int64], found: Sequence[Annotation]) -> Columns:
     return {
         **_features(found),
         "z_order": [each.z_order for each in found],
         "confidence": [each.confidence for each in found],
-        **geometry_columns([each.geometry for each in found]),
+        **geometry_columns([each.geometry for each in found], sizes),
     }
 
 
@@ -252,6 +276,6 @@ def _metadata(found: Sequence[MetadataField]) -> Columns:
     }
 
 
-def _fields(found: Sequence[Attachment | Embedding | WorkflowMove]) -> Columns:
+def _fields(found: Sequence[Attachment | Embedding | Unanswered | Unreadable | WorkflowMove]) -> Columns:
     """Return a column a field of the values' type."""
     return {name: [getattr(each, name) for each in found] for name in found[0].__struct_fields__}

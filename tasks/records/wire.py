@@ -1,22 +1,28 @@
 """The export line as it travels: what of its JSON is read, and how far real lines may differ from the reference.
 
-Every block may be missing or null, unknown keys are skipped, an integer may stand for a float. What is not declared
-here is not decoded: a line's embeddings, often most of its bytes, are skipped unless they are asked for
-(``LineWithEmbeddings``). Blocks whose shape is the model's own are decoded straight into the model's types.
+Every block may be missing or null, unknown keys are skipped, an integer may stand for a float; lines that differ
+further are mended first (``mending.py``). What is not declared here is not decoded: a line's embeddings, often most of
+its bytes, are skipped unless they are asked for (``LineWithEmbeddings``). Blocks whose shape is the model's own are
+decoded straight into the model's types.
 
 Source: Labelbox's image export reference (rows of ``Project.export`` and ``ModelRun.export``).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from tasks.records.geometry import BoundingBox, Point
 from tasks.records.model import DataRowDetails, WorkflowMove
 
 Byte: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
+Integer: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""What an Arrow column of 64 bits holds."""
+
+LEFT_OUT: Final = "\ud800"
+"""``annotation_kind`` of an entry that is passed over: half a character, which no line holds."""
 
 
 class Option(Struct, gc=False):
@@ -28,6 +34,11 @@ class Option(Struct, gc=False):
     value: str | None = None
     classifications: list[Classification] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it names nothing."""
+        return not (self.feature_id or self.feature_schema_id or self.name or self.value)
+
 
 class Text(Struct, gc=False):
     """``text_answer``."""
@@ -35,17 +46,22 @@ class Text(Struct, gc=False):
     content: str | None = None
     classifications: list[Classification] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no text; an empty text is one."""
+        return self.content is None
+
 
 class Classification(Struct, gc=False):
-    """An entry of any ``classifications`` list."""
+    """An entry of any ``classifications`` list; of the three answers, one that is not told is unset."""
 
     feature_id: str | None = None
     feature_schema_id: str | None = None
     name: str | None = None
     value: str | None = None
-    radio_answer: Option | None = None
-    checklist_answers: list[Option] | None = None
-    text_answer: Text | None = None
+    radio_answer: Option | UnsetType | None = UNSET
+    checklist_answers: list[Option] | UnsetType | None = UNSET
+    text_answer: Text | UnsetType | None = UNSET
 
 
 class InstanceMask(Struct, gc=False):
@@ -115,6 +131,7 @@ class PerformanceDetails(Struct, gc=False):
     skipped: bool | None = None
     consensus_score: float | None = None
     benchmark_reference_label: bool | str | None = None
+    benchmark_score: float | None = None
 
 
 class Label(Struct, gc=False):
@@ -128,6 +145,7 @@ class Label(Struct, gc=False):
     annotations: Annotations | None = None
     z_order: list[str] | None = None
     benchmark_reference_label: bool | str | None = None
+    benchmark_score: float | None = None
 
 
 class ProjectDetails(Struct, gc=False):
@@ -139,8 +157,8 @@ class ProjectDetails(Struct, gc=False):
     batch_id: str | None = None
     batch_name: str | None = None
     workflow_status: str | None = None
-    priority: int | None = None
-    consensus_expected_label_count: int | None = None
+    priority: Integer | None = None
+    consensus_expected_label_count: Integer | None = None
     selected_label_id: str | None = None
     benchmark_reference_label: str | None = None
     workflow_history: list[WorkflowMove] | None = None
@@ -221,7 +239,7 @@ class Embedding(Struct, gc=False):
 
     id: str | None = None
     name: str | None = None
-    dimensions: int | None = None
+    dimensions: Integer | None = None
     is_custom: bool | None = None
     values: list[Vector] | None = None
 

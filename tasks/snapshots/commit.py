@@ -24,14 +24,16 @@ from tasks.snapshots.history import (
     read_manifest,
     sole_key,
 )
-from tasks.snapshots.layout import commit_key, manifest_key, parse_commit_key
+from tasks.snapshots.layout import CommitKey, commit_key, manifest_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
+from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from tasks.snapshots.runs import Runs
     from tasks.storage import ObjectStore
 
 DELAYS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before each attempt to create a record
@@ -85,7 +87,8 @@ def commit(
         publish_id=publish_id,
         write_id=uuid4().hex,
         rows=manifest.result.get("rows", {}).get("published"),
-        expired=history.head.expired if history.head else (),
+        expired=history.expired,
+        lost=history.given_up or msgspec.UNSET,
     )
     return _append(store, record, single_writer=single_writer, sleep=sleep)
 
@@ -97,21 +100,26 @@ def recommit(
     *,
     action: Action,
     publish_id: str,
-    expired: tuple[tuple[int, int], ...] | None = None,
+    expired: Runs | None = None,
+    lost: Runs = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Committed | LostRace:
-    """Make a kept version's manifest the next version of this history, for another reason than new content."""
+    """Make a kept version's manifest the next version of this history, for another reason than new content.
+
+    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up.
+    """
     if history.head is None:
         raise ValueError("a dataset without versions has none to repeat")
     record = msgspec.structs.replace(
         standing,
-        version=history.head.version + 1,
-        parent=history.head.version,
+        version=history.newest + 1,
+        parent=history.newest,
         created_at=timestamp(),
         publish_id=publish_id,
         write_id=uuid4().hex,
         action=action,
-        expired=history.head.expired if expired is None else expired,
+        expired=history.expired if expired is None else expired,
+        lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
     )
     return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 
@@ -177,7 +185,7 @@ def _append(
     body = settled(store, key, seal(record), replace=single_writer, sleep=sleep)
     if single_writer:
         sole_key(commit_keys(store), record.version)
-    standing = decode_commit(body, parse_commit_key(key))
+    standing = decode_commit(body, CommitKey(record.version, key))
     if standing.publish_id == record.publish_id:
         return Committed(standing)
     return LostRace(head_version(commit_keys(store)))

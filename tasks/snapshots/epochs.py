@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.layout import EPOCHS, EpochKey, epoch_key, generation_of, parse_epoch_key
+from tasks.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
+from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, damaged
 from tasks.snapshots.sealed import unseal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tasks.snapshots.manifest import Contents
     from tasks.storage import ObjectStore
 
@@ -51,7 +54,15 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
 
 def epoch_keys(store: ObjectStore) -> tuple[EpochKey, ...]:
     """List epochs and the notes that they are done, in order."""
-    return tuple(sorted(parse_epoch_key(item.key) for item in store.list(EPOCHS)))
+    return tuple(sorted(listed_epochs(store)))
+
+
+def listed_epochs(store: ObjectStore) -> dict[EpochKey, datetime]:
+    """List epochs and the notes that they are done, with the store's time of each."""
+    return {
+        EpochKey(int(found["number"]), found["swept"] is not None): info.modified
+        for info, found in listed(store, EPOCH)
+    }
 
 
 def newest_epoch(store: ObjectStore) -> int:

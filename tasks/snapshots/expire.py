@@ -10,9 +10,11 @@ from uuid import uuid4
 
 from tasks.errors import ConfigurationError
 from tasks.snapshots.commit import LostRace, recommit
-from tasks.snapshots.history import Commit, read_history, runs_of
-from tasks.snapshots.layout import COMMITS, parse_commit_key
+from tasks.snapshots.history import Commit, check_whole, head_version, read_history, survey
+from tasks.snapshots.layout import COMMIT
+from tasks.snapshots.listing import listed
 from tasks.snapshots.rollback import lost_race
+from tasks.snapshots.runs import Runs, merged, runs_of
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
 
@@ -26,21 +28,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryPlan:
-    """Which versions would expire, which stay, and which of those only because of a tag."""
+    """Which versions would expire, which stay, and which of those only because of a tag.
+
+    ``lost`` are those that are given up because their records are missing or damaged.
+    """
 
     expiring: tuple[int, ...]
     kept: tuple[int, ...]
     tagged: tuple[int, ...]
+    lost: Runs = ()
 
 
-def plan_expiry(store: ObjectStore, *, keep: int, older_than: timedelta = timedelta(0)) -> ExpiryPlan:
+def plan_expiry(
+    store: ObjectStore, *, keep: int, older_than: timedelta = timedelta(0), lost: bool = False
+) -> ExpiryPlan:
     """Say which versions expire when the newest ``keep`` snapshots stay, and all younger than ``older_than``.
 
     Versions that follow each other with one manifest count as one snapshot. Age is by the store's clock. The newest
-    version and tagged ones always stay. Nothing is written but the probe. Raises ConfigurationError for ``keep`` < 1.
+    version and tagged ones always stay. Nothing is written but the probe. Raises ConfigurationError for ``keep`` < 1,
+    and StorageRefusedError where a record is missing or damaged, unless ``lost`` says that such versions expire too.
     """
-    history = read_history(store)
-    return _planned(store, history, keep, older_than)
+    return _planned(store, _history(store, lost=lost), keep, older_than)
 
 
 def expire(
@@ -48,6 +56,7 @@ def expire(
     *,
     keep: int,
     older_than: timedelta = timedelta(0),
+    lost: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[ExpiryPlan, Commit | None]:
     """Expire what ``plan_expiry`` says by one new version; None when there is nothing to expire.
@@ -56,16 +65,33 @@ def expire(
     ``plan_expiry``; StorageRefusedError when something else was published meanwhile, and StorageOutcomeUnknownError
     when an answer is lost: then repeat the call.
     """
-    history = read_history(store)
+    history = _history(store, lost=lost)
     plan = _planned(store, history, keep, older_than)
-    if not plan.expiring:
+    if not plan.expiring and not plan.lost:
         return plan, None
     head = history.commits[-1]
-    expired = runs_of(history.expired | set(plan.expiring))
-    outcome = recommit(store, history, head, action="expire", publish_id=uuid4().hex, expired=expired, sleep=sleep)
+    outcome = recommit(
+        store,
+        history,
+        head,
+        action="expire",
+        publish_id=uuid4().hex,
+        expired=merged((*history.expired, *runs_of(plan.expiring), *plan.lost)),
+        lost=plan.lost,
+        sleep=sleep,
+    )
     if isinstance(outcome, LostRace):
         raise lost_race(store, head, outcome)
     return plan, outcome.commit
+
+
+def _history(store: ObjectStore, *, lost: bool) -> History:
+    """Read the records that are kept: all of them, or what is left of them where the others are given up."""
+    if not lost:
+        return check_whole(store, read_history(store, expired=False))
+    history = survey(store)
+    head_version(history.keys)
+    return history if history.live else check_whole(store, history)
 
 
 def _planned(store: ObjectStore, history: History, keep: int, older_than: timedelta) -> ExpiryPlan:
@@ -85,11 +111,12 @@ def _planned(store: ObjectStore, history: History, keep: int, older_than: timede
         expiring=expiring,
         kept=tuple(commit.version for commit in history.live if commit.version not in expiring),
         tagged=tuple(version for version in old if version in tagged),
+        lost=merged((*history.missing, *runs_of(history.damaged))),
     )
 
 
 def _younger_than(store: ObjectStore, moment: datetime) -> set[int]:
-    return {parse_commit_key(item.key).version for item in store.list(COMMITS) if item.modified > moment}
+    return {int(found["version"]) for info, found in listed(store, COMMIT) if info.modified > moment}
 
 
 def _newest_snapshots(commits: Iterable[Commit], keep: int) -> set[int]:

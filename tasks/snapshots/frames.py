@@ -25,7 +25,7 @@ from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.joined import MAX_PARTS, append_part, join
-from tasks.snapshots.manifest import File, Pack, Part, damaged, digest
+from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
 from tasks.storage.compression import decompressed
 from tasks.storage.lines import lines
 
@@ -217,5 +217,5 @@ def _decoded(file: File, content: bytes) -> Head | None:
     try:
         with pa.CompressedInputStream(pa.BufferReader(content[_OPENING.size : size]), "zstd") as stream:
             return decoder_of(Head).decode(stream.read())
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *NOT_SUCH_JSON) as error:
         raise damaged(f"the head of {file.path!r}", str(error)) from error

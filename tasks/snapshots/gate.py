@@ -233,12 +233,12 @@ def _table_of(group: Group) -> str:
 
 
 def _in_coco(expected: Mapping[int, Iterable[Measure]], registry: ClassRegistry) -> dict[Group, Amounts]:
-    """What the records come to in COCO: by category, whatever the shape, over all buckets."""
+    """What the records come to in COCO: by category, whatever shape has an area, over all buckets."""
     totals = Totals()
     for group, amounts in ((each.group, each.amounts) for each in chain.from_iterable(expected.values())):
         if group.kind == "row":
             totals.add_amounts(group, amounts)
-        elif group.kind in _IN_COCO:
+        elif group.kind in _IN_COCO and not group.flat:
             category = registry.class_of(SeenClass(group.feature_schema_id or None, group.name)).id
             shape = Group(group.split, group.predicted, "object", str(category))
             totals.add_amounts(shape, amounts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,54 +12,65 @@ from uuid import uuid4
 
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.commit import LostRace, recommit, settled
-from tasks.snapshots.epochs import Condemned, Epoch, Swept, epoch_keys, keys_of, read_epoch
-from tasks.snapshots.history import read_history, read_manifest
-from tasks.snapshots.layout import DATA, EPOCHS, MANIFESTS, WORK, epoch_key, manifest_key, parse_epoch_key
+from tasks.snapshots.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
+from tasks.snapshots.history import check_whole, read_history, read_manifest
+from tasks.snapshots.layout import COMMITS, GARBAGE, PROBE, SCRATCH, EpochKey, Kind, epoch_key, manifest_key
+from tasks.snapshots.listing import listed
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
-from tasks.storage.probing import PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from tasks.snapshots.history import History
-    from tasks.storage import ObjectStore
+    from tasks.storage import ObjectStore, Upload
 
 GRACE: Final = timedelta(days=7)
 GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
 WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
 MAX_RACES: Final = 10
+_INNER: Final = rf"(?P<inner>(?:.+/)?){COMMITS}[0-9]{{20}}(?:-[0-9a-f]{{32}})?\.json"
+_LOOKED_AT: Final = tuple(Kind(kind.prefix, re.compile(f"{_INNER}|{kind.pattern.pattern}")) for kind in GARBAGE)
+"""Garbage, and the commit records of a dataset that lies where garbage does."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionPlan:
     """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
 
-    ``waiting`` are epochs too young to be deleted. While one waits, no other begins.
+    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``uploads`` were broken off, and
+    would be removed.
     """
 
     condemned: tuple[Condemned, ...]
     ripe: tuple[Epoch, ...]
     waiting: tuple[Epoch, ...]
+    uploads: tuple[Upload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared."""
+    """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared.
+
+    ``uploads`` were broken off, and are removed.
+    """
 
     epoch: int | None
     condemned: tuple[Condemned, ...]
     deleted: tuple[Condemned, ...]
     spared: tuple[Condemned, ...]
+    uploads: tuple[Upload, ...] = ()
 
 
 def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT) -> CollectionPlan:
     """Say what ``collect`` would do; nothing is written but the probe.
 
-    Garbage are objects below ``data/`` and ``manifests/`` that no kept or tagged version has, and scratch, when they
-    are older than ``grace`` by the store's clock. Raises ConfigurationError when that is less than 24 hours.
+    Garbage are objects below ``data/`` and ``manifests/`` that no kept or tagged version has, scratch, and uploads that
+    were broken off, when they are older than ``grace`` by the store's clock. What labelsnap gives no such name is
+    somebody else's. Raises ConfigurationError when ``grace`` is less than 24 hours, and StorageRefusedError when a
+    record of a version that is kept is missing or damaged, or another dataset lies below this one.
     """
     if grace < GRACE_FLOOR:
         raise ConfigurationError(
@@ -66,7 +78,7 @@ def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timed
             remedy="A publication may take half a day, and its objects are in no version until it ends.",
             code="grace",
         )
-    history = read_history(store)
+    history = _history(store)
     if history.head is None:
         return CollectionPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
@@ -76,7 +88,8 @@ def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timed
     listed = {entry for epoch in ripe for entry in epoch.condemned}
     garbage = () if waiting else _garbage(store, history, now - grace)
     condemned = tuple(entry for entry in garbage if entry not in listed)
-    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting)
+    uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
+    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, uploads=uploads)
 
 
 def collect(
@@ -97,11 +110,14 @@ def collect(
     plan = plan_collection(store, grace=grace, wait=wait)
     swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
+    for upload in plan.uploads:
+        store.abort(upload)
     return Collection(
         epoch=begun.number if begun else None,
         condemned=plan.condemned,
         deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
         spared=tuple(chain.from_iterable(spared for _, spared in swept)),
+        uploads=plan.uploads,
     )
 
 
@@ -109,8 +125,8 @@ def condemn(
     store: ObjectStore, garbage: tuple[Condemned, ...], *, sleep: Callable[[float], None] = time.sleep
 ) -> Epoch:
     """Begin the next epoch. Raises StorageRefusedError when somebody else did."""
-    history = read_history(store)
-    number = max((key.number for key in epoch_keys(store)), default=0) + 1
+    history = read_history(store, expired=False)
+    number = newest_epoch(store) + 1
     key = epoch_key(number)
     epoch = Epoch(
         number=number,
@@ -138,16 +154,23 @@ def sweep(
 ) -> tuple[tuple[Condemned, ...], tuple[Condemned, ...]]:
     """Delete an epoch's objects, but for those that a version has meanwhile; return (deleted, spared).
 
-    A version is made first: who listed the commit records before the epoch was there loses the race for it, and who
-    lists them afterwards finds the epoch. So no version to come has the objects.
+    Spared are also scratch that was written again since, and what is not ours. A version is made first: who listed the
+    commit records before the epoch was there loses the race for it, and who lists them afterwards finds the epoch. So
+    no version to come has the objects.
     """
-    if set(epoch.condemned) - _in_use(store, read_history(store), epoch.condemned):
+    if set(epoch.condemned) - _in_use(store, _history(store), epoch.condemned):
         _fence(store, sleep)
-    spared = _in_use(store, read_history(store), epoch.condemned)
-    deleted = tuple(entry for entry in epoch.condemned if entry not in spared)
-    for done, entry in enumerate(deleted, start=1):
-        store.delete(entry.key)
-        on_progress(done, len(deleted))
+    begun = listed_epochs(store)[EpochKey(epoch.number, swept=False)]
+    spared = _in_use(store, _history(store), epoch.condemned)
+    deleted: list[Condemned] = []
+    left = [entry for entry in epoch.condemned if entry not in spared]
+    for done, entry in enumerate(left, start=1):
+        if _stands_as_condemned(store, entry.key, begun):
+            store.delete(entry.key)
+            deleted.append(entry)
+        else:
+            spared.add(entry)
+        on_progress(done, len(left))
     note = Swept(
         number=epoch.number,
         created_at=timestamp(),
@@ -156,21 +179,42 @@ def sweep(
         spared=tuple(sorted(spared)),
     )
     store.put(epoch_key(epoch.number, swept=True), seal(note))
-    return deleted, note.spared
+    return tuple(deleted), note.spared
+
+
+def _history(store: ObjectStore) -> History:
+    """Read the records of the versions that are kept. Raises StorageRefusedError when one is missing or damaged."""
+    return check_whole(store, read_history(store, expired=False))
+
+
+def _is_ours(key: str) -> bool:
+    """Say whether a key is of what may become garbage; "" is that of an upload which has none yet."""
+    return not key or any(kind.match(key) for kind in GARBAGE)
+
+
+def _stands_as_condemned(store: ObjectStore, key: str, begun: datetime) -> bool:
+    """Say whether an object is ours, and for scratch, whose keys are used again, whether it is as old as it was.
+
+    What an epoch lists was older then than the shortest grace period.
+    """
+    if not (SCRATCH.match(key) or PROBE.match(key)):
+        return _is_ours(key)
+    info = store.head(key)
+    return info is None or info.modified < begun - GRACE_FLOOR
 
 
 def _pending(store: ObjectStore) -> list[tuple[int, datetime]]:
     """Return the epochs that are not swept, with the store's time of their beginning."""
-    listed = [(parse_epoch_key(item.key), item.modified) for item in store.list(EPOCHS)]
-    done = {key.number for key, _ in listed if key.swept}
-    return [(key.number, modified) for key, modified in listed if key.number not in done]
+    epochs = listed_epochs(store)
+    done = {key.number for key in epochs if key.swept}
+    return [(key.number, modified) for key, modified in sorted(epochs.items()) if key.number not in done]
 
 
 def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
     """Make the newest version again, under the next number."""
     publish_id = uuid4().hex
     for _ in range(MAX_RACES):
-        history = read_history(store)
+        history = read_history(store, expired=False)
         outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
         if not isinstance(outcome, LostRace):
             return
@@ -183,11 +227,20 @@ def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
 
 def _garbage(store: ObjectStore, history: History, before: datetime) -> tuple[Condemned, ...]:
     reachable = _reachable(store, history)
-    listed = chain.from_iterable(store.list(prefix) for prefix in (DATA, MANIFESTS, WORK, PROBES))
-    return tuple(
-        sorted(
-            Condemned(item.key, item.size) for item in listed if item.modified < before and item.key not in reachable
-        )
+    garbage: list[Condemned] = []
+    for info, found in chain.from_iterable(listed(store, kind) for kind in _LOOKED_AT):
+        if found["inner"] is not None:
+            raise _inner_dataset(store, info.key[: found.end("inner")])
+        if info.modified < before and info.key not in reachable:
+            garbage.append(Condemned(info.key, info.size))
+    return tuple(sorted(garbage))
+
+
+def _inner_dataset(store: ObjectStore, folder: str) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected no other dataset where {store.url} has its objects, found {store.url}/{folder.rstrip('/')}.",
+        remedy="Nothing was deleted. Move that dataset, with all that is below it, out of this one.",
+        code="dataset_nested",
     )
 
 

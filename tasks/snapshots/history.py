@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.layout import COMMITS, CommitKey, manifest_key, parse_commit_key
+from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
+from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, Manifest, damaged, decode_manifest
-from tasks.snapshots.sealed import unseal
+from tasks.snapshots.runs import Runs, gaps, holds
+from tasks.snapshots.sealed import is_sealed, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 16
+_WAY_OUT: Final = (
+    "Nothing is deleted until then, and other versions can be read by their numbers. Where there is no copy, "
+    "`labelsnap snapshots expire {url} --keep N --lost` gives the version up."
+)
 
 Action = Literal["publish", "rollback", "expire", "fence"]
 """Why a version was made. All but ``publish`` name the manifest of an earlier version."""
@@ -27,7 +34,8 @@ Action = Literal["publish", "rollback", "expire", "fence"]
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """A version of the dataset. ``manifest`` is a sha256, ``parent`` the version before (0: none).
 
-    ``expired`` holds, as of this version, the first and last of each run of versions that are kept no longer.
+    ``expired`` holds, as of this version, the versions that are kept no longer; ``lost`` those of them whose records
+    are gone, or cannot be read, and are looked for no longer.
     """
 
     format_version: int = FORMAT_VERSION
@@ -39,13 +47,29 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     write_id: str
     rows: int | None = None
     action: Action = "publish"
-    expired: tuple[tuple[int, int], ...] = ()
+    expired: Runs = ()
+    lost: Runs | msgspec.UnsetType = msgspec.UNSET
 
 
 def commit_keys(store: ObjectStore) -> tuple[CommitKey, ...]:
-    """List the keys of all commit records, oldest version first; empty for a dataset that does not exist yet."""
-    keys = (parse_commit_key(item.key) for item in store.list(COMMITS) if not item.key.endswith("/"))
+    """List the keys of all commit records, oldest version first; empty for a dataset that does not exist yet.
+
+    A folder's list may lack what came while it was read, and hold what came after that: where numbers are missing
+    they are looked for again, for records are there for good.
+    """
+    keys = set(_commit_keys(store))
+    newest = max(keys, default=CommitKey(0, "")).version
+    if gaps(_singles(keys), newest):
+        keys |= {key for key in _commit_keys(store) if key.version <= newest}
     return tuple(sorted(keys))
+
+
+def _commit_keys(store: ObjectStore) -> list[CommitKey]:
+    return [CommitKey(int(found["version"]), info.key) for info, found in listed(store, COMMIT)]
+
+
+def _singles(keys: Iterable[CommitKey]) -> Runs:
+    return tuple((key.version, key.version) for key in keys)
 
 
 def head_version(keys: Sequence[CommitKey]) -> int:
@@ -70,10 +94,10 @@ def sole_key(keys: Sequence[CommitKey], version: int) -> CommitKey:
 
 def read_commit(store: ObjectStore, key: CommitKey) -> Commit:
     """Read one commit record. Raises StorageRefusedError when it is missing or damaged."""
-    body = store.get(key.key)
-    if body is None:
-        raise damaged(f"the commit record {key.key!r}", "nothing")
-    return decode_commit(body, key)
+    found = _outcome(store, key)
+    if isinstance(found, StorageRefusedError):
+        raise found
+    return found
 
 
 def decode_commit(body: bytes, key: CommitKey) -> Commit:
@@ -84,21 +108,26 @@ def decode_commit(body: bytes, key: CommitKey) -> Commit:
     return commit
 
 
-def read_commits(store: ObjectStore, keys: Sequence[CommitKey]) -> tuple[Commit, ...]:
-    """Read commit records, several at a time, in the keys' order."""
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        return tuple(pool.map(lambda key: read_commit(store, key), keys))
+@dataclass(frozen=True, slots=True)
+class History:
+    """A dataset's versions as of the newest one, oldest first.
 
-
-class History(msgspec.Struct, frozen=True):
-    """A dataset's versions, oldest first, as of the newest one."""
+    ``keys`` are those of all records, ``commits`` the records that were read. ``damaged`` says of each version that is
+    kept, and whose record cannot be read, why.
+    """
 
     keys: tuple[CommitKey, ...]
     commits: tuple[Commit, ...]
+    damaged: Mapping[int, StorageRefusedError] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> int:
+        """The highest version that there is a record of; 0: there is none."""
+        return self.keys[-1].version if self.keys else 0
 
     @property
     def head(self) -> Commit | None:
-        """The newest version; None when nothing has been published."""
+        """The newest version that could be read; None when nothing has been published."""
         return self.commits[-1] if self.commits else None
 
     @property
@@ -107,27 +136,122 @@ class History(msgspec.Struct, frozen=True):
         return bool(self.keys) and self.keys[-1].single_writer
 
     @property
-    def expired(self) -> frozenset[int]:
+    def expired(self) -> Runs:
         """The versions that are kept no longer."""
-        runs = self.head.expired if self.head else ()
-        return frozenset(version for first, last in runs for version in range(first, last + 1))
+        return self.head.expired if self.head else ()
+
+    @property
+    def given_up(self) -> Runs:
+        """The versions whose records are looked for no longer."""
+        return (self.head.lost or ()) if self.head else ()
+
+    @property
+    def missing(self) -> Runs:
+        """The numbers below the newest that no record is listed for, and that are not given up."""
+        return gaps((*_singles(self.keys), *self.given_up), self.newest)
 
     @property
     def live(self) -> tuple[Commit, ...]:
         """The versions that are kept."""
         expired = self.expired
-        return tuple(commit for commit in self.commits if commit.version not in expired)
+        return tuple(commit for commit in self.commits if not holds(expired, commit.version))
 
     def published_by(self, publish_id: str) -> Commit | None:
         """Return the version that a run has published already, if it has: the answer when a run is repeated."""
         return next((commit for commit in reversed(self.commits) if commit.publish_id == publish_id), None)
 
 
-def read_history(store: ObjectStore) -> History:
-    """Read every commit record. Raises StorageRefusedError when one is damaged, or two claim the newest version."""
+def survey(store: ObjectStore, *, expired: bool = False) -> History:
+    """Read the records that are kept, whatever can be read of them; where two claim a version, both.
+
+    With ``expired`` those of versions that are kept no longer too; what cannot be read of these is nobody's loss.
+    """
     keys = commit_keys(store)
-    head_version(keys)
-    return History(keys, read_commits(store, keys))
+    read = _down_to_a_record(store, keys)
+    runs = next((found.expired for found in read.values() if isinstance(found, Commit)), ())
+    wanted = [key for key in keys if key not in read and (expired or not holds(runs, key.version))]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        read |= zip(wanted, pool.map(partial(_outcome, store), wanted), strict=True)
+    outcomes = [(key, read[key]) for key in keys if key in read]
+    return History(
+        keys=keys,
+        commits=tuple(found for _, found in outcomes if isinstance(found, Commit)),
+        damaged={
+            key.version: found
+            for key, found in outcomes
+            if isinstance(found, StorageRefusedError) and not holds(runs, key.version)
+        },
+    )
+
+
+def newest_record(store: ObjectStore) -> Commit | None:
+    """Return the newest record that can be read, of two that claim a version either; None where there is none."""
+    found = _down_to_a_record(store, commit_keys(store))
+    return next((each for each in found.values() if isinstance(each, Commit)), None)
+
+
+def read_history(store: ObjectStore, *, expired: bool = True) -> History:
+    """Read the commit records as ``survey`` does, of a dataset that may be written to.
+
+    Raises StorageRefusedError when two claim the newest version, or its own is damaged.
+    """
+    history = survey(store, expired=expired)
+    head_version(history.keys)
+    if history.newest in history.damaged:
+        raise history.damaged[history.newest]
+    return history
+
+
+def check_whole(store: ObjectStore, history: History) -> History:
+    """Return the history. Raises StorageRefusedError when a record of it is missing or damaged.
+
+    What such a version consists of cannot be told, so nothing may be decided that deletes.
+    """
+    if (fault := fault_of(store, history)) is not None:
+        raise fault
+    return history
+
+
+def fault_of(store: ObjectStore, history: History) -> StorageRefusedError | None:
+    """Return the error for the records that are missing or damaged; None: the history is whole."""
+    if history.missing:
+        return missing_records(store, history.missing)
+    return next(iter(history.damaged.values()), None)
+
+
+def missing_records(store: ObjectStore, runs: Runs) -> StorageRefusedError:
+    """Return the error for versions that have no record, though a later one has."""
+    named = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
+    return StorageRefusedError(
+        f"Expected a commit record of every version of {store.url}, found none of {named}.",
+        remedy=f"Restore {commit_key(runs[0][0])!r} and the like from a copy of the bucket, and let no lifecycle rule "
+        f"expire what is below it. {_WAY_OUT.format(url=store.url)}",
+        code="version_gap",
+    )
+
+
+def _down_to_a_record(store: ObjectStore, keys: Sequence[CommitKey]) -> dict[CommitKey, Commit | StorageRefusedError]:
+    """Read from the newest record on until one can be read."""
+    read: dict[CommitKey, Commit | StorageRefusedError] = {}
+    for key in reversed(keys):
+        read[key] = found = _outcome(store, key)
+        if isinstance(found, Commit):
+            break
+    return read
+
+
+def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError:
+    """Read one commit record, or tell why it is missing or damaged. Raises StorageRefusedError for a later format."""
+    body = store.get(key.key)
+    try:
+        if body is None:
+            raise damaged(f"the commit record {key.key!r}", "nothing")
+        return decode_commit(body, key)
+    except StorageRefusedError as error:
+        if body is not None and is_sealed(body):
+            raise
+        remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"
+        return StorageRefusedError(error.message, remedy=remedy, code=error.code)
 
 
 def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
@@ -137,12 +261,3 @@ def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
     if body is None:
         raise damaged(f"the manifest {key!r}", "nothing")
     return decode_manifest(body, sha256)
-
-
-def runs_of(versions: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Return the first and last of each run of neighbours: 1, 2, 3, 7 gives (1, 3), (7, 7)."""
-    ordered = sorted(set(versions))
-    breaks = [pair for pair in pairwise(ordered) if pair[1] != pair[0] + 1]
-    firsts = [*ordered[:1], *(after for _, after in breaks)]
-    lasts = [*(before for before, _ in breaks), *ordered[-1:]]
-    return tuple(zip(firsts, lasts, strict=True))

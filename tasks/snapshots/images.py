@@ -24,6 +24,8 @@ IMAGES_SCHEMA: Final = pa.schema(
         pa.field("mime_type", pa.string()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
+        pa.field("orientation", pa.int8()),
+        pa.field("turned", pa.bool_()),
         pa.field("pack", pa.string()),
         pa.field("offset", pa.int64()),
     ]

@@ -7,6 +7,8 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from tasks.errors import StorageRefusedError
+from tasks.storage.interface import is_key
+from tasks.storage.probing import PROBES
 
 COMMITS: Final = "commits/"
 MANIFESTS: Final = "manifests/"
@@ -16,9 +18,40 @@ TAGS: Final = "tags/"
 EPOCHS: Final = "gc/"
 KEY_DIGEST_LENGTH: Final = 16  # hexadecimal digits of the sha256 that a data object's key carries
 TAG_NAME: Final = re.compile(r"(?!latest$|[0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_COMMIT: Final = re.compile(r"commits/(?P<version>\d{20})(?:-(?P<write_id>[0-9a-f]{32}))?\.json")
-_EPOCH: Final = re.compile(r"gc/(?P<number>\d{20})(?P<swept>-swept)?\.json")
 _GENERATION: Final = re.compile(rf".*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}-g(?P<generation>[1-9][0-9]*)")
+
+
+class Kind(NamedTuple):
+    """Keys of one kind: those that begin with ``prefix``, and go on as ``pattern`` says to their end."""
+
+    prefix: str
+    pattern: re.Pattern[str]
+
+    def match(self, key: str) -> re.Match[str] | None:
+        """Return what the pattern finds in a key; None: it is of another kind, or none that a store could hold."""
+        if not key.startswith(self.prefix) or not is_key(key):
+            return None
+        return self.pattern.fullmatch(key, len(self.prefix))
+
+
+COMMIT: Final = Kind(COMMITS, re.compile(r"(?P<version>(?!0{20})[0-9]{20})(?:-[0-9a-f]{32})?\.json"))
+EPOCH: Final = Kind(EPOCHS, re.compile(r"(?P<number>(?!0{20})[0-9]{20})(?P<swept>-swept)?\.json"))
+TAG: Final = Kind(TAGS, re.compile(r"(?!(?:latest|[0-9]+)\.json$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"))
+MANIFEST: Final = Kind(MANIFESTS, re.compile(r"[0-9a-f]{64}\.json"))
+OBJECT: Final = Kind(DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g[1-9][0-9]*)?(?:\.[^/]*)?"))
+LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
+HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
+RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
+SCRATCH: Final = Kind(
+    WORK,
+    re.compile(
+        "|".join(f"{kind.prefix.removeprefix(WORK)}{kind.pattern.pattern}" for kind in (LEASE, HINT, RUN))
+        + r"|exported\.json|(?!(?:lease|hints|runs)/)[^/]+/.+"  # and whatever a run has in its own folder
+    ),
+)
+PROBE: Final = Kind(PROBES, re.compile(r"[0-9a-f]{32}"))
+GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE)
+"""What garbage collection looks at; commit records, tags and epochs are for ever."""
 
 
 class CommitKey(NamedTuple):
@@ -45,17 +78,6 @@ def commit_key(version: int, write_id: str | None = None) -> str:
     return f"{COMMITS}{version:020d}{f'-{write_id}' if write_id else ''}.json"
 
 
-def parse_commit_key(key: str) -> CommitKey:
-    """Return the version of a key below ``commits/``. Raises StorageRefusedError when it is no commit record's."""
-    if (match := _COMMIT.fullmatch(key)) is None:
-        raise StorageRefusedError(
-            f"Expected only commit records below {COMMITS!r}, found {key!r}.",
-            remedy="Move the object away, or use the labelsnap version that wrote it.",
-            code="commit_key",
-        )
-    return CommitKey(int(match["version"]), key)
-
-
 def manifest_key(sha256: str) -> str:
     """Return the key of the manifest with this digest."""
     return f"{MANIFESTS}{sha256}.json"
@@ -69,17 +91,6 @@ def tag_key(name: str) -> str:
 def epoch_key(number: int, *, swept: bool = False) -> str:
     """Return the key of an epoch of garbage collection, or of the note that its objects are deleted."""
     return f"{EPOCHS}{number:020d}{'-swept' if swept else ''}.json"
-
-
-def parse_epoch_key(key: str) -> EpochKey:
-    """Return the number of a key below ``gc/``. Raises StorageRefusedError when it is no epoch's."""
-    if (match := _EPOCH.fullmatch(key)) is None:
-        raise StorageRefusedError(
-            f"Expected only epochs of garbage collection below {EPOCHS!r}, found {key!r}.",
-            remedy="Move the object away, or use the labelsnap version that wrote it.",
-            code="epoch_key",
-        )
-    return EpochKey(int(match["number"]), match["swept"] is not None)
 
 
 def data_key(path: str, sha256: str, generation: int = 0) -> str:

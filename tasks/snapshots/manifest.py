@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FORMAT_VERSION: Final = 1
+NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What msgspec raises for bytes that are no JSON, or not of the type asked for."""
+RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
 _EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
 
@@ -150,14 +153,14 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     return manifest
 
 
-def decode(body: bytes, kind: type[Stored], *, name: str) -> Stored:
+def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
     """Read a manifest or commit record of the format version this code knows. Raises StorageRefusedError."""
     try:
         version = decoder_of(_Versioned).decode(body).format_version
         if version == FORMAT_VERSION:
             return decoder_of(kind).decode(body)
-    except msgspec.MsgspecError as error:
-        raise damaged(name, f"JSON that does not fit: {error}") from error
+    except NOT_SUCH_JSON as error:
+        raise damaged(name, f"JSON that does not fit: {error}", remedy=remedy) from error
     raise StorageRefusedError(
         f"Expected {name} in format version {FORMAT_VERSION}, found version {version}.",
         remedy="Use a later labelsnap.",
@@ -183,10 +186,10 @@ def _content(manifest: Manifest) -> dict[str, str]:
     }
 
 
-def damaged(what: str, found: str) -> StorageRefusedError:
+def damaged(what: str, found: str, *, remedy: str = RESTORE) -> StorageRefusedError:
     """Return the error for an object whose bytes are not those that were written."""
     return StorageRefusedError(
         f"Expected {what} as it was written, found {found}.",
-        remedy="Restore the object from a copy of the bucket, or use another version of the dataset.",
+        remedy=remedy,
         code="object_damaged",
     )

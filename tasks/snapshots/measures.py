@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from tasks.formats.interface import predicted_labels
-from tasks.formats.shapes import shoelace_area, tight_box
 from tasks.records.counts import KIND_OF
+from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from tasks.records.questions import asked_in
+from tasks.records.shapes import shoelace_area, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tasks.records.extent import Extent
     from tasks.records.geometry import Geometry
     from tasks.records.model import Sample
 
 Amounts = tuple[int, float, float, float, float, float]
 """How many, and the sums of their areas, lefts, tops, widths and heights."""
 
-_Fields: TypeAlias = tuple[str, bool, str, str, str]
+_Fields: TypeAlias = tuple[str, bool, str, str, str, bool]
 """The fields of a ``Group``."""
 
 _NOWHERE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -37,7 +39,8 @@ LABEL: Final = "label"
 class Group(Struct, frozen=True, array_like=True, order=True):
     """What is added up together. ``kind`` is an annotation's kind, ``row`` or ``label``; the last two have no class.
 
-    ``name`` is that of the class or question; ``feature_schema_id`` is "" where there is none.
+    ``name`` is that of the class or question; ``feature_schema_id`` is "" where there is none. ``flat`` is true of
+    objects without an area (see ``tasks.records.extent``).
     """
 
     split: str
@@ -45,10 +48,11 @@ class Group(Struct, frozen=True, array_like=True, order=True):
     kind: str
     name: str = ""
     feature_schema_id: str = ""
+    flat: bool = False
 
     def __str__(self) -> str:
         what = f"{'predicted ' if self.predicted else ''}{self.kind}{f' {self.name!r}' if self.name else ''}"
-        return f"{what} in {self.split!r}"
+        return f"{what}{' without an area' if self.flat else ''} in {self.split!r}"
 
 
 class Measure(Struct, frozen=True, array_like=True):
@@ -61,22 +65,22 @@ class Measure(Struct, frozen=True, array_like=True):
 def measure(samples: Iterable[Sample]) -> tuple[Measure, ...]:
     """Add up records that are about to be written, sorted by group."""
     counts: Counter[_Fields] = Counter()
-    objects: defaultdict[_Fields, list[Geometry]] = defaultdict(list)
+    objects: defaultdict[_Fields, list[Extent]] = defaultdict(list)
     for sample in samples:
-        split = sample.split
-        counts[split, False, ROW, "", ""] += 1
+        split, width, height = sample.split, sample.image.width, sample.image.height
+        counts[split, False, ROW, "", "", False] += 1
         for predicted, labels in ((False, sample.record.entry.labels), (True, predicted_labels(sample))):
             for label in labels:
-                counts[split, predicted, LABEL, "", ""] += 1
+                counts[split, predicted, LABEL, "", "", False] += 1
                 for each in label.annotations:
-                    geometry = each.geometry
-                    kind = KIND_OF[type(geometry)]
-                    objects[split, predicted, kind, each.name, each.feature_schema_id or ""].append(geometry)
+                    geometry, extent = each.geometry, extent_of(each.geometry)
+                    kind, flat = KIND_OF[type(geometry)], has_area(geometry, width, height, extent) is False
+                    objects[split, predicted, kind, each.name, each.feature_schema_id or "", flat].append(extent)
                 for tie in label.relationships:
-                    counts[split, predicted, "relationship", tie.name, tie.feature_schema_id or ""] += 1
+                    counts[split, predicted, "relationship", tie.name, tie.feature_schema_id or "", False] += 1
                 for asked in asked_in(label):
                     kind = KIND_OF[type(asked.answer)]
-                    counts[split, predicted, kind, asked.name, asked.feature_schema_id or ""] += 1
+                    counts[split, predicted, kind, asked.name, asked.feature_schema_id or "", False] += 1
     sums: dict[_Fields, Amounts] = {group: (count, *_NOWHERE) for group, count in counts.items()}
     sums |= {group: _amounts(found) for group, found in objects.items()}
     return tuple(Measure(Group(*group), amounts) for group, amounts in sorted(sums.items()))
@@ -90,9 +94,9 @@ def add(measures: Iterable[Measure]) -> tuple[Measure, ...]:
     return totals.measures
 
 
-def _amounts(geometries: Sequence[Geometry]) -> Amounts:
-    area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*map(extent_of, geometries), strict=True))
-    return len(geometries), area, left, top, width, height
+def _amounts(extents: Sequence[Extent]) -> Amounts:
+    area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*extents, strict=True))
+    return len(extents), area, left, top, width, height
 
 
 class Totals:
@@ -101,7 +105,7 @@ class Totals:
     def __init__(self) -> None:
         self._sums: defaultdict[Group, list[float]] = defaultdict(lambda: [0, *_NOWHERE])
 
-    def add(self, group: Group, extent: tuple[float, float, float, float, float], count: int = 1) -> None:
+    def add(self, group: Group, extent: Extent, count: int = 1) -> None:
         """Add ``count`` more with an area and a box (left, top, width, height), or their sums."""
         sums = self._sums[group]
         area, left, top, width, height = extent
@@ -132,7 +136,7 @@ class Totals:
         return tuple(Measure(group, amounts) for group, amounts in sorted(self.sums.items()))
 
 
-def extent_of(geometry: Geometry) -> tuple[float, float, float, float, float]:
+def extent_of(geometry: Geometry) -> Extent:
     """Return an object's area and its box: left, top, width, height."""
     match geometry:
         case Point():

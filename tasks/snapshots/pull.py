@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
+from msgspec import structs
 
-from tasks.errors import ConfigurationError, StorageRefusedError
+from tasks.errors import ConfigurationError
 from tasks.snapshots.content import download_file
 from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.images import IMAGES, packed_images
 from tasks.snapshots.manifest import File
+from tasks.snapshots.pulled import RECEIPT, pulling
 from tasks.snapshots.tree import Placed, Tree, open_tree
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.pulled import Pulled
     from tasks.snapshots.read import Snapshot
     from tasks.storage import ObjectStore
 
     Layout = Callable[[str, str], str | None]
 
-RECEIPT: Final = "snapshot.json"
 FORMATS: Final = "formats/"
 TABLES: Final = "tables/"
 RAW: Final = "raw/"
@@ -42,12 +43,18 @@ _STREAMS: Final = {"export.ndjson": "raw/result-", "errors.ndjson": "raw/errors-
 
 @dataclass(frozen=True, slots=True)
 class PullReport:
-    """What lies in the folder now; ``kept`` files were there already, ``cached`` ones came from the cache."""
+    """What lies in the folder now; ``kept`` files were there already, ``cached`` ones came from the cache.
+
+    ``removed`` are files of earlier pulls that the tree does not have; of those, ``changed`` ones are not as they were
+    written, and stay.
+    """
 
     files: int
     bytes: int
     kept: int
     cached: int = 0
+    removed: int = 0
+    changed: int = 0
 
 
 def pull(
@@ -58,20 +65,26 @@ def pull(
     *,
     layout: Layout | None = None,
     cache: Path | None = None,
+    overwrite: bool = False,
     on_progress: Callable[[PullReport], None] = lambda _: None,
 ) -> PullReport:
     """Lay out a format's files, and the images where ``layout(split, file_name)`` says (None: nowhere).
 
     Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
     it stopped. With ``cache`` (see ``cache.py``) what was pulled before is linked from that folder, and what is read is
-    kept there. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the snapshot does not hold,
-    and StorageRefusedError for a damaged object, named, or a path that leads out of the folder.
+    kept there. What earlier pulls put there and this one does not is removed; other files stay, and only with
+    ``overwrite`` one is replaced. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the
+    snapshot does not hold, and StorageRefusedError for a damaged object, named, a path that leads out of the folder, a
+    file that would be replaced, or while another pull uses the folder.
     """
     check_held(snapshot.manifest, format_name)
-    with open_tree(store, directory, cache) as tree, ThreadPoolExecutor(_PARALLEL) as pool:
-        (tree.root / RECEIPT).unlink(missing_ok=True)
-        placed = _distinct(_placed(tree, snapshot.manifest, format_name, layout, pool))
-        return _write_receipt(tree, snapshot, format_name, placed, on_progress)
+    with (
+        pulling(directory, overwrite=overwrite) as pulled,
+        open_tree(store, directory, cache, pulled) as tree,
+        ThreadPoolExecutor(_PARALLEL) as pool,
+    ):
+        placed = _placed(tree, pulled, snapshot.manifest, format_name, layout, pool=pool)
+        return _write_receipt(tree, pulled, snapshot, format_name, placed, on_progress=on_progress)
 
 
 def formats_held(manifest: Manifest) -> tuple[str, ...]:
@@ -92,14 +105,14 @@ def check_held(manifest: Manifest, format_name: str) -> None:
 
 
 def _placed(
-    tree: Tree, manifest: Manifest, format_name: str, layout: Layout | None, pool: Executor
+    tree: Tree, pulled: Pulled, manifest: Manifest, format_name: str, layout: Layout | None, *, pool: Executor
 ) -> Iterator[Placed]:
     folders = [f"{FORMATS}{format_name}/", *([TABLES] if format_name == "parquet" else [])]
     for folder in folders:
         yield from tree.place([_moved(file, folder) for file in manifest.below(folder)], pool)
     if format_name == "raw":
         for target, prefix in _STREAMS.items():
-            yield _concatenated(tree, manifest.below(prefix), target)
+            yield _concatenated(tree, pulled, manifest.below(prefix), target)
         yield from tree.place([_moved(file, RAW) for file in manifest.below(_PROBLEMS)], pool)
     yield from tree.place(manifest.below(REPORT), pool)
     if layout is not None:
@@ -110,7 +123,7 @@ def _placed(
 
 
 def _moved(file: File, folder: str) -> File:
-    return replace(file, path=file.path.removeprefix(folder))
+    return structs.replace(file, path=file.path.removeprefix(folder))
 
 
 def _images(tree: Tree, layout: Layout, table: File) -> list[File]:
@@ -119,7 +132,7 @@ def _images(tree: Tree, layout: Layout, table: File) -> list[File]:
         return list(packed_images(path, layout))
 
 
-def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
+def _concatenated(tree: Tree, pulled: Pulled, chunks: Iterable[File], target: str) -> Placed:
     """Unpack the chunks of a stream, in the order of their names, to one file.
 
     Where a run had several exports, one whose last line has no break is given it, so that the next begins a line.
@@ -140,28 +153,19 @@ def _concatenated(tree: Tree, chunks: Iterable[File], target: str) -> Placed:
                 for block in chunk_blocks(tree.store, chunk, path):
                     size += write(block)
                     last = block[-1:]
-    return Placed(File(target, "", size, sha256.hexdigest()))
-
-
-def _distinct(placed: Iterable[Placed]) -> Iterator[Placed]:
-    """Pass the files on. Raises StorageRefusedError when two would stand at one path, so that none is lost."""
-    paths = {RECEIPT}
-    for item in placed:
-        if item.file.path in paths:
-            raise StorageRefusedError(
-                f"Expected one file at every path, found two for {item.file.path!r}.",
-                remedy="Publish the dataset again with names that are unique in each split.",
-                code="path_clash",
-            )
-        paths.add(item.file.path)
-        yield item
+        file = File(target, "", size, sha256.hexdigest())
+        pulled.claim([file])
+        pulled.expect([file])
+    return Placed(file)
 
 
 def _write_receipt(
     tree: Tree,
+    pulled: Pulled,
     snapshot: Snapshot,
     format_name: str,
     placed: Iterable[Placed],
+    *,
     on_progress: Callable[[PullReport], None],
 ) -> PullReport:
     """Write ``snapshot.json`` while the files arrive, so that their list is never held whole."""
@@ -185,4 +189,5 @@ def _write_receipt(
             )
             on_progress(report)
         receipt.write("\n }\n}\n")
-    return report
+        removed, changed = pulled.finish()
+    return replace(report, removed=removed, changed=changed)

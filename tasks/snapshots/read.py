@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Final
 from tasks.errors import ConfigurationError
 from tasks.snapshots.history import (
     Commit,
+    check_whole,
     commit_keys,
     head_version,
+    missing_records,
+    newest_record,
     read_commit,
-    read_commits,
     read_manifest,
     sole_key,
+    survey,
 )
 from tasks.snapshots.layout import TAG_NAME
+from tasks.snapshots.runs import holds
 from tasks.snapshots.tags import read_tag
 from tasks.storage import check_store_url
 
@@ -77,8 +81,12 @@ def parse_ref(text: str) -> Ref:
 
 
 def list_versions(store: ObjectStore) -> tuple[Commit, ...]:
-    """Return all versions, oldest first; none for a dataset that does not exist yet. A fork shows twice."""
-    return read_commits(store, commit_keys(store))
+    """Return all versions, oldest first; none for a dataset that does not exist yet. A fork shows twice.
+
+    Of those that are kept no longer some may be left out. Raises StorageRefusedError when a kept one's record is
+    missing or damaged.
+    """
+    return check_whole(store, survey(store, expired=True)).commits
 
 
 def latest(store: ObjectStore) -> Snapshot | None:
@@ -107,15 +115,19 @@ def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
     if isinstance(version, str) and (tag := read_tag(store, version)) is not None:
         version = tag.version
     if not isinstance(version, int) or version not in {key.version for key in keys}:
+        if isinstance(version, int) and keys and 0 < version < keys[-1].version:
+            raise missing_records(store, ((version, version),))
         raise _unknown_version(store, selector, [key.version for key in keys])
     return sole_key(keys, version)
 
 
 def check_kept(store: ObjectStore, snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot. Raises ConfigurationError when its version has expired: objects may be gone any time."""
-    keys = commit_keys(store)
-    newest = read_commit(store, sole_key(keys, head_version(keys)))
-    if any(first <= snapshot.version <= last for first, last in newest.expired):
+    """Return the snapshot. Raises ConfigurationError when its version has expired: objects may be gone any time.
+
+    What has expired is as of the newest record that can be read.
+    """
+    newest = newest_record(store)
+    if newest is not None and holds(newest.expired, snapshot.version):
         raise ConfigurationError(
             f"Expected a version of {store.url} that is kept, found that version {snapshot.version} has expired.",
             remedy="`labelsnap snapshots list` shows the versions that are kept.",

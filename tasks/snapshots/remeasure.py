@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tasks.snapshots.measures import Measure
 
-_GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id")
+_GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id", "flat")
 _KNOWN: Final = pa.schema([("data_row_id", pa.string()), ("split", pa.string())])
 _KINDS: Final = {"labels": LABEL, "relationships": "relationship"}
 MEASURED: Final = ("data_rows", "labels", "annotations", "predictions", "relationships", "classifications")
@@ -83,6 +83,7 @@ def _add_batch(totals: Totals, table: str, batch: pa.RecordBatch, known: pa.Tabl
         "kind": pa.array([kind] * count, pa.string()) if kind else batch.column("kind"),
         "name": blank if table == "labels" else batch.column("name"),
         "feature_schema_id": blank if table == "labels" else pc.fill_null(batch.column("feature_schema_id"), ""),
+        "flat": _flat(batch),
     }
     extents = _extents(batch) if "mask" in batch.schema.names else np.zeros((count, len(EXTENT)))
     columns |= {name: pa.array(extents[:, index]) for index, name in enumerate(EXTENT)}
@@ -93,6 +94,13 @@ def _add_batch(totals: Totals, table: str, batch: pa.RecordBatch, known: pa.Tabl
         area, left, top, width, height = (row[f"{name}_sum"] for name in EXTENT)
         group = Group(**{name: row[name] for name in _GROUP})
         totals.add(group, (area, left, top, width, height), row["count_all"])
+
+
+def _flat(batch: pa.RecordBatch) -> pa.Array:
+    """Return which rows are objects without an area; none where a table of an earlier version does not say."""
+    if "has_area" not in batch.schema.names:
+        return pa.array([False] * len(batch))
+    return pc.fill_null(pc.invert(batch.column("has_area")), fill_value=False)
 
 
 def _extents(batch: pa.RecordBatch) -> NDArray[np.float64]:
@@ -151,9 +159,10 @@ class _Item(Struct, gc=False):
 
 
 class _Outlined(_Item, gc=False):
-    """The same with its outline."""
+    """The same with its outline; it is ``drawn`` where pycocotools could not draw it and pixels stand in its place."""
 
     segmentation: _Rle | list[list[float]] = []
+    drawn: list[list[float]] = []
 
 
 _Kind = TypeVar("_Kind", bound=_Item)
@@ -243,14 +252,17 @@ def _stated(annotations: Sequence[_Item]) -> NDArray[np.float64]:
 
 
 def _compare(annotations: Sequence[_Outlined], stated: NDArray[np.float64]) -> None:
-    """Raise UndecodableError where an outline has another extent than the stated one."""
-    drawn = _drawn([item.segmentation for item in annotations])
+    """Raise UndecodableError where an outline has another extent than the stated one, or nothing can be drawn."""
+    drawn = _drawn([item.drawn or item.segmentation for item in annotations])
     apart = ~(np.abs(stated - drawn) <= _CLOSE * np.maximum(1, np.abs(drawn))).all(axis=1)
     for index in np.flatnonzero(apart)[:1].tolist():
         of_outline = f"its outline has {drawn[index].tolist()}"
         raise UndecodableError(
             f"{annotations[index].feature_id} states area and box {stated[index].tolist()}, {of_outline}"
         )
+    for item in annotations:
+        if not item.segmentation:
+            raise UndecodableError(f"{item.feature_id} has nothing that can be drawn")
 
 
 def _drawn(outlines: Sequence[_Rle | list[list[float]]]) -> NDArray[np.float64]:

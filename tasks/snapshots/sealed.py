@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tasks.snapshots.manifest import Stored, damaged, decode, digest, encode
+from tasks.snapshots.decoders import decoder_of
+from tasks.snapshots.manifest import NOT_SUCH_JSON, RESTORE, Stored, damaged, decode, digest, encode
 
 SEAL: Final = "digest"
 
@@ -18,17 +19,24 @@ def seal(record: msgspec.Struct) -> bytes:
     return _canonical(fields | {SEAL: digest(encode(record))})
 
 
-def unseal(body: bytes, kind: type[Stored], *, name: str) -> Stored:
+def unseal(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
     """Read a sealed record of the format version this code knows; fields it does not know count in the digest.
 
     Raises StorageRefusedError, naming the record, when the bytes are not those that were written.
     """
-    record = decode(body, kind, name=name)
-    fields: dict[str, Any] = msgspec.json.decode(body)
-    sealed = fields.pop(SEAL, None)
-    if sealed != (found := digest(_canonical(fields))):
-        raise damaged(name, f"fields with the digest {found} under the digest {sealed}")
+    record = decode(body, kind, name=name, remedy=remedy)
+    if not is_sealed(body):
+        raise damaged(name, "fields whose digest is not the one that it gives", remedy=remedy)
     return record
+
+
+def is_sealed(body: bytes) -> bool:
+    """Say whether the bytes are a record as it was written, of whatever format version."""
+    try:
+        fields = decoder_of(dict[str, Any]).decode(body)
+    except NOT_SUCH_JSON:
+        return False
+    return bool(fields.pop(SEAL, None) == digest(_canonical(fields)))
 
 
 def timestamp() -> str:

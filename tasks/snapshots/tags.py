@@ -11,7 +11,8 @@ import msgspec
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.commit import settled
 from tasks.snapshots.history import Commit, read_history
-from tasks.snapshots.layout import TAG_NAME, TAGS, tag_key
+from tasks.snapshots.layout import TAG, TAG_NAME, tag_key
+from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, damaged
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.storage import probe
@@ -46,7 +47,7 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
             remedy="Choose a name of up to 64 characters that begins with a letter or digit.",
             code="tag_name",
         )
-    history = read_history(store)
+    history = read_history(store, expired=False)
     named = kept_version(store, history, version)
     probe(store, single_writer=history.single_writer)
     body = seal(Tag(name=name, version=version, manifest=named.manifest, created_at=timestamp(), write_id=uuid4().hex))
@@ -60,15 +61,20 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
             remedy="Tags never move: choose another name.",
             code="tag_taken",
         )
-    kept_version(store, read_history(store), version)  # whoever expires it from now on finds the tag
+    kept_version(store, read_history(store, expired=False), version)  # whoever expires it from now on finds the tag
     return standing
 
 
 def kept_version(store: ObjectStore, history: History, version: int) -> Commit:
-    """Return the record of a version. Raises ConfigurationError when there is none or it has expired."""
+    """Return the record of a version. Raises ConfigurationError when there is none or it has expired.
+
+    Raises StorageRefusedError when its record is damaged.
+    """
+    if version in history.damaged:
+        raise history.damaged[version]
     named = [commit for commit in history.live if commit.version == version]
     if not named:
-        known = any(commit.version == version for commit in history.commits)
+        known = any(key.version == version for key in history.keys)
         raise ConfigurationError(
             f"Expected a kept version of {store.url}, found {version}, which {'expired' if known else 'is none'}.",
             remedy="`labelsnap snapshots list` shows those there are.",
@@ -79,15 +85,7 @@ def kept_version(store: ObjectStore, history: History, version: int) -> Commit:
 
 def list_tags(store: ObjectStore) -> tuple[Tag, ...]:
     """Return all tags by name. Raises StorageRefusedError when one is damaged."""
-    keys = [item.key for item in store.list(TAGS)]
-    names = [key.removeprefix(TAGS).removesuffix(".json") for key in keys]
-    for key, name in zip(keys, names, strict=True):
-        if key != tag_key(name) or not TAG_NAME.fullmatch(name):
-            raise StorageRefusedError(
-                f"Expected only tags below {TAGS!r}, found {key!r}.",
-                remedy="Move the object away, or use the labelsnap version that wrote it.",
-                code="tag_key",
-            )
+    names = [found["name"] for _, found in listed(store, TAG)]
     tags = (read_tag(store, name) for name in names)
     return tuple(found for found in tags if found is not None)
 
@@ -100,7 +98,8 @@ def read_tag(store: ObjectStore, name: str) -> Tag | None:
 
 def decode_tag(body: bytes, name: str) -> Tag:
     """Read a tag's bytes. Raises StorageRefusedError when they are damaged or another tag's."""
-    found = unseal(body, Tag, name=f"the tag {tag_key(name)!r}")
+    remedy = "Restore the object from a copy of the bucket, or remove it, and give the version the name again."
+    found = unseal(body, Tag, name=f"the tag {tag_key(name)!r}", remedy=remedy)
     if found.name != name:
-        raise damaged(f"the tag {tag_key(name)!r}", f"the tag {found.name!r}")
+        raise damaged(f"the tag {tag_key(name)!r}", f"the tag {found.name!r}", remedy=remedy)
     return found

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.snapshots.manifest import File
+    from tasks.snapshots.pulled import Pulled
     from tasks.storage import ObjectStore
 
-PARTIAL: Final = ".labelsnap-partial"  # files being written; removed at the end
+RESERVED: Final = ".labelsnap-"  # how the names begin that are no tree's
+PARTIAL: Final = f"{RESERVED}partial"  # files being written; removed at the end
 READ_BYTES: Final = 4 << 20  # neighbours in a pack are read at once up to this size
 GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
 
@@ -48,20 +50,32 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The folder ``root`` (resolved), the store that its files come from, and a cache before it, if any."""
+    """The folder ``root`` (resolved), the store that its files come from, and a cache before it, if any.
+
+    ``pulled`` is told of each file before it is written.
+    """
 
     store: ObjectStore
     root: Path
     cache: Cache | None = None
+    pulled: Pulled | None = None
 
     def place(self, files: Sequence[File], pool: Executor) -> Iterator[Placed]:
         """Bring each file to its path below the root; one that is there with its size and hash is kept."""
+        if self.pulled:
+            self.pulled.claim(files)
         missing = []
-        for file, placed in zip(files, pool.map(self._at_hand, files), strict=True):
-            if placed:
-                yield placed
+        for file, kept in zip(files, pool.map(self._stands, files), strict=True):
+            if kept:
+                yield Placed(file, kept=True)
             else:
                 missing.append(file)
+        if self.pulled and missing:
+            self.pulled.expect(missing)
+        if self.cache is not None:
+            cached = list(zip(missing, pool.map(self._from_cache, missing), strict=True))
+            yield from (Placed(file, cached=True) for file, given in cached if given)
+            missing = [file for file, given in cached if not given]
         whole = [file for file in missing if file.offset is None]
         for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
             yield Placed(file)
@@ -72,7 +86,7 @@ class Tree:
     @contextmanager
     def written(self, path: str) -> Iterator[Path]:
         """Give a new file to write to, which takes its place in the tree at the end, or never."""
-        self._target(path)
+        target_of(self.root, path)
         with self.scratch() as partial:
             yield partial
             self._take_place(partial, path)
@@ -86,30 +100,21 @@ class Tree:
         finally:
             path.unlink(missing_ok=True)
 
-    def _target(self, path: str) -> Path:
-        """Return where the path lies; a link on the way that leads out of the tree is refused."""
-        target = self.root / check_path(path)
-        if path.startswith(PARTIAL) or not target.parent.resolve().is_relative_to(self.root):
-            raise StorageRefusedError(
-                f"Expected a file inside {self.root}, found {path!r}, which leads out of it.",
-                remedy="Pull into an empty folder.",
-                code="unsafe_path",
-            )
-        return target
+    def _stands(self, file: File) -> bool:
+        return is_copy(target_of(self.root, file.path), file)
 
-    def _at_hand(self, file: File) -> Placed | None:
-        """Find the file in the tree, or put it there from the cache; None: neither has it whole."""
-        if is_copy(self._target(file.path), file):
-            return Placed(file, kept=True)
-        if self.cache is not None:
-            with self.scratch() as partial:
-                if self.cache.give(file, partial):
-                    self._take_place(partial, file.path)
-                    return Placed(file, cached=True)
-        return None
+    def _from_cache(self, file: File) -> bool:
+        """Put the file in the tree from the cache; False: it is not there, or not whole."""
+        if self.cache is None:
+            return False
+        with self.scratch() as partial:
+            if not self.cache.give(file, partial):
+                return False
+            self._take_place(partial, file.path)
+        return True
 
     def _take_place(self, partial: Path, path: str) -> None:
-        target = self._target(path)
+        target = target_of(self.root, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(target)
 
@@ -132,24 +137,46 @@ class Tree:
                 self._keep(file, partial)
 
 
+def target_of(root: Path, path: str) -> Path:
+    """Return where the path lies in a tree (``root``, resolved).
+
+    Raises StorageRefusedError for one that leads out of it, by itself or by a link on the way.
+    """
+    target = root / check_path(path)
+    if path.startswith(RESERVED) or not target.parent.resolve().is_relative_to(root):
+        raise StorageRefusedError(
+            f"Expected a file inside {root}, found {path!r}, which leads out of it.",
+            remedy="Pull into an empty folder.",
+            code="unsafe_path",
+        )
+    return target
+
+
 @contextmanager
-def open_tree(store: ObjectStore, directory: Path, cache: Path | None = None) -> Iterator[Tree]:
+def open_tree(
+    store: ObjectStore, directory: Path, cache: Path | None = None, pulled: Pulled | None = None
+) -> Iterator[Tree]:
     """Make the folder if need be; what an interrupted pull left half written is removed, and so is ours."""
     root = directory.resolve()
     partial = root / PARTIAL
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        yield Tree(store, root, Cache(cache.resolve()) if cache else None)
+        yield Tree(store, root, Cache(cache.resolve()) if cache else None, pulled)
     except OSError as error:
-        beside = f" or the cache {cache}" if cache else ""
-        raise StorageRefusedError(
-            f"Expected to write below {root}{beside}, found: {error.strerror or error}.",
-            remedy="Check the folder's rights and free space, and that no folder stands where a file should.",
-            code="folder_refused",
-        ) from error
+        raise folder_refused(root, error, cache) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def folder_refused(root: Path, error: OSError, cache: Path | None = None) -> StorageRefusedError:
+    """Return the error for a folder that files cannot be written to."""
+    beside = f" or the cache {cache}" if cache else ""
+    return StorageRefusedError(
+        f"Expected to write below {root}{beside}, found: {error.strerror or error}.",
+        remedy="Check the folder's rights and free space, and that no folder stands where a file should.",
+        code="folder_refused",
+    )
 
 
 def merged(files: Iterable[File]) -> Iterator[Run]:

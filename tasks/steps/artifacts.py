@@ -17,6 +17,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from tasks.buckets.noted import said_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
@@ -84,6 +86,7 @@ def result_page(result: Mapping[str, Any]) -> str:
     lines += _table("rows", {"exported": rows["exported"], "published": rows["published"]})
     lines += _table("excluded rows", rows["excluded"])
     lines += _table("problems", {"rows": rows["problems"]} if rows["problems"] else {})
+    lines += _table("noted", {said: number for number, said in said_of(result)})
     lines += _table("annotations", result["annotations"])
     lines += _table("predictions", result.get("predictions", {}))
     lines += _table("classes", {name: result["classes"][name] for name in ("in_use", "removed")})

@@ -49,7 +49,7 @@ class Buckets(Struct, frozen=True):
 
     @property
     def lines(self) -> int:
-        """Every line of the RESULT streams."""
+        """Every line of the RESULT streams that is not blank."""
         return sum(bucket.lines for bucket in self.inputs) + len(self.not_in_range)
 
 
@@ -62,25 +62,17 @@ def group_rows(
     Each bucket is told which part of the snapshot ``base`` (0: none), and of what a killed run built, concerns it.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows: a failed export
-    is no empty dataset.
+    is no empty dataset. Blank lines are no rows.
     """
-    if any(stream.size for stream in errors) and not any(stream.size for stream in results):
-        raise LabelboxRefusedError(
-            f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
-            remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
-            code="export_only_errors",
-        )
+    failed = any(stream.size for stream in errors)
+    if failed and not any(stream.size for stream in results):
+        raise _errors_alone(dataset, errors)
     settings = load_settings()
     store = open_store(dataset.url)
     manifest = read_snapshot(store, base).manifest if base else None
-    if manifest and manifest.result["rows"]["published"] and not any(stream.files for stream in results):
-        raise LabelboxRefusedError(
-            f"Labelbox's export is complete and has no row, where version {base} of {dataset.url} has "
-            f"{manifest.result['rows']['published']}.",
-            remedy="Nothing was published. Look at the filters, and run again; if the project really is empty now, "
-            "publish under another `dataset` name.",
-            code="export_without_rows",
-        )
+    standing = manifest.result["rows"]["published"] if manifest else 0
+    if standing and not any(stream.files for stream in results):
+        raise _without_rows(dataset, base, standing)
     ledger = Ledger(store, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
@@ -97,6 +89,11 @@ def group_rows(
         told = ((line, stream.span) for stream in results for line in lines_of(store, stream, directory))
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         spooled = spool(lines, directory, count)
+        has_rows = bool(spooled or left_out)
+        if failed and not has_rows:
+            raise _errors_alone(dataset, errors)
+        if standing and not has_rows:
+            raise _without_rows(dataset, base, standing)
         alike = manifest is not None and written_alike(manifest, dataset)
         indices = [bucket.index for bucket in spooled]
         parts = part_base(manifest, indices, count, alike=alike)
@@ -111,6 +108,23 @@ def group_rows(
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, spooled))
     return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
+
+
+def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
+        remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
+        code="export_only_errors",
+    )
+
+
+def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export is complete and has no row, where version {base} of {dataset.url} has {standing}.",
+        remedy="Nothing was published. Look at the filters, and run again; if the project really is empty now, "
+        "publish under another `dataset` name.",
+        code="export_without_rows",
+    )
 
 
 @task(**RETRIES)
@@ -143,6 +157,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         downloader=pool,
         directory=directory,
         images=dataset.images,
+        orientation=dataset.orientation,
         split=dataset.split.rule,
         group_by=dataset.split.group_by,
         max_image_bytes=settings.max_image_bytes,

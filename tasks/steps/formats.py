@@ -10,6 +10,8 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.buckets.source import BucketSource
+from tasks.formats.census import Census
+from tasks.formats.endings import images_held, narrowed
 from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
@@ -53,6 +55,7 @@ def write_format(
     tables: tuple[File, ...],
     registry: ClassRegistry,
     changed: Changed,
+    census: Census,
     base: int,
 ) -> FormatReceipt:
     """Write one split of a format, as a stream, from the bucket tables to the store.
@@ -84,10 +87,13 @@ def write_format(
             shards=source.shards,
             read_image=source.read_image,
             rows=source.rows,
+            counts=images_held(training_format, census),
             earlier=lines,
             buckets=source.buckets,
             model_run=dataset.source.kind == "model_run",
         )
+        if dataset.images == "copy":
+            described = narrowed(described, training_format)
         for artifact in training_format.write(described, split):
             path = folder + artifact.path
             if artifact.kept:

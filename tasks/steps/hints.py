@@ -15,12 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.layout import WORK
+from tasks.snapshots.layout import HINT, WORK
+from tasks.snapshots.listing import listed
+from tasks.storage import create_once
 
 if TYPE_CHECKING:
     from tasks.storage import ObjectInfo, ObjectStore
 
-HINTS: Final = f"{WORK}hints/"
+HINTS: Final = HINT.prefix
 EXPORTED: Final = f"{WORK}exported.json"
 KEPT: Final = timedelta(days=7)
 """How long a delivery is known, so that its repetition starts nothing."""
@@ -33,14 +35,14 @@ class Exported(Struct, frozen=True):
     at: datetime
 
 
-def note_hint(store: ObjectStore, delivery: str) -> bool:
+def note_hint(store: ObjectStore, delivery: str, *, single_writer: bool = False) -> bool:
     """Write down a delivery; whether it is new."""
-    return store.create(_key(delivery), _NEW)
+    return create_once(store, _key(delivery), _NEW, single_writer=single_writer)
 
 
 def pending_hints(store: ObjectStore) -> tuple[ObjectInfo, ...]:
     """The deliveries for which no refresh was started yet, oldest first."""
-    hints = (hint for hint in store.list(HINTS) if hint.size == len(_NEW))
+    hints = (hint for hint, _ in listed(store, HINT) if hint.size == len(_NEW))
     return tuple(sorted(hints, key=lambda hint: (hint.modified, hint.key)))
 
 
@@ -63,10 +65,9 @@ def settle_hints(store: ObjectStore, hints: tuple[ObjectInfo, ...]) -> None:
     """A refresh was started for these hints; forget deliveries that are too old to come again."""
     for hint in hints:
         store.put(hint.key, _HANDLED)
-    known = list(store.list(HINTS))
-    newest = max((hint.modified for hint in known), default=None)
-    for hint in known:
-        if newest and newest - hint.modified > KEPT:
+    now = store.head(hints[-1].key) if hints else None
+    for hint in [hint for hint, _ in listed(store, HINT) if hint.size == len(_HANDLED)]:
+        if now and now.modified - hint.modified > KEPT:
             store.delete(hint.key)
 
 

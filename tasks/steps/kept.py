@@ -9,13 +9,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Final
 
-import msgspec
 from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.snapshots.content import read_file
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.frames import EarlierFrames, add_chunk, chunk_blocks, chunk_task
 from tasks.snapshots.manifest import File, Pack
@@ -79,7 +79,7 @@ def keep_streams(dataset: Dataset, run: str, base: int) -> tuple[StreamReceipt, 
         return done.streams
     manifest = read_snapshot(store, base).manifest
     listed = manifest.file(LEFT_OUT_PATH)
-    left_out = frozenset(msgspec.json.decode(read_file(store, listed), type=list[int])) if listed else frozenset()
+    left_out = frozenset(decoder_of(list[int]).decode(read_file(store, listed))) if listed else frozenset()
     exported = int(manifest.result["rows"]["exported"])
     if not left_out:
         chunks = tuple(Chunk(file, manifest.packs_of([file])) for file in manifest.below(RESULT))

@@ -2,8 +2,9 @@
 
 Leases are objects ``work/lease/<number>.json``; the highest number is the one that counts. Its holder writes it again
 while it works, so its age by the store's own clock says whether the holder lives, and the next one is made by a
-conditional create, which one of many wins. A lease saves work and protects nothing: what keeps two publications
-apart is the commit itself, also where a holder was stopped for so long that another took over.
+conditional create, which one of many wins. A lease that is from the future, by more than it may be old, was written by
+a clock that was ahead, and says nothing about its holder. A lease saves work and protects nothing: what keeps two
+publications apart is the commit itself, also where a holder was stopped for so long that another took over.
 """
 
 from __future__ import annotations
@@ -12,25 +13,28 @@ import logging
 import socket
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageError, StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.layout import WORK
-from tasks.storage import probe
+from tasks.snapshots.layout import LEASE
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.storage import create_once, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
-    from tasks.storage import ObjectInfo, ObjectStore
+    from tasks.storage import ObjectStore
 
 Overlap = Literal["queue", "refuse"]
 
-LEASES: Final = f"{WORK}lease/"
 BEATS: Final = 4
 """How often a lease is written again within the time after which it lapses."""
 
@@ -42,6 +46,18 @@ class Holder(Struct, frozen=True):
 
     run: str
     host: str
+
+
+class Lease(NamedTuple):
+    """A lease by its number, its key, and when it was last renewed by the store's clock."""
+
+    number: int
+    key: str
+    renewed: datetime
+
+    def lives(self, now: datetime, seconds: float) -> bool:
+        """Whether its holder has given a sign of life."""
+        return abs(now - self.renewed) < timedelta(seconds=seconds)
 
 
 @contextmanager
@@ -80,34 +96,32 @@ def held(
 def is_held(store: ObjectStore, *, seconds: float, single_writer: bool = False) -> bool:
     """Whether a run has the dataset."""
     newest = _newest(store)
-    if newest is None:
-        return False
-    return (probe(store, single_writer=single_writer) - newest.modified).total_seconds() < seconds
+    return newest is not None and newest.lives(probe(store, single_writer=single_writer), seconds)
 
 
 def take(store: ObjectStore, body: bytes, *, seconds: float, single_writer: bool = False) -> str | None:
     """The key of a new lease, or None while another one is alive."""
     now = probe(store, single_writer=single_writer)
     newest = _newest(store)
-    if newest and (now - newest.modified).total_seconds() < seconds:
+    if newest and newest.lives(now, seconds):
         return None
-    key = f"{LEASES}{_number(newest) + 1:020d}.json"
-    if not store.create(key, body):
+    key = f"{LEASE.prefix}{newest.number + 1 if newest else 1:020d}.json"
+    if not create_once(store, key, body, single_writer=single_writer):
         return None
     if (standing := _newest(store)) is None or standing.key != key:
         store.delete(key)  # this process was stopped between looking and creating, and others have gone on
         return None
-    for lapsed in [found.key for found in store.list(LEASES) if found.key < key]:
-        store.delete(lapsed)
+    for lapsed in [lease for lease in _leases(store) if lease.key < key]:
+        store.delete(lapsed.key)
     return key
 
 
-def _newest(store: ObjectStore) -> ObjectInfo | None:
-    return max(store.list(LEASES), key=_number, default=None)
+def _leases(store: ObjectStore) -> list[Lease]:
+    return [Lease(int(found["number"]), info.key, info.modified) for info, found in listed(store, LEASE)]
 
 
-def _number(found: ObjectInfo | None) -> int:
-    return int(found.key.removeprefix(LEASES).partition(".")[0]) if found else 0
+def _newest(store: ObjectStore) -> Lease | None:
+    return max(_leases(store), default=None)
 
 
 def _renew(store: ObjectStore, key: str, body: bytes, interval: float, done: Event) -> None:
@@ -133,7 +147,10 @@ def _let_go(store: ObjectStore, key: str) -> None:
 def _running(store: ObjectStore) -> StorageRefusedError:
     newest = _newest(store)
     body = store.get(newest.key) if newest else None
-    holder = decoder_of(Holder).decode(body) if body else Holder("another run", "another machine")
+    try:
+        holder = decoder_of(Holder).decode(body or b"")
+    except NOT_SUCH_JSON:
+        holder = Holder("another run", "another machine")
     return StorageRefusedError(
         f"A refresh of {store.url} is running already: {holder.run} on {holder.host}.",
         remedy="Wait for it; `overlap: queue` in the dataset file, with LABELSNAP_QUEUE_SECONDS, says for how long.",

@@ -11,7 +11,9 @@ import msgspec
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.layout import WORK, work_key
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +41,7 @@ class Ledger:
             return None
         try:
             return decoder_of(kind).decode(body)
-        except msgspec.MsgspecError:
+        except NOT_SUCH_JSON:
             raise StorageRefusedError(
                 f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
                 remedy="Delete the folder work/ of the dataset and run again.",
@@ -54,9 +56,9 @@ class Ledger:
     def names(self, prefix: str) -> Iterator[str]:
         """The names of receipts that begin so."""
         folder, ending = self.key("receipts"), ".json"
-        for found in self._store.list(f"{folder}/{prefix}"):
-            if found.key.endswith(ending):
-                yield found.key[len(folder) + 1 : -len(ending)]
+        for info, _ in listed(self._store, SCRATCH, f"{self._run}/receipts/{prefix}"):
+            if info.key.endswith(ending):
+                yield info.key[len(folder) + 1 : -len(ending)]
 
     def drop(self, name: str) -> None:
         """Remove a receipt: its work has to be done again."""
@@ -64,5 +66,5 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""
-        for found in list(self._store.list(f"{WORK}{self._run}/")):
-            self._store.delete(found.key)
+        for info, _ in list(listed(self._store, SCRATCH, f"{self._run}/")):
+            self._store.delete(info.key)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from tasks.errors import LabelboxRefusedError
 from tasks.records.model import Problem
 from tasks.snapshots.content import read_file
+from tasks.snapshots.decoders import decoder_of
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def check_urls_lived(dataset: Dataset, beginning: Beginning, settlement: Settlem
     if beginning.way != "on" or not settlement.tally.problems:
         return
     lines = read_file(open_store(dataset.url), settlement.problems).splitlines()
-    refused = sum(bool(ENDED.fullmatch(msgspec.json.decode(line, type=Problem).code)) for line in lines)
+    refused = sum(bool(ENDED.fullmatch(decoder_of(Problem).decode(line).code)) for line in lines)
     if refused:
         raise LabelboxRefusedError(
             f"The export that was begun at {beginning.exported_since:%Y-%m-%d %H:%M} names {refused} images or masks "

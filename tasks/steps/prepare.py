@@ -10,6 +10,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.labelbox.client import check_source, connect
 from tasks.snapshots.history import commit_keys, head_version, read_commit, sole_key
+from tasks.snapshots.nesting import check_outermost
 from tasks.steps.beginning import Beginning, Head, begin
 from tasks.steps.environment import account
 from tasks.steps.ledger import Ledger
@@ -26,9 +27,12 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
     check_source(connect(account(settings)), source.kind, source.id)
     store = open_store(dataset.url)
     now = probe(store, single_writer=dataset.single_writer)
+    head = head_of(store)
+    if not head.version:
+        check_outermost(store.url)
     left = recall_left(store, dataset, scope)
     run = f"{flow_run}-{uuid4().hex[:8]}"
-    begun = begin(head_of(store), left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
+    begun = begin(head, left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
     if left is not None:
         before = left.beginning
         look = begun.looking_since != before.looking_since

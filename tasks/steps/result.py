@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from tasks.buckets.noted import NOTED
+from tasks.buckets.noted import blocks_of
+from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.registry import format_of
 
@@ -57,7 +58,7 @@ def summary(
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
         **({"predictions": predictions} if predictions else {}),
         "classes": classes(settlement.registry),
-        **noted(tally.noted),
+        **blocks_of(tally.noted),
         "reused_rows": tally.reused_rows,
         "requests": requests
         | {
@@ -76,15 +77,6 @@ def summary(
         },
         "seconds": dict(seconds),
     }
-
-
-def noted(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """What was done about published rows that were not quite as expected, by block of the result, zeros included."""
-    blocks: dict[str, dict[str, int]] = {}
-    for name in NOTED:
-        block, _, what = name.partition(".")
-        blocks.setdefault(block, {})[what] = counts.get(name, 0)
-    return blocks
 
 
 def objects_of(
@@ -136,8 +128,17 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
 
 
 def held_and_lost(training_format: Format, counted: Census) -> dict[str, Any]:
-    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart."""
+    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart.
+
+    Images by ending are told where some are lost, and ``notes`` say what its readers miss, if anything.
+    """
     found = report(training_format, counted)
     labels: dict[str, Any] = to_builtins(found.labels)
     predictions: dict[str, Any] = to_builtins(found.predictions)
-    return labels | ({"predictions": predictions} if any(predictions.values()) else {})
+    notes = advice_of(training_format, counted)
+    return {
+        **labels,
+        **({"predictions": predictions} if any(predictions.values()) else {}),
+        **({"images": to_builtins(found.images)} if found.images.lost else {}),
+        **({"notes": list(notes)} if notes else {}),
+    }

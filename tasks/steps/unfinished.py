@@ -17,9 +17,11 @@ from msgspec import Struct
 
 from tasks.buckets.receipt import BucketReceipt
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.history import read_history
-from tasks.snapshots.layout import WORK, work_key
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.steps.beginning import Beginning, Left
 from tasks.steps.ledger import Ledger
 from tasks.steps.software import software
@@ -69,10 +71,10 @@ def recall_left(store: ObjectStore, dataset: Dataset, scope: str = "") -> Left |
     if body is None:
         return None
     try:
-        found = msgspec.json.decode(body, type=Beginning)
-    except msgspec.MsgspecError:
+        found = decoder_of(Beginning).decode(body)
+    except NOT_SUCH_JSON:
         return None
-    signs = chain([found.looking_since], (each.modified for each in store.list(f"{WORK}{found.run}/")))
+    signs = chain([found.looking_since], (info.modified for info, _ in listed(store, SCRATCH, f"{found.run}/")))
     return Left(found, max(signs), published=read_history(store).published_by(found.run) is not None)
 
 

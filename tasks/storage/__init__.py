@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from tasks.storage.interface import Capabilities, ObjectInfo, ObjectStore
+from tasks.storage.interface import Capabilities, ObjectInfo, ObjectStore, Upload
 from tasks.storage.opening import check_store_url, open_store
-from tasks.storage.probing import probe
+from tasks.storage.probing import create_once, probe
 
-__all__ = ["Capabilities", "ObjectInfo", "ObjectStore", "check_store_url", "open_store", "probe"]
+__all__ = [
+    "Capabilities",
+    "ObjectInfo",
+    "ObjectStore",
+    "Upload",
+    "check_store_url",
+    "create_once",
+    "open_store",
+    "probe",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tasks.errors import StorageRefusedError
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-MAX_KEY_BYTES = 1024  # S3's limit on a key, prefix included
+MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
+UNSUPPORTED: Final = "unsupported"
+"""The code of the error for an operation that the store does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,19 @@ class ObjectInfo:
     key: str
     size: int
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that was begun and has not ended: of which key, when by the store's own clock, and the store's name.
+
+    Where it belongs to no key yet, ``key`` is "". ``size`` is what of it lies in the store, in bytes; 0: not known.
+    """
+
+    key: str
+    name: str
+    begun: datetime
+    size: int = 0
 
 
 class ObjectStore(Protocol):
@@ -73,15 +88,30 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove the object; an absent one is no error."""
 
+    def uploads(self) -> Iterator[Upload]:
+        """Every upload that was begun below the store's root and has not ended; none where the store cannot tell."""
+
+    def abort(self, upload: Upload) -> None:
+        """Remove what there is of an upload; one that has ended is no error."""
+
+
+def is_key(key: str) -> bool:
+    """Say whether every store can hold it: relative, printable, no empty or dotted folder names.
+
+    What file managers, file systems and consoles leave among the objects (``.DS_Store``, ``.nfs…``, folder markers that
+    end with a slash) is none.
+    """
+    dotted = any(segment.startswith(".") or not segment for segment in key.split("/"))
+    short = len(key.encode(errors="replace")) <= MAX_KEY_BYTES
+    return short and not dotted and "\\" not in key and key.isprintable()
+
 
 def check_key(key: str) -> str:
-    """Return the key if every store can hold it: relative, printable, no empty or dotted folder names.
+    """Return the key if it is one (see ``is_key``). Raises StorageRefusedError otherwise.
 
-    Raises StorageRefusedError otherwise, so that a key from a damaged manifest reaches no file system.
+    So a key from a damaged manifest reaches no file system.
     """
-    segments = key.split("/")
-    dotted = any(segment.startswith(".") or not segment for segment in segments)
-    if dotted or "\\" in key or not key.isprintable() or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
+    if not is_key(key):
         raise StorageRefusedError(
             f"Expected an object key of named folders and a name, found {key!r}.",
             remedy="Use names without leading dots, backslashes or control characters, 1024 bytes in all at most.",

@@ -7,17 +7,20 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import Capabilities, ObjectInfo, check_key
+from tasks.storage.interface import Capabilities, ObjectInfo, Upload, check_key, is_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-PARTIAL = ".partial"  # files being written; no key can name it, since keys have no leading dots
+PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
+PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,16 @@ class LocalStore:
 
     def put(self, key: str, body: bytes | Path) -> None:
         """See ObjectStore."""
-        with self._translated(key), self._written(body) as partial:
-            target = self._target(key)
-            partial.replace(target)
-            _flush(target.parent)
+        with self._translated(key), self._written(body) as written:
+            self._place(key, written.replace)
 
     def create(self, key: str, body: bytes) -> bool:
         """See ObjectStore."""
-        with self._translated(key), self._written(body) as partial:
-            target = self._target(key)
+        with self._translated(key), self._written(body) as written:
             try:
-                os.link(partial, target)
+                self._place(key, partial(os.link, written))
             except FileExistsError:
                 return False
-            _flush(target.parent)
             return True
 
     def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
@@ -79,40 +78,75 @@ class LocalStore:
     def head(self, key: str) -> ObjectInfo | None:
         """See ObjectStore."""
         with self._translated(key):
-            path = self._path(key)
-            return _info(key, path) if path.is_file() else None
+            try:
+                return _info(key, self._path(key))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """See ObjectStore."""
+        """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told."""
         folder = self.root / prefix.rpartition("/")[0]
         with self._translated(prefix):
-            paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+            paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_unread) for name in names]
             keyed = ((path.relative_to(self.root).as_posix(), path) for path in paths)
             wanted = ((key, path) for key, path in keyed if key.startswith(prefix) and not key.startswith(PARTIAL))
             for key, path in sorted(wanted, key=lambda item: item[0].encode()):
                 with suppress(FileNotFoundError):  # removed since it was listed
-                    yield _info(key, path)
+                    if info := _info(key, path):
+                        yield info
 
     def delete(self, key: str) -> None:
-        """See ObjectStore."""
+        """See ObjectStore. Folders that are empty then go too."""
         with self._translated(key):
-            self._path(key).unlink(missing_ok=True)
+            path = self._path(key)
+            path.unlink(missing_ok=True)
+            for folder in path.parents[: key.count("/")]:
+                try:
+                    folder.rmdir()
+                except OSError:  # something is in it, or somebody else removed it
+                    break
+
+    def uploads(self) -> Iterator[Upload]:
+        """See ObjectStore. Files that a process was killed over, or is writing now."""
+        with self._translated(PARTIAL):
+            try:
+                paths = sorted((self.root / PARTIAL).iterdir())
+            except FileNotFoundError:
+                return
+            for path in paths:
+                with suppress(FileNotFoundError):  # it has ended since
+                    if is_key(path.name) and (info := _info(path.name, path)):
+                        yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
+
+    def abort(self, upload: Upload) -> None:
+        """See ObjectStore."""
+        with self._translated(PARTIAL):
+            (self.root / PARTIAL / check_key(upload.name)).unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
-    def _target(self, key: str) -> Path:
-        path = self._path(key)
-        _make_folder(path.parent)
-        return path
+    def _place(self, key: str, place: Callable[[Path], object]) -> None:
+        """Bring a written file to its key, in a folder that is made for it and may be removed just then."""
+        target = self._path(key)
+        for left in reversed(range(PLACINGS)):
+            try:
+                _make_folder(target.parent)
+                place(target)
+                break
+            except FileNotFoundError:
+                if not left:
+                    raise
+        with suppress(FileNotFoundError):  # the object is deleted already, and so is its folder
+            _flush(target.parent)
 
     @contextmanager
     def _written(self, body: bytes | Path) -> Iterator[Path]:
         """Give the body as a file of its own inside the root, flushed to the disk, removed if it was not moved."""
-        partial = self.root / PARTIAL / uuid4().hex
-        _make_folder(partial.parent)
+        written = self.root / PARTIAL / uuid4().hex
+        _make_folder(written.parent)
         try:
-            with partial.open("xb") as file:
+            with written.open("xb") as file:
                 if isinstance(body, bytes):
                     file.write(body)
                 else:
@@ -120,9 +154,9 @@ class LocalStore:
                         shutil.copyfileobj(source, file)
                 file.flush()
                 os.fsync(file.fileno())
-            yield partial
+            yield written
         finally:
-            partial.unlink(missing_ok=True)
+            written.unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
@@ -136,9 +170,18 @@ class LocalStore:
             ) from error
 
 
-def _info(key: str, path: Path) -> ObjectInfo:
+def _info(key: str, path: Path) -> ObjectInfo | None:
+    """Return a file's size and time; None: it is something else. Raises OSError where there is nothing."""
     status = path.stat()
+    if not S_ISREG(status.st_mode):
+        return None
     return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _unread(error: OSError) -> None:
+    """Raise what ``os.walk`` met, unless the folder is not there: then nothing is in it."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _make_folder(folder: Path) -> None:

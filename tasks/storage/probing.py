@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
+from tasks.storage.interface import UNSUPPORTED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +27,7 @@ def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
     key = f"{PROBES}{uuid4().hex}"
     if single_writer:
         store.put(key, _FIRST)
-    elif not (store.capabilities.conditional_create and store.create(key, _FIRST)):
+    elif not (store.capabilities.conditional_create and _created(store, key)):
         raise _no_conditional_create(store)
     try:
         if not single_writer and store.create(key, _SECOND):
@@ -36,6 +37,29 @@ def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
         return info.modified
     finally:
         store.delete(key)
+
+
+def create_once(store: ObjectStore, key: str, body: bytes, *, single_writer: bool) -> bool:
+    """Create an object; with a single writer by looking and putting, for stores that cannot create conditionally.
+
+    True: this call made the object; False: something stands there, and stays.
+    """
+    if not single_writer:
+        return store.create(key, body)
+    if store.head(key) is not None:
+        return False
+    store.put(key, body)
+    return True
+
+
+def _created(store: ObjectStore, key: str) -> bool:
+    """Create the probe; False too where the store does not know the condition."""
+    try:
+        return store.create(key, _FIRST)
+    except StorageRefusedError as refused:
+        if refused.code != UNSUPPORTED:
+            raise
+        return False
 
 
 def _no_conditional_create(store: ObjectStore) -> StorageRefusedError:

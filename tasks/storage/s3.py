@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 
-from tasks.storage.interface import Capabilities, ObjectInfo, check_key
+from tasks.errors import StorageRefusedError
+from tasks.storage.interface import UNSUPPORTED, Capabilities, ObjectInfo, Upload, check_key
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import error_code, translated
 
@@ -30,6 +32,8 @@ _TRANSFER: Final = TransferConfig(
 )
 _ABSENT: Final = {"NoSuchKey", "404"}  # an answer to HEAD has no body, so no code but the status
 _STANDS_THERE: Final = {"PreconditionFailed", "ConditionalRequestConflict"}
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,30 @@ class S3Store:
         """See ObjectStore."""
         with self._client("delete", key) as client:
             client.delete_object(Bucket=self.bucket, Key=self._name(key))
+
+    def uploads(self) -> Iterator[Upload]:
+        """See ObjectStore. Multipart uploads; none where the server cannot list them or these credentials may not."""
+        root = f"{self.prefix}/" if self.prefix else ""
+        try:
+            with self._client("list the uploads below", root) as client:
+                pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=root)
+                for page in pages:
+                    for item in page.get("Uploads", []):
+                        yield Upload(item["Key"].removeprefix(root), item["UploadId"], item["Initiated"])
+        except StorageRefusedError as refused:
+            if refused.code not in {UNSUPPORTED, "access_denied"}:
+                raise
+            log.warning("Uploads that were broken off stay: %s", refused.message)
+
+    def abort(self, upload: Upload) -> None:
+        """See ObjectStore."""
+        name = self._name(upload.key)
+        with self._client("abort the upload of", upload.key) as client:
+            try:
+                client.abort_multipart_upload(Bucket=self.bucket, Key=name, UploadId=upload.name)
+            except ClientError as error:
+                if error_code(error) not in {"NoSuchUpload", *_ABSENT}:
+                    raise
 
     def _name(self, key: str) -> str:
         return check_key(f"{self.prefix}/{check_key(key)}" if self.prefix else key)

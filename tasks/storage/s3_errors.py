@@ -9,12 +9,14 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
+from tasks.storage.interface import UNSUPPORTED
 
 if TYPE_CHECKING:
     from tasks.errors import StorageError
 
 _RIGHTS: Final = (
-    "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket to these credentials."
+    "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket to these credentials; for "
+    "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
 )
 _CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
 _REGION: Final = "Set AWS_REGION to the bucket's region."
@@ -31,7 +33,7 @@ _REMEDIES: Final = {
     "AuthorizationHeaderMalformed": ("region_wrong", _REGION),
     "301": ("region_wrong", _REGION),
     "RequestTimeTooSkewed": ("clock_wrong", "Set this machine's clock."),
-    "NotImplemented": ("unsupported", "Use a store that has this operation."),
+    "NotImplemented": (UNSUPPORTED, "Use a store that has this operation."),
 }
 _TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429

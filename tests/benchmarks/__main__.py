@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.benchmarks import (
     bench_downloads,
     bench_formats,
+    bench_images,
     bench_masks,
     bench_memory,
     bench_prefect,
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "masks": bench_masks.main,
     "records": bench_records.main,
     "formats": bench_formats.main,
+    "images": bench_images.main,
     "memory": bench_memory.main,
     "refresh": bench_refresh.main,
     "prefect": bench_prefect.main,

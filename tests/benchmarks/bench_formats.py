@@ -84,7 +84,14 @@ def dataset_of(rows: int) -> Dataset:
             yield Shard(index, len(bounds) - 1, lambda first=first, last=last: map(sample_of, range(first, last)))
 
     return Dataset(
-        "bench", CLASSES, ("train",), samples, shards, lambda _: IMAGE, lambda split: numbered(samples(split))
+        "bench",
+        CLASSES,
+        ("train",),
+        samples,
+        shards,
+        lambda _: IMAGE,
+        lambda split: numbered(samples(split)),
+        {"train": rows},
     )
 
 

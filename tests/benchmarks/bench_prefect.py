@@ -56,7 +56,13 @@ def without_prefect(dataset: Dataset, run: str) -> None:
         formats = tuple(
             pool.map(
                 lambda part: write_format.fn(
-                    dataset, *part, settlement.tables, settlement.registry, settlement.changed, preparation.base
+                    dataset,
+                    *part,
+                    settlement.tables,
+                    settlement.registry,
+                    settlement.changed,
+                    settlement.census,
+                    preparation.base,
                 ),
                 product(dataset.formats, SPLITS),
             )

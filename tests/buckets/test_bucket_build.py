@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +47,17 @@ def row(identifier, *, activity="2024-04-08T16:34:01.000+00:00", project=PROJECT
     return json.dumps(line).encode()
 
 
+def odd(identifier, **changes):
+    """A row with trifles: a question without an answer, half a character, two fields that cannot be read."""
+    line = json.loads(row(identifier))
+    (entry,) = line["projects"].values()
+    entry["project_details"]["priority"] = "high"
+    entry["labels"][0]["annotations"]["classifications"].append({"name": "weather", "radio_answer": None})
+    line["media_attributes"]["exif_rotation"] = "undefined"
+    line["data_row"]["external_id"] = "half \ud83d"
+    return json.dumps(line | changes).encode()
+
+
 def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING):  # noqa: B008 - it is frozen
     """What a bucket of these lines, in its place of so many, comes to."""
     with Downloader(
@@ -87,6 +99,7 @@ lines_of_any_kind = st.one_of(
     st.builds(row, ids, empty=st.just(value=True)),
     st.builds(row, ids, labels=st.integers(0, 3)),
     st.builds(row, ids).map(lambda line: line[: len(line) // 2]),
+    st.builds(odd, ids),
     st.sampled_from([b"", b"null", b"[]", b'"text"', b"{}", b'{"data_row": {"id": "row-a"}}', b'{"DataRow ID": "x"}']),
     st.binary(max_size=60),
 )
@@ -179,6 +192,28 @@ def test_rows_are_told_to_be_unchanged_by_their_lines(tmp_path):
     assert read_earlier(store, BasePart(alike=True)).unchanged(lines) == {}
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_was_noted_of_rows_is_counted_also_when_they_stand(tmp_path, alike):
+    """Every row of trifles is published; their counts come from the tables, whoever wrote these."""
+    lines = [odd("row-a"), b"\xef\xbb\xbf" + odd("row-b", attachments=[None]) + b"\r", row("row-c")]
+    before = build(lines, tmp_path)
+    counts = {"answers.unanswered": 2, "fields.unreadable": 5, "text.replaced": 2}
+    assert before.tally.noted.items() >= counts.items()
+    assert (before.tally.published, before.tally.problems) == (3, 0)
+    after = build(lines, tmp_path, base=BasePart(before.files, before.packs, alike))
+    assert (after.tally.reused_rows, after.changed, after.tally.noted) == (3, (), before.tally.noted)
+    assert [file.sha256 for file in after.files] == [file.sha256 for file in before.files]
+
+
+def test_rows_of_a_version_before_there_was_anything_to_note_are_taken_over(tmp_path):
+    """An earlier snapshot without the tables of what was noted gives its rows' images and masks all the same."""
+    before = build([row("row-a"), odd("row-b")], tmp_path)
+    files = tuple(file for file in before.files if not re.match(r"tables/(unanswered|unreadable)/", file.path))
+    after = build([row("row-a"), odd("row-b")], tmp_path, base=BasePart(files, before.packs))
+    assert after.tally.reused_rows == 2
+    assert after.files == before.files
+
+
 @pytest.mark.parametrize(
     ("line", "policy"),
     [
@@ -219,10 +254,12 @@ def test_activity_is_compared_as_instants(tmp_path):
         assert build(ordered, tmp_path / str(number)).tally.labels_excluded == {"not_selected": 1}
 
 
+@pytest.mark.parametrize(
+    "broken", [row("row")[:-1] + b', "projects": "none"}', row("row")[:-100]], ids=["wrong", "cut"]
+)
 @pytest.mark.parametrize(("mended", "problems"), [(True, 0), (False, 1)])
-def test_a_broken_line_whose_row_comes_well_later_was_mended(tmp_path, mended, problems):
+def test_a_broken_line_whose_row_comes_well_later_was_mended(tmp_path, mended, problems, broken):
     """It is a repetition then; one that comes after the whole line is a problem."""
-    broken = row("row")[:-1] + b', "media_attributes": {"width": "wide"}}'
     tally = build([broken, row("row")] if mended else [row("row"), broken], tmp_path).tally
     assert (tally.published, tally.problems) == (1, problems)
     assert tally.excluded == ({"duplicate": 1} if mended else {})

@@ -31,6 +31,7 @@ def published(lines):
             shards=source.shards,
             read_image=source.read_image,
             rows=source.rows,
+            counts=receipt.census.rows,
         )
         return {
             (name, artifact.path): b"".join(artifact.chunks)

@@ -8,9 +8,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from tasks.buckets.image import ImageError, check_declared, upright
+from tasks.buckets.image import ImageError, check_image, publishable
 from tasks.records.model import MediaAttributes
 
 PIXELS = 1_000_000
@@ -29,28 +29,45 @@ def gradient(width=40, height=20):
     return Image.fromarray(values.astype(np.uint8))
 
 
+def published(body, *, rule="declared", declared=None):
+    """What becomes of a file: the picture and its bytes."""
+    file = io.BytesIO(body)
+    check_image(file, max_pixels=PIXELS)
+    width, height = declared or (None, None)
+    media = MediaAttributes(width=width, height=height)
+    picture = publishable(file, rule=rule, media=media, max_pixels=PIXELS)
+    return picture, file.getvalue()
+
+
+def code_of(body, **options):
+    """The code under which a file is refused."""
+    with pytest.raises(ImageError) as caught:
+        published(body, **options)
+    return caught.value.code
+
+
 @pytest.mark.parametrize(
     ("image_format", "mime_type"),
-    [(name, f"image/{name.lower()}") for name in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")],
+    [(name, f"image/{name.lower()}") for name in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")]
+    + [("MPO", "image/jpeg")],
 )
 def test_an_upright_image_keeps_its_bytes(image_format, mime_type):
     """Its size and what it really is are read from its header, whatever its name says."""
-    body = encoded(gradient(), image_format)
-    file = io.BytesIO(body)
-    picture = upright(file, max_pixels=PIXELS)
-    assert file.getvalue() == body
+    options = {"save_all": True, "append_images": [gradient(10, 5)]} if image_format == "MPO" else {}
+    body = encoded(gradient(), image_format, **options)
+    picture, after = published(body)
+    assert after == body
     assert (picture.width, picture.height, picture.mime_type) == (40, 20, mime_type)
+    assert (picture.orientation, picture.turned) == (1, False)
 
 
+@pytest.mark.parametrize("rule", ["declared", "upright"])
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_an_image_on_its_side_is_put_upright(orientation):
+def test_an_image_is_turned_where_that_is_asked_for(orientation, rule):
     """Pixels lie as EXIF says they should, and the tag is gone, so that all readers agree."""
     original = gradient()
     exif = Image.Exif()
     exif[0x0112] = orientation
-    file = io.BytesIO(encoded(original, "PNG", exif=exif))
-    picture = upright(file, max_pixels=PIXELS)
-    turned = Image.open(file)
     flips = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -61,26 +78,33 @@ def test_an_image_on_its_side_is_put_upright(orientation):
         8: Image.Transpose.ROTATE_90,
     }
     expected = original.transpose(flips[orientation])
+    body = encoded(original, "PNG", exif=exif)
+    picture, after = published(body, rule=rule, declared=expected.size)
+    if rule == "declared" and orientation < 5:
+        expected = original
+    turned = Image.open(io.BytesIO(after))
     assert np.array_equal(np.asarray(turned), np.asarray(expected))
     assert (picture.width, picture.height) == expected.size
-    assert 0x0112 not in turned.getexif()
+    assert (picture.orientation, picture.turned) == (orientation, expected is not original)
+    assert turned.getexif().get(0x0112, 1) == 1
 
 
-def test_a_jpeg_on_its_side_stays_a_jpeg():
-    """It is written again at high quality and keeps its format."""
+@pytest.mark.parametrize("image_format", ["JPEG", "MPO"])
+def test_a_jpeg_on_its_side_stays_a_jpeg(image_format):
+    """It is written again at high quality with its colour profile and keeps its format."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    picture = upright(io.BytesIO(encoded(gradient(), "JPEG", exif=exif)), max_pixels=PIXELS)
+    picture, after = published(encoded(gradient(), image_format, exif=exif, icc_profile=b"colours"), declared=(20, 40))
     assert picture.mime_type == "image/jpeg"
     assert (picture.width, picture.height) == (20, 40)
+    with Image.open(io.BytesIO(after)) as image:
+        assert (image.format, image.size, image.info["icc_profile"]) == ("JPEG", (20, 40), b"colours")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"\xff\xd8\xff"])
 def test_what_is_no_image_is_refused(body):
     """A page, an empty body and a cut header are named, never raised as something else."""
-    with pytest.raises(ImageError) as caught:
-        upright(io.BytesIO(body), max_pixels=PIXELS)
-    assert caught.value.code in {"not_an_image", "image_damaged"}
+    assert code_of(body) in {"not_an_image", "image_damaged"}
 
 
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
@@ -89,9 +113,58 @@ def test_a_png_that_is_cut_or_changed_is_refused(place):
     body = encoded(gradient(), "PNG")
     cut = int(len(body) * place)
     for damaged in (body[:cut], body[:cut] + bytes([body[cut] ^ 1]) + body[cut + 1 :]):
-        with pytest.raises(ImageError) as caught:
-            upright(io.BytesIO(damaged), max_pixels=PIXELS)
-        assert caught.value.code == "image_damaged"
+        assert code_of(damaged) == "image_damaged"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.66, 0.99])
+@pytest.mark.parametrize(
+    ("image_format", "options"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "tiff_adobe_deflate"}),
+        ("BMP", {}),
+        ("GIF", {}),
+    ],
+)
+def test_a_cut_image_is_refused(image_format, options, share):
+    """Whatever its container, though its header is whole."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    body = encoded(Image.fromarray(noise), image_format, **options)
+    assert code_of(body[: int(len(body) * share)]) == "image_damaged"
+
+
+def test_a_jpeg_without_its_end_is_decoded():
+    """It passes where all of it is there, and is damaged where it is not."""
+    body = encoded(gradient(), "JPEG")
+    assert published(body[:-2] + bytes(100))[0].width == 40
+    assert code_of(body[:-2]) == "image_damaged"
+    assert code_of(body[: len(body) * 9 // 10]) == "image_damaged"
+
+
+def test_run_lengths_are_decoded():
+    """A BMP in run lengths tells nothing else about its end."""
+    header = struct.pack("<LllHHLLllLL", 40, 4, 1, 1, 8, 1, 4, 0, 0, 256, 0)
+    offset = 14 + len(header) + 1024
+    body = b"BM" + struct.pack("<LLL", offset + 4, 0, offset) + header + bytes(1024) + b"\x04\x07\x00\x01"
+    assert published(body)[0].mime_type == "image/bmp"
+    assert code_of(body[:-4]) == "image_damaged"
+
+
+def test_what_is_too_large_is_not_decoded():
+    """A cut JPEG of more pixels than are allowed is refused for that."""
+    body = bytearray(encoded(gradient(), "JPEG")[:-2])
+    place = body.index(b"\xff\xc0") + 5
+    body[place : place + 4] = struct.pack(">HH", 60_000, 60_000)
+    file = io.BytesIO(bytes(body))
+    check_image(file, max_pixels=PIXELS)
+    with pytest.raises(ImageError) as caught:
+        publishable(file, rule="declared", media=MediaAttributes(), max_pixels=PIXELS)
+    assert caught.value.code == "image_too_large"
 
 
 def test_a_picture_bomb_is_refused_by_its_header():
@@ -102,16 +175,35 @@ def test_a_picture_bomb_is_refused_by_its_header():
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0))
     body = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    with pytest.raises(ImageError) as caught:
-        upright(io.BytesIO(body), max_pixels=PIXELS)
-    assert caught.value.code == "image_too_large"
+    assert code_of(body) == "image_too_large"
 
 
 def test_a_size_that_contradicts_the_export_is_refused():
     """Coordinates that were drawn on other pixels would not fit."""
-    picture = upright(io.BytesIO(encoded(gradient(), "PNG")), max_pixels=PIXELS)
-    check_declared(picture, MediaAttributes(height=20, width=40))
-    check_declared(picture, MediaAttributes())
+    body = encoded(gradient(), "PNG")
+    assert published(body, declared=(40, 20))[0].width == 40
     with pytest.raises(ImageError, match="20×40") as caught:
-        check_declared(picture, MediaAttributes(height=40, width=20))
+        published(body, declared=(20, 40))
     assert caught.value.code == "image_size_mismatch"
+
+
+def with_text_for_a_number():
+    """A JPEG of 32 × 24 pixels on its side, whose EXIF has text where its height should stand."""
+    tags = struct.pack(">HHLL", 0x0101, 2, 5, 50) + struct.pack(">HHLHH", 0x0112, 3, 1, 6, 0)
+    tags += struct.pack(">HHLL", 0x011A, 5, 1, 56)
+    block = b"Exif\0\0MM\0*" + struct.pack(">LH", 8, 3) + tags + bytes(4) + b"Make\0\0" + struct.pack(">LL", 72, 0)
+    body = encoded(gradient(32, 24).convert("CMYK"), "JPEG")
+    return body[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + body[2:]
+
+
+@pytest.mark.parametrize("declared", [None, (32, 24), (24, 32)])
+def test_an_image_with_damaged_exif_is_published(declared):
+    """Pillow's ``exif_transpose`` raises over it; its pixels are whole."""
+    body = with_text_for_a_number()
+    with pytest.raises(struct.error):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(body)))
+    picture, after = published(body, declared=declared)
+    assert (picture.orientation, picture.turned) == (6, declared == (24, 32))
+    with Image.open(io.BytesIO(after)) as image:
+        assert image.size == (declared or (32, 24))
+        assert image.getexif().get(0x0112, 1) == 1

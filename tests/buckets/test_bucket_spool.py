@@ -24,12 +24,30 @@ def read(bucket):
 def test_every_line_is_in_one_bucket_with_its_number(tmp_path, monkeypatch, buffer):
     """However often the buffer is emptied, all lines come back, each once, numbered from 1."""
     monkeypatch.setattr(spool_module, "BUFFER_BYTES", buffer)
-    lines = [*(row(f"r{n}", text="tab\tand é") for n in range(50)), b"not json", b"", b"\ttabs\r"]
+    lines = [*(row(f"r{n}", text="tab\tand é") for n in range(50)), b"not json", b"\x00", b"\ttabs\r"]
     buckets = spool(lines, tmp_path, 4)
     entries = sorted(entry for bucket in buckets for entry in read(bucket))
     assert entries == list(enumerate(lines, start=1))
     assert sum(bucket.lines for bucket in buckets) == len(lines)
     assert [bucket.index for bucket in buckets] == sorted({bucket.index for bucket in buckets})
+
+
+def test_blank_lines_are_numbered_and_left_out(tmp_path):
+    """White space and byte order marks are no lines of any bucket; the lines after them keep their numbers."""
+    mark = b"\xef\xbb\xbf"
+    lines = [b"", mark + row("a") + b"\r", b"\r", mark, b" \t", row("b") + b"\r", mark + b"\r"]
+    buckets = spool(lines, tmp_path, 2)
+    assert sorted(entry for bucket in buckets for entry in read(bucket)) == [(2, lines[1]), (6, lines[5])]
+    assert sum(bucket.lines for bucket in buckets) == 2
+    assert spool([b"", b"\r"], tmp_path / "none", 1) == []
+
+
+@pytest.mark.parametrize("odd", [b'{"data_row": {"id": 7, "x": 1.5}}', b'{"data_row": {"id": "7"}, "y": "\\ud83d"}'])
+def test_odd_lines_of_one_row_share_a_bucket(tmp_path, odd):
+    """A row id that is a number, or beside text that is not quite Unicode, is the id that it is elsewhere."""
+    numbers = [number for bucket in spool([odd, row("7")], tmp_path, 1 << 20) for number, _ in read(bucket)]
+    assert len(spool([odd, row("7")], tmp_path, 1 << 20)) == 1
+    assert sorted(numbers) == [1, 2]
 
 
 def test_lines_of_one_row_share_a_bucket(tmp_path):

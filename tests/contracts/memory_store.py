@@ -59,6 +59,9 @@ class MemoryStore:
         for key, (content, modified) in sorted(found, key=lambda item: item[0].encode()):
             yield ObjectInfo(key, len(content), modified)
 
+    def uploads(self):
+        return iter(())
+
     def delete(self, key):
         with self.lock:
             self.objects.pop(check_key(key), None)

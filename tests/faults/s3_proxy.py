@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 REFUSALS = {
     409: b"<Error><Code>ConditionalRequestConflict</Code><Message>again</Message></Error>",
+    501: b"<Error><Code>NotImplemented</Code><Message>A header implies what is not implemented</Message></Error>",
     500: b"<Error><Code>InternalError</Code><Message>oh</Message></Error>",
     503: b"<Error><Code>SlowDown</Code><Message>slow</Message></Error>",
 }
@@ -48,10 +49,14 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """Passes requests on but for the faults, and keeps those that are late."""
+    """Passes requests on but for the faults, and keeps those that are late.
+
+    With ``unconditional`` it is a server that answers 501 to a PUT with ``If-None-Match``.
+    """
 
     backend: str
     fault: Fault | None = None
+    unconditional: bool = False
     late: list = field(default_factory=list)
     met: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -101,7 +106,9 @@ class Handler(BaseHTTPRequestHandler):
     def do(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = (self.command, self.path, self.headers, body)
-        fate = self.proxy.fate(kind_of(self.command, self.path))
+        conditional = self.command == "PUT" and "If-None-Match" in self.headers
+        refused = 501 if conditional and self.proxy.unconditional else None
+        fate = refused or self.proxy.fate(kind_of(self.command, self.path))
         if isinstance(fate, int):
             self.answer(fate, [], b"" if self.command == "HEAD" else REFUSALS[fate])
             return
@@ -126,9 +133,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def proxied(backend, fault=None):
+def proxied(backend, fault=None, *, unconditional=False):
     """Serve the proxy on a free port; give it and its end point."""
-    proxy = Proxy(backend, fault)
+    proxy = Proxy(backend, fault, unconditional)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": proxy}))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=[0.01])

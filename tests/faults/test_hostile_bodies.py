@@ -66,6 +66,7 @@ IMAGES = [
     ("image_too_large", {"effect": "body", "body": HUGE}),
     ("image_damaged", {"effect": "body", "body": TRUNCATED}),
     ("image_damaged", {"effect": "body", "body": TEXT_BOMB}),
+    ("image_damaged", {"effect": "body", "body": picture("JPEG")[:-200]}),
     ("not_an_image", {"effect": "body", "body": b"<html>"}),
     ("too_large", {"effect": "flood", "size": 200 * MEBIBYTE}),
     ("timed_out", {"effect": "delay", "seconds": 3600}),
@@ -80,7 +81,7 @@ def memory(name):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read as Linux tells it")
 def test_each_hostile_body_is_a_named_problem_and_the_rest_is_published(sandbox, dataset, tmp_path, monkeypatch):
-    """Eleven rows with eleven hostile bodies are named problems; others are published, and memory stays bounded."""
+    """Twelve rows with twelve hostile bodies are named problems; others are published, and memory stays bounded."""
     for name, value in {"MAX_MASK_BYTES": LIMIT, "MAX_IMAGE_BYTES": LIMIT, "DOWNLOAD_TIMEOUT": 2}.items():
         monkeypatch.setenv(f"LABELSNAP_{name}", str(value))
     monkeypatch.setenv("LABELSNAP_DOWNLOAD_SECONDS", "6")

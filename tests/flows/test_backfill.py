@@ -150,7 +150,7 @@ def test_a_line_that_was_mended_at_the_source_is_no_problem_any_more(sandbox, da
 
     def broken(line, _number):
         row = json.loads(line)
-        row["media_attributes"]["width"] = "wide"
+        row["projects"] = "none"
         return json.dumps(row)
 
     monkeypatch.setitem(ODDITIES, "broken", broken)

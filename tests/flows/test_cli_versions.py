@@ -78,7 +78,7 @@ def test_garbage_is_counted_and_left_alone_while_young(labelsnap, url):
     """What was written today is no garbage yet, and less than a day's grace is refused."""
     none = {"objects": 0, "bytes": 0, "keys": []}
     assert labelsnap.json("snapshots", "gc", url) == (
-        0, {"dry_run": True, "deleted": none, "condemned": none, "waiting": none}
+        0, {"dry_run": True, "deleted": none, "condemned": none, "waiting": none, "uploads": none}
     )  # fmt: skip
     assert "no garbage" in labelsnap("snapshots", "gc", url, "--yes")[1]
     status, refused = labelsnap.json("snapshots", "gc", url, "--grace-days", 0.5)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from pyarrow import parquet
 
@@ -132,3 +133,25 @@ def test_label_maps_and_outlines_are_the_generator_s_pixels(sandbox, dataset, tm
     for name in formats:
         held, lost = (Counter(result["formats"][name][part]) for part in ("held", "lost"))
         assert held + lost == result["annotations"]
+
+
+@pytest.mark.slow
+def test_splits_without_rows_are_in_no_tree(sandbox, dataset, tmp_path):
+    """With all rows in ``train``, trees have no other split, and the result says what Ultralytics would miss."""
+    whole = {"train": 1, "val": 0, "test": 0}
+    formats = {"yolo": {}, "huggingface": {}, "webdataset": {}, "coco": {"panoptic": False}, "voc": {}}
+    result = refresh(dataset(split=whole, formats=formats))
+    for name in formats:
+        lay_out(result["ref"], name, tmp_path / name, quiet)
+    (note,) = result["formats"]["yolo"]["notes"]
+    assert "`val`" in note
+    assert note in (tmp_path / "yolo" / "README.md").read_text()
+    assert not any("notes" in result["formats"][name] for name in formats if name != "yolo")
+    named = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_bytes())
+    assert {split: named[split] for split in named.keys() & whole} == {"train": "images/train"}
+    assert {path.name.split("-")[0] for path in (tmp_path / "huggingface" / "data").iterdir()} == {"train"}
+    assert {path.name for path in (tmp_path / "webdataset").glob("*.tar")} == {"train-000000.tar"}
+    assert json.loads((tmp_path / "coco" / "annotations" / "instances_val.json").read_bytes())["images"] == []
+    assert (tmp_path / "voc" / "ImageSets" / "Main" / "val.txt").read_bytes() == b""
+    header = yaml.safe_load((tmp_path / "huggingface" / "README.md").read_text().split("---\n")[1])
+    assert [each["split"] for each in header["configs"][0]["data_files"]] == ["train"]

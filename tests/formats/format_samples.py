@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,7 @@ def dataset(*samples: Sample, classes: ClassRegistry | None = None, model_run: b
         shards=shards,
         read_image=picture,
         rows=lambda split: numbered(of_split(split)),
+        counts=Counter(each.split for each in samples),
         model_run=model_run,
     )
 

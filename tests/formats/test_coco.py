@@ -32,6 +32,15 @@ from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
 from tasks.records.model import Relationship, Sample
 
+FRAME = """
+........
+.####...
+.#..#...
+.#..#...
+.####...
+........
+"""
+
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
 
 
@@ -65,16 +74,40 @@ def test_polygon_is_written_as_drawn_without_its_closing_vertex(closing: tuple[t
 
 
 @pytest.mark.parametrize(
-    ("vertices", "ring"),
-    [(((2, 3),), [2, 3, 2, 3, 2, 3]), (((2, 3), (4, 3), (2, 3)), [2, 3, 4, 3, 4, 3])],
-    ids=["a point", "a line and back"],
+    "flat",
+    [
+        Polygon(((2, 3),)),
+        Polygon(((2, 3), (4, 3), (2, 3))),
+        Polygon(((1, 1), (2, 2), (4, 4))),
+        Polygon(((9, 1), (12, 1), (12, 3))),
+        BoundingBox(1, 1, 0, 3),
+        BoundingBox(8, 1, 3, 3),
+        mask("........\n" * 6),
+    ],
+    ids=["a point", "a line and back", "on a line", "outside", "a box of no width", "a box outside", "no pixel"],
 )
-def test_ring_of_less_than_three_vertices_stays_a_ring(
-    vertices: tuple[tuple[float, float], ...], ring: list[float]
-) -> None:
-    """The last vertex is repeated, because readers take four numbers for a box and refuse two."""
-    degenerate = written(Polygon(vertices))
-    assert (degenerate["segmentation"], degenerate["area"]) == ([ring], 0)
+def test_what_has_no_area_is_left_out(flat: Geometry) -> None:
+    """No truth would match it: two boxes without an area do not overlap, and nothing of it is drawn."""
+    assert instances(sample(label(annotation(flat))))["annotations"] == []
+
+
+def test_a_sliver_is_drawn_as_the_pixels_that_it_touches() -> None:
+    """Area, box and ``drawn`` are those of the drawn outline; the region is two pixels, where COCO would draw none."""
+    sliver = written(Polygon(((1.25, 2.75), (2.75, 2.75), (2.75, 2.875))))
+    assert (sliver["bbox"], sliver["area"]) == ([1.25, 2.75, 1.5, 0.125], 0.09375)
+    assert sliver["drawn"] == [[1.25, 2.75, 2.75, 2.75, 2.75, 2.875]]
+    assert sliver["segmentation"] == [[1, 2, 3, 2, 3, 3, 1, 3]]
+
+
+def test_a_thin_frame_keeps_its_hole() -> None:
+    """Pixels with a hole among them are runs, which rings of COCO could not say."""
+    outer, inner = (
+        ((1.25, 1.25), (4.75, 1.25), (4.75, 4.75), (1.25, 4.75)),
+        ((1.3, 1.3), (4.7, 1.3), (4.7, 4.7), (1.3, 4.7)),
+    )
+    frame = written(Polygon((*outer, outer[0], inner[0], *inner[::-1])))
+    expected = np.array([[pixel == "#" for pixel in row] for row in FRAME.split()])
+    assert np.array_equal(coco_mask.decode(frame["segmentation"]), expected)
 
 
 @given(data=st.data(), height=st.integers(1, 9), width=st.integers(1, 9))

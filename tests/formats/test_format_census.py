@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from format_samples import annotation, count, every_kind, label, mask, sample
+from format_samples import annotation, count, every_kind, label, mask, radio, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.formats.areas import areas_of
 from tasks.formats.census import Census, Member, Part, add, bin_of
-from tasks.formats.shapes import shoelace_area
+from tasks.records.areas import areas_of
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
 from tasks.records.model import DataRowDetails, LabelDetails
+from tasks.records.shapes import shoelace_area
 from tasks.records.tables import to_tables
 
 
@@ -27,8 +27,9 @@ def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
     )
     found = count([sample(objects), sample(name="empty", split="val")])
     assert found.rows == {"train": 1, "val": 1}
+    assert found.endings == {"train": {".png": 1}, "val": {".png": 1}}
     assert dict(found.parts) == {
-        Part("train", False, kind, kind): 1  # noqa: FBT003 - not predicted
+        Part("train", predicted=False, about=kind, kind=kind, ending=".png"): 1
         for kind in ("bounding_box", "mask", "point")
     }
     assert dict(found.members)[Member("train", False, "schema-tree", "tree", "mask")] == 1  # noqa: FBT003
@@ -69,6 +70,19 @@ def test_questions_count_under_what_they_are_about() -> None:
         ("image", "radio"): 1,
         ("mask", "mask"): 1,
         ("polyline", "polyline"): 1,
+    }
+
+
+def test_objects_without_an_area_are_told_apart_with_what_is_asked_about_them() -> None:
+    """A box of no width has a question, below whose answer there is another; a point has no area by its kind."""
+    deep = radio("colour", "red", radio("shade", "dark"))
+    objects = [annotation(BoundingBox(1, 1, width, 2), answers=[deep]) for width in (0, 3)]
+    found = dict(count([sample(label(*objects, annotation(Point(1, 1))), copied=False)]).parts)
+    of_box = {"split": "train", "predicted": False, "about": "bounding_box"}
+    assert found == {
+        **{Part(**of_box, kind="bounding_box", flat=flat): 1 for flat in (False, True)},
+        **{Part(**of_box, kind="radio", flat=flat): 2 for flat in (False, True)},
+        Part("train", predicted=False, about="point", kind="point"): 1,
     }
 
 

@@ -129,17 +129,36 @@ def test_odd_names_stay_inside_the_tree(each: Format, name: str) -> None:
         pytest.param(mask("########\n" * 6), id="mask of the whole image"),
         pytest.param(mask(RING_AND_PART), id="mask with a hole and two parts"),
         pytest.param(BoundingBox(0, 0, 8, 6), id="box of the whole image"),
-        pytest.param(BoundingBox(8, 6, 0, 0), id="box without an area"),
         pytest.param(Point(8, 6), id="point in the corner"),
         pytest.param(Polygon(((0, 0), (8, 0), (8, 6), (0, 6), (0, 0))), id="polygon of the whole image"),
-        pytest.param(Polygon(((8, 6),)), id="polygon of one vertex"),
     ],
 )
 def test_shapes_on_the_border_are_written(each: Format, geometry: Geometry) -> None:
-    """One-pixel masks, shapes that touch the image's border and shapes without an area stop no format."""
+    """One-pixel masks and shapes that touch the image's border stop no format."""
     files = written(each, dataset(sample(label(annotation(geometry)))))
     kind = kind_of(geometry)
     assert (files != written(each, dataset(sample()))) == each.holds.holds(kind, kind)
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        pytest.param(mask("........\n" * 6), id="mask without a pixel"),
+        pytest.param(BoundingBox(8, 6, 0, 0), id="box without an area"),
+        pytest.param(BoundingBox(9, 1, 3, 3), id="box outside"),
+        pytest.param(Polygon(((8, 6),)), id="polygon of one vertex"),
+        pytest.param(Polygon(((1, 1), (3, 3), (2, 2))), id="polygon on a line"),
+    ],
+)
+def test_what_has_no_area_is_in_the_files_where_that_is_declared(each: Format, geometry: Geometry) -> None:
+    """A format that needs an area writes an image without objects, and counts the object and its answers as lost."""
+    odd = sample(label(annotation(geometry, answers=[radio("colour", "red")])))
+    kind, answered = kind_of(geometry), each.holds.radio in {"objects", "everywhere"}
+    held = each.holds.flat
+    assert (written(each, dataset(odd)) != written(each, dataset(sample()))) == held
+    found = report(each, count([odd])).labels
+    assert (found.held.get(kind, 0), found.held.get("radio", 0)) == (held, held and answered)
+    assert (found.lost.get(kind, 0), found.lost.get("radio", 0)) == (not held, not (held and answered))
 
 
 def test_thousand_classes_are_told_apart(each: Format) -> None:
@@ -177,8 +196,8 @@ def test_bytes_are_made_while_they_are_read(each: Format) -> None:
 
 
 def test_every_kind_is_declared() -> None:
-    """What a format holds has a field for each kind of annotation, and for nothing else."""
-    assert [field.name for field in fields(Holdings)] == list(KINDS)
+    """What a format holds has a field for each kind of annotation, one for objects without an area, and no other."""
+    assert [field.name for field in fields(Holdings)] == [*KINDS, "flat"]
 
 
 def full_label() -> Label:

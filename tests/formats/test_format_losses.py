@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from format_samples import annotation, count, every_kind, label, mask, radio, sample
+from msgspec import structs
 
 from tasks.formats.coco import Coco
-from tasks.formats.losses import FormatReport, Tally, report
+from tasks.formats.losses import FormatReport, Images, Tally, report
 from tasks.formats.raw import Raw
+from tasks.formats.yolo import Yolo
 from tasks.records.geometry import BoundingBox, Polyline
 from tasks.records.model import Relationship
 
@@ -48,7 +50,26 @@ def test_raw_lines_have_no_pixels_but_all_answers() -> None:
 
 def test_project_has_no_predictions() -> None:
     """Zeros are left out: a project's row counts under labels only, an empty one nowhere."""
-    assert report(Coco(), count([sample()])) == FormatReport(Tally({}, {}), Tally({}, {}))
+    assert report(Coco(), count([sample()])) == FormatReport(Tally({}, {}), Tally({}, {}), Images(1, {}))
+
+
+def test_images_that_readers_pass_over_are_lost_with_all_about_them() -> None:
+    """YOLO's readers take GIF for a film; where the dataset refers to it, it is no file and is held."""
+    answered = annotation(BoundingBox(0, 0, 1, 1), answers=[radio("colour", "red")])
+    tie = Relationship("f-tie", None, "drives", None, "f-1", "f-2")
+    film, photo = (
+        structs.replace(found, image=structs.replace(found.image, file_name=f"{name}.{ending}"))
+        for found, name, ending in (
+            (sample(label(answered, relationships=[tie]), name="a"), "a", "GIF"),
+            (sample(label(answered), name="b"), "b", "jpg"),
+        )
+    )
+    found = report(Yolo(), count([film, photo]))
+    assert found.labels == Tally(held={"bounding_box": 1}, lost={"bounding_box": 1, "radio": 2, "relationship": 1})
+    assert found.images == Images(1, {"gif": 1})
+    assert report(Coco(), count([film, photo])).images == Images(2, {})
+    referred = structs.replace(film, image=structs.replace(film.image, sha256=None, size=None))
+    assert report(Yolo(), count([referred])).images == Images(1, {})
 
 
 def test_every_answer_at_any_depth_counts_once() -> None:

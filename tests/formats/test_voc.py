@@ -45,7 +45,6 @@ def pixels(png: bytes) -> list[list[int]]:
         pytest.param(BoundingBox(0, 0, 4, 3), [1, 1, 4, 3], id="the whole image"),
         pytest.param(BoundingBox(1.5, 0.2, 1, 1), [2, 1, 3, 2], id="between pixels"),
         pytest.param(BoundingBox(2.2, 1.1, 0.5, 0.5), [3, 2, 3, 2], id="within a pixel"),
-        pytest.param(BoundingBox(4, 3, 0, 0), [4, 3, 4, 3], id="without an area, in the corner"),
         pytest.param(BoundingBox(-2, 2, 9, 9), [1, 3, 4, 3], id="beyond the image"),
         pytest.param(Polygon(((1, 1), (3, 1), (1, 2.5))), [2, 2, 3, 3], id="polygon"),
         pytest.param(MIDDLE, [2, 1, 3, 3], id="mask"),
@@ -54,6 +53,13 @@ def pixels(png: bytes) -> list[list[int]]:
 def test_box_is_the_pixels_it_touches_counted_from_one(geometry: Geometry, expected: list[int]) -> None:
     """Both ends are inside the box and the image."""
     assert corners(geometry) == expected
+
+
+def test_what_has_no_area_is_left_out() -> None:
+    """A box without an area, a polygon on a line and a mask without pixels are no objects, and need no label map."""
+    flat = (BoundingBox(4, 3, 0, 0), Polygon(((1, 1), (2, 2), (3, 3))), mask("....\n" * 3))
+    found = contents(Voc().write(dataset(sample(label(*map(annotation, flat)), size=(4, 3))), "train"))
+    assert found == contents(Voc().write(dataset(sample(label(), size=(4, 3))), "train"))
 
 
 def test_lines_and_points_are_left_out() -> None:

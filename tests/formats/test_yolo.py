@@ -33,8 +33,8 @@ def test_detect_keeps_the_boxes_of_polygons_and_masks() -> None:
 
 
 def test_boxes_are_cut_off_at_the_image() -> None:
-    """A reader refuses the whole image for one value above 1."""
-    assert rows(BoundingBox(-4, -4, 8, 6), BoundingBox(9, 0, 5, 4)) == [[1, 0.25, 0.25, 0.5, 0.5], [1, 1, 0.5, 0, 1]]
+    """A reader refuses the whole image for one value above 1; a box outside has no row."""
+    assert rows(BoundingBox(-4, -4, 8, 6), BoundingBox(9, 0, 5, 4)) == [[1, 0.25, 0.25, 0.5, 0.5]]
 
 
 def test_segment_writes_drawn_polygons_as_drawn() -> None:
@@ -43,11 +43,32 @@ def test_segment_writes_drawn_polygons_as_drawn() -> None:
 
 
 def test_polygons_are_cut_off_at_the_image() -> None:
-    """A square over the right border ends at it; of a triangle outside one vertex lies on it, three times."""
+    """A square over the right border ends at it; a triangle outside has no row."""
     over, outside = Polygon(((6, 1), (10, 1), (10, 3), (6, 3))), Polygon(((9, 1), (12, 1), (12, 3)))
-    inside, beyond = rows(over, outside, task="segment")
-    assert inside == [1, 0.75, 0.25, 1, 0.25, 1, 0.75, 0.75, 0.75]
-    assert beyond == [1, *[1, 0.25] * 3]
+    assert rows(over, outside, task="segment") == [[1, 0.75, 0.25, 1, 0.25, 1, 0.75, 0.75, 0.75]]
+
+
+@pytest.mark.parametrize("task", ["detect", "segment"])
+def test_what_has_no_area_has_no_row(task: str) -> None:
+    """A mask without pixels, a box of no width and a polygon on a line; what is beside them keeps its row."""
+    shapes = (
+        mask("........\n" * 4),
+        BoundingBox(1, 1, 0, 2),
+        Polygon(((1, 1), (3, 3), (2, 2))),
+        mask("........\n" * 3 + "#......."),
+    )
+    assert len(rows(*shapes, task=task)) == 1
+
+
+def test_thin_boxes_are_as_wide_as_single_precision_tells() -> None:
+    """A box of two millionths of a pixel in an image of 8 × 4 has a millionth of its width."""
+    assert rows(BoundingBox(4, 1, 0.000002, 2)) == [[1, 0.500000125, 0.5, 0.000001, 0.5]]
+
+
+def test_thin_polygons_are_outlined_as_the_pixels_that_they_touch() -> None:
+    """One of no width in single precision is a row of single pixels, from a quarter to three quarters of these."""
+    sliver = Polygon(((2.5, 1.25), (2.5, 2.75), (2.500004, 2.75)))
+    assert rows(sliver, task="segment") == [[1, 0.28125, 0.3125, 0.34375, 0.3125, 0.34375, 0.6875, 0.28125, 0.6875]]
 
 
 def test_segment_outlines_masks_through_the_centres_of_pixels() -> None:
@@ -58,11 +79,14 @@ def test_segment_outlines_masks_through_the_centres_of_pixels() -> None:
 
 
 @pytest.mark.parametrize("picture", ["#", "##", "#\n#"], ids=["one pixel", "two across", "two down"])
-def test_outline_has_three_vertices_at_least(picture: str) -> None:
-    """What has fewer would be read as a box, or not at all."""
+def test_outline_of_single_pixels_holds_something(picture: str) -> None:
+    """It is half a pixel wide: through their centres it would be a line, whose box readers drop."""
     lines = picture.split()
-    (row,) = rows(mask(picture), task="segment", size=(len(lines[0]), len(lines)))
-    assert len(row) == 7
+    width, height = len(lines[0]), len(lines)
+    (row,) = rows(mask(picture), task="segment", size=(width, height))
+    assert set(row[1::2]) == {0.25 / width, (width - 0.25) / width}
+    assert set(row[2::2]) == {0.25 / height, (height - 0.25) / height}
+    assert len(row) == 9
 
 
 NEAR_PARTS = "########.########\n" * 3
@@ -129,7 +153,8 @@ def test_a_mask_without_pixels_has_no_outline() -> None:
 def test_classes_count_from_zero_and_keep_their_numbers() -> None:
     """A number is the registry's id less one, and a removed class keeps its own, so that no number ever moves."""
     classes = registry("car", "ghost", "naïve: 🚗", removed=["ghost"])
-    files = contents(Yolo(task="pose").write(dataset(sample(), classes=classes), "train"))
+    source = dataset(sample(), sample(name="other", split="val"), classes=classes)
+    files = contents(Yolo(task="pose").write(source, "train"))
     assert yaml.safe_load(files["data.yaml"]) == {
         "train": "images/train",
         "val": "images/val",
@@ -142,6 +167,33 @@ def test_classes_count_from_zero_and_keep_their_numbers() -> None:
         (1, 2, True),
         (2, 3, False),
     ]
+
+
+@pytest.mark.parametrize("task", ["detect", "segment", "pose"])
+def test_only_folders_that_exist_are_named(task: Any) -> None:
+    """Without rows in ``train`` it is not named, and ``data.yaml`` comes with it all the same."""
+    files = contents(Yolo(task=task).write(dataset(sample(split="val")), "train"))
+    document = yaml.safe_load(files["data.yaml"])
+    assert {key: document.get(key) for key in ("train", "val")} == {"train": None, "val": "images/val"}
+    assert files.keys() == {"data.yaml", "classes.json"}
+
+
+@pytest.mark.parametrize(
+    ("images", "missing"),
+    [
+        ({"train": 3, "val": 1}, []),
+        ({"train": 3, "test": 1}, ["val"]),
+        ({"train": 0, "val": 1}, ["train"]),
+        ({}, []),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"task": "classify", "question": "weather"}])
+def test_what_training_needs_is_told(images: dict[str, int], missing: list[str], options: dict[str, Any]) -> None:
+    """Ultralytics needs ``train`` and ``val``; of a dataset without rows there is nothing to say."""
+    told = Yolo(**options).advice(images)
+    assert [
+        sentence.startswith(f"`yolo train` needs `{split}`") for sentence, split in zip(told, missing, strict=True)
+    ] == [True] * len(missing)
 
 
 def test_images_lie_where_their_labels_are_looked_for() -> None:

@@ -422,3 +422,15 @@ def test_no_netrc_of_the_machine_is_used(sandbox, tmp_path, monkeypatch):
     with server(answer(b"")) as host, downloads(sandbox) as pool:
         image(pool, host.url)
     assert b"uthorization" not in host.requests[0]
+
+
+def test_a_body_that_is_not_read_costs_no_connection(sandbox, urls):
+    """However many are too large, or known by their size, the only connection is used again."""
+    _, picture = urls
+    with downloads(sandbox, connections=1) as pool:
+        size = len(image(pool, picture))
+        for _ in range(3):
+            with pytest.raises(DownloadError, match="more than"):
+                image(pool, picture, limit=size - 1)
+            assert not pool.image(picture, io.BytesIO(), limit=LIMIT, check=no_check, unless_size=size)
+        assert len(image(pool, picture)) == size

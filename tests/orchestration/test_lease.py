@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tasks.errors import StorageRefusedError
-from tasks.steps.lease import held, take
+from tasks.steps.lease import held, is_held, take
 from tests.contracts.memory_store import MemoryStore
 
 
@@ -65,6 +65,38 @@ def test_a_dead_runs_lease_lapses_by_the_stores_clock():
     store.pass_time(seconds=1)
     assert take(store, b"{}", seconds=60) == "work/lease/00000000000000000002.json"
     assert [found.key for found in store.list("work/lease/")] == ["work/lease/00000000000000000002.json"]
+
+
+@pytest.mark.parametrize(("ahead", "taken"), [(59, False), (61, True), (6 * 3600, True)])
+def test_a_lease_from_the_future_is_no_sign_of_life(ahead, taken):
+    """A clock that was ahead wrote it; within the time that a lease may be old it counts as young."""
+    store = MemoryStore()
+    store.pass_time(seconds=ahead)
+    assert take(store, b"{}", seconds=60)
+    store.pass_time(seconds=-ahead)
+    assert is_held(store, seconds=60) is not taken
+    assert bool(take(store, b"{}", seconds=60)) is taken
+
+
+@pytest.mark.parametrize("name", ["work/lease/.DS_Store", "work/lease/", "work/lease/00000000000000000009.json.swp"])
+def test_a_foreign_file_is_no_lease(name):
+    """It is passed over, and stays."""
+    store = MemoryStore()
+    store.objects[name] = (b"", store.now)
+    assert not is_held(store, seconds=60)
+    with held(store, "first", overlap="refuse", seconds=60, patience=0):
+        assert is_held(store, seconds=60)
+    assert list(store.objects) == [name]
+
+
+def test_a_single_writer_takes_a_lease_without_conditional_creation():
+    """It is the only one to write, and still waits for its own earlier run."""
+    store = MemoryStore()
+    store.create = None
+    assert take(store, b"{}", seconds=60, single_writer=True)
+    assert take(store, b"{}", seconds=60, single_writer=True) is None
+    store.pass_time(seconds=60)
+    assert take(store, b"{}", seconds=60, single_writer=True) == "work/lease/00000000000000000002.json"
 
 
 def test_a_living_runs_lease_does_not_lapse():

@@ -150,8 +150,8 @@ def test_a_hint_that_comes_after_a_refresh_was_started_is_answered_by_another(tm
 def test_a_delivery_whose_answer_was_lost_is_answered_without_a_poll(tmp_path, monkeypatch):
     """The store wrote it down and did not say so; the sender hears 503 and delivers once more, or not."""
 
-    def lost(store, delivery):
-        note_hint(store, delivery)
+    def lost(store, delivery, **options):
+        note_hint(store, delivery, **options)
         raise StorageOutcomeUnknownError("No answer.", remedy="Repeat.", code="storage_unreachable")
 
     for repeated in (False, True):
@@ -195,6 +195,28 @@ def test_old_deliveries_are_forgotten():
     note_hint(store, "new")
     settle_hints(store, pending_hints(store))
     assert [found.key for found in store.list(HINTS)] == [f"{HINTS}new.json"]
+
+
+def test_a_delivery_that_is_still_to_be_answered_is_never_forgotten():
+    """Nor is one because another was written by a clock that was ahead."""
+    store = MemoryStore()
+    note_hint(store, "pending")
+    store.now += KEPT * 2
+    note_hint(store, "from the future")
+    settle_hints(store, pending_hints(store)[1:])
+    store.now -= KEPT
+    note_hint(store, "now")
+    settle_hints(store, pending_hints(store)[1:])
+    assert [found.key for found in pending_hints(store)] == [f"{HINTS}pending.json"]
+    assert len(list(store.list(HINTS))) == 3
+
+
+def test_a_single_writers_deliveries_need_no_conditional_creation():
+    """Each is new once."""
+    store = MemoryStore()
+    store.create = None
+    assert note_hint(store, "a", single_writer=True)
+    assert not note_hint(store, "a", single_writer=True)
 
 
 def test_listening_needs_a_secret_and_a_project(tmp_path, monkeypatch):

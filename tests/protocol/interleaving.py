@@ -6,7 +6,7 @@ from threading import Semaphore, Thread, current_thread
 
 from tasks.errors import StorageOutcomeUnknownError
 
-OPERATIONS = {"put", "create", "get", "download", "head", "list", "delete"}
+OPERATIONS = {"put", "create", "get", "download", "head", "list", "delete", "uploads", "abort"}
 WRITES = {"put", "create", "delete"}
 
 
@@ -74,7 +74,7 @@ class Client:
 
         def happen():
             answer = getattr(self._store, name)(*arguments, **options)
-            return iter(list(answer)) if name == "list" else answer
+            return iter(list(answer)) if name in {"list", "uploads"} else answer
 
         if current_thread() is not self._thread:
             return happen()

@@ -6,10 +6,11 @@ import signal
 from uuid import uuid4
 
 import pytest
-from killing import CONTENTS, PACKED, Counting, in_process, publish_whole
+from killing import CONTENTS, PACKED, Counting, publish_whole
 
 from tasks.snapshots import latest, list_versions, read_file
 from tasks.storage import open_store
+from tests.contracts.forked import in_process
 
 BASE = {"same.txt": CONTENTS["same.txt"], "old.txt": b"old"}
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
-COMMIT, GC, DRAFT, TAGS = (f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tags"))
+COMMIT, GC, DRAFT, TAGS, LAYOUT = (f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tags", "layout"))
 MUTATIONS = {
     "the record is not read back": (
         COMMIT,
@@ -47,19 +47,19 @@ MUTATIONS = {
     "no fence": (GC, "        _fence(store, sleep)", "        pass", "test_stalled_publication_loses_to_the_fence"),
     "no second mark": (
         GC,
-        "spared = _in_use(store, read_history(store), epoch.condemned)",
+        "spared = _in_use(store, _history(store), epoch.condemned)",
         "spared: set[Condemned] = set()",
         "test_spared_object_is_not_deleted",
     ),
     "commit records are garbage": (
-        GC,
-        "(DATA, MANIFESTS, WORK, PROBES)",
-        '(DATA, MANIFESTS, WORK, PROBES, "commits/")',
+        LAYOUT,
+        "GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE)",
+        "GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE, COMMIT)",
         "test_collection_lists_first_and_deletes_later",
     ),
     "a tag's version is not looked at again": (
         TAGS,
-        "    kept_version(store, read_history(store), version)  #",
+        "    kept_version(store, read_history(store, expired=False), version)  #",
         "    #",
         "test_tag_that_comes_too_late_is_refused",
     ),

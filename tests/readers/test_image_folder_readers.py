@@ -29,6 +29,13 @@ IMAGES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".we
 
 
 @pytest.fixture
+def _quiet() -> Iterator[None]:
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+@pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Lay out a tree in which each split lacks a class, with files at its root as ``pull`` adds them."""
     rows = [
@@ -65,17 +72,28 @@ def test_each_split_numbers_the_classes_alike(tree: Path) -> None:
         assert image.size == (8, 6)
 
 
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("answer", ["valid", "not valid", "test", "train", "eval-2", "dev"])
+def test_answers_that_are_called_like_splits_move_no_image(answer: str, tmp_path: Path) -> None:
+    """``datasets`` takes any folder called ``valid`` for a split; each image is in its own split only."""
+    rows = [
+        sample(label(answers=[radio("weather", found)]), name=name, split=split)
+        for name, found, split in (("a", answer, "train"), ("b", "rain", "train"), ("c", answer, "val"))
+    ]
+    source, form = dataset(*rows), Yolo(task="classify", question="weather")
+    root = tmp_path / "tree"
+    for path, body in contents(chain.from_iterable(form.write(source, split) for split in source.splits)).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(body)
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(root), cache_dir=str(tmp_path / "cache"))
+    found = {split: sorted(Path(row["image"].filename).name for row in rows) for split, rows in loaded.items()}
+    assert found == {"train": ["a.png", "b.png"], "validation": ["c.png"]}
+
+
 def test_images_without_an_answer_are_in_no_split(tree: Path) -> None:
     """They are kept where no reader looks for a class."""
     assert (tree / "unanswered" / "e.png").read_bytes() == picture(sample(name="e"))
     assert {path.name for path in tree.iterdir() if path.is_dir()} == {"train", "val", "unanswered"}
-
-
-@pytest.fixture
-def _quiet() -> Iterator[None]:
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
 
 
 @pytest.mark.usefixtures("_quiet")

@@ -31,6 +31,8 @@ from tasks.records.model import (
     Review,
     Sample,
     TextAnswer,
+    Unanswered,
+    Unreadable,
     WorkflowMove,
 )
 
@@ -94,6 +96,9 @@ labels = st.builds(
     questions,
     few(relationships),
     st.booleans(),
+    maybe,
+    st.none() | numbers,
+    few(st.builds(Unanswered, texts, maybe, maybe, maybe, maybe, maybe, maybe, maybe)),
 )
 moves = st.builds(WorkflowMove, maybe, maybe, maybe, maybe, maybe, maybe, maybe)
 project_details = st.builds(ProjectDetails, *[maybe] * 6, st.none() | sizes, st.none() | sizes, maybe, few(moves))
@@ -103,7 +108,7 @@ entries = st.builds(ProjectEntry, texts, maybe, st.none() | project_details, few
 metadata = st.builds(
     MetadataField,
     maybe,
-    texts,
+    maybe,
     maybe,
     st.none() | texts | st.booleans() | numbers | st.integers(-(2**63), 2**63 - 1),
     st.booleans(),
@@ -127,7 +132,8 @@ def samples_of(row_id: Any) -> Any:
         few(embeddings),
     )
     image = st.builds(Image, texts, sizes, sizes, texts, maybe, st.none() | sizes)
-    records = st.builds(Record, data_row, entries, texts, counts, counts)
+    unreadable = few(st.builds(Unreadable, texts, texts))
+    records = st.builds(Record, data_row, entries, texts, counts, counts, unreadable, sizes)
     return st.builds(Sample, records, image, st.sampled_from(["train", "val"]))
 
 

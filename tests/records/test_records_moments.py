@@ -58,6 +58,14 @@ def test_the_times_that_labelbox_filters_by(by):
 
 
 @pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
+@pytest.mark.parametrize("mended", [b"\xef\xbb\xbf%b\r", b'{"half": "\\ud83d", %b', b'{"cut": "\xe2", %b'])
+def test_a_line_that_is_mended_tells_its_times(mended, by):
+    """Behind a byte order mark, with half a character, and with bytes that are not UTF-8: the row is published too."""
+    line = json.dumps(LINE).encode()
+    assert times_of(mended % line.removeprefix(b"{" if mended.startswith(b"{") else b""), by) == (NOON,)
+
+
+@pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
 @pytest.mark.parametrize(
     "line", [b"", b"{", b"[]", b"\xff", b"{}", b'{"data_row": null}', b'{"data_row": {"details": {}}}', b"[" * 100_000]
 )

@@ -12,8 +12,9 @@ from pyarrow import parquet
 from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, reference_row
 
 from tasks.records.counts import count
+from tasks.records.identity import row_id
 from tasks.records.model import Image, Sample
-from tasks.records.parse import parse, row_id
+from tasks.records.parse import parse
 from tasks.records.policy import Policy
 from tasks.records.tables import from_tables, to_tables, write_table
 

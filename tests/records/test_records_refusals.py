@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from records_lines import as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
 
+from tasks.records.identity import row_id
 from tasks.records.model import Problem, Row
-from tasks.records.parse import parse, row_id
+from tasks.records.parse import parse
 
+ANSWERED = {"name": "why", "text_answer": {"content": "because"}}
 VIDEO = {"frames": {"13": {"objects": {"f": {}}}}, "segments": {}, "key_frame_feature_map": {}, "classifications": []}
 PLACE = "$.projects.p1.labels[0].annotations"
 
@@ -24,7 +26,8 @@ PLACE = "$.projects.p1.labels[0].annotations"
         (b"", "not_json", "$"),
         (b'{"data_row": {"id": "r', "not_json", "$"),
         (b'{"data_row": 5, oops', "not_json", "$"),
-        (b'{"data_row": {"id": "\xff"}}', "not_json", "$"),
+        (b'{"data_row": {"id": "\xff"}}', "unreadable_id", "$.data_row.id"),
+        (rb'{"data_row": {"id": "r\ud83d", "row_data": "u"}}', "unreadable_id", "$.data_row.id"),
         (b'{"data_row": {"id": NaN}}', "not_json", "$"),
         (b"[1, 2]", "not_an_object", "$"),
         (b'"text"', "not_an_object", "$"),
@@ -33,7 +36,8 @@ PLACE = "$.projects.p1.labels[0].annotations"
         (b'{"uuid": "x", "dataRow": {"id": "y"}, "schemaId": "z"}', "import_payload", "$"),
         (b"{}", "missing_data_row_id", "$.data_row.id"),
         (b'{"data_row": {"id": null}}', "missing_data_row_id", "$.data_row.id"),
-        (b'{"data_row": {"id": 5}}', "wrong_type", "$.data_row.id"),
+        (b'{"data_row": {"id": true}}', "wrong_type", "$.data_row.id"),
+        (b'{"data_row": {"id": "r", "row_data": 5}}', "wrong_type", "$.data_row.row_data"),
         (b'{"data_row": {"id": "r"}}', "missing_row_data", "$.data_row.row_data"),
         (b'{"x": ' + b"[" * 100_000, "too_deep", "$"),
     ],
@@ -111,15 +115,16 @@ def test_other_media_by_their_annotations(found: Any, code: Any) -> None:
         ),
         (shape("ImagePoint", point={"x": "1", "y": 2}), "bad_geometry", "point.x"),
         (shape("ImagePoint", point={"x": 1}), "bad_geometry", "point"),
+        (shape("ImagePoint", point={"x": 1, "y": 2**31 + 1}), "bad_geometry", "point.y"),
+        (box(bounding_box={"top": 0, "left": -1e300, "height": 1, "width": 1}), "bad_geometry", "bounding_box.left"),
         (shape("ImagePolygon", polygon=[{"x": 1, "y": None}]), "bad_geometry", "polygon[0].y"),
         (box(feature_id=""), "missing_feature_id", "feature_id"),
-        (box(name=""), "missing_name", "name"),
-        (box(name=5), "wrong_type", "name"),
-        (box(classifications=[{"name": "q"}]), "missing_answer", "classifications[0]"),
+        (box(name="", value=""), "missing_name", "name"),
+        (box(name=True), "wrong_type", "name"),
         (
-            box(classifications=[{"name": "q", "text_answer": {}}]),
+            box(classifications=[{"name": "q"}, {"name": "q", "text_answer": {"classifications": [ANSWERED]}}]),
             "missing_answer",
-            "classifications[0].text_answer.content",
+            "classifications[1].text_answer.content",
         ),
         (
             box(classifications=[{"name": "q", "text_answer": {"content": "a"}, "radio_answer": {"name": "b"}}]),
@@ -127,7 +132,7 @@ def test_other_media_by_their_annotations(found: Any, code: Any) -> None:
             "classifications[0]",
         ),
         (
-            box(classifications=[{"name": "q", "radio_answer": {"name": None}}]),
+            box(classifications=[{"name": "q", "radio_answer": {"name": None, "feature_id": "x"}}]),
             "missing_name",
             "classifications[0].radio_answer.name",
         ),
@@ -150,9 +155,13 @@ def test_numbers_beyond_floats() -> None:
 @pytest.mark.parametrize(
     ("labels", "code", "path"),
     [
-        ([label(box(), box())], "duplicate_feature_id", f"{PLACE}.objects"),
+        ([label(box(), box(name="bus"))], "duplicate_feature_id", f"{PLACE}.objects"),
         ([label(box("r1"), annotations={"relationships": [TIE]})], "duplicate_feature_id", f"{PLACE}.objects"),
-        ([label(annotations={"relationships": [TIE, TIE]})], "duplicate_feature_id", f"{PLACE}.relationships"),
+        (
+            [label(annotations={"relationships": [TIE, TIE | {"name": "has"}]})],
+            "duplicate_feature_id",
+            f"{PLACE}.relationships",
+        ),
         (
             [
                 label(
@@ -168,7 +177,7 @@ def test_numbers_beyond_floats() -> None:
             "unknown_annotation_kind",
             f"{PLACE}.relationships[0].annotation_kind",
         ),
-        ([label(), label()], "duplicate_label_id", "$.projects.p1.labels"),
+        ([label(), label(box())], "duplicate_label_id", "$.projects.p1.labels"),
         ([label(label_id=None)], "missing_label_id", "$.projects.p1.labels[0].id"),
     ],
 )
@@ -181,10 +190,16 @@ def test_labels_that_cannot_be_used(labels: Any, code: Any, path: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "code", "path"),
     [
-        ({"media_attributes": {"exif_rotation": "9"}}, "bad_exif_rotation", "$.media_attributes.exif_rotation"),
-        ({"media_attributes": {"exif_rotation": "²"}}, "bad_exif_rotation", "$.media_attributes.exif_rotation"),
-        ({"media_attributes": {"height": 1.5}}, "wrong_type", "$.media_attributes.height"),
-        ({"metadata_fields": [{"value": 1}]}, "missing_schema_name", "$.metadata_fields[0].schema_name"),
+        (
+            {"projects": {"p": {"labels": [label(performance_details={"skipped": "perhaps"})]}}},
+            "wrong_type",
+            "$.projects.p.labels[0].performance_details.skipped",
+        ),
+        (
+            {"projects": {"p": {"project_details": {"selected_label_id": {"id": "l1"}}}}},
+            "wrong_type",
+            "$.projects.p.project_details.selected_label_id",
+        ),
         (
             {"experiments": {"m": {"runs": {"r": {"labels": [{}]}}}}},
             "missing_label_id",
@@ -220,7 +235,7 @@ def test_reasons_never_repeat_the_line() -> None:
         box(annotation_kind=secret),
         box(name={secret: secret}),
         shape("ImagePoint", point={"x": secret, "y": 1}),
-        box(classifications=[{"name": "q", secret: secret}]),
+        box(classifications=[{"name": "q", "radio_answer": {"name": secret}, "text_answer": {"content": secret}}]),
     ):
         problem = refused(row(label(found), data_row={"row_data": f"https://host/?{secret}"}))
         assert secret not in f"{problem.path} {problem.reason}"

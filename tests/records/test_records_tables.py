@@ -16,7 +16,7 @@ from records_strategies import sample_lists
 
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.model import Image, ModelRunEntry, Problem, Sample
+from tasks.records.model import Image, ModelRunEntry, Problem, Sample, Unanswered, Unreadable
 from tasks.records.policy import Policy
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import (
@@ -55,6 +55,30 @@ def test_tables_of_before_there_were_counts_are_read() -> None:
     counted = replace(made, record=replace(made.record, labels_excluded={"skipped": 2}))
     tables = to_tables([counted])
     tables["data_rows"] = tables["data_rows"].drop_columns(["labels_excluded", "annotations_dropped"])
+    assert list(from_tables(tables)) == [made]
+
+
+def test_tables_of_before_anything_was_noted_are_read() -> None:
+    """An older version has no tables of unreadable fields and unanswered questions, and fewer columns."""
+    made = project_sample()
+    (label,) = made.record.entry.labels
+    noted = replace(
+        label,
+        benchmark_reference_label="l9",
+        benchmark_score=0.5,
+        unanswered=(Unanswered("image", None, None, None, None, "q", None, "radio"),),
+    )
+    record = replace(
+        made.record,
+        entry=replace(made.record.entry, labels=(noted,)),
+        unreadable=(Unreadable("$.attachments", "wrong_type"),),
+        text_replaced=2,
+    )
+    tables = to_tables([replace(made, record=record)])
+    assert list(from_tables(tables)) == [replace(made, record=record)]
+    del tables["unanswered"], tables["unreadable"]
+    tables["data_rows"] = tables["data_rows"].drop_columns(["text_replaced"])
+    tables["labels"] = tables["labels"].drop_columns(["benchmark_reference_label", "benchmark_score"])
     assert list(from_tables(tables)) == [made]
 
 

@@ -330,9 +330,16 @@ def test_damaged_records_fail_closed(folder_store, folder, change, code):
     assert refused.value.code == code
 
 
-def test_foreign_object_among_commits_fails_closed(folder_store):
-    """What is no commit record is not skipped in silence."""
-    folder_store.put("commits/readme.txt", b"hello")
-    with pytest.raises(StorageRefusedError, match="readme") as refused:
-        list_versions(folder_store)
-    assert refused.value.code == "commit_key"
+@pytest.mark.parametrize(
+    "name",
+    [
+        "commits/readme.txt", "commits/00000000000000000002.json.bak", "commits/00000000000000000000.json",
+        "commits/copy/00000000000000000002.json", "commits/0000000000000000000².json",
+    ],
+)  # fmt: skip
+def test_foreign_object_among_commits_is_passed_over(folder_store, name):
+    """What has no record's key is no record: neither a version nor in the way of the next one."""
+    first = published(folder_store, {"a.txt": b"1"})
+    folder_store.put(name, b"hello")
+    assert list_versions(folder_store) == (first,)
+    assert published(folder_store, {"a.txt": b"2"}, publish_id="two", parent=1).version == 2

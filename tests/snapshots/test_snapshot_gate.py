@@ -366,7 +366,7 @@ def in_coco(measures, classes):
     ids = {each.name: each.id for each in classes.classes}
     sums = {}
     for each in measures:
-        if each.group.kind in {"label", "polyline"}:
+        if each.group.kind in {"label", "polyline"} or each.group.flat:
             continue
         is_row = each.group.kind == "row"
         group = (

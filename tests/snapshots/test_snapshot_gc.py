@@ -22,7 +22,7 @@ from tasks.snapshots import (
     tag,
     work_key,
 )
-from tasks.snapshots.history import runs_of
+from tasks.snapshots.runs import runs_of
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
@@ -333,8 +333,8 @@ def test_collection_of_a_damaged_dataset_is_refused(memory, folder):
     memory.pass_time(days=8)
     collect(memory)
     memory.pass_time(days=1)
-    damaged = f"manifests/{latest(memory).commit.manifest}" if folder == "manifests/" else folder
-    (info, *_) = memory.list(damaged)
+    kept = {"manifests/": f"manifests/{latest(memory).commit.manifest}", "commits/": f"commits/{2:020d}"}
+    (info, *_) = memory.list(kept.get(folder, folder))
     memory.put(info.key, memory.get(info.key)[:-3])
     memory.pass_time(days=1)
     before = keys(memory)

@@ -95,12 +95,20 @@ def test_damaged_tag_fails_closed(folder_store):
     for key, content in (
         ("tags/model.json", body.replace(b'"version":1', b'"version":2')),
         ("tags/other.json", body),
-        ("tags/model.txt", body),
     ):
         folder_store.put(key, content)
         with pytest.raises(StorageRefusedError, match=key):
             list_tags(folder_store)
         folder_store.delete(key)
+
+
+@pytest.mark.parametrize("name", ["tags/model.txt", "tags/latest.json", "tags/7.json", "tags/a/b.json", "tags/m.json~"])
+def test_foreign_object_among_tags_is_passed_over(folder_store, name):
+    """What has no tag's key is no tag, whatever it holds."""
+    published(folder_store, {"a.txt": b"1"})
+    made = tag(folder_store, "model", 1)
+    folder_store.put(name, folder_store.get("tags/model.json"))
+    assert list_tags(folder_store) == (made,)
 
 
 def test_rollback_is_a_new_version_with_an_old_manifest(store, versions):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import StorageRefusedError
-from tasks.storage import open_store, probe
+from tasks.storage import create_once, open_store, probe
 from tasks.storage.s3 import MULTIPART_BYTES
 
 LETTERS = bytes(range(256))
@@ -175,6 +175,22 @@ def test_bad_keys_are_refused(store, key):
         with pytest.raises(StorageRefusedError) as refused:
             operation(key)
         assert refused.value.code == "bad_key"
+
+
+def test_create_once_leaves_what_stands(store):
+    """With one writer or many, the second creation is refused and changes nothing."""
+    for key, single_writer in (("a", False), ("b", True)):
+        assert create_once(store, key, b"first", single_writer=single_writer)
+        assert not create_once(store, key, b"second", single_writer=single_writer)
+        assert store.get(key) == b"first"
+
+
+def test_nothing_is_left_of_uploads_that_ended(store, tmp_path):
+    """A store without broken-off uploads lists none."""
+    (tmp_path / "body").write_bytes(b"body")
+    store.put("a", tmp_path / "body")
+    store.create("b", b"body")
+    assert list(store.uploads()) == []
 
 
 def test_probe_accepts_the_store_and_leaves_nothing(store):

@@ -44,13 +44,17 @@ POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Page:
-    """What the report shows beside the description: formats, thumbnails, and the rows that are not published."""
+    """What the report shows beside the description: formats, thumbnails, and the rows that are not published.
+
+    ``noted`` is what was done about published rows that were not quite as expected: how often, and in words.
+    """
 
     description: Description
     formats: Sequence[Format]
     thumbnails: Sequence[Thumbnail]
     excluded: Mapping[str, int]
     problems: Sequence[Problem]
+    noted: Sequence[tuple[int, str]] = ()
 
 
 def html(page: Page) -> bytes:
@@ -68,6 +72,7 @@ def html(page: Page) -> bytes:
         _section("Size of objects: square root of the area, in pixels", _by_size(description)),
         _section("What each format holds and loses", _losses(page)),
         _section("Rows that are not published", _unpublished(page)),
+        _section("What was not quite as expected in published rows", _noted(page)),
     )
     body = "\n".join(filter(None, sections))
     document = (
@@ -162,6 +167,11 @@ def _unpublished(page: Page) -> str:
         + (_table(("problem", "data row", "where", "what"), shown) if shown else "")
         + more
     )
+
+
+def _noted(page: Page) -> str:
+    rows = [(f"{number:,}", escape(said)) for number, said in page.noted]
+    return _table(("times", "what"), rows) if rows else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Plane geometry that formats share. Coordinates are those of ``tasks.records.geometry``: pixels, x right, y down."""
+"""Plane geometry: rings, boxes, and what of them lies in an image. Pixels, x right, y down, as in ``geometry``."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def areas_of(table: pa.Table) -> NDArray[np.float64]:
     kinds = table["kind"]
     for kind, column, measured in (
         ("bounding_box", "bounding_box", _of_boxes),
-        ("polygon", "vertices", _of_rings),
+        ("polygon", "vertices", ring_areas),
         ("mask", "mask", _of_masks),
     ):
         is_kind = pc.equal(kinds, kind)
@@ -39,8 +39,11 @@ def _of_masks(masks: pa.StructArray) -> NDArray[np.float64]:
     return _numbers(masks, "area").astype(np.float64)
 
 
-def _of_rings(rings: pa.ListArray) -> NDArray[np.float64]:
-    """Return half of each ring's sum of cross products, taken from its first vertex: exact far from the origin too."""
+def ring_areas(rings: pa.ListArray) -> NDArray[np.float64]:
+    """Return the area that each ring of a column of vertices encloses, open or closed, in square pixels.
+
+    It is half of the sum of cross products, taken from the first vertex: exact far from the origin too.
+    """
     vertices, sizes = rings.flatten(), rings.value_lengths().to_numpy()
     ends = np.cumsum(sizes)
     of_ring = np.repeat(np.arange(len(sizes)), sizes)

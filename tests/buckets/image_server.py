@@ -1,0 +1,66 @@
+"""A server of images on this machine, and a downloader that reaches it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from tasks.labelbox.download import Downloader
+from tasks.labelbox.pace import Pace
+from tasks.labelbox.retry import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ImageServer(ThreadingHTTPServer):
+    """Gives ``images`` by path, and keeps how many bytes of each were asked for, in order."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.images: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    def url(self, path: str) -> str:
+        """Give an image's address."""
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a connection that was closed before its body was read."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ImageServer
+
+    def do_GET(self) -> None:
+        """Give an image with its length, or 404."""
+        self.server.asked.append(self.path)
+        body = self.server.images.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving() -> Iterator[tuple[ImageServer, Downloader]]:
+    """Serve, and give a downloader that waits for nothing between attempts."""
+    with ImageServer() as server:
+        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        with Downloader(
+            api_key="",
+            rest_endpoint="https://api.labelbox.com/api/v1",
+            allow_hosts=frozenset({"127.0.0.1"}),
+            connections=2,
+            pace=Pace(1_000_000),
+            backoff=Backoff(base=0, cap=0),
+        ) as downloader:
+            yield server, downloader
+        server.shutdown()

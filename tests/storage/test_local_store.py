@@ -1,0 +1,103 @@
+"""What is particular to a folder as a store: rights, empty folders, and what killed processes leave."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.forked import in_process
+
+READ = """
+import sys
+from tasks.errors import StorageRefusedError
+from tasks.storage import open_store
+store = open_store(sys.argv[1])
+for ask in (lambda: list(store.list("tags/")), lambda: list(store.list("")), lambda: store.head("tags/a"),
+            lambda: store.get("tags/a")):
+    try:
+        print("answered", ask())
+    except StorageRefusedError as refused:
+        print(refused.code)
+"""
+
+
+def without_rights(command):
+    """The command, run without the rights that root has over the rights of files."""
+    if os.geteuid():
+        return command
+    if not (setpriv := shutil.which("setpriv")):
+        pytest.skip("root may read everything")
+    return [setpriv, "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search", *command]
+
+
+def test_a_folder_that_may_not_be_read_is_not_empty(folder_store):
+    """Neither for a listing of it, nor for one of a folder that holds it, nor for a look at what is in it."""
+    folder_store.put("tags/a", b"1")
+    (folder_store.root / "tags").chmod(0)
+    command = without_rights([sys.executable, "-c", READ, folder_store.url])
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own interpreter
+    assert told.splitlines() == ["folder_refused"] * 4
+
+
+def test_folders_go_with_the_last_object_in_them(folder_store):
+    """What nothing is in is not there; the folder of the store itself stays."""
+    for key in ("work/run/receipts/a", "work/run/lines/b", "work/hints/c"):
+        folder_store.put(key, b"x")
+    folder_store.delete("work/run/receipts/a")
+    folder_store.delete("work/run/lines/b")
+    assert sorted(path.name for path in (folder_store.root / "work").iterdir()) == ["hints"]
+    folder_store.delete("work/hints/c")
+    folder_store.delete("work/hints/c")
+    assert [path.name for path in folder_store.root.iterdir()] == [".partial"]
+
+
+def test_a_folder_with_a_foreign_file_stays(folder_store):
+    """What somebody else put there is not removed."""
+    folder_store.put("work/run/a", b"x")
+    (folder_store.root / "work/run/.DS_Store").write_bytes(b"mac")
+    folder_store.delete("work/run/a")
+    assert (folder_store.root / "work/run/.DS_Store").read_bytes() == b"mac"
+
+
+def test_writers_and_deleters_of_one_folder_do_not_fail(folder_store):
+    """A folder that is removed while something is written to it is made again."""
+
+    def work(number):
+        for turn in range(60):
+            key = f"work/shared/{number}-{turn}"
+            folder_store.put(key, b"x") if turn % 2 else folder_store.create(key, b"x")
+            assert folder_store.get(key) == b"x"
+            folder_store.delete(key)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert not (folder_store.root / "work").exists()
+
+
+def test_what_a_killed_process_was_writing_is_listed_and_removed(folder_store, tmp_path):
+    """By name, size and age; a file manager's own file beside it is not."""
+    (tmp_path / "body").write_bytes(b"0123456789")
+
+    folder_store.put("data/first", b"x")
+
+    def dying():
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        folder_store.put("data/a", tmp_path / "body")
+
+    assert in_process(dying) == signal.SIGKILL
+    (folder_store.root / ".partial/.DS_Store").write_bytes(b"mac")
+    (upload,) = folder_store.uploads()
+    assert (upload.key, upload.size) == ("", 10)
+    assert abs(upload.begun - datetime.now(UTC)) < timedelta(minutes=1)
+    folder_store.abort(upload)
+    folder_store.abort(upload)
+    assert list(folder_store.uploads()) == []
+    assert [path.name for path in Path(folder_store.root, ".partial").iterdir()] == [".DS_Store"]
