@@ -51,7 +51,11 @@ class Source(_Part):
 
 
 class Params(_Part):
-    """Labelbox's export params. Three are always on, because choosing labels and seeing changes depends on them."""
+    """Labelbox's export params. Three are always on, because choosing labels and seeing changes depends on them.
+
+    Labelbox takes none of the three for a model run, whose labels come without details: there ``data_row_details`` is
+    always on instead, whose last activity alone tells that a mask was edited.
+    """
 
     attachments: bool = True
     metadata_fields: bool = True
@@ -231,6 +235,11 @@ class Dataset(_Part):
             raise ValueError("filters: Labelbox takes no filters for a model run; remove them")
         if self.source.kind == "project" and (self.params.predictions or self.params.model_run_details):
             raise ValueError("params: predictions and model_run_details belong to a model run, not to a project")
+        if self.source.kind == "model_run" and not self.params.data_row_details:
+            raise ValueError(
+                "params: a model run needs data_row_details, because Labelbox exports its labels without details and "
+                "nothing else tells that one was edited"
+            )
         return self
 
     @model_validator(mode="after")

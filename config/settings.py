@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
     resume_hours: float = Field(
-        default=10, ge=0, description="A broken-off run that did nothing for longer is not gone on with"
+        default=10, ge=0, description="The export of a broken-off run that did nothing for longer is not gone on with"
     )
     lease_seconds: float = Field(default=60, gt=0, description="A run that gives no sign for longer counts as dead")
     queue_seconds: float = Field(default=21600, ge=0, description="Seconds to wait for another run of the dataset")

@@ -11,6 +11,7 @@ from tasks.steps.artifacts import advancing, show_result
 from tasks.steps.buckets import build_bucket, group_rows
 from tasks.steps.describe import describe
 from tasks.steps.formats import write_format
+from tasks.steps.outlived import check_urls_lived
 from tasks.steps.progress import counted
 from tasks.steps.publish import publish
 from tasks.steps.result import final, summary
@@ -22,21 +23,21 @@ if TYPE_CHECKING:
 
     from config.dataset import Dataset
     from tasks.buckets.receipt import BucketInput, BucketReceipt
+    from tasks.steps.beginning import Beginning
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
-    from tasks.steps.prepare import Preparation
     from tasks.steps.stopwatch import Stopwatch
 
 
 def assembled(
     dataset: Dataset,
-    preparation: Preparation,
+    beginning: Beginning,
     results: tuple[StreamReceipt, ...],
     errors: tuple[StreamReceipt, ...],
     watch: Stopwatch,
 ) -> dict[str, Any]:
     """Publish what the streams hold, as part of a flow run; give back the result (see the README)."""
-    run, base = preparation.run, preparation.base
+    run, base = beginning.run, beginning.base.version
     side_by_side = load_settings().workers
     buckets = group_rows(dataset, run, results, errors, base)
     watch.lap("export")
@@ -47,7 +48,8 @@ def assembled(
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
     receipts = tuple(shown)
-    settlement = settle(dataset, base, buckets.lines, receipts)
+    settlement = settle(dataset, base, buckets.lines, receipts, buckets.not_in_range)
+    check_urls_lived(dataset, beginning, settlement)
     watch.lap("fetch")
 
     def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
@@ -65,13 +67,13 @@ def assembled(
 
     parts = tuple(product(dataset.formats, SPLITS))
     formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
-    formats = (*formats, describe(dataset, settlement, formats, preparation.base))
+    formats = (*formats, describe(dataset, settlement, formats, base))
     watch.lap("convert")
 
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
-    publication = publish(dataset, preparation, settlement, (*results, *errors), formats, result)
+    publication = publish(dataset, beginning, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
-    whole = final(dataset, result, publication, preparation, watch.seconds)
+    whole = final(dataset, result, publication, beginning, watch.seconds)
     show_result(dataset, whole)
     return whole
 

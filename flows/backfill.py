@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,22 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from flows.assembly import assembled
 from tasks.errors import ConfigurationError
+from tasks.records.moments import By
 from tasks.steps.artifacts import show_table
+from tasks.steps.kept import keep_streams
 from tasks.steps.progress import counted
+from tasks.steps.span import Span
 from tasks.steps.stopwatch import Stopwatch
-from tasks.steps.undertaking import undertaken
+from tasks.steps.undertaking import undertake
 from tasks.steps.window import windowed
-from tasks.steps.windows import By, Window, WindowReceipt, cut, export_window, kept_streams
+from tasks.steps.windows import Window, WindowReceipt, cut, export_window, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prefect.futures import PrefectFuture
+
+    from tasks.steps.beginning import Beginning
 
 
 @flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False)
@@ -31,23 +36,34 @@ def backfill(
 ) -> dict[str, Any]:
     """Publish the rows from ``start`` (in) to ``end`` (out) beside those that the newest version has.
 
-    A run that was killed is gone on with by the next one of the same dataset and range: windows that are here stay.
+    A retry of a run that was killed keeps the windows that are here; another run of the same dataset and range asks for
+    them again, and takes over what was fetched.
     Raises ``ConfigurationError`` for a model run, for a range that is none, and for windows below a second.
     """
+    start, end = in_utc(start), in_utc(end)
     windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
     scope = f"{by} {start.isoformat()} {end.isoformat()} {every.total_seconds()}"
-    with undertaken(dataset, str(runtime.flow_run.id), scope) as preparation:
-        watch = Stopwatch()
+
+    def work(beginning: Beginning) -> dict[str, Any]:
+        run, base, watch = beginning.run, beginning.base.version, Stopwatch()
 
         def export(window: Window) -> PrefectFuture[WindowReceipt]:
-            return export_window.submit(dataset, preparation.run, preparation.base, window, by)
+            return export_window.submit(dataset, run, base, window, by)
 
         done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
         receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
-        results = chain.from_iterable(receipt.results for receipt in receipts)
+        whole = Span(by, start, end)
+        results = (within(stream, whole) for receipt in receipts for stream in receipt.results)
         errors = chain.from_iterable(receipt.errors for receipt in receipts)
-        kept = kept_streams(dataset, preparation.base)
-        return assembled(dataset, preparation, (*kept, *results), tuple(errors), watch)
+        kept = keep_streams(dataset, run, base)
+        return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
+
+    return undertake(dataset, str(runtime.flow_run.id), work, scope)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, as which one without an offset is taken: Labelbox is told the time and no offset."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedelta) -> timedelta:

@@ -14,8 +14,8 @@ from prefect.deployments import run_deployment
 
 from config.settings import load_settings
 from flows.refresh import refresh
-from tasks.errors import ConfigurationError, LabelsnapError
-from tasks.steps.hints import last_exported, name_of, note_hint, pending_hints, settle_hints
+from tasks.errors import ConfigurationError, DatasetRejectedError, LabelsnapError, StorageError
+from tasks.steps.hints import is_pending, last_exported, name_of, note_hint, pending_hints, settle_hints
 from tasks.steps.lease import is_held
 from tasks.steps.poll import done_since
 from tasks.storage import open_store
@@ -92,7 +92,7 @@ class Watch:
     """One dataset's thread: waits for hints and for the next poll, and starts a refresh when it is time.
 
     ``poll`` is the number of seconds between two polls, 0 for none. A refresh or poll that fails is tried again after
-    another quiet period, and its hints stay.
+    another quiet period, and its hints stay; a refresh whose result is rejected is not.
     """
 
     dataset: Dataset
@@ -104,9 +104,15 @@ class Watch:
     _thread: Thread | None = None
 
     def accept(self, delivery: str) -> bool:
-        """Write a delivery down, and wake the thread when it is new. Raises ``StorageError``."""
-        is_new = note_hint(open_store(self.dataset.url), delivery, single_writer=self.dataset.single_writer)
-        if is_new:
+        """Write a delivery down, and wake the thread while no refresh was started for it. Raises ``StorageError``."""
+        store = open_store(self.dataset.url)
+        try:
+            is_new = note_hint(store, delivery, single_writer=self.dataset.single_writer)
+            waits = is_new or is_pending(store, delivery)
+        except StorageError:
+            self._wake.set()  # it may have been written down nevertheless, and need not come again
+            raise
+        if waits:
             self._wake.set()
         return is_new
 
@@ -149,10 +155,16 @@ class Watch:
                 waiting.hint(time.monotonic())
 
     def answer(self) -> None:
-        """Start one refresh for all hints that are there, if there are any."""
+        """Start one refresh for all hints that are there, if there are any.
+
+        One that the dataset's own policy rejects answers them: it is not started again until something happens.
+        """
         store = open_store(self.dataset.url)
         if hints := pending_hints(store):
-            self.start(self.dataset, name_of(hints))
+            try:
+                self.start(self.dataset, name_of(hints))
+            except DatasetRejectedError as rejection:
+                log.warning("%s: %s", self.dataset.dataset, rejection)
             settle_hints(store, hints)
             log.info("%s: a refresh was started for %d hints", self.dataset.dataset, len(hints))
 

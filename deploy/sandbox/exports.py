@@ -38,7 +38,9 @@ class ExportSettings:
 
     ``cut`` is where a chunk ends: after a line's end, at exactly ``chunk_bytes``, or inside a character of several
     bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
-    queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators.
+    queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators. What the header of a stream
+    says may be wrong: ``unsent_lines`` and ``unsent_errors`` are announced beside those of RESULT and of ERRORS,
+    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none.
     """
 
     polls: int = 0
@@ -47,6 +49,10 @@ class ExportSettings:
     cut: Literal["line", "byte", "character"] = "line"
     odd_lines: tuple[str, ...] = ()
     error_lines: int = 0
+    unsent_lines: int = 0
+    unsent_errors: int = 0
+    short_size: bool = False
+    no_header: bool = False
     spaced: bool = False
 
 
@@ -160,6 +166,23 @@ class Exports:
                 yield line.replace(_THIS_TASK, task.id)
 
         return with_oddities(written(), total, self._settings.odd_lines)
+
+    def header(self, task: ExportTask, stream: Stream) -> tuple[int, int] | None:
+        """Size in bytes and number of lines as they are announced; None for an empty stream."""
+        settings = self._settings
+        size, lines = task.sizes[stream]
+        if not size or (stream == "RESULT" and settings.no_header):
+            return None
+        if stream == "RESULT" and settings.short_size:
+            size = self._last_chunk(task, stream)
+        return size, lines + (settings.unsent_lines if stream == "RESULT" else settings.unsent_errors)
+
+    def _last_chunk(self, task: ExportTask, stream: Stream) -> int:
+        """Where the last chunk of a stream begins."""
+        begins, offset = 0, 0
+        while (chunk := self.chunk(task, stream, offset)) is not None:
+            begins, offset = chunk.start, chunk.end + 1
+        return begins
 
     def chunk(self, task: ExportTask, stream: Stream, offset: int) -> Chunk | None:
         """The chunk that begins at ``offset``; None past the end."""

@@ -211,8 +211,9 @@ def _task(api: Api, identifier: object) -> ExportTask:
 
 
 def _header(api: Api, variables: Json) -> Json:
-    size, lines = _task(api, variables["where"]["id"]).sizes[variables["streamType"]]
-    return {"task": {"exportMetadataHeader": {"totalSize": size, "totalLines": lines} if size else None}}
+    header = api.exports.header(_task(api, variables["where"]["id"]), variables["streamType"])
+    told = header and {"totalSize": header[0], "totalLines": header[1]}
+    return {"task": {"exportMetadataHeader": told}}
 
 
 def _chunk(api: Api, variables: Json) -> Json:

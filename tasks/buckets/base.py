@@ -18,7 +18,7 @@ from tasks.snapshots.manifest import File, Pack
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tasks.snapshots.manifest import Manifest
+    from tasks.snapshots.manifest import Contents
 
 _PACK: Final = re.compile(r"data/images/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})-[^/]*\.tar")
 
@@ -35,22 +35,22 @@ class BasePart(Struct, frozen=True):
 
 
 def part_base(
-    manifest: Manifest | None, indices: Iterable[int], count: int, *, alike: bool = False
+    earlier: Contents | None, indices: Iterable[int], count: int, *, alike: bool = False
 ) -> dict[int, BasePart]:
-    """The part for each of these buckets (of ``count``), in one pass over the manifest; empty ones without a base.
+    """The part for each of these buckets (of ``count``), in one pass over it; empty ones where there is none.
 
     Numbers of buckets are powers of two, so a bucket of one snapshot shares rows with those of another whose index is
     the same modulo the smaller number.
     """
     files: dict[int, list[File]] = {index: [] for index in indices}
     packs: dict[int, list[Pack]] = {index: [] for index in files}
-    if manifest is not None:
+    if earlier is not None:
         sharing = _Sharing(files, count)
-        for file in manifest.files:
+        for file in earlier.files:
             if match := TABLE_PATH.fullmatch(file.path):
                 for index in sharing.to(int(match["index"]), int(match["count"])):
                     files[index].append(file)
-        for pack in manifest.packs:
+        for pack in earlier.packs:
             if match := _PACK.fullmatch(pack.key):
                 for index in sharing.to(int(match["index"]), int(match["count"])):
                     packs[index].append(pack)

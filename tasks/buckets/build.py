@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from tasks.buckets.fetch import Fetcher, RowError
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
-from tasks.buckets.reading import Earlier, table_path
+from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
 from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
+from tasks.records.moments import BEFORE_ALL, instant
 from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -26,7 +27,9 @@ from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
 
+    from tasks.records.carry import Standing
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
 
@@ -36,13 +39,15 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, image or split.
+    what the earlier snapshot has: another line, image or split. ``repeated`` are the numbers of lines whose row has
+    another.
     """
 
     kept: Tables = field(default_factory=dict)
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
+    repeated: list[int] = field(default_factory=list)
     labels_excluded: Counter[str] = field(default_factory=Counter)
     annotations_dropped: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
@@ -52,7 +57,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class BucketBuilder:
-    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest."""
+    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
+
+    ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
+    are reused like those, and of which no snapshot knows.
+    """
 
     draft: Draft
     policy: Policy
@@ -60,6 +69,7 @@ class BucketBuilder:
     earlier: Earlier
     fetcher: Fetcher
     threads: int
+    taken: Earlier = NOTHING
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it."""
@@ -86,18 +96,28 @@ class BucketBuilder:
                 counts.update(dict(each))
 
     def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
-        """The records to publish by line number; refused, repeated and excluded rows are noted on the way."""
+        """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
+
+        A refused line whose row comes well in a later one is a repetition: it was mended since.
+        """
         rows: dict[str, tuple[int, Row]] = {}
+        refused: list[Problem] = []
         for number, line in lines:
             row = parse(line, number=number, keep_embeddings=self.keep_embeddings)
             if isinstance(row, Problem):
-                outcome.problems.append(row)
+                refused.append(row)
                 continue
             standing = rows.get(row.data_row.id)
-            if standing is not None:
-                outcome.excluded["duplicate"] += 1
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
+            if standing is not None:
+                outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
+        for problem in refused:
+            if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
+                outcome.repeated.append(problem.line)
+            else:
+                outcome.problems.append(problem)
+        outcome.excluded["duplicate"] += len(outcome.repeated)
         for number, row in rows.values():
             chosen = select(row, self.policy)
             outcome.labels_excluded.update(chosen.labels_excluded)
@@ -110,21 +130,26 @@ class BucketBuilder:
     def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
         standing = self.earlier.standing(records.values())
+        taken = self.taken.standing(records.values())
+
+        def found(record: Record) -> Standing | None:
+            stand = [rows[record.data_row.id] for rows in (standing, taken) if record.data_row.id in rows]
+            return next((row for row in stand if self.fetcher.as_wanted(record, row.image)), next(iter(stand), None))
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
-            requests, found = Counter[str](), standing.get(record.data_row.id)
-            if found:
-                record = carry_over(record, found)
+            requests, reused = Counter[str](), found(record)
+            if reused:
+                record = carry_over(record, reused)
             try:
-                return self.fetcher.fetch(record, requests, found.image if found else None), requests
+                return self.fetcher.fetch(record, requests, reused.image if reused else None), requests
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
         at_hand = {
             number: record
             for number, record in records.items()
-            if (found := standing.get(record.data_row.id)) and self.fetcher.as_wanted(record, found.image)
+            if (reused := found(record)) and self.fetcher.as_wanted(record, reused.image)
         }
         missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
@@ -146,7 +171,8 @@ class BucketBuilder:
     def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept
         images = [sample.image for sample in samples]
-        stored = store_images(self.draft, images, self.earlier.locations, self.fetcher.directory, bucket)
+        locations = {**self.taken.locations, **self.earlier.locations}
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
         tables = to_tables(samples) | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
         measures = measure(samples)
@@ -164,6 +190,7 @@ class BucketBuilder:
             measures=measures,
             changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
             seen=tuple(seen_classes(tables)),
+            repeated=tuple(sorted(outcome.repeated)),
         )
 
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
@@ -187,7 +214,7 @@ class BucketBuilder:
     def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
         return Tally(
             published=len(tables["data_rows"]),
-            excluded=dict(outcome.excluded),
+            excluded=dict(+outcome.excluded),
             problems=len(outcome.problems),
             labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=dict(outcome.labels_excluded),
@@ -200,6 +227,6 @@ class BucketBuilder:
         )
 
 
-def _activity(row: Row) -> str:
+def _activity(row: Row) -> datetime:
     details = row.data_row.details
-    return (details.last_activity_at if details else None) or ""
+    return instant(details and details.last_activity_at) or BEFORE_ALL

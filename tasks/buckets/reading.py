@@ -82,6 +82,9 @@ class Earlier:
         return standing_of(rows_of({name: self.tables[name] for name in STANDING}, found)) if found else {}
 
 
+NOTHING: Final = Earlier({}, {}, {}, {}, {}, whole=False)
+
+
 def table_path(table: str, index: int, count: int) -> str:
     """The logical path of a bucket's table in a snapshot."""
     return f"tables/{table}/{bucket_name(index, count)}.parquet"

@@ -21,13 +21,17 @@ Counts = dict[str, int]
 
 
 class BucketInput(Struct, frozen=True):
-    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has."""
+    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has.
+
+    ``taken`` is what a run built that was broken off.
+    """
 
     index: int
     count: int
     lines_key: str
     lines: int
     base: BasePart = BasePart()
+    taken: BasePart = BasePart()
 
 
 class Tally(Struct, frozen=True):
@@ -59,6 +63,7 @@ class BucketReceipt(Struct, frozen=True):
 
     ``measures`` are the records', to be compared with what is read back before publication. ``changed`` are the ids of
     the rows whose line, image, split or number is not as in the earlier snapshot; None: all, because there is none.
+    ``repeated`` are the numbers of the lines that were left out because their row has another.
     """
 
     index: int
@@ -69,6 +74,7 @@ class BucketReceipt(Struct, frozen=True):
     measures: tuple[Measure, ...]
     seen: tuple[SeenClass, ...]
     changed: tuple[str, ...] | None = None
+    repeated: tuple[int, ...] = ()
 
 
 def add_up(tallies: Iterable[Tally]) -> Tally:

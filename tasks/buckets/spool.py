@@ -27,10 +27,11 @@ class SpooledBucket:
     lines: int
 
 
-def spool(lines: Iterable[bytes], directory: Path, count: int) -> list[SpooledBucket]:
+def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[SpooledBucket]:
     """Append each line, with its number, to its bucket's file; blank lines and buckets without lines are left out.
 
-    Line numbers count from 1, blank lines too. A line without a row id goes to the bucket of its own bytes.
+    Line numbers count from 1, blank lines too; None stands for a line that no bucket gets. A line without a row id goes
+    to the bucket of its own bytes.
     """
     sizes: Counter[int] = Counter()
     pending: defaultdict[int, list[bytes]] = defaultdict(list)
@@ -46,7 +47,7 @@ def spool(lines: Iterable[bytes], directory: Path, count: int) -> list[SpooledBu
         pending.clear()
 
     for number, line in enumerate(lines, start=1):
-        if is_blank(line):
+        if line is None or is_blank(line):
             continue
         identifier = row_id(line)
         index = bucket_of(line if identifier is None else identifier.encode(), count)

@@ -92,13 +92,17 @@ def asked(subject: str, call: Callable[[], Answer]) -> Answer:
             remedy="Check the network and LABELBOX_GRAPHQL_ENDPOINT, then run again.",
             code="labelbox_unreachable",
         ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise LabelboxAnswerError(
+            f"Labelbox's SDK could make nothing of the answer about {subject} ({type(error).__name__}: "
+            f"{_first_line(error)}).",
+            remedy="Run again. If it stays so, check the dataset file's source and filters.",
+            code="labelbox_answer",
+        ) from None
     except (
         refusals.LabelboxError,
         refusals.MalformedQueryException,
         refusals.OperationNotAllowedException,
-        ValueError,
-        TypeError,
-        KeyError,
     ) as error:
         raise LabelboxRefusedError(
             f"Labelbox did not accept the request about {subject} ({type(error).__name__}: {_first_line(error)}).",

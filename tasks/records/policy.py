@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from tasks.records.counts import count, kind_of
 from tasks.records.model import Entry, Excluded, Label, ModelRunEntry, ProjectEntry, Record, Row
+from tasks.records.moments import BEFORE_ALL, instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 Renames: TypeAlias = "Mapping[str, str | None]"
 """Class name → the name that it is published under, or None: its objects are left out."""
@@ -111,8 +113,8 @@ def _chosen(labels: tuple[Label, ...], entry: Entry, policy: Policy) -> tuple[La
     return (max(labels, key=lambda label: (label.id == winner, label.is_benchmark, *_age(label))),)
 
 
-def _age(label: Label) -> tuple[str, str]:
-    return (label.details and label.details.created_at) or "", label.id
+def _age(label: Label) -> tuple[datetime, str]:
+    return instant(label.details and label.details.created_at) or BEFORE_ALL, label.id
 
 
 def _with_classes(entry: Entry, classes: Renames) -> Entry:

@@ -23,6 +23,7 @@ from xxhash import xxh3_64_intdigest
 
 from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.joined import MAX_PARTS, append_part, join
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
 from tasks.storage.compression import decompressed
@@ -104,6 +105,12 @@ def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
         raise damaged(f"the chunk {file.path!r}", "fewer queries than its lines lack") from None
 
 
+def chunk_task(store: ObjectStore, file: File) -> str:
+    """The id of the export task that a chunk came of; "" where it says none."""
+    head, _ = _head_of(store, file)
+    return head.task if head else ""
+
+
 class EarlierFrames:
     """The frames of an earlier version's streams, of which a few chunks' are in memory.
 
@@ -126,13 +133,10 @@ class EarlierFrames:
         return Known(dict(ChainMap(*self._heads.values())), self._objects)
 
     def _frames_of(self, file: File) -> dict[str, Part]:
-        held = file.ranges
-        content = self._store.get(held[0].key, offset=held[0].offset, length=min(held[0].size, _READ)) or b""
-        if (size := _head_size(content)) > len(content):
-            content = self._store.get(held[0].key, offset=held[0].offset, length=size) or b""
-        head = _decoded(file, content)
+        head, size = _head_of(self._store, file)
         if head is None:
             return {}
+        held = file.ranges
         starts = accumulate((length for _, length in head.frames), initial=size)
         ends = list(accumulate(part.size for part in held))
         placed = zip(head.frames, starts, strict=False)
@@ -188,6 +192,15 @@ def _encoded(head: Head) -> bytes:
     return _OPENING.pack(_MAGIC, len(content)) + content
 
 
+def _head_of(store: ObjectStore, file: File) -> tuple[Head | None, int]:
+    """Read the head that a chunk begins with, where there is one, and its size."""
+    held = file.ranges[0]
+    content = store.get(held.key, offset=held.offset, length=min(held.size, _READ)) or b""
+    if (size := _head_size(content)) > len(content):
+        content = store.get(held.key, offset=held.offset, length=size) or b""
+    return _decoded(file, content), size
+
+
 def _head_size(content: bytes) -> int:
     """Return how long the head is that the content begins with; 0: it begins with none."""
     if len(content) < _OPENING.size:
@@ -203,6 +216,6 @@ def _decoded(file: File, content: bytes) -> Head | None:
         return None
     try:
         with pa.CompressedInputStream(pa.BufferReader(content[_OPENING.size : size]), "zstd") as stream:
-            return msgspec.json.decode(stream.read(), type=Head)
+            return decoder_of(Head).decode(stream.read())
     except (OSError, *NOT_SUCH_JSON) as error:
         raise damaged(f"the head of {file.path!r}", str(error)) from error

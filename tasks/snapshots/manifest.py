@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import check_tree
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
 def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
     """Read a manifest or commit record of the format version this code knows. Raises StorageRefusedError."""
     try:
-        version = msgspec.json.decode(body, type=_Versioned).format_version
+        version = decoder_of(_Versioned).decode(body).format_version
         if version == FORMAT_VERSION:
-            return msgspec.json.decode(body, type=kind)
+            return decoder_of(kind).decode(body)
     except NOT_SUCH_JSON as error:
         raise damaged(name, f"JSON that does not fit: {error}", remedy=remedy) from error
     raise StorageRefusedError(

@@ -22,6 +22,7 @@ import msgspec
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.content import is_copy
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File
 from tasks.snapshots.tree import folder_refused, target_of
 
@@ -115,7 +116,7 @@ class Pulled:
 
     def _listed(self, receipt: Path) -> list[_Line]:
         try:
-            files = msgspec.json.decode(receipt.read_bytes(), type=_Receipt).files
+            files = decoder_of(_Receipt).decode(receipt.read_bytes()).files
         except NOT_SUCH_JSON:
             if not self.overwrite:
                 raise _not_pulled(receipt) from None
@@ -133,7 +134,7 @@ class Pulled:
         self.file.seek(0)
         for line in self.file:
             try:
-                yield msgspec.json.decode(line, type=_Line)
+                yield decoder_of(_Line).decode(line)
             except NOT_SUCH_JSON:  # nothing that it could list was written
                 continue
 

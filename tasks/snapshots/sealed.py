@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, RESTORE, Stored, damaged, decode, digest, encode
 
 SEAL: Final = "digest"
@@ -32,7 +33,7 @@ def unseal(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE)
 def is_sealed(body: bytes) -> bool:
     """Say whether the bytes are a record as it was written, of whatever format version."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Any])
+        fields = decoder_of(dict[str, Any]).decode(body)
     except NOT_SUCH_JSON:
         return False
     return bool(fields.pop(SEAL, None) == digest(_canonical(fields)))

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.decoding import UndecodableError, batches, image_size
 from tasks.snapshots.history import decode_commit
 from tasks.snapshots.images import IMAGES
@@ -220,7 +221,7 @@ class _Check:
         if noted.exists():
             with noted.open("rb") as lines:
                 for line in lines:
-                    yield msgspec.json.decode(line, type=_Packed)
+                    yield decoder_of(_Packed).decode(line)
 
 
 def expected_counts(manifest: Manifest) -> dict[str, int]:

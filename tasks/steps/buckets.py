@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from tasks.steps.export import StreamReceipt
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
 from tasks.steps.software import written_alike
+from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
 
@@ -35,18 +37,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
+    from tasks.steps.span import Span
     from tasks.storage.interface import ObjectStore
 
 
 class Buckets(Struct, frozen=True):
-    """The buckets of a run that have lines."""
+    """The buckets of a run that have lines, and the numbers of lines that no bucket gets: they are not in its range."""
 
     inputs: tuple[BucketInput, ...]
+    not_in_range: tuple[int, ...] = ()
 
     @property
     def lines(self) -> int:
         """Every line of the RESULT streams that is not blank."""
-        return sum(bucket.lines for bucket in self.inputs)
+        return sum(bucket.lines for bucket in self.inputs) + len(self.not_in_range)
 
 
 @task(**RETRIES)
@@ -55,37 +59,55 @@ def group_rows(
 ) -> Buckets:
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
-    Each bucket is told which part of the snapshot ``base`` (0: none) concerns it.
+    Each bucket is told which part of the snapshot ``base`` (0: none), and of what a killed run built, concerns it.
 
-    Raises ``LabelboxRefusedError`` when there are errors and no rows: a failed export is no empty dataset.
+    Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows: a failed export
+    is no empty dataset. Blank lines are no rows.
     """
     failed = any(stream.size for stream in errors)
     if failed and not any(stream.size for stream in results):
         raise _errors_alone(dataset, errors)
     settings = load_settings()
     store = open_store(dataset.url)
+    manifest = read_snapshot(store, base).manifest if base else None
+    standing = manifest.result["rows"]["published"] if manifest else 0
+    if standing and not any(stream.files for stream in results):
+        raise _without_rows(dataset, base, standing)
     ledger = Ledger(store, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     count = bucket_count(sum(stream.lines for stream in results), settings.rows_per_bucket)
-    manifest = read_snapshot(store, base).manifest if base else None
+    left_out: list[int] = []
+
+    def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
+        if span is None or span.holds(line):
+            return line
+        left_out.append(number)
+        return None
+
     with scratch(settings) as directory:
-        lines = (line for stream in results for line in split_lines(stream_blocks(store, stream, directory)))
+        told = ((line, stream.span) for stream in results for line in lines_of(store, stream, directory))
+        lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         spooled = spool(lines, directory, count)
-        if failed and not spooled:
+        has_rows = bool(spooled or left_out)
+        if failed and not has_rows:
             raise _errors_alone(dataset, errors)
+        if standing and not has_rows:
+            raise _without_rows(dataset, base, standing)
         alike = manifest is not None and written_alike(manifest, dataset)
-        parts = part_base(manifest, (bucket.index for bucket in spooled), count, alike=alike)
+        indices = [bucket.index for bucket in spooled]
+        parts = part_base(manifest, indices, count, alike=alike)
+        taken = part_base(ledger.recall(TAKEN, Taken), indices, count)
 
         def put(bucket: SpooledBucket) -> BucketInput:
             name = bucket_name(bucket.index, count)
             key = ledger.key(f"lines/{name}.zst")
             store.put(key, compress(bucket.path, directory / f"{name}.zst"))
-            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index])
+            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index], taken[bucket.index])
 
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, spooled))
-    return ledger.note("buckets", Buckets(inputs=inputs))
+    return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
 
 
 def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> LabelboxRefusedError:
@@ -93,6 +115,15 @@ def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> Labelb
         f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
         remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
         code="export_only_errors",
+    )
+
+
+def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export is complete and has no row, where version {base} of {dataset.url} has {standing}.",
+        remedy="Nothing was published. Look at the filters, and run again; if the project really is empty now, "
+        "publish under another `dataset` name.",
+        code="export_without_rows",
     )
 
 
@@ -111,6 +142,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput) -> BucketRecei
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
             earlier=read_earlier(store, bucket.base),
+            taken=read_earlier(store, bucket.taken),
             fetcher=fetcher(dataset, settings, pool, directory),
             threads=settings.download_threads,
         )
@@ -134,7 +166,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
     )
 
 
-def stream_blocks(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
-    """The bytes of a fetched stream, chunk after chunk."""
-    for file in stream.files:
-        yield from chunk_blocks(store, file, directory / "chunk.zst")
+def lines_of(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
+    """The lines of a fetched stream, chunk after chunk."""
+    chunks = (chunk_blocks(store, file, directory / "chunk.zst") for file in stream.files)
+    return split_lines(chain.from_iterable(chunks))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import msgspec
 from prefect import task
 
 from config.dataset import Dataset
@@ -22,6 +21,7 @@ from tasks.formats.report.thumbnails import choose, thumbnail
 from tasks.records.model import Problem
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import read_file
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.draft import Draft
 from tasks.snapshots.pull import REPORT
 from tasks.snapshots.read import read_snapshot
@@ -70,9 +70,7 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         formats=[format_of(name, given) for name, given in options.items()],
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
-        problems=[
-            msgspec.json.decode(line, type=Problem) for line in read_file(store, settlement.problems).splitlines()
-        ],
+        problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
         noted=list(said_of(blocks_of(settlement.tally.noted))),
     )
     written.append(draft.add_file(REPORT, html(page)))

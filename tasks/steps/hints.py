@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import HINT, WORK
 from tasks.snapshots.listing import listed
 from tasks.storage import create_once
@@ -36,7 +37,7 @@ class Exported(Struct, frozen=True):
 
 def note_hint(store: ObjectStore, delivery: str, *, single_writer: bool = False) -> bool:
     """Write down a delivery; whether it is new."""
-    return create_once(store, f"{HINTS}{delivery}.json", _NEW, single_writer=single_writer)
+    return create_once(store, _key(delivery), _NEW, single_writer=single_writer)
 
 
 def pending_hints(store: ObjectStore) -> tuple[ObjectInfo, ...]:
@@ -45,9 +46,19 @@ def pending_hints(store: ObjectStore) -> tuple[ObjectInfo, ...]:
     return tuple(sorted(hints, key=lambda hint: (hint.modified, hint.key)))
 
 
+def is_pending(store: ObjectStore, delivery: str) -> bool:
+    """Whether a delivery is written down for which no refresh was started yet."""
+    hint = store.head(_key(delivery))
+    return hint is not None and hint.size == len(_NEW)
+
+
 def name_of(hints: tuple[ObjectInfo, ...]) -> str:
-    """A name for a refresh that answers these hints: the same for whoever starts it, and when it is started again."""
-    return hashlib.sha256(hints[0].key.encode()).hexdigest()[:32]
+    """A name for a refresh that answers these hints: the same for whoever starts it, and when it is started again.
+
+    With one more hint it is another: a refresh that was started before that hint came does not answer it.
+    """
+    named = sorted(f"{hint.key} {hint.modified.isoformat()}" for hint in hints)
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()[:32]
 
 
 def settle_hints(store: ObjectStore, hints: tuple[ObjectInfo, ...]) -> None:
@@ -68,4 +79,8 @@ def note_exported(store: ObjectStore, at: datetime) -> None:
 def last_exported(store: ObjectStore) -> datetime | None:
     """As of when the dataset is, where that is known."""
     body = store.get(EXPORTED)
-    return msgspec.json.decode(body, type=Exported).at if body else None
+    return decoder_of(Exported).decode(body).at if body else None
+
+
+def _key(delivery: str) -> str:
+    return f"{HINTS}{delivery}.json"

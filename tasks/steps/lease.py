@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from tasks.errors import StorageError, StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import LEASE
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
@@ -147,7 +148,7 @@ def _running(store: ObjectStore) -> StorageRefusedError:
     newest = _newest(store)
     body = store.get(newest.key) if newest else None
     try:
-        holder = msgspec.json.decode(body or b"", type=Holder)
+        holder = decoder_of(Holder).decode(body or b"")
     except NOT_SUCH_JSON:
         holder = Holder("another run", "another machine")
     return StorageRefusedError(

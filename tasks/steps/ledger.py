@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tasks.storage.interface import ObjectStore
 
-Receipt = TypeVar("Receipt", bound=msgspec.Struct)
+Receipt = TypeVar("Receipt")
 
 
 class Ledger:
@@ -37,7 +40,7 @@ class Ledger:
         if body is None:
             return None
         try:
-            return msgspec.json.decode(body, type=kind)
+            return decoder_of(kind).decode(body)
         except NOT_SUCH_JSON:
             raise StorageRefusedError(
                 f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
@@ -49,6 +52,17 @@ class Ledger:
         """Write a receipt and give it back."""
         self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(receipt))
         return receipt
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of receipts that begin so."""
+        folder, ending = self.key("receipts"), ".json"
+        for info, _ in listed(self._store, SCRATCH, f"{self._run}/receipts/{prefix}"):
+            if info.key.endswith(ending):
+                yield info.key[len(folder) + 1 : -len(ending)]
+
+    def drop(self, name: str) -> None:
+        """Remove a receipt: its work has to be done again."""
+        self._store.delete(self.key(f"receipts/{name}.json"))
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from config.settings import load_settings
 from tasks.labelbox.client import connect
-from tasks.labelbox.export import ExportRequest, start, totals, wait
+from tasks.labelbox.export import ExportRequest, split_lists, start, totals, wait
 from tasks.steps.environment import account
 
 if TYPE_CHECKING:
@@ -15,15 +15,22 @@ if TYPE_CHECKING:
 
 
 def done_since(dataset: Dataset, since: datetime) -> int:
-    """How many rows are Done and had activity since then: an export without details, of which no row is fetched."""
+    """How many rows are Done and had activity since then: an export without details, of which no row is fetched.
+
+    None without asking where the dataset's own range of activity ended before that.
+    """
     settings = load_settings()
-    client = connect(account(settings))
     own = dataset.filters
-    earliest = max(since.astimezone(UTC).replace(microsecond=0), own.last_activity_at[0] or since)
-    filters = own.model_copy(
-        update={"workflow_status": "Done", "last_activity_at": (earliest, own.last_activity_at[1])}
-    ).for_labelbox()
+    begins, ends = own.last_activity_at
+    earliest = max(since.astimezone(UTC).replace(microsecond=0), begins or since)
+    if ends is not None and ends < earliest:
+        return 0
+    client = connect(account(settings))
+    filters = own.model_copy(update={"workflow_status": "Done", "last_activity_at": (earliest, ends)}).for_labelbox()
     request = ExportRequest(kind="project", source_id=dataset.source.id, params={}, filters=filters)
-    task_id = start(client, request, name=f"labelsnap poll {dataset.dataset}")
-    wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
-    return totals(client, task_id, "RESULT").lines
+    rows = 0
+    for part in split_lists(request):
+        task_id = start(client, part, name=f"labelsnap poll {dataset.dataset}")
+        wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        rows += totals(client, task_id, "RESULT").lines
+    return rows

@@ -16,13 +16,13 @@ from tasks.snapshots.commit import Committed, commit
 from tasks.snapshots.gate import inspect
 from tasks.snapshots.manifest import Manifest, same_content
 from tasks.snapshots.read import read_snapshot
+from tasks.steps.beginning import Beginning
 from tasks.steps.export import StreamReceipt
 from tasks.steps.formats import FormatReceipt
-from tasks.steps.prepare import Preparation
 from tasks.steps.progress import report
 from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
-from tasks.steps.settle import CLASSES_PATH, Settlement
+from tasks.steps.settle import Settlement
 from tasks.steps.software import software
 from tasks.storage import ObjectStore, open_store
 
@@ -40,14 +40,15 @@ class Publication(Struct, frozen=True):
 @task(**RETRIES)
 def publish(
     dataset: Dataset,
-    preparation: Preparation,
+    beginning: Beginning,
     settlement: Settlement,
     streams: tuple[StreamReceipt, ...],
     formats: tuple[FormatReceipt, ...],
     result: dict[str, Any],
 ) -> Publication:
     """Commit the snapshot, or find that the newest version holds the same."""
-    judge(dataset, preparation.base, result)
+    base = beginning.base.version
+    judge(dataset, base, result)
     store = open_store(dataset.url)
     written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
     manifest = Manifest.of(
@@ -55,16 +56,19 @@ def publish(
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=dataset.content(),
         result=result,
-        files=[*settlement.tables, settlement.problems, *written],
+        files=[*settlement.tables, settlement.problems, *settlement.left_out, *written],
         packs=[*settlement.packs, *chain(*(stream.packs for stream in streams), *(part.packs for part in formats))],
         software=software(),
     )
-    read_back(store, dataset, preparation.base, settlement, manifest)
-    return publish_on_head(store, dataset, preparation, manifest)
+    read_back(store, dataset, base, settlement, manifest)
+    return publish_on_head(store, dataset, beginning, manifest)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
-    """Raise when the rows do not add up, or when more of them are problems than the dataset's policy allows."""
+    """Raise when the rows do not add up, or when more of them are problems than the dataset's policy allows.
+
+    A line of the ERRORS stream stands for a row that the RESULT stream lacks, and is a problem like any other.
+    """
     rows = result["rows"]
     accounted = rows["published"] + sum(rows["excluded"].values()) + rows["problems"]
     if accounted != rows["exported"]:
@@ -73,10 +77,12 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
             remedy="Nothing was published. This is a fault of labelsnap: please report it with the dataset file.",
             code="rows_unaccounted",
         )
-    allowed = dataset.problems.max_share
-    if rows["problems"] > allowed * rows["exported"]:
+    allowed, errors = dataset.problems.max_share, result["export_errors"]
+    problems, exported = rows["problems"] + errors, rows["exported"] + errors
+    if problems > allowed * exported:
+        unsent = f" ({errors} that Labelbox could not export)" if errors else ""
         raise DatasetRejectedError(
-            f"{rows['problems']} of {rows['exported']} rows are problems; problems.max_share allows {allowed:.0%}.",
+            f"{problems} of {exported} rows are problems{unsent}; problems.max_share allows {allowed:.0%}.",
             remedy="Look at the problems in the result, mend the rows at Labelbox, or raise problems.max_share.",
             code="too_many_problems",
             result=result | standing(dataset, base, base=base, reason="too_many_problems"),
@@ -112,35 +118,32 @@ def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settl
         )
 
 
-def publish_on_head(store: ObjectStore, dataset: Dataset, preparation: Preparation, manifest: Manifest) -> Publication:
-    """Commit on the base, or on what was published meanwhile where that left every class its id."""
-    parent = preparation.base
+def publish_on_head(store: ObjectStore, dataset: Dataset, beginning: Beginning, manifest: Manifest) -> Publication:
+    """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
+
+    What else was published meanwhile is the answer where it holds the same; else nothing is published.
+    """
+    base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
         if parent:
-            standing = read_snapshot(store, parent).manifest
-            if same_content(standing, manifest):
+            standing = read_snapshot(store, parent)
+            if same_content(standing.manifest, manifest):
                 return Publication(version=parent, published=False)
-            if parent != preparation.base and classes_hash(standing) != classes_hash(manifest):
+            if standing.commit.manifest != base.manifest:
                 break
         outcome = commit(
             store,
             manifest,
-            publish_id=preparation.run,
+            publish_id=beginning.run,
             parent=parent,
-            started_at=preparation.started_at,
+            started_at=beginning.looking_since,
             single_writer=dataset.single_writer,
         )
         if isinstance(outcome, Committed):
             return Publication(version=outcome.commit.version, published=True)
         parent = outcome.head
     raise StorageRefusedError(
-        f"Version {parent} of {dataset.url} was published while this run worked on version {preparation.base}.",
-        remedy="Nothing is lost: run the refresh again, and it builds upon that version.",
+        f"Version {parent} of {dataset.url} was published while this run worked on version {base.version}.",
+        remedy="Nothing is lost: run it again, and it builds upon that version with what was fetched.",
         code="lost_race",
     )
-
-
-def classes_hash(manifest: Manifest) -> str | None:
-    """The sha256 of the class registry's table: equal where every class has the same id."""
-    file = manifest.file(CLASSES_PATH)
-    return file.sha256 if file else None

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tasks.formats.census import Census
     from tasks.formats.interface import Format
     from tasks.records.classes import ClassRegistry
+    from tasks.steps.beginning import Beginning
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
-    from tasks.steps.prepare import Preparation
     from tasks.steps.publish import Publication
     from tasks.steps.settle import Settlement
 
@@ -84,7 +84,7 @@ def objects_of(
 ) -> dict[str, int]:
     """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
     written = chain((stream.files for stream in streams), (part.files for part in formats))
-    files = chain(settlement.tables, [settlement.problems], *written)
+    files = chain(settlement.tables, [settlement.problems], settlement.left_out, *written)
     packs = chain(settlement.packs, *(stream.packs for stream in streams), *(part.packs for part in formats))
     whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
     return whole | {pack.key: pack.size for pack in packs}
@@ -94,13 +94,13 @@ def final(
     dataset: Dataset,
     result: Mapping[str, Any],
     publication: Publication,
-    preparation: Preparation,
+    beginning: Beginning,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """The whole result: the summary, which version holds it, and how long each part took this time."""
     reason = None if publication.published else "unchanged"
-    place = standing(dataset, publication.version, base=preparation.base, reason=reason)
-    resumed = {"resumed": True} if preparation.resumed else {}
+    place = standing(dataset, publication.version, base=beginning.base.version, reason=reason)
+    resumed = {"resumed": True} if beginning.way != "anew" else {}
     return {"dataset": result["dataset"], **place, **resumed, **result, "seconds": dict(seconds)}
 
 

@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 CLASSES_PATH = "tables/classes/classes.parquet"
 PROBLEMS_PATH = "raw/problems.ndjson"
+LEFT_OUT_PATH = "raw/left-out.json"
 
 Changed = dict[int, tuple[str, ...] | None]
 """The ids of rows that are not as in the base snapshot, by bucket; None: all."""
 
 
 class Settlement(Struct, frozen=True):
-    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands."""
+    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
+
+    ``left_out`` is the list of lines that are of no use to a later version, where there are any.
+    """
 
     lines: int
     tally: Tally
@@ -45,13 +49,16 @@ class Settlement(Struct, frozen=True):
     registry: ClassRegistry
     tables: tuple[File, ...]
     problems: File
+    left_out: tuple[File, ...]
     packs: tuple[Pack, ...]
     uploads: Uploads
 
 
 @task(**RETRIES)
-def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...]) -> Settlement:
-    """Add up the buckets, give new classes their ids, and write the classes and the list of problems."""
+def settle(
+    dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
+) -> Settlement:
+    """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
@@ -62,15 +69,18 @@ def settle(dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceip
     registry = update(earlier_classes(store, earlier), seen, dataset.classes)
     classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
     problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
+    numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
+    left_out = (draft.add_file(LEFT_OUT_PATH, msgspec.json.encode(numbers)),) if numbers else ()
     return Settlement(
         lines=lines,
-        tally=add_up(receipt.tally for receipt in built),
+        tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
         census=add(receipt.census for receipt in built),
         measures={receipt.index: receipt.measures for receipt in built},
         changed={receipt.index: receipt.changed for receipt in built},
         registry=registry,
         tables=(*tables, classes),
         problems=problems,
+        left_out=left_out,
         packs=tuple(packs[key] for key in sorted(packs)),
         uploads=draft.uploads,
     )

@@ -1,15 +1,17 @@
 """Windows of history: exported side by side, one after another where Labelbox refuses, each row in the end once.
 
-A window's bounds go to Labelbox in whole seconds, the last one left out. Rows that two windows have in common, or that
-the base snapshot has too, are told apart later, like the repeated rows of one export.
+A window's bounds go to Labelbox in whole seconds, both included, so that no row lies between two windows. One that lies
+on the bound of two comes twice, and is told apart later, as are rows that the base snapshot has too, like the repeated
+rows of one export. Rows outside the whole range by their own time (see ``tasks.steps.span``) are left out.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from prefect import task
 
 from config.dataset import Dataset
@@ -17,8 +19,7 @@ from config.settings import load_settings
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.client import connect
 from tasks.labelbox.export import ExportRequest, split_lists, start, wait
-from tasks.snapshots.draft import Uploads
-from tasks.snapshots.read import read_snapshot
+from tasks.records.moments import By
 from tasks.steps.environment import account
 from tasks.steps.export import ExportTask, StreamReceipt, bring
 from tasks.steps.ledger import Ledger
@@ -28,16 +29,13 @@ from tasks.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.snapshots.manifest import File
-
-By: TypeAlias = Literal["last_activity_at", "label_created_at"]
+    from tasks.steps.span import Span
 
 ATTEMPTS: Final = 3
 """How often a window is asked for before it is halved."""
 SMALLEST: Final = timedelta(hours=1)
 """A window that is no longer than this is not halved: what Labelbox refuses then is no question of size."""
 REPEATED: Final = {"export_failed", "export_canceled", "export_timeout", "labelbox_refused"}
-RESULT: Final = "raw/result-"
 
 
 class Window(Struct, frozen=True):
@@ -92,27 +90,9 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
     return ledger.note(f"window-{window.name}", _export(dataset, run, base, window, by))
 
 
-def kept_streams(dataset: Dataset, base: int) -> tuple[StreamReceipt, ...]:
-    """The raw export that a snapshot (0: none) keeps, as streams that nothing has to be brought for."""
-    if not base:
-        return ()
-    manifest = read_snapshot(open_store(dataset.url), base).manifest
-    streams: dict[str, list[File]] = {}
-    for file in manifest.below(RESULT):
-        streams.setdefault(file.path.rpartition("-")[0], []).append(file)
-    lines = int(manifest.result["rows"]["exported"])
-    counts = [lines, *[0] * len(streams)]  # how many lines each has is not kept, and only their sum matters
-    return tuple(
-        StreamReceipt(
-            files=tuple(files),
-            packs=manifest.packs_of(files),
-            size=0,
-            lines=count,
-            retries=0,
-            uploads=Uploads(),
-        )
-        for files, count in zip(streams.values(), counts, strict=False)
-    )
+def within(stream: StreamReceipt, span: Span) -> StreamReceipt:
+    """The stream, of which only rows of a range count."""
+    return replace(stream, span=span)
 
 
 def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:
@@ -139,7 +119,7 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
     settings = load_settings()
     ledger = Ledger(open_store(dataset.url), run)
     client = connect(account(settings))
-    bounds = (window.start, window.end - timedelta(seconds=1))
+    bounds = (window.start, _whole_second_after(window.end))
     request = ExportRequest(
         kind="project",
         source_id=dataset.source.id,
@@ -158,3 +138,9 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
         results.append(bring(dataset, run, base, stream, started.id, "RESULT"))
         errors.append(bring(dataset, run, base, stream, started.id, "ERRORS"))
     return WindowReceipt(window, tuple(results), tuple(errors), 1)
+
+
+def _whole_second_after(moment: datetime) -> datetime:
+    """The moment, or the next whole second where it is none: Labelbox takes no fractions."""
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from tasks.buckets.base import BasePart
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher, object_path
-from tasks.buckets.reading import read_earlier
+from tasks.buckets.reading import NOTHING, read_earlier
 from tasks.buckets.receipt import BucketInput, Tally, add_up
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
+from tasks.records.parse import parse
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
 from tasks.snapshots.draft import Draft, Uploads
@@ -57,7 +58,7 @@ def odd(identifier, **changes):
     return json.dumps(line | changes).encode()
 
 
-def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1)):  # noqa: B008 - it is frozen
+def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING):  # noqa: B008 - it is frozen
     """What a bucket of these lines, in its place of so many, comes to."""
     with Downloader(
         api_key="",
@@ -83,6 +84,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1)):  # n
                 max_mask_bytes=1,
             ),
             threads=2,
+            taken=taken,
         )
         bucket = BucketInput(*place, lines_key="", lines=len(lines))
         return builder.build(bucket, list(enumerate(lines, start=1)))
@@ -242,3 +244,36 @@ def test_tallies_add_up():
 def test_an_objects_path_is_a_json_path_whatever_its_id():
     """Quotes and backslashes in an id are escaped as RFC 9535 asks."""
     assert object_path("a'b\\c", "mask.url") == "$..objects[?@.feature_id=='a\\'b\\\\c'].mask.url"
+
+
+def test_activity_is_compared_as_instants(tmp_path):
+    """Half a second later is later, though its text sorts before."""
+    lines = [row("row", activity=f"2024-04-08T10:00:00{fraction}Z", labels=n) for fraction, n in (("", 1), (".500", 2))]
+    for number, ordered in enumerate((lines, lines[::-1])):
+        (tmp_path / str(number)).mkdir()
+        assert build(ordered, tmp_path / str(number)).tally.labels_excluded == {"not_selected": 1}
+
+
+@pytest.mark.parametrize(
+    "broken", [row("row")[:-1] + b', "projects": "none"}', row("row")[:-100]], ids=["wrong", "cut"]
+)
+@pytest.mark.parametrize(("mended", "problems"), [(True, 0), (False, 1)])
+def test_a_broken_line_whose_row_comes_well_later_was_mended(tmp_path, mended, problems, broken):
+    """It is a repetition then; one that comes after the whole line is a problem."""
+    tally = build([broken, row("row")] if mended else [row("row"), broken], tmp_path).tally
+    assert (tally.published, tally.problems) == (1, problems)
+    assert tally.excluded == ({"duplicate": 1} if mended else {})
+
+
+def test_rows_that_a_broken_off_run_fetched_are_reused_though_no_version_has_them(tmp_path):
+    """The files are those made anew; they count as changed, and not as reused, against the version before."""
+    base = build([row("row-a")], tmp_path)
+    lines = [row("row-a"), row("row-b"), row("row-c", activity="2025-01-01T00:00:00Z")]
+    broken_off = build([row("row-b"), row("row-c")], tmp_path)
+    store = open_store((tmp_path / "store").as_uri())
+    before = BasePart(base.files, base.packs, alike=True)
+    taken = read_earlier(store, BasePart(broken_off.files, broken_off.packs))
+    alone = build(lines, tmp_path, base=before)
+    found = build(lines, tmp_path, base=before, taken=taken)
+    assert set(taken.standing([parse(line, number=1) for line in lines])) == {"row-b"}
+    assert (found.files, found.changed, found.tally.reused_rows) == (alone.files, ("row-b", "row-c"), 1)

@@ -278,6 +278,16 @@ def test_what_is_known_is_not_asked_for(golden):
     assert rows(second) == rows(first)
 
 
+def test_what_a_broken_off_run_made_anew_is_not_asked_for_again(golden):
+    """Its images are as wanted, and stand beside those of a version whose source would have to be asked."""
+    build, rows, earlier, images = golden
+    broken_off = build(earlier)
+    receipt = build(earlier, taken=BasePart(broken_off.files, broken_off.packs))
+    assert images.asked == []
+    assert rows(receipt) == rows(broken_off)
+    assert (receipt.files, receipt.changed) == (broken_off.files, broken_off.changed)
+
+
 def test_another_rule_makes_anew_what_it_would_turn(golden):
     """An image is reused by the rule, its orientation and the declared size; those without an orientation always."""
     build, rows, earlier, images = golden

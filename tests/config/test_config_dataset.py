@@ -90,6 +90,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"problems": {"max_share": 2}}, "max_share"),
         ({"labels": "best"}, "labels"),
         ({"source": {"model_run": "m"}, "filters": {"workflow_status": "Done"}}, "no filters for a model run"),
+        ({"source": {"model_run": "m"}, "params": {"data_row_details": False}}, "a model run needs data_row_details"),
         ({"formats": {"yolo": {"task": "classify", "question": "q"}}, "images": "reference"}, "set images: copy"),
     ],
 )

@@ -161,7 +161,7 @@ def test_too_many_problems_publish_nothing(sandbox, dataset):
 def test_lines_of_the_error_stream_are_counted_and_kept(sandbox, dataset, tmp_path):
     """A partial export is published, with its errors beside it as they came."""
     sandbox.settings.error_lines = 3
-    result = refresh(dataset())
+    result = refresh(dataset(problems={"max_share": 0.5}))
     assert result["export_errors"] == 3
     tree = pulled(result, tmp_path / "raw", "raw")
     assert len((tree / "errors.ndjson").read_bytes().splitlines()) == 3

@@ -36,7 +36,7 @@ def test_damaged_write_stops_publication(labelsnap, dataset_file, bad_disk, tmp_
     assert (status, output) == (5, "")
     assert "formats/coco/annotations/instances_test.json: expected sha256" in errors
     assert "Nothing was published" in errors
-    assert versions_of(f"file://{tmp_path}/store/street-scenes") == []
+    assert versions_of(f"file://{tmp_path}/store/street-scenes") == ([], None)
 
 
 @pytest.mark.slow

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from deploy.sandbox import Fault, row_truth
 from flows.refresh import refresh
 from flows.trees import read_ref
-from tasks.errors import StorageRefusedError
+from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
+from tasks.steps.hints import last_exported
 from tasks.steps.lease import held
 from tasks.steps.progress import listening
 from tasks.storage import open_store
@@ -27,33 +30,136 @@ def files(result):
     return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 
-def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, tmp_path, monkeypatch):
-    """Started again it asks the same export task, fetches no mask twice, and publishes what it would have published."""
+MASKS = ("composite_masks", "instance_masks")
+
+
+@pytest.fixture
+def small_buckets(monkeypatch):
+    """Several buckets, one after another."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
     monkeypatch.setenv("LABELSNAP_WORKERS", "1")
-    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
-    sandbox.requests.clear()
 
-    def cut(stage, done, total):
-        if stage == "rows" and done >= total / 2:
+
+class PowerCut:
+    """A cut in the middle of the rows, once."""
+
+    def __init__(self, then=lambda: None):
+        self.left, self.then = 1, then
+
+    def __call__(self, stage, done, total):
+        if self.left and stage == "rows" and done >= total / 2:
+            self.left = 0
+            self.then()
             raise PowerCutError
 
-    chosen = dataset()
-    with pytest.raises(PowerCutError), listening(cut):
+
+def broken_off(chosen):
+    """A refresh that ends in the middle of its rows."""
+    with pytest.raises(PowerCutError), listening(PowerCut()):
         refresh(chosen)
-    assert 0 < sandbox.requests.count("*mask") < sum(undisturbed["requests"][kind] for kind in MASKS)
-    result = refresh(chosen)
+
+
+def retried(chosen, then=lambda: None):
+    """A refresh that is cut in the middle of its rows, and retried by Prefect as the same flow run."""
+    with listening(PowerCut(then)):
+        return refresh.with_options(retries=2, retry_delay_seconds=0)(chosen)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
+def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, tmp_path, small_buckets, again):
+    """A retry asks the same export task, another refresh its own; no mask is fetched twice, and the outcome is one."""
+    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
+    sandbox.requests.clear()
+    chosen = dataset()
+    if again:
+        broken_off(chosen)
+        assert 0 < sandbox.requests.count("*mask") < sum(undisturbed["requests"][kind] for kind in MASKS)
+        result = refresh(chosen)
+    else:
+        result = retried(chosen)
+        assert result["requests"] == undisturbed["requests"]
     assert (result["resumed"], result["version"]) == (True, 1)
-    assert sandbox.requests.count("graphql:export*") == 1
+    assert sandbox.requests.count("graphql:export*") == 1 + again
     assert {kind: sandbox.requests.count(f"{kind[:-1]}") for kind in (*MASKS, "images")} == {
         kind: undisturbed["requests"][kind] for kind in (*MASKS, "images")
     }
-    assert result["requests"] == undisturbed["requests"]
     assert files(result) == files(undisturbed)
     assert [found.key for found in open_store(chosen.url).list("work/")] == ["work/exported.json"]
 
 
-MASKS = ("composite_masks", "instance_masks")
+def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox, dataset, small_buckets):
+    """Rows that came since are in it, and its own moment is noted, not that of the killed one."""
+    later = sandbox.rows("DONE")[5:]
+    for row in later:
+        sandbox.set_status(row.index, "IN_REVIEW")
+    chosen = dataset()
+    broken_off(chosen)
+    store = open_store(chosen.url)
+    assert last_exported(store) is None
+    time.sleep(0.1)
+    for row in later:
+        sandbox.set_status(row.index, "DONE")
+    result = refresh(chosen)
+    assert result["rows"]["exported"] == len(sandbox.rows("DONE"))
+    assert last_exported(store) > max(row.last_activity_at for row in sandbox.rows())
+
+
+def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, small_buckets, tmp_path):
+    """When the rows are mended the next one fetches those that changed and no other."""
+    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
+    sandbox.requests.clear()
+    chosen = dataset(problems={"max_share": 0})
+    sandbox.settings.odd_lines = ("not_json",)
+    with pytest.raises(DatasetRejectedError):
+        refresh(chosen)
+    sandbox.settings.odd_lines = ()
+    edited = next(row for row in sandbox.rows("DONE") if row_truth(row))
+    sandbox.edit_row(edited.index)
+    result = refresh(chosen)
+    assert (result["version"], result["rows"]) == (1, undisturbed["rows"])
+    assert result["requests"]["images"] == 1
+    assert sandbox.requests.count("image") == undisturbed["requests"]["images"] + 1
+
+
+def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, dataset, small_buckets):
+    """An edit between the two attempts is not in it, so the next look at Labelbox must find it."""
+    chosen = dataset()
+    row = next(row for row in sandbox.rows("DONE") if not row.skipped)
+    assert retried(chosen, then=lambda: sandbox.edit_row(row.index))["resumed"]
+    assert last_exported(open_store(chosen.url)) < sandbox.row(row.index).last_activity_at
+    assert refresh(chosen)["version"] == 2
+
+
+def test_an_export_whose_chunk_is_gone_is_given_up_at_once(sandbox, dataset):
+    """Status 3, and the chunk is asked for twice; a retry of the same flow run takes a new export."""
+    chosen = dataset()
+    sandbox.faults.add(Fault("chunk", "status", status=404, times=None))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        refresh(chosen)
+    assert (caught.value.code, caught.value.exit_status) == ("export_gone", 3)
+    assert sandbox.requests.count("chunk") == 2
+    sandbox.faults.clear()
+    sandbox.requests.clear()
+    sandbox.faults.add(Fault("chunk", "status", status=404, times=2))
+    assert refresh.with_options(retries=1, retry_delay_seconds=0)(chosen)["version"] == 1
+    assert sandbox.requests.count("graphql:export*") == 2
+
+
+def test_a_chunk_that_is_refused_once_is_asked_for_at_a_new_address(sandbox, dataset):
+    """Its signed URL may have ended on the way."""
+    sandbox.faults.add(Fault("chunk", "status", status=403, times=1))
+    assert refresh(dataset())["published"]
+    assert sandbox.requests.count("graphql:export*") == 1
+
+
+def test_image_urls_that_have_ended_since_are_no_problem_of_their_rows(sandbox, dataset, small_buckets, tmp_path):
+    """A retry that finds them ended takes a new export, whose URLs are new, and keeps what was fetched."""
+    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
+    sandbox.requests.clear()
+    result = retried(dataset(), then=lambda: sandbox.faults.add(Fault("image", "status", status=403, times=3)))
+    assert (result["rows"], result["rows"]["problems"]) == (undisturbed["rows"], 0)
+    assert sandbox.requests.count("graphql:export*") == 2
+    assert sandbox.requests.count("*mask") == sum(undisturbed["requests"][kind] for kind in MASKS)
 
 
 def test_two_refreshes_of_one_dataset_do_not_overlap(sandbox, dataset):

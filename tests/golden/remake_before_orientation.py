@@ -94,6 +94,7 @@ def build(
     store_folder: Path,
     downloader: Downloader,
     base: BasePart = BasePart(),  # noqa: B008 - it is frozen
+    taken: BasePart | None = None,
     **options: object,
 ) -> BucketReceipt:
     """Build the bucket of all images."""
@@ -117,6 +118,7 @@ def build(
             earlier=read_earlier(store, base),
             fetcher=fetcher,
             threads=2,
+            **({"taken": read_earlier(store, taken)} if taken else {}),
         )
         lines = [(number, line(name)) for number, name in enumerate(DECLARED, start=1)]
         return builder.build(BucketInput(0, 1, lines_key="", lines=len(lines)), lines)

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.sandbox import Fault
 from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import Account, check_source, connect
+from tasks.labelbox.client import Account, asked, check_source, connect
 from tasks.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, start, totals, wait
 from tasks.labelbox.stream import chunk_at
 
@@ -118,6 +118,18 @@ def test_a_service_that_is_not_there_is_named(sandbox):
     client = connect(Account("key", "http://127.0.0.1:9/graphql", sandbox.rest_endpoint))
     with pytest.raises(LabelboxAnswerError, match="LABELBOX_GRAPHQL_ENDPOINT"):
         check_source(client, "project", "x")
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError])
+def test_what_the_sdk_stumbles_over_may_pass(error):
+    """It is no refusal: an answer that it cannot read is asked for again, and no export is given up for it."""
+
+    def call():
+        raise error("no task in the answer")
+
+    with pytest.raises(LabelboxAnswerError, match="no task in the answer") as caught:
+        asked("export task 1", call)
+    assert caught.value.code == "labelbox_answer"
 
 
 def test_a_chunk_that_does_not_begin_where_asked_is_refused(sandbox, client):

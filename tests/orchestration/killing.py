@@ -87,5 +87,5 @@ def refreshed(dataset, environment, trigger, *, at=None, delay=0):
     process.start()
     trigger.arm(process, at, delay)
     process.join()
-    assert process.exitcode in {0, -signal.SIGKILL}
+    assert process.exitcode in {0, -signal.SIGKILL}, process.exitcode
     return process.exitcode == 0

@@ -9,7 +9,7 @@ import pytest
 
 from config.reading import parse_dataset
 from flows.listen import PATIENCE, Quiet, Watch, check_listenable
-from tasks.errors import ConfigurationError, LabelboxAnswerError
+from tasks.errors import ConfigurationError, DatasetRejectedError, LabelboxAnswerError, StorageOutcomeUnknownError
 from tasks.steps.hints import HINTS, KEPT, name_of, note_hint, pending_hints, settle_hints
 from tasks.storage import open_store
 from tests.contracts.memory_store import MemoryStore
@@ -102,19 +102,88 @@ def test_without_hints_nothing_is_started(tmp_path):
     assert starts.keys == []
 
 
-def test_the_key_of_a_refresh_stays_until_it_is_started():
-    """More hints do not change it; the hints after it have another."""
+def test_the_key_of_a_refresh_names_its_hints():
+    """The same hints give the same key, whoever asks; with one more, or after them, it is another."""
     store = MemoryStore()
     assert note_hint(store, "b")
     store.pass_time(seconds=1)
-    key = name_of(pending_hints(store))
+    keys = [name_of(pending_hints(store))]
+    assert name_of(pending_hints(store)) == keys[0]
     assert note_hint(store, "a")
-    assert name_of(pending_hints(store)) == key
+    keys.append(name_of(pending_hints(store)))
     settle_hints(store, pending_hints(store))
     assert pending_hints(store) == ()
     assert not note_hint(store, "a")
     assert note_hint(store, "c")
-    assert name_of(pending_hints(store)) != key
+    keys.append(name_of(pending_hints(store)))
+    assert len(set(keys)) == 3
+
+
+class Deployment:
+    """Starts a run once an idempotency key, as a deployment of Prefect's does; a run sees the hints of its start."""
+
+    def __init__(self, store):
+        self.store, self.keys, self.seen = store, set(), set()
+
+    def __call__(self, _dataset, key):
+        if key not in self.keys:
+            self.keys.add(key)
+            self.seen |= {hint.key for hint in self.store.list(HINTS)}
+
+
+def test_a_hint_that_comes_after_a_refresh_was_started_is_answered_by_another(tmp_path, monkeypatch):
+    """Though the first one's hints could not be settled, because the store failed in between."""
+    watch = Watch(dataset(tmp_path), quiet=0, poll=0)
+    store = open_store(watch.dataset.url)
+    watch.start = deployment = Deployment(store)
+    watch.accept("first")
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.listen.settle_hints", Starts(failures=1))
+        with pytest.raises(LabelboxAnswerError):
+            watch.answer()
+    watch.accept("second")
+    watch.answer()
+    assert pending_hints(store) == ()
+    assert deployment.seen == {f"{HINTS}first.json", f"{HINTS}second.json"}
+
+
+def test_a_delivery_whose_answer_was_lost_is_answered_without_a_poll(tmp_path, monkeypatch):
+    """The store wrote it down and did not say so; the sender hears 503 and delivers once more, or not."""
+
+    def lost(store, delivery, **options):
+        note_hint(store, delivery, **options)
+        raise StorageOutcomeUnknownError("No answer.", remedy="Repeat.", code="storage_unreachable")
+
+    for repeated in (False, True):
+        starts = Starts()
+        closes, watch = watching(tmp_path / str(repeated), starts)
+        with closes:
+            time.sleep(0.2)  # the look of a listener that starts is over
+            with monkeypatch.context() as patch:
+                patch.setattr("flows.listen.note_hint", lost)
+                with pytest.raises(StorageOutcomeUnknownError):
+                    watch.accept("delivery-1")
+            if repeated:
+                assert watch.accept("delivery-1") is False
+            until(lambda starts=starts: starts.keys)
+
+
+def test_a_rejected_refresh_is_not_started_again_until_something_happens(tmp_path):
+    """Its policy would reject the same once more; the next delivery starts the next one."""
+    rejections = []
+
+    def start(_dataset, key):
+        rejections.append(key)
+        raise DatasetRejectedError("Too many problems.", remedy="Mend them.", code="too_many_problems")
+
+    closes, watch = watching(tmp_path, start, quiet=0.01)
+    with closes:
+        watch.accept("delivery-1")
+        until(lambda: rejections)
+        time.sleep(0.3)
+        assert len(rejections) == 1
+        watch.accept("delivery-2")
+        until(lambda: len(rejections) == 2)
 
 
 def test_old_deliveries_are_forgotten():

@@ -1,23 +1,35 @@
-"""Which run a new one goes on with, and which it does not."""
+"""What of a run that was broken off is found, taken over, looked for again, and forgotten."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from config.reading import parse_dataset
-from tasks.errors import DatasetRejectedError, LabelboxAnswerError, LabelboxRefusedError, StorageRefusedError
-from tasks.snapshots.manifest import File
+from tasks.buckets.receipt import BucketReceipt, Tally
+from tasks.errors import (
+    ConfigurationError,
+    DatasetRejectedError,
+    LabelboxAnswerError,
+    LabelboxRefusedError,
+    StorageRefusedError,
+)
+from tasks.formats.census import Census
+from tasks.snapshots.manifest import File, Pack
+from tasks.steps.beginning import Beginning, Head, Left
+from tasks.steps.endings import Ending, ending_of
 from tasks.steps.ledger import Ledger
 from tasks.steps.unfinished import (
-    Unfinished,
-    forget_unfinished,
-    is_final,
+    TAKEN,
+    Taken,
+    TakenBucket,
+    forget,
+    give_up_export,
     look_anew,
-    note_unfinished,
-    recall_unfinished,
+    note_beginning,
+    recall_left,
+    take_over,
 )
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import published
@@ -36,111 +48,166 @@ def dataset(**changes):
     return parse_dataset(content | changes)
 
 
+def beginning(store, run="run-1"):
+    """A run that begins now."""
+    return Beginning(run, "flow-1", Head(3, "c" * 64), store.now, store.now, store.now)
+
+
 @pytest.fixture
 def store():
     """A store in which a run has begun and left a receipt."""
     store = MemoryStore()
-    note_unfinished(store, dataset(), Unfinished("run-1", 3, store.now))
+    note_beginning(store, dataset(), beginning(store))
     store.put("work/run-1/receipts/export-000.json", b'{"id": "task"}')
     return store
 
 
-def recalled(store, chosen=None, hours=10):
-    """The run to go on with now."""
-    return recall_unfinished(store, chosen or dataset(), now=store.now, hours=hours)
-
-
-def test_a_run_of_the_same_dataset_and_parameters_is_gone_on_with(store):
-    """With the version it builds upon, and its beginning by the store's clock."""
-    begun = store.now
+def test_a_run_of_the_same_dataset_file_is_found(store):
+    """As it was begun, with its last sign of life by the store's clock."""
+    begun = beginning(store)
     store.pass_time(hours=9)
-    assert recalled(store) == Unfinished("run-1", 3, begun)
+    store.put("work/run-1/receipts/bucket.json", b"{}")
+    assert recall_left(store, dataset()) == Left(begun, store.now)
 
 
 @pytest.mark.parametrize("changes", [{"filters": {"workflow_status": "Done"}}, {"formats": {}}, {"dataset": "lanes"}])
 def test_another_datasets_or_parameters_run_is_not(store, changes):
     """What it exported or wrote is not what is asked for now."""
-    assert recalled(store, dataset(**changes)) is None
+    assert recall_left(store, dataset(**changes)) is None
 
 
-def test_a_run_that_did_nothing_for_long_is_forgotten(store):
-    """With its ledger; a run that did something since its beginning is not."""
-    store.pass_time(hours=9)
-    store.put("work/run-1/receipts/bucket.json", b"{}")
-    store.pass_time(hours=9)
-    assert recalled(store).run == "run-1"
-    store.pass_time(hours=2)
-    assert recalled(store) is None
-    assert not list(store.list("work/"))
+def test_another_softwares_run_is_not(store, monkeypatch):
+    """Whatever version it calls itself: other code may write the same row otherwise."""
+    monkeypatch.setattr("tasks.steps.unfinished.software", lambda: "f" * 16)
+    assert recall_left(store, dataset()) is None
 
 
-def test_a_run_that_never_ends_is_forgotten_before_its_objects_may_be_collected(store):
-    """Whatever it does."""
-    for _ in range(6):
-        store.pass_time(days=1)
-        store.put("work/run-1/receipts/bucket.json", b"{}")
-    assert recalled(store).run == "run-1"
-    store.pass_time(hours=1)
-    assert recalled(store) is None
-
-
-def test_a_run_that_published_before_it_was_killed_is_finished(store):
+def test_a_run_that_published_before_it_was_killed_is_told(store):
     """The next run begins anew, rather than taking that version for its own."""
     published(store, {"tables/a.parquet": b"a"}, publish_id="run-1")
-    assert recalled(store) is None
-    assert not list(store.list("work/"))
+    assert recall_left(store, dataset()).published
+
+
+def test_a_given_up_export_is_told(store):
+    """The run's work is still there."""
+    give_up_export(store, dataset(), beginning(store))
+    assert recall_left(store, dataset()).beginning == replace(beginning(store), given_up=True)
+    assert store.head("work/run-1/receipts/export-000.json")
 
 
 def test_a_damaged_note_is_no_run(store):
     """It is overwritten by the run that begins."""
     (key,) = [found.key for found in store.list("work/runs/")]
     store.put(key, b"{")
-    assert recalled(store) is None
+    assert recall_left(store, dataset()) is None
 
 
 def test_a_runs_name_goes_before_its_ledger():
     """Whenever the process dies between the two, nobody goes on with half a ledger."""
     store, deleted = MemoryStore(), []
     store.delete = deleted.append
-    note_unfinished(store, dataset(), Unfinished("run-1", 0, store.now - timedelta(hours=1)))
-    Ledger(store, "run-1").note("export-000", Unfinished("x", 0, store.now))
-    forget_unfinished(store, dataset(), "run-1")
+    note_beginning(store, dataset(), beginning(store))
+    Ledger(store, "run-1").note("export-000", Made())
+    forget(store, dataset(), "run-1")
     assert [key.split("/")[1] for key in deleted] == ["runs", "run-1"]
 
 
+def file(name, store=None):
+    """A table of four bytes, which lies in the store where one is given."""
+    if store:
+        store.put(f"data/{name}", b"1234")
+    return File(f"tables/{name}", f"data/{name}", 4, "0" * 64)
+
+
 def test_a_run_that_is_gone_on_with_much_later_looks_for_its_objects_anew(store):
-    """What is gone or has another size is made again; its clock is now, and its age is not forgotten."""
-    begun = store.now
-    whole, gone, cut = (File(f"tables/{name}", f"data/{name}", 4, "0" * 64) for name in ("whole", "gone", "cut"))
-    store.put("data/whole", b"1234")
+    """The receipt of what is gone, has another size or cannot be read goes, so that it is made again."""
+    whole, gone, cut = file("whole", store), file("gone"), file("cut")
     store.put("data/cut", b"123")
-    for name, file in (("bucket-1", whole), ("window-1", gone), ("result-1", cut)):
-        Ledger(store, "run-1").note(name, Made(streams=(Made(files=(file,)),)))
-    store.pass_time(hours=9)
-    found = look_anew(store, recalled(store), now=store.now)
-    assert found == Unfinished("run-1", 3, store.now, begun)
-    assert [key.key.rpartition("/")[2] for key in store.list("work/run-1/")] == ["bucket-1.json", "export-000.json"]
-    note_unfinished(store, dataset(), found)
-    for _ in range(6):
-        store.pass_time(days=1)
-        store.put("work/run-1/receipts/bucket-2.json", b"{}")
-    assert recalled(store) is None
+    ledger = Ledger(store, "run-1")
+    for name, made in (("bucket-1", whole), ("window-1", gone), ("result-1", cut)):
+        ledger.note(name, Made(streams=(Made(files=(made,)),)))
+    store.put("work/run-1/receipts/errors-1.json", b"{")
+    joined = File("raw/result-2", "", 4, "0" * 64, parts=())
+    ledger.note("result-2", Made(files=(joined,)))
+    look_anew(store, "run-1")
+    assert [key.key.rpartition("/")[2] for key in store.list("work/run-1/")] == [
+        "bucket-1.json",
+        "export-000.json",
+        "result-2.json",
+    ]
+
+
+def built(index, *files, packs=()):
+    """A receipt of a bucket with these tables."""
+    return BucketReceipt(index, files, packs, Tally(), Census(), (), ())
+
+
+def taken(store, run):
+    """What a run has taken over: names of tables by bucket."""
+    return {
+        name: [each.key for each in found.files]
+        for name, found in Ledger(store, run).recall(TAKEN, Taken).buckets.items()
+    }
+
+
+def test_what_several_killed_runs_built_is_taken_over(store):
+    """The newest of each bucket; what the run before had taken over and not built yet goes with it."""
+    pack = Pack("data/pack.tar", 9, "1" * 64)
+    first = Ledger(store, "run-1")
+    first.note("bucket-00000-of-00002", built(0, file("first-0"), packs=(pack,)))
+    first.note("bucket-00001-of-00002", built(1, file("first-1")))
+    take_over(store, "run-1", "run-2", look=False)
+    assert Ledger(store, "run-2").recall(TAKEN, Taken).packs == (pack,)
+    Ledger(store, "run-2").note("bucket-00001-of-00002", built(1, file("second-1")))
+    take_over(store, "run-2", "run-3", look=False)
+    assert taken(store, "run-3") == {
+        "bucket-00000-of-00002": ["data/first-0"],
+        "bucket-00001-of-00002": ["data/second-1"],
+    }
+
+
+def test_of_buckets_of_another_number_nothing_is_taken_over_beside_the_newer(store):
+    """A row would stand in two of them."""
+    Ledger(store, "run-1").note(TAKEN, Taken({"bucket-00000-of-00001": TakenBucket((file("old"),), ())}))
+    take_over(store, "run-1", "run-2", look=False)
+    assert taken(store, "run-2") == {"bucket-00000-of-00001": ["data/old"]}
+    Ledger(store, "run-2").note("bucket-00001-of-00002", built(1, file("new")))
+    take_over(store, "run-2", "run-3", look=False)
+    assert taken(store, "run-3") == {"bucket-00001-of-00002": ["data/new"]}
+
+
+def test_a_bucket_whose_objects_are_gone_is_not_taken_over(store):
+    """Nor one whose receipt cannot be read; the others are."""
+    ledger = Ledger(store, "run-1")
+    ledger.note("bucket-00000-of-00004", built(0, file("there", store)))
+    ledger.note("bucket-00001-of-00004", built(1, file("there", store), file("gone")))
+    ledger.note("bucket-00002-of-00004", built(2, file("there", store), packs=(Pack("data/gone.tar", 9, "1" * 64),)))
+    store.put("work/run-1/receipts/bucket-00003-of-00004.json", b"{")
+    take_over(store, "run-1", "run-2", look=True)
+    assert taken(store, "run-2") == {"bucket-00000-of-00004": ["data/there"]}
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "final"),
+    ("error", "code", "ending"),
     [
-        (DatasetRejectedError, "too_many_problems", True),
-        (LabelboxRefusedError, "export_failed", True),
-        (LabelboxRefusedError, "source_not_found", True),
-        (LabelboxRefusedError, "export_timeout", False),
-        (LabelboxAnswerError, "labelbox_unreachable", False),
-        (StorageRefusedError, "lost_race", True),
-        (StorageRefusedError, "storage_full", False),
-        (KeyboardInterrupt, None, False),
+        (DatasetRejectedError, "too_many_problems", Ending.WORK),
+        (DatasetRejectedError, "read_back_differs", Ending.NOTHING),
+        (LabelboxRefusedError, "export_failed", Ending.WORK),
+        (LabelboxRefusedError, "export_gone", Ending.WORK),
+        (LabelboxRefusedError, "lines_missing", Ending.WORK),
+        (LabelboxRefusedError, "source_not_found", Ending.WORK),
+        (LabelboxRefusedError, "export_timeout", Ending.EVERYTHING),
+        (LabelboxAnswerError, "labelbox_unreachable", Ending.EVERYTHING),
+        (LabelboxAnswerError, "labelbox_answer", Ending.EVERYTHING),
+        (LabelboxAnswerError, "bad_chunk", Ending.WORK),
+        (StorageRefusedError, "lost_race", Ending.WORK),
+        (StorageRefusedError, "object_condemned", Ending.NOTHING),
+        (StorageRefusedError, "storage_full", Ending.EVERYTHING),
+        (ConfigurationError, "bad_setting", Ending.EVERYTHING),
+        (KeyboardInterrupt, None, Ending.EVERYTHING),
     ],
 )
-def test_a_failure_that_stays_ends_the_run(error, code, final):
-    """One that may pass leaves it to be gone on with."""
+def test_what_a_failure_leaves(error, code, ending):
+    """What may pass leaves all to a retry; a lost export leaves the work; what cannot be trusted goes."""
     raised = error() if code is None else error("It failed.", remedy="Repeat.", code=code)
-    assert is_final(raised) is final
+    assert ending_of(raised) is ending

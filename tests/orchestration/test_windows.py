@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from config.reading import parse_dataset
 from deploy.sandbox import Fault
-from flows.backfill import check_range
+from flows.backfill import check_range, in_utc
 from tasks.errors import ConfigurationError, LabelboxRefusedError
 from tasks.steps.windows import Window, cut, export_window
 
@@ -52,10 +52,10 @@ def streets(sandbox, tmp_path):
 
 
 def test_a_window_has_its_own_rows(sandbox, streets):
-    """The first moment is in it and the last is not, to the second."""
+    """Labelbox is asked for both bounds, so that no row lies between two windows; what is beyond is left out later."""
     first, *_, last = sorted(sandbox.rows(), key=lambda row: row.last_activity_at)
     window = Window(first.last_activity_at, last.last_activity_at)
-    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows()) - 1
+    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())
 
 
 def test_a_window_that_fails_twice_is_asked_for_again(sandbox, streets):
@@ -83,6 +83,15 @@ def test_what_is_refused_however_small_it_is_fails(sandbox, streets):
     with pytest.raises(LabelboxRefusedError):
         export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(hours=1)), "last_activity_at")
     assert sandbox.requests.count("graphql:exportDataRows*") == 3
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [datetime(2024, 1, 1), datetime(2024, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5.5)))],  # noqa: DTZ001
+)
+def test_a_range_is_taken_in_utc(moment):
+    """Without an offset as it is, with one converted: Labelbox would take five o'clock for five o'clock in UTC."""
+    assert in_utc(moment).isoformat() == "2024-01-01T00:00:00+00:00"
 
 
 @pytest.mark.parametrize(

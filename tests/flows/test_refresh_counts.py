@@ -1,0 +1,97 @@
+"""Labelbox's own count: what it announces and does not send is never published over."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from deploy.sandbox import Fault
+from flows.refresh import refresh
+from tasks.errors import DatasetRejectedError, LabelboxRefusedError
+from tasks.snapshots.read import list_versions
+from tasks.storage import open_store
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+HEADER = "graphql:GetExportMetadataHeaderPyApi"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    """Between two looks at a header."""
+    monkeypatch.setenv("LABELSNAP_POLL_INTERVAL", "0.01")
+
+
+def versions(dataset):
+    """How many versions there are."""
+    return len(list_versions(open_store(dataset.url)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"unsent_lines": 5},
+        {"unsent_lines": -5},
+        {"short_size": True},
+        {"short_size": True, "chunk_bytes": 4099, "cut": "byte"},
+        {"error_lines": 1, "unsent_errors": 2},
+    ],
+    ids=str,
+)
+def test_other_lines_than_announced_are_refused(sandbox, dataset_file, labelsnap, wrong):
+    """In both streams, with status 3 and no version, after they were asked for twice; then all is as ever."""
+    for name, value in wrong.items():
+        setattr(sandbox.settings, name, value)
+    path = dataset_file(problems={"max_share": 0.5})
+    status, answer = labelsnap.json("refresh", path)
+    assert (status, answer["error"]["code"]) == (3, "lines_missing")
+    for name in wrong:
+        setattr(sandbox.settings, name, {"chunk_bytes": 1 << 20, "cut": "line"}.get(name, 0))
+    status, result = labelsnap.json("refresh", path)
+    assert (status, result["version"]) == (0, 1)
+
+
+def test_a_header_that_is_right_when_it_is_asked_for_again_is_believed(sandbox, dataset):
+    """The lines are fetched once more, and published."""
+    whole = refresh(dataset())
+    wrong = {"data": {"task": {"exportMetadataHeader": {"totalSize": 3, "totalLines": 7}}}}
+    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps(wrong)))
+    again = refresh(dataset())
+    assert (again["reason"], again["rows"]) == ("unchanged", whole["rows"])
+
+
+@pytest.mark.parametrize("rows", [0, 1], ids=["new", "over a version"])
+def test_an_export_without_a_header_is_no_empty_dataset(sandbox, dataset, rows):
+    """Over a version with rows it is refused; of a new dataset it may be true."""
+    chosen = dataset()
+    if rows:
+        refresh(chosen)
+    sandbox.settings.no_header = True
+    if not rows:
+        assert refresh(chosen)["rows"]["exported"] == 0
+        return
+    with pytest.raises(LabelboxRefusedError) as caught:
+        refresh(chosen)
+    assert (caught.value.code, caught.value.exit_status, versions(chosen)) == ("export_without_rows", 3, 1)
+
+
+def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset):
+    """It is asked for again before anything is concluded from it."""
+    first = refresh(dataset())
+    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
+    assert refresh(dataset())["version"] == first["version"]
+
+
+@pytest.mark.parametrize(("errors", "rejected"), [(8, True), (1, False)])
+def test_rows_of_the_error_stream_count_as_problems(sandbox, dataset, errors, rejected):
+    """They are of the share that the dataset's policy allows: 8 of 28 are too many for a tenth, and 1 of 21 is not."""
+    assert len(sandbox.rows("DONE")) == 20
+    sandbox.settings.error_lines = errors
+    chosen = dataset(problems={"max_share": 0.1})
+    if not rejected:
+        assert refresh(chosen)["export_errors"] == errors
+        return
+    with pytest.raises(DatasetRejectedError, match="8 of 28") as caught:
+        refresh(chosen)
+    assert (caught.value.code, versions(chosen)) == ("too_many_problems", 0)
