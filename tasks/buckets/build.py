@@ -14,7 +14,6 @@ from tasks.buckets.noted import noted
 from tasks.buckets.reading import Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
-from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.numbers import numbers
@@ -114,10 +113,8 @@ class BucketBuilder:
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
             requests, found = Counter[str](), standing.get(record.data_row.id)
-            if found:
-                record = carry_over(record, found)
             try:
-                return self.fetcher.fetch(record, requests, found.image if found else None), requests
+                return self.fetcher.fetch(record, requests, found), requests
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
