@@ -227,6 +227,13 @@ def test_an_orientation_that_cannot_be_taken_out_is_refused():
         ("upright", 6, None, "turned"),
         ("upright", 6, (32, 48), "turned"),
         ("upright", 6, (48, 32), "mismatch"),
+        ("declared", 6, (48, None), "stored"),
+        ("declared", 6, (32, None), "turned"),
+        ("declared", 6, (None, 48), "turned"),
+        ("declared", 6, (40, None), "mismatch"),
+        ("declared", 1, (None, 48), "mismatch"),
+        ("stored", 6, (32, None), "mismatch"),
+        ("upright", 6, (None, 32), "mismatch"),
     ],
 )
 def test_rule_and_sizes_decide(rule, orientation, declared, expected):
