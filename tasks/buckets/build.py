@@ -14,7 +14,6 @@ from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.formats.census import census
-from tasks.records.carry import carry_over
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
@@ -138,11 +137,9 @@ class BucketBuilder:
 
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
-            requests, reused = Counter[str](), found(record)
-            if reused:
-                record = carry_over(record, reused)
+            requests = Counter[str]()
             try:
-                return self.fetcher.fetch(record, requests, reused.image if reused else None), requests
+                return self.fetcher.fetch(record, requests, found(record)), requests
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 

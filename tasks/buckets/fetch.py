@@ -15,15 +15,15 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from tasks.buckets.image import ImageError, check_image, declared_size, publishable
+from tasks.buckets.image import ImageError, check_image, declared_size, publishable, size_text
 from tasks.images.containers import NEVER_TURNED
-from tasks.images.orientation import placed, turned_size
+from tasks.images.orientation import fits, placed, turned_size
 from tasks.labelbox.failures import DownloadError
 from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
 from tasks.masks.png import Limits, check_png
-from tasks.records.carry import lasting
+from tasks.records.carry import carry_over, lasting
 from tasks.records.geometry import Mask, MaskReference
 from tasks.records.model import Image, ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
+    from tasks.records.carry import Standing
     from tasks.records.geometry import Runs
     from tasks.records.model import Label
 
@@ -71,23 +72,28 @@ class Fetcher:
     max_mask_bytes: int
     orientation: Rule = "declared"
 
-    def fetch(self, record: Record, requests: Counter[str], standing: Image | None = None) -> Sample:
-        """Complete a record; ``standing`` is its image where an earlier snapshot holds it. Raises ``RowError``.
+    def fetch(self, record: Record, requests: Counter[str], standing: Standing | None = None) -> Sample:
+        """Complete a record; ``standing`` is the same row where an earlier snapshot holds it. Raises ``RowError``.
 
         ``requests`` counts the distinct things that were downloaded, by kind of ``requests`` in the result.
         """
-        as_wanted = self.as_wanted(record, standing) if standing else False
-        if standing and as_wanted:
-            image: Image | None = _named_now(record, standing)
+        earlier = standing.image if standing else None
+        as_wanted = self.as_wanted(record, earlier) if earlier else False
+        if earlier and as_wanted:
+            image: Image | None = _named_now(record, earlier)
         else:
-            image = self._image(record, requests, standing if as_wanted is None else None)
+            image = self._image(record, requests, earlier if as_wanted is None else None)
         size = (image.height, image.width) if image else None
+        if standing:
+            record = carry_over(record, standing, size)
         labels, size = self._labels(record.entry.labels, size, requests)
         entry = replace(record.entry, labels=labels)
         if isinstance(entry, ModelRunEntry):
             predictions, size = self._labels(entry.predictions, size, requests)
             entry = replace(entry, predictions=predictions)
+            labels += predictions
         image = image or _referenced(record, size)
+        _check_masks(labels, image)
         key = split_key(record, image.sha256, self.group_by)
         finished = replace(record, entry=entry)
         return Sample(record=finished, image=image, split=assign(key, self.split))
@@ -155,11 +161,12 @@ class Fetcher:
     ) -> tuple[tuple[Label, ...], Size | None]:
         finished = []
         for label in labels:
+            size = size or _size_of_masks(label)
             masks = self._masks(label, size, requests)
-            size = size or next(((m.runs.height, m.runs.width) for m in masks.values()), None)
             if masks:
                 annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
                 label = replace(label, annotations=tuple(annotations))  # noqa: PLW2901 - the same label, complete
+            size = size or _size_of_masks(label)
             finished.append(label)
         return tuple(finished), size
 
@@ -215,6 +222,24 @@ def object_path(feature_id: str, member: str) -> str:
     return f"$..objects[?@.feature_id=='{quoted}'].{member}"
 
 
+def _size_of_masks(label: Label) -> Size | None:
+    """The size of the first decoded mask of a label."""
+    masks = (each.geometry for each in label.annotations if isinstance(each.geometry, Mask))
+    return next(((mask.runs.height, mask.runs.width) for mask in masks), None)
+
+
+def _check_masks(labels: Iterable[Label], image: Image) -> None:
+    """Raise ``RowError`` for a mask of another size than its image, wherever either came from."""
+    for each in (annotation for label in labels for annotation in label.annotations):
+        if not isinstance(each.geometry, Mask):
+            continue
+        runs, reference = each.geometry.runs, each.geometry.reference
+        if (runs.height, runs.width) != (image.height, image.width):
+            path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
+            reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
+            raise RowError(path, "mask_size_mismatch", reason)
+
+
 def _unusable(error: DownloadError | MaskError) -> tuple[str, str]:
     """Code and reason of a row whose composite is needed and cannot be used."""
     if isinstance(error, DownloadError) and error.gone:
@@ -238,6 +263,10 @@ def _referenced(record: Record, size: Size | None) -> Image:
             "image_size_unknown",
             "the export declares no width and height, and images are referenced, not copied",
         )
+    declared = declared_size(record.data_row.media)
+    if not fits(size[::-1], declared):
+        reason = f"the export declares {size_text(declared)}, its masks have {size_text(size[::-1])} pixels"
+        raise RowError("$.media_attributes", "image_size_mismatch", reason)
     mime_type = record.data_row.media.mime_type or "application/octet-stream"
     return Image(
         file_name=file_name(record.data_row, mime_type),

@@ -17,12 +17,14 @@ from PIL.JpegImagePlugin import get_sampling
 from tasks.images.containers import container_of
 from tasks.images.exif import ORIENTATION
 from tasks.images.orientation import placed, take_out, turned_size
+from tasks.images.webp import is_lossless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO, Any
 
-    from tasks.images.orientation import Rule, Size
+    from tasks.images.containers import Container
+    from tasks.images.orientation import Declared, Rule, Size
     from tasks.records.model import MediaAttributes
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and is checked on the header before anything is decoded
@@ -52,6 +54,7 @@ _TRANSPOSED: Final = {
 }
 """What an orientation asks of a reader (EXIF 2.3, 4.6.4)."""
 _QUALITY: Final = 95
+_BYTE: Final = 8
 
 
 class ImageError(ValueError):
@@ -79,17 +82,21 @@ class Picture:
 def check_image(file: IO[bytes], *, max_pixels: int) -> None:
     """Raise ``ImageError`` for a file that is no image of a known format, or not whole to its end.
 
-    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``.
+    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``. What no reader would
+    read although it is whole passes: ``publishable`` refuses it.
     """
     container = container_of(file)
     if container is None:
         raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
     with _reading("its header"):
+        whole = container.is_whole(file)
+        if whole and container.unsupported(file):
+            return
         with Image.open(file, formats=FORMATS) as image:
             pixels = image.width * image.height
             image.verify()
-        whole = container.is_whole(file)
-    if whole is None and pixels <= max_pixels:
+        untold = whole is None or container.is_compressed(file)
+    if untold and pixels <= max_pixels:
         with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
             image.load()
     if whole is False:
@@ -106,6 +113,8 @@ def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixe
     if container is None:
         raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
     with _reading("its metadata"):
+        if reason := container.unsupported(file):
+            raise ImageError("image_unsupported", reason)
         orientation = take_out(file, container)
     with _reading("its header"), Image.open(file, formats=FORMATS) as image:
         stored = image.size
@@ -118,31 +127,45 @@ def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixe
         case "mismatch":
             raise _mismatch(stored, orientation, declared)
         case "turned":
-            _turn(file, orientation)
+            _turn(file, container, orientation)
             return Picture(*turned_size(stored, orientation), container.mime_type, orientation, turned=True)
         case _:
             return Picture(*stored, container.mime_type, orientation, turned=False)
 
 
-def declared_size(media: MediaAttributes) -> Size | None:
-    """Return the size that the export declares, in pixels; None where it does not."""
-    return None if media.width is None or media.height is None else (media.width, media.height)
+def declared_size(media: MediaAttributes) -> Declared:
+    """Return what the export declares of the size, in pixels."""
+    return media.width, media.height
 
 
-def _mismatch(stored: Size, orientation: int, declared: Size | None) -> ImageError:
-    told = "{}×{}".format(*declared or ())
+def size_text(size: Declared) -> str:
+    """Write a size for people, with a question mark for a side that is not declared."""
+    return "×".join("?" if side is None else str(side) for side in size)
+
+
+def _mismatch(stored: Size, orientation: int, declared: Declared) -> ImageError:
+    told = size_text(declared)
     found = "{}×{} pixels".format(*stored)
     side = f" (EXIF orientation {orientation})" if orientation in _TRANSPOSED else ""
     return ImageError("image_size_mismatch", f"the export declares {told}, the image has {found}{side}")
 
 
-def _turn(file: IO[bytes], orientation: int) -> None:
-    """Turn the pixels of an image that has no orientation any more, and encode them anew in its format."""
+def _turn(file: IO[bytes], container: Container, orientation: int) -> None:
+    """Turn the pixels of an image that has no orientation any more, and encode them anew in its format.
+
+    Raises ``ImageError`` where Pillow would cut its samples.
+    """
     with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
         written = "JPEG" if image.format == "MPO" else image.format or "PNG"
-        options: dict[str, Any] = {"quality": _QUALITY} if written in {"JPEG", "WEBP"} else {}
+        if (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
+            reason = f"it must be turned, and its {bits} bits a sample cannot be kept by that: turn it at its source"
+            raise ImageError("image_unsupported", reason)
+        options: dict[str, Any] = {}
         if written == "JPEG":
-            options |= {"subsampling": get_sampling(image), "icc_profile": image.info.get("icc_profile")}
+            options = {"quality": _QUALITY, "subsampling": get_sampling(image)}
+        elif written == "WEBP":
+            options = {"lossless": True, "exact": True} if is_lossless(file) else {"quality": _QUALITY}
+        options["icc_profile"] = image.info.get("icc_profile")
         turned = image.transpose(_TRANSPOSED[orientation])
         file.seek(0)
         file.truncate()

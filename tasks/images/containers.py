@@ -18,12 +18,17 @@ class Container(NamedTuple):
     """One kind of file.
 
     ``is_whole`` tells whether a file has its end; None where only decoding tells. ``orientation`` is what readers see.
-    Both raise ``ImageDamagedError``.
+    ``is_compressed``: whether readers fail over damage inside that lengths and checksums do not tell. ``bits`` are
+    those of a sample. ``unsupported`` says what common readers cannot read of a file that is whole, if anything. All
+    raise ``ImageDamagedError``.
     """
 
     mime_type: str
     is_whole: Callable[[IO[bytes]], bool | None]
     orientation: Callable[[IO[bytes]], Found]
+    is_compressed: Callable[[IO[bytes]], bool] = lambda _: False
+    bits: Callable[[IO[bytes]], int] = lambda _: 8
+    unsupported: Callable[[IO[bytes]], str | None] = lambda _: None
 
 
 def _never_turned(_file: IO[bytes]) -> Found:
@@ -31,11 +36,11 @@ def _never_turned(_file: IO[bytes]) -> Found:
 
 
 _JPEG: Final = Container("image/jpeg", jpeg.is_whole, jpeg.orientation)
-_PNG: Final = Container("image/png", png.is_whole, png.orientation)
+_PNG: Final = Container("image/png", png.is_whole, png.orientation, bits=png.bits)
 _WEBP: Final = Container("image/webp", webp.is_whole, webp.orientation)
-_TIFF: Final = Container("image/tiff", tiff.is_whole, tiff.orientation)
+_TIFF: Final = Container("image/tiff", tiff.is_whole, tiff.orientation, tiff.is_compressed, tiff.bits, tiff.unsupported)
 _BMP: Final = Container("image/bmp", bmp.is_whole, _never_turned)
-_GIF: Final = Container("image/gif", gif.is_whole, _never_turned)
+_GIF: Final = Container("image/gif", gif.is_whole, _never_turned, is_compressed=lambda _: True)
 _BEGINNINGS: Final = {
     b"\xff\xd8\xff": _JPEG,
     b"\x89PNG\r\n\x1a\n": _PNG,

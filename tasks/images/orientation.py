@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Rule = Literal["declared", "stored", "upright"]
 Size = tuple[int, int]
 """(width, height) in pixels."""
+Declared = tuple[int | None, int | None]
+"""The sides of a size (width, height) that an export declares; None for one that it does not."""
 _ON_ITS_SIDE: Final = range(5, 9)
 
 
@@ -23,16 +25,19 @@ def turned_size(size: Size, orientation: int) -> Size:
     return size[::-1] if orientation in _ON_ITS_SIDE else size
 
 
-def placed(
-    rule: Rule, orientation: int, stored: Size, declared: Size | None
-) -> Literal["stored", "turned", "mismatch"]:
-    """Decide which way up an image is published, by its orientation (1 to 8) and the size that the export declares.
+def fits(size: Size, declared: Declared) -> bool:
+    """Tell whether a size has each side that is declared."""
+    return all(told in {None, side} for side, told in zip(size, declared, strict=True))
 
-    ``declared``: the stored pixels where their size is the declared one, or none is; turned where that alone fits.
+
+def placed(rule: Rule, orientation: int, stored: Size, declared: Declared) -> Literal["stored", "turned", "mismatch"]:
+    """Decide which way up an image is published, by its orientation (1 to 8) and what the export declares of its size.
+
+    ``declared``: the stored pixels where their size fits what is declared, or nothing is; turned where that alone fits.
     ``stored`` and ``upright``: always the stored pixels, or always turned; the declared size must fit.
     """
     turned = turned_size(stored, orientation)
-    stored_fits, turned_fits = (declared is None or declared == size for size in (stored, turned))
+    stored_fits, turned_fits = (fits(size, declared) for size in (stored, turned))
     turns = orientation in TURNING
     if rule == "upright" and turns:
         return "turned" if turned_fits else "mismatch"

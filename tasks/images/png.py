@@ -7,7 +7,17 @@ import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import PREFIX, read_exif
-from tasks.images.files import METADATA_BYTES, Edit, Found, ImageDamagedError, edited, read_at, shifted, size_of
+from tasks.images.files import (
+    METADATA_BYTES,
+    Edit,
+    Found,
+    ImageDamagedError,
+    edited,
+    read_at,
+    read_whole,
+    shifted,
+    size_of,
+)
 from tasks.images.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -17,6 +27,8 @@ if TYPE_CHECKING:
 _SIGNATURE: Final = 8
 _FRAME: Final = 12
 """Length, type and checksum of a chunk, in bytes."""
+_BIT_DEPTH: Final = 24
+"""Where ``IHDR`` tells the bits of a sample."""
 _CHUNKS: Final = 1 << 20
 _TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _HEXADECIMAL: Final = frozenset({b"Raw profile type exif", b"Raw profile type APP1", b"Raw profile type xmp"})
@@ -75,6 +87,11 @@ def orientation(file: IO[bytes]) -> Found:
         edits += found.edits
     order = (b"eXIf", b"Raw profile type exif", b"Raw profile type APP1", _XMP)
     return Found(next((seen[name] for name in order if name in seen), None), tuple(edits))
+
+
+def bits(file: IO[bytes]) -> int:
+    """Return how many bits a sample has."""
+    return read_whole(file, _BIT_DEPTH, 1)[0]
 
 
 def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:

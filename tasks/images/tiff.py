@@ -1,8 +1,12 @@
-"""TIFF 6.0 and BigTIFF: the first page's strips or tiles lie in the file; tag 274, and XMP under tag 700."""
+"""TIFF 6.0 and BigTIFF: the first page's strips or tiles lie in the file; tag 274, and XMP under tag 700.
+
+Of the many kinds of samples and compressions, those are supported that OpenCV reads as a colour image.
+"""
 
 from __future__ import annotations
 
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import Entry, entries, entry_size, read_entries
@@ -23,8 +27,18 @@ _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11
 """Bytes of one value, by the type of an entry."""
 _BYTES: Final = frozenset({1, 7})
 """Types under which Pillow takes a packet of XMP for bytes; over others it stumbles."""
-_NUMBERS: Final = {3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
+_NUMBERS: Final = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
 _AT_ONCE: Final = 8192
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
+_UNCOMPRESSED: Final = 1
+_READ: Final = frozenset({_UNCOMPRESSED, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946})
+"""Compressions that the libtiff within OpenCV 5.0 decodes: fax, LZW, JPEG, deflate, PackBits."""
+_NAMES: Final = {6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "zstd", 50001: "WebP"}
+_INTEGERS: Final = frozenset({1, 2})
+_FORMATS: Final = {3: "floating-point", 4: "untyped", 5: "complex integer", 6: "complex floating-point"}
+_PALETTE: Final = 3
+_MOST_SAMPLES: Final = 4
+_READERS: Final = "OpenCV, by which Ultralytics and MMDetection read,"
 
 
 class _Directory(NamedTuple):
@@ -90,6 +104,46 @@ def orientation(file: IO[bytes]) -> Found:
             edits += shifted(of_xmp.edits, start)
             seen = of_xmp.orientation if seen is None else seen
     return Found(seen, tuple(edits))
+
+
+def is_compressed(file: IO[bytes]) -> bool:
+    """Tell whether the first page's pixels must be decoded to know that they are sound."""
+    return _numbers(file, _directory(file), _COMPRESSION, _UNCOMPRESSED)[0] != _UNCOMPRESSED
+
+
+def bits(file: IO[bytes]) -> int:
+    """Return how many bits the first page's widest sample has."""
+    return max(_numbers(file, _directory(file), _BITS, 1))
+
+
+def unsupported(file: IO[bytes]) -> str | None:
+    """Say what of the first page OpenCV does not read, and what it does; None where it reads all."""
+    directory = _directory(file)
+    compression, samples, photometric = (
+        _numbers(file, directory, tag, 1)[0] for tag in (_COMPRESSION, _SAMPLES, _PHOTOMETRIC)
+    )
+    formats, widths = (_numbers(file, directory, tag, 1) for tag in (_FORMAT, _BITS))
+    if compression not in _READ:
+        found = _NAMES.get(compression, f"number {compression}")
+        taken = "no compression, LZW, deflate, PackBits, JPEG and fax"
+        return f"it is a TIFF compressed by {found}; {_READERS} takes {taken}"
+    if not _INTEGERS.issuperset(formats):
+        found = next(_FORMATS.get(each, f"number {each}") for each in formats if each not in _INTEGERS)
+        return f"it is a TIFF of {found} samples; {_READERS} takes integers of 8 or 16 bits"
+    if samples > _MOST_SAMPLES:
+        return f"it is a TIFF of {samples} samples a pixel; {_READERS} takes no more than {_MOST_SAMPLES}"
+    taken_bits = {8, 16} | ({1} if samples == 1 else set()) | ({4} if photometric == _PALETTE else set())
+    if not taken_bits.issuperset(widths):
+        found = ", ".join(map(str, sorted(set(widths))))
+        return f"it is a TIFF of {found} bits a sample; {_READERS} takes 8 or 16, 1 of black and white, 4 of a palette"
+    return None
+
+
+def _numbers(file: IO[bytes], directory: _Directory, tag: int, default: int) -> tuple[int, ...]:
+    """Return a tag's first numbers. Raises ``ImageDamagedError`` for other types and for a cut list."""
+    entry = directory.entry(tag)
+    found = () if entry is None else tuple(islice(_values(file, directory, entry), _MOST_SAMPLES))
+    return found or (default,)
 
 
 def _directory(file: IO[bytes]) -> _Directory:

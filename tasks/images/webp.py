@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _HEADER: Final = 12
 _CHUNK: Final = 8
 _CHUNKS: Final = 1 << 20
+_FRAME: Final = 16
+"""Bytes of a frame's own header."""
+_LOSSLESS: Final = b"VP8L"
 _PIXELS: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 _FLAGS: Final = {b"EXIF": 0x08, b"XMP ": 0x04}
 """The bits of ``VP8X`` that say that there is such a chunk."""
@@ -60,6 +63,16 @@ def orientation(file: IO[bytes]) -> Found:
         edits += shifted(found.edits, chunk.start + _CHUNK)
     of_exif, of_xmp = seen.get(b"EXIF"), seen.get(b"XMP ")
     return Found(of_xmp if of_exif is None else of_exif, (*edits, *_without(file, chunks, removed, kept=set(seen))))
+
+
+def is_lossless(file: IO[bytes]) -> bool:
+    """Tell whether the pixels, or those of the first frame, are stored as they are."""
+    for chunk in _chunks(file):
+        if chunk.kind == b"ANMF":
+            return read_at(file, chunk.start + _CHUNK + _FRAME, 4) == _LOSSLESS
+        if chunk.kind in _PIXELS:
+            return chunk.kind == _LOSSLESS
+    return False
 
 
 def _told(file: IO[bytes]) -> int:

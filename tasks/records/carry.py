@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
 
 Origin = Literal["label", "prediction"]
+Size = tuple[int, int]
+"""(height, width) in pixels."""
 Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
 """Decoded masks by where they come from, label id and feature id."""
 
@@ -32,21 +34,22 @@ class Standing(Struct, frozen=True):
     masks: Masks
 
 
-def carry_over(record: Record, standing: Standing) -> Record:
+def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:
     """Return a record with what ``standing``, the same row of an earlier snapshot, holds already.
 
     Where both have one fingerprint, the row's content is the same: the decoded masks are taken from there, and so are
     the values that every export spells anew (the signature of ``row_data``, the URLs of composite masks), so that an
-    unchanged row gives unchanged bytes. A mask that does not stand there stays a reference. Where fingerprints differ,
-    the record is returned as it is.
+    unchanged row gives unchanged bytes. A mask that does not stand there, or not with the ``size`` of the image that is
+    published now (None: any), stays a reference. Where fingerprints differ, the record is returned as it is.
     """
     if record.fingerprint != standing.fingerprint:
         return record
     entry = record.entry
-    if standing.masks:
+    masks = {key: mask for key, mask in standing.masks.items() if size in {None, (mask.runs.height, mask.runs.width)}}
+    if masks:
         if isinstance(entry, ModelRunEntry):
-            entry = replace(entry, predictions=_carried(entry.predictions, "prediction", standing.masks))
-        entry = replace(entry, labels=_carried(entry.labels, "label", standing.masks))
+            entry = replace(entry, predictions=_carried(entry.predictions, "prediction", masks))
+        entry = replace(entry, labels=_carried(entry.labels, "label", masks))
     return replace(record, data_row=replace(record.data_row, row_data=standing.row_data), entry=entry)
 
 

@@ -158,6 +158,8 @@ class _Gate:
             return faults
         if unmeasured:
             return [_unmeasured(wholes[0], unmeasured[0])]
+        if totals.misfits:
+            return [Fault(wholes[0].key, wholes[0].path, "content", "masks of their images' sizes", totals.misfits[0])]
         of_table = {whole.name.split("/")[1]: whole for whole in wholes}
         expected = {each.group: each.amounts for each in self.expected.get(bucket, ())}
         return [

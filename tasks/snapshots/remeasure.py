@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tasks.snapshots.measures import Measure
 
 _GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id", "flat")
-_KNOWN: Final = pa.schema([("data_row_id", pa.string()), ("split", pa.string())])
+_KNOWN: Final = pa.schema(
+    [("data_row_id", pa.string()), ("split", pa.string()), ("width", pa.int32()), ("height", pa.int32())]
+)
 _KINDS: Final = {"labels": LABEL, "relationships": "relationship"}
 MEASURED: Final = ("data_rows", "labels", "annotations", "predictions", "relationships", "classifications")
 """The tables of a bucket that are measured, in an order in which they can be."""
@@ -37,10 +39,12 @@ _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states a
 class TableTotals:
     """What the tables of one bucket come to, added up batch after batch: first ``data_rows``, which have the splits.
 
-    Of a mask the area and box are taken that stand beside its runs: ``decode_file`` compares them.
+    Of a mask the area and box are taken that stand beside its runs: ``decode_file`` compares them. ``misfits`` says of
+    masks, one a batch at most, that they have another size than their image.
     """
 
     def __init__(self) -> None:
+        self.misfits: list[str] = []
         self._totals = Totals()
         self._known = _KNOWN.empty_table()
 
@@ -58,6 +62,8 @@ class TableTotals:
                 self._totals.add(Group(split, predicted=False, kind=ROW), (0.0,) * 5)
         else:
             _add_batch(self._totals, table, batch, self._known)
+            if "mask" in batch.schema.names:
+                self.misfits += _misfit(batch, self._known)
 
 
 def measure_tables(tables: Mapping[str, pa.Table]) -> tuple[Measure, ...]:
@@ -67,6 +73,21 @@ def measure_tables(tables: Mapping[str, pa.Table]) -> tuple[Measure, ...]:
         for batch in tables[name].to_batches():
             totals.add(name, batch)
     return totals.measures
+
+
+def _misfit(batch: pa.RecordBatch, known: pa.Table) -> list[str]:
+    """Say of the first mask of a batch that has another size than its image how they differ."""
+    masked = batch.filter(batch.column("mask").is_valid())
+    images = known.take(pc.index_in(masked.column("data_row_id"), known["data_row_id"].combine_chunks()))
+    sides = ("width", "height")
+    of_image = np.column_stack([images[side].to_numpy() for side in sides])
+    of_mask = np.column_stack([_numbers(masked.column("mask"), side) for side in sides])
+    return [
+        "{} has a mask of {}×{} pixels on an image of {}×{}".format(
+            masked.column("feature_id")[index], *of_mask[index].astype(int), *of_image[index]
+        )
+        for index in np.flatnonzero((of_mask != of_image).any(axis=1))[:1].tolist()
+    ]
 
 
 def _add_batch(totals: Totals, table: str, batch: pa.RecordBatch, known: pa.Table) -> None:

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -207,3 +208,94 @@ def test_an_image_with_damaged_exif_is_published(declared):
     with Image.open(io.BytesIO(after)) as image:
         assert image.size == (declared or (32, 24))
         assert image.getexif().get(0x0112, 1) == 1
+
+
+def noisy():
+    """A picture that does not compress much, of 120 × 90 pixels."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
+
+
+@pytest.mark.parametrize(("image_format", "options"), [("GIF", {}), ("TIFF", {"compression": "tiff_lzw"})])
+def test_damage_inside_is_found(image_format, options):
+    """Where no checksum and no length tells of it: a quarter of the pixels is zeros."""
+    body = encoded(noisy(), image_format, **options)
+    middle, size = len(body) // 2, len(body) // 4
+    damaged = body[:middle] + bytes(size) + body[middle + size :]
+    with pytest.raises(OSError, match=r"broken data|decoder error"), Image.open(io.BytesIO(damaged)) as image:
+        image.load()
+    assert published(body)[0].width == 120
+    assert code_of(damaged) == "image_damaged"
+
+
+def on_its_side():
+    """EXIF that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize("animated", [False, True])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_turned_webp_stays_what_it_was(lossless, animated):
+    """Its colour profile is kept, and a lossless one loses nothing, nor does a still one under transparency."""
+    image = gradient().convert("RGBA")
+    image.putalpha(255 if animated else 0)
+    more = {"save_all": True, "append_images": [noisy().resize(image.size).convert("RGBA")]} if animated else {}
+    options = {"lossless": lossless, "exact": True, "exif": on_its_side(), "icc_profile": b"colours"}
+    picture, after = published(encoded(image, "WEBP", **options, **more), declared=(20, 40))
+    assert picture.turned
+    with Image.open(io.BytesIO(after)) as turned:
+        assert turned.info["icc_profile"] == b"colours"
+        same = np.array_equal(
+            *(np.asarray(each)[..., :3] for each in (turned, image.transpose(Image.Transpose.ROTATE_270)))
+        )
+    assert (b"VP8L" in after) is lossless
+    assert same is lossless
+
+
+def deep(image_format, channels):
+    """A picture of 16 bits a sample, which OpenCV writes, with an orientation."""
+    values = np.arange(40 * 20 * channels, dtype=np.uint16).reshape(20, 40, channels) * 19
+    body = bytes(cv2.imencode(f".{image_format}", values.squeeze())[1])
+    if image_format == "png":
+        content = on_its_side().tobytes()[6:]
+        chunk = struct.pack(">L", len(content)) + b"eXIf" + content + struct.pack(">L", zlib.crc32(b"eXIf" + content))
+        return body[:33] + chunk + body[33:]
+    entry = struct.pack("<HHLHH", 274, 3, 1, 1, 0)
+    place = body.find(entry)
+    return body if place < 0 else body[:place] + struct.pack("<HHLHH", 274, 3, 1, 6, 0) + body[place + 12 :]
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_bits_that_turning_would_cut_are_not_lost_in_silence(channels):
+    """Pillow has 8 bits for each colour: 16 are published as they are stored, and refused where they must be turned."""
+    body = deep("png", channels)
+    picture, after = published(body)
+    assert (picture.orientation, picture.turned) == (6, False)
+    read = (cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_UNCHANGED) for each in (body, after))
+    assert {each.dtype for each in read} == {np.dtype(np.uint16)}
+    with pytest.raises(ImageError, match="16 bits") as caught:
+        published(body, declared=(20, 40))
+    assert caught.value.code == "image_unsupported"
+
+
+def test_grey_of_16_bits_is_turned():
+    """Pillow keeps all of them."""
+    body = deep("png", 1)
+    _, after = published(body, declared=(20, 40))
+    stored, turned = (
+        cv2.imdecode(np.frombuffer(each, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        for each in (body, after)
+    )
+    assert np.array_equal(turned, np.rot90(stored, -1))
+
+
+@pytest.mark.parametrize("declared", [(40, None), (None, 20), (20, None), (None, 40)])
+def test_half_a_size_is_heeded(declared):
+    """The image is stored or turned as that half asks; one that fits neither is named."""
+    body = encoded(gradient(), "PNG", exif=on_its_side())
+    picture, _ = published(body, declared=declared)
+    assert picture.turned is (declared in {(20, None), (None, 40)})
+    with pytest.raises(ImageError, match=r"declares \?×41") as caught:
+        published(body, declared=(None, 41))
+    assert caught.value.code == "image_size_mismatch"

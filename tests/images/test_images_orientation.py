@@ -227,11 +227,18 @@ def test_an_orientation_that_cannot_be_taken_out_is_refused():
         ("upright", 6, None, "turned"),
         ("upright", 6, (32, 48), "turned"),
         ("upright", 6, (48, 32), "mismatch"),
+        ("declared", 6, (48, None), "stored"),
+        ("declared", 6, (32, None), "turned"),
+        ("declared", 6, (None, 48), "turned"),
+        ("declared", 6, (40, None), "mismatch"),
+        ("declared", 1, (None, 48), "mismatch"),
+        ("stored", 6, (32, None), "mismatch"),
+        ("upright", 6, (None, 32), "mismatch"),
     ],
 )
 def test_rule_and_sizes_decide(rule, orientation, declared, expected):
     """Of a file of 48 × 32 pixels."""
-    assert placed(rule, orientation, (48, 32), declared) == expected
+    assert placed(rule, orientation, (48, 32), declared or (None, None)) == expected
 
 
 @given(
@@ -242,7 +249,7 @@ def test_rule_and_sizes_decide(rule, orientation, declared, expected):
 )
 def test_what_is_published_has_the_declared_size(rule, orientation, stored, declared):
     """Whatever the rule; and nothing is turned that has no orientation."""
-    place = placed(rule, orientation, stored, declared)
+    place = placed(rule, orientation, stored, declared or (None, None))
     size = turned_size(stored, orientation) if place == "turned" else stored
     assert place == "mismatch" or declared in {None, size}
     assert place != "turned" or orientation > 1

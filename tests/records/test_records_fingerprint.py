@@ -104,13 +104,13 @@ def standing(found: Any) -> Standing:
 def test_unchanged_rows_take_everything_over() -> None:
     """A row with the same fingerprint becomes the earlier record: masks, composite URLs, signed address."""
     base = decoded(record(masked("t1", "?" + S3.format(1))))
-    assert carry_over(record(masked("t2", "?" + S3.format(2))), standing(base)) == base
+    assert carry_over(record(masked("t2", "?" + S3.format(2))), standing(base), None) == base
 
 
 def test_changed_rows_take_nothing_over() -> None:
     """A row with another fingerprint is left as it is."""
     changed = record(masked(media_attributes={"height": 1, "width": 2}))
-    assert carry_over(changed, standing(decoded(record(masked())))) is changed
+    assert carry_over(changed, standing(decoded(record(masked()))), None) is changed
 
 
 def test_masks_that_the_base_does_not_hold() -> None:
@@ -118,7 +118,7 @@ def test_masks_that_the_base_does_not_hold() -> None:
     base = decoded(record(masked("t1")))
     empty = replace(base, entry=replace(base.entry, labels=()))
     now = record(masked("t2"))
-    assert carry_over(now, standing(empty)) == now
+    assert carry_over(now, standing(empty), None) == now
 
 
 def test_predictions_take_their_own_masks_over() -> None:
@@ -130,7 +130,7 @@ def test_predictions_take_their_own_masks_over() -> None:
         for each in predicted.annotations
     )
     base = replace(now, entry=replace(now.entry, predictions=(replace(predicted, annotations=masks),)))
-    carried = carry_over(now, standing(base))
+    carried = carry_over(now, standing(base), None)
     assert carried == base
     assert carried.entry.labels == now.entry.labels
 
@@ -140,4 +140,4 @@ def test_other_objects_of_an_unchanged_row() -> None:
     values = reference_row("project_row")
     base = published(values, Policy("project", PROJECT))
     renamed = published(values, Policy("project", PROJECT, classes={"mask": "area"}))
-    assert carry_over(renamed, standing(base)) == renamed
+    assert carry_over(renamed, standing(base), None) == renamed

@@ -219,6 +219,14 @@ def test_mask_with_other_pixels_is_named():
     assert [fault.damage for fault in faults] == ["content"]
 
 
+def test_mask_of_another_size_than_its_image_is_named():
+    """Though its runs, its area and its box are right."""
+    widened = rows_of(lambda rows: [row | {"width": 9} for row in rows] if len(rows) == 1 else rows)
+    _, (fault,) = miswritten("tables/data_rows/", widened)
+    assert (fault.damage, fault.expected) == ("content", "masks of their images' sizes")
+    assert fault.found.endswith(" has a mask of 3×2 pixels on an image of 9×2")
+
+
 def coco(change):
     """Return what changes the annotations of a COCO file."""
 
