@@ -54,10 +54,10 @@ def _object(number: int, place: int, name: str, kind: str, **geometry: Any) -> J
     }
 
 
-def _box(number: int, place: int, *sides: float) -> Json:
+def _box(number: int, place: int, *sides: float, name: str = "vehicle") -> Json:
     """A box by its left, top, width and height."""
     named = dict(zip(("left", "top", "width", "height"), sides, strict=True))
-    return _object(number, place, "vehicle", "BoundingBox", bounding_box=named)
+    return _object(number, place, name, "BoundingBox", bounding_box=named)
 
 
 def _polygon(number: int, place: int, *vertices: tuple[float, float]) -> Json:
@@ -84,6 +84,13 @@ def _pictured(row: Json, name: str, mime_type: str) -> Json:
 def _multi_picture(line: str, number: int) -> str:
     row = _pictured(fresh(line, number), "multi_picture.jpg", "image/jpeg")
     return json.dumps(relabelled(row, label(number, _box(number, 1, *SQUARE))))
+
+
+def _names(line: str, number: int) -> str:
+    """A JPEG by the longer of its endings, and a class whose name is a number for some readers of YAML."""
+    row = _pictured(fresh(line, number), "orientation_1.jpg", "image/jpeg")
+    row["data_row"]["global_key"] = f"odd-{number}/photo.JPEG"
+    return json.dumps(relabelled(row, label(number, _box(number, 1, *SQUARE, name="1e3"))))
 
 
 def _cut_jpeg(line: str, number: int) -> str:
@@ -209,6 +216,7 @@ def _carriage_return(line: str, number: int) -> str:
 
 ODD_ROWS: Final[dict[str, Callable[[str, int], str]]] = {
     "multi_picture": _multi_picture,
+    "names": _names,
     "cut_jpeg": _cut_jpeg,
     "turned": _turned,
     "empty_mask": _empty_mask,

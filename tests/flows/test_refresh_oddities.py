@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from PIL import Image, ImageOps
+from ruamel.yaml import YAML
 
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.odd_pictures import COLOUR, SQUARE
@@ -31,7 +33,7 @@ FORMATS = {
     "webdataset": {},
     "huggingface": {},
 }
-TEXTS = ("unanswered", "half_emoji", "trifles", "byte_order_mark", "carriage_return", "benchmark")
+TEXTS = ("unanswered", "half_emoji", "trifles", "byte_order_mark", "carriage_return", "benchmark", "names")
 BLANK = ("blank", "white_space")
 
 
@@ -73,7 +75,7 @@ def lines_of(tree):
 def test_no_row_is_lost_for_a_detail(dataset, project, tmp_path):
     """Unanswered questions, half an emoji, odd details, marks and line ends cost no row; blank lines do not count."""
     sandbox = project(*TEXTS, *BLANK)
-    result = published(dataset, sandbox)
+    result = published(dataset, sandbox, formats={"yolo": {}})
     skipped = sum(row.skipped for row in sandbox.rows())
     rows = result["rows"]
     assert rows["exported"] == 20 + len(TEXTS)
@@ -98,6 +100,12 @@ def test_no_row_is_lost_for_a_detail(dataset, project, tmp_path):
     assert len(golds) == 1
     paths = set(pq.read_table(tables / "unreadable")["path"].to_pylist())
     assert any(path.endswith("exif_rotation") for path in paths)
+    tree = pulled(result, "yolo", tmp_path)
+    assert len(list((tree / "images" / "train").glob("*photo-*.jpeg"))) == 1
+    for read in (yaml.safe_load, YAML(typ="safe", pure=True).load):
+        names = read((tree / "data.yaml").read_text(encoding="utf-8"))["names"]
+        assert "1e3" in names.values()
+        assert {type(name) for name in names.values()} == {str}
 
 
 def test_boxes_hold_what_was_drawn_in_every_tree(dataset, project, tmp_path):
