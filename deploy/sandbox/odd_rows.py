@@ -81,8 +81,9 @@ def _pictured(row: Json, name: str, mime_type: str) -> Json:
     return row
 
 
-def _multi_picture(line: str, number: int) -> str:
-    row = _pictured(fresh(line, number), "multi_picture.jpg", "image/jpeg")
+def _jpeg(name: str, line: str, number: int) -> str:
+    """A row with the odd JPEG of that name, and a box on its square."""
+    row = _pictured(fresh(line, number), name, "image/jpeg")
     return json.dumps(relabelled(row, label(number, _box(number, 1, *SQUARE))))
 
 
@@ -91,11 +92,6 @@ def _names(line: str, number: int) -> str:
     row = _pictured(fresh(line, number), "orientation_1.jpg", "image/jpeg")
     row["data_row"]["global_key"] = f"odd-{number}/photo.JPEG"
     return json.dumps(relabelled(row, label(number, _box(number, 1, *SQUARE, name="1e3"))))
-
-
-def _cut_jpeg(line: str, number: int) -> str:
-    row = _pictured(fresh(line, number), "cut.jpg", "image/jpeg")
-    return json.dumps(relabelled(row, label(number, _box(number, 1, *SQUARE))))
 
 
 def _oriented(container: str, orientation: int, line: str, number: int) -> str:
@@ -215,9 +211,9 @@ def _carriage_return(line: str, number: int) -> str:
 
 
 ODD_ROWS: Final[dict[str, Callable[[str, int], str]]] = {
-    "multi_picture": _multi_picture,
+    "multi_picture": partial(_jpeg, "multi_picture.jpg"),
     "names": _names,
-    "cut_jpeg": _cut_jpeg,
+    "cut_jpeg": partial(_jpeg, "cut.jpg"),
     "turned": _turned,
     "empty_mask": _empty_mask,
     "degenerate": _degenerate,

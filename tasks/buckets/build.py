@@ -135,18 +135,20 @@ class BucketBuilder:
             stand = [rows[record.data_row.id] for rows in (standing, taken) if record.data_row.id in rows]
             return next((row for row in stand if self.fetcher.as_wanted(record, row.image)), next(iter(stand), None))
 
+        reused = {number: found(record) for number, record in records.items()}
+
         def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
             number, record = entry
             requests = Counter[str]()
             try:
-                return self.fetcher.fetch(record, requests, found(record)), requests
+                return self.fetcher.fetch(record, requests, reused[number]), requests
             except RowError as error:
                 return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
         at_hand = {
             number: record
             for number, record in records.items()
-            if (reused := found(record)) and self.fetcher.as_wanted(record, reused.image)
+            if (row := reused[number]) and self.fetcher.as_wanted(record, row.image)
         }
         missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
