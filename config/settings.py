@@ -6,6 +6,7 @@ parameter of a flow or a task, because Prefect keeps parameters.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from pathlib import Path
@@ -19,6 +20,9 @@ from tasks.errors import ConfigurationError
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
 GS_ENDPOINT = "https://storage.googleapis.com"
+AZURE_ENDPOINT = "https://{account}.blob.core.windows.net"
+_BUCKET = re.compile(r"(s3|gs)://[^/\s]+|azure://[a-z0-9]{3,24}/(\$web|[a-z0-9-]{3,63})")
+_SAS_TOKEN = re.compile(r"[!$&'()*+,./:;=?@\w~%-]+", re.ASCII)
 
 
 class LabelboxSettings(BaseSettings):
@@ -68,7 +72,8 @@ class Settings(BaseSettings):
     max_mask_bytes: int = Field(default=100_000_000, ge=1, description="A larger mask PNG is a named problem")
     source_buckets: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
-        description="Buckets that images may be read from by such URLs, comma-separated: s3://BUCKET, gs://BUCKET",
+        description="Buckets that images may be read from with credentials, comma-separated: s3://BUCKET, gs://BUCKET, "
+        "azure://ACCOUNT/CONTAINER",
     )
     s3_source_endpoint: str = Field(default="", description="Another S3 than boto3's environment names")
     s3_source_region: str = ""
@@ -77,6 +82,13 @@ class Settings(BaseSettings):
     gs_source_endpoint: str = GS_ENDPOINT
     gs_source_access_key_id: str = Field(default="", description="An HMAC key of Google Cloud Storage")
     gs_source_secret_access_key: SecretStr = SecretStr("")
+    azure_source_endpoint: str = Field(
+        default=AZURE_ENDPOINT, description="Where a storage account is; {account} stands for its name"
+    )
+    azure_source_sas_token: SecretStr = Field(default=SecretStr(""), description="One that may read the containers")
+    azure_source_account_key: SecretStr = Field(
+        default=SecretStr(""), description="The storage account's, in place of it"
+    )
     temporary_directory: Path | None = Field(default=None, description="Scratch space; the system's when unset")
 
     @field_validator("allow_hosts", mode="before")
@@ -93,9 +105,51 @@ class Settings(BaseSettings):
             return value
         buckets = frozenset(bucket.strip().rstrip("/") for bucket in value.split(",") if bucket.strip())
         for bucket in sorted(buckets):
-            if not re.fullmatch(r"(s3|gs)://[^/\s]+", bucket):
-                raise ValueError(f"expected s3://BUCKET or gs://BUCKET, found {bucket!r}")
+            if not _BUCKET.fullmatch(bucket):
+                raise ValueError(f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {bucket!r}")
         return buckets
+
+    @field_validator("azure_source_endpoint")
+    @classmethod
+    def _check_endpoint(cls, endpoint: str) -> str:
+        if not re.fullmatch(r"https?://[\w.:/-]*\{account\}[\w.:/-]*", endpoint, re.ASCII):
+            raise ValueError(f"expected a URL with {{account}} in it, such as {AZURE_ENDPOINT}")
+        return endpoint
+
+    @field_validator("azure_source_sas_token")
+    @classmethod
+    def _check_sas_token(cls, token: SecretStr) -> SecretStr:
+        plain = token.get_secret_value().strip().removeprefix("?")
+        if plain and not (_SAS_TOKEN.fullmatch(plain) and re.search(r"(^|&)sig=[^&]", plain)):
+            raise ValueError("expected the query of a shared access signature, sv=…&sig=…, found something else")
+        return SecretStr(plain)
+
+    @field_validator("azure_source_account_key")
+    @classmethod
+    def _check_account_key(cls, key: SecretStr) -> SecretStr:
+        plain = key.get_secret_value().strip()
+        try:
+            base64.b64decode(plain, validate=True)
+        except ValueError:
+            raise ValueError("expected an account key in base64, found something else") from None
+        return SecretStr(plain)
+
+    @model_validator(mode="after")
+    def _check_azure(self) -> Self:
+        opened_by = [
+            bool(each.get_secret_value()) for each in (self.azure_source_sas_token, self.azure_source_account_key)
+        ]
+        if containers := self.buckets_of("azure"):
+            if sum(opened_by) != 1:
+                raise ValueError(
+                    "expected LABELSNAP_AZURE_SOURCE_SAS_TOKEN or LABELSNAP_AZURE_SOURCE_ACCOUNT_KEY for azure:// "
+                    f"containers, found {'both' if all(opened_by) else 'neither'}"
+                )
+            if len({container.partition("/")[0] for container in containers}) > 1:
+                raise ValueError(
+                    "expected containers of one Azure account, which the token or key is of, found several"
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
@@ -113,7 +167,7 @@ class Settings(BaseSettings):
         return self
 
     def buckets_of(self, scheme: str) -> frozenset[str]:
-        """The names of the buckets that may be read by URLs of a scheme."""
+        """The buckets of a scheme that may be read: their names, and for ``azure`` ``ACCOUNT/CONTAINER``."""
         parts = (bucket.partition("://") for bucket in self.source_buckets)
         return frozenset(name for found, _, name in parts if found == scheme)
 

@@ -139,8 +139,8 @@ class Downloader:
     ) -> bool:
         """Write an image of a data row to ``target``, asked for without the key, whatever its host.
 
-        ``check`` is as for a mask; ``s3://`` and ``gs://`` URLs are read from the ``sources``. Returns False, with
-        nothing read, where the answer announces just ``unless_size`` bytes.
+        ``check`` is as for a mask; what the ``sources`` open is signed for, once. Returns False, with nothing read,
+        where the answer announces just ``unless_size`` bytes.
         """
 
         def take(blocks: Iterator[bytes]) -> None:

@@ -13,7 +13,7 @@ code                    what happened                                           
 ``http_4xx``, others    the server refused; 404 and 410 for what is gone                       no
 ``too_large``           more bytes than allowed                                                no
 ``forbidden_address``   a URL that downloads must not follow                                   no
-``source_credentials``  an ``s3://`` or ``gs://`` URL, and no credentials to sign it with               no
+``source_credentials``  an object of a bucket that is named, and no credentials to sign with           no
 ``certificate``         the host cannot prove who it is                                        no
 ``too_many_redirects``  redirected again and again                                             no
 ======================  =====================================================================  ==========

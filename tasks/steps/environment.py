@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tasks.labelbox.azure_source import AzureSource
 from tasks.labelbox.client import Account
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.object_sources import ObjectSource, ObjectSources
@@ -45,7 +46,7 @@ def downloader(settings: Settings) -> Downloader:
 
 
 def object_sources(settings: Settings) -> ObjectSources:
-    """The buckets that images may be read from by ``s3://`` and ``gs://``."""
+    """The buckets that images may be read from with credentials."""
     return ObjectSources(
         ObjectSource(
             scheme="s3",
@@ -62,6 +63,12 @@ def object_sources(settings: Settings) -> ObjectSources:
             region="auto",
             access_key_id=settings.gs_source_access_key_id,
             secret_access_key=settings.gs_source_secret_access_key.get_secret_value(),
+        ),
+        AzureSource(
+            buckets=settings.buckets_of("azure"),
+            endpoint=settings.azure_source_endpoint,
+            sas_token=settings.azure_source_sas_token.get_secret_value(),
+            account_key=settings.azure_source_account_key.get_secret_value(),
         ),
     )
 

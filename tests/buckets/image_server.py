@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class ImageServer(ThreadingHTTPServer):
-    """Gives ``images`` by path, and keeps how many bytes of each were asked for, in order."""
+    """Gives ``images`` by path, redirects what has ``moved``, and keeps the paths that were asked for, in order."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.images: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
         self.asked: list[str] = []
 
     def url(self, path: str) -> str:
@@ -37,10 +38,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: ImageServer
 
     def do_GET(self) -> None:
-        """Give an image with its length, or 404."""
+        """Give an image with its length, say where it is now, or answer 404."""
         self.server.asked.append(self.path)
         body = self.server.images.get(self.path)
-        self.send_response(404 if body is None else 200)
+        if location := self.server.moved.get(self.path):
+            self.send_response(302)
+            self.send_header("Location", location)
+        else:
+            self.send_response(404 if body is None else 200)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write(body or b"")
