@@ -38,9 +38,13 @@ def test_a_variable_that_cannot_be_used_is_named(monkeypatch):
 
 
 def test_source_buckets_are_separated_by_commas(monkeypatch):
-    """Each names its scheme, and a slash at its end does not matter."""
-    monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", "s3://images/, s3://photos")
+    """Each names its scheme, Azure's an account too, and a slash at its end does not matter."""
+    monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", "s3://images/, s3://photos,azure://someaccount/photos/")
+    monkeypatch.setenv("LABELSNAP_AZURE_SOURCE_SAS_TOKEN", " ?sv=1&sig=very-secret\n")
     assert load_settings().buckets_of("s3") == {"images", "photos"}
+    assert load_settings().buckets_of("azure") == {"someaccount/photos"}
+    assert load_settings().azure_source_sas_token.get_secret_value() == "sv=1&sig=very-secret"
+    assert "very-secret" not in repr(load_settings())
     assert load_settings().buckets_of("gs") == frozenset()
 
 
@@ -52,11 +56,34 @@ def test_source_buckets_are_separated_by_commas(monkeypatch):
         ("SOURCE_BUCKETS", "gs://images", "LABELSNAP_GS_SOURCE_ACCESS_KEY_ID"),
         ("S3_SOURCE_ACCESS_KEY_ID", "someone", "both LABELSNAP_S3_SOURCE_ACCESS_KEY_ID"),
         ("GS_SOURCE_SECRET_ACCESS_KEY", "very-secret", "both LABELSNAP_GS_SOURCE_ACCESS_KEY_ID"),
+        ("SOURCE_BUCKETS", "azure://photos", "LABELSNAP_SOURCE_BUCKETS.*found 'azure://photos'"),
+        ("SOURCE_BUCKETS", "azure://someaccount/photos", "LABELSNAP_AZURE_SOURCE_SAS_TOKEN or .*found neither"),
+        ("AZURE_SOURCE_SAS_TOKEN", "very-secret", "LABELSNAP_AZURE_SOURCE_SAS_TOKEN"),
+        ("AZURE_SOURCE_SAS_TOKEN", "sv=1 very-secret&sig=2", "LABELSNAP_AZURE_SOURCE_SAS_TOKEN"),
+        ("AZURE_SOURCE_ACCOUNT_KEY", "very-secret", "LABELSNAP_AZURE_SOURCE_ACCOUNT_KEY.*base64"),
+        ("AZURE_SOURCE_ENDPOINT", "https://example.org", "LABELSNAP_AZURE_SOURCE_ENDPOINT.*{account}"),
     ],
 )
 def test_sources_that_cannot_be_read_are_refused(monkeypatch, name, value, said):
     """The message says which variable is wrong or missing, and repeats no secret."""
     monkeypatch.setenv(f"LABELSNAP_{name}", value)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        load_settings()
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("containers", "others", "said"),
+    [
+        ("azure://one/photos", {"ACCOUNT_KEY": "AAAA"}, "found both"),
+        ("azure://one/photos,azure://another/photos", {}, "of one Azure account"),
+    ],
+)
+def test_a_token_opens_containers_of_one_account(monkeypatch, containers, others, said):
+    """It is sent to no other account's host, and what opens them is told once."""
+    monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", containers)
+    for name, value in ({"SAS_TOKEN": "sv=1&sig=very-secret"} | others).items():
+        monkeypatch.setenv(f"LABELSNAP_AZURE_SOURCE_{name}", value)
     with pytest.raises(ConfigurationError, match=said) as caught:
         load_settings()
     assert "very-secret" not in str(caught.value)
