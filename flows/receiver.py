@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from tasks.errors import ConfigurationError, StorageError
 from tasks.labelbox.webhooks import delivery_id, is_signed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ def receiver(watches: Sequence[Watch], secret: str) -> Starlette:
             return refusal(HTTPStatus.UNAUTHORIZED, "no signature by this webhook's secret")
         try:
             msgspec.json.decode(body)
-        except msgspec.DecodeError:
+        except NOT_SUCH_JSON:
             return refusal(HTTPStatus.BAD_REQUEST, "the body is not JSON")
         delivery = delivery_id(body, request.headers)
         try:

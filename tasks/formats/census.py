@@ -6,7 +6,6 @@ Each bucket of rows is counted once, where it is built; counts add up, so nothin
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from tasks.formats.endings import ending
 from tasks.records.areas import areas_of
+from tasks.records.moments import instant
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -211,17 +211,16 @@ def _latest(tables: Mapping[str, pa.Table]) -> str:
     labels = tables["labels"]
     details = labels["label_details"].filter(pc.equal(labels["origin"], "label"))
     changes = [_told(details, name) for name in ("content_last_updated_at", "updated_at", "created_at")]
-    times = _told(tables["data_rows"]["details"], "last_activity_at"), pc.coalesce(*changes)
-    latest = max(
-        chain.from_iterable(pc.utf8_slice_codeunits(each, 0, 19).drop_null().to_pylist() for each in times), default=""
-    )
-    return latest and f"{latest}Z"
+    told = [*zip(_told(tables["data_rows"]["details"], "last_activity_at")), *zip(*changes, strict=True)]
+    moments = (next(filter(None, map(instant, texts)), None) for texts in told)
+    latest = max(filter(None, moments), default=None)
+    return latest.isoformat(timespec="seconds").replace("+00:00", "Z") if latest else ""
 
 
-def _told(blocks: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """Return a text of each block, null where it is missing or empty."""
-    texts = pc.struct_field(blocks, name)
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+def _told(blocks: pa.ChunkedArray, name: str) -> list[str | None]:
+    """Return a text of each block."""
+    texts: list[str | None] = pc.struct_field(blocks, name).to_pylist()
+    return texts
 
 
 def _sides(table: pa.Table) -> dict[str, Bins]:

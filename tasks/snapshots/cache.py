@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 _READ_ONLY: Final = 0o444
 _PARTIAL: Final = ".partial"
+_OF_A_COPY: Final = re.compile("[0-9a-f]{32}")
+_ABANDONED_SECONDS: Final = 24 * 3600
+"""A copy that nobody wrote to for so long is one of a pull that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,13 @@ class Cache:
         except OSError:
             self._copy(path, entry)
         entry.chmod(_READ_ONLY)
+
+    def tidy(self) -> None:
+        """Remove what killed pulls left half copied; other pulls' copies, and what is not ours, stay."""
+        for path in (self.root / _PARTIAL).glob("*"):
+            with suppress(OSError):  # another's who tidies too, or of another user
+                if _OF_A_COPY.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
 
     def _entry(self, file: File) -> Path:
         return self.root / file.sha256[:2] / file.sha256

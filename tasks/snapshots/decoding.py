@@ -20,6 +20,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from tasks.snapshots.extents import OutlineError, mask_extents
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.storage.compression import decompressed
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
                 return read(path, name)
             except UndecodableError:
                 raise
-            except (OSError, ValueError, pa.ArrowException, msgspec.MsgspecError, tarfile.TarError) as error:
+            except (OSError, ValueError, pa.ArrowException, tarfile.TarError, *NOT_SUCH_JSON) as error:
                 raise UndecodableError(f"{suffix} that cannot be read: {error}") from error
     return Counter()
 

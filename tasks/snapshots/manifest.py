@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FORMAT_VERSION: Final = 1
-NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What msgspec raises for bytes that are no JSON, or not of the type asked for."""
+NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON, or not of the type asked for, or nested too deep to read."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
 _EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to

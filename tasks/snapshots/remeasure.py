@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import MsgspecError, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from tasks.snapshots.decoding import UndecodableError, stated_extents
 from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _decoded(lines: Sequence[bytes], decoder: Decoder[list[_Kind]]) -> tuple[lis
     """Return the annotations of some lines, and how many images there are."""
     try:
         items = decoder.decode(b"[" + b",".join(line.rstrip(b",") for line in lines) + b"]")
-    except MsgspecError as error:
+    except NOT_SUCH_JSON as error:
         raise UndecodableError(f"a line that is no item: {error}") from error
     annotations = [item for item in items if item.category_id is not None]
     return annotations, sum(item.category_id is None and item.file_name is not None for item in items)

@@ -159,10 +159,13 @@ def open_tree(
     """Make the folder if need be; what an interrupted pull left half written is removed, and so is ours."""
     root = directory.resolve()
     partial = root / PARTIAL
+    kept = Cache(cache.resolve()) if cache else None
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        yield Tree(store, root, Cache(cache.resolve()) if cache else None, pulled)
+        if kept:
+            kept.tidy()
+        yield Tree(store, root, kept, pulled)
     except OSError as error:
         raise folder_refused(root, error, cache) from error
     finally:

@@ -95,6 +95,16 @@ def test_latest_change_is_a_rows_or_a_labels() -> None:
     assert found.latest == "2024-05-02T10:00:00Z"
 
 
+def test_times_of_changes_are_compared_as_instants() -> None:
+    """Whatever zone they are told in; what tells no time gives way to what does."""
+    told = "2024-05-02T23:30:00-02:00", "2024-05-03T01:15:00.500Z", "2024-05-03T03:00:00+02:00", "never"
+    rows = [sample(replace(label(), details=LabelDetails(updated_at=text)), name=text) for text in told]
+    assert count(rows).latest == "2024-05-03T01:30:00Z"
+    vague = LabelDetails(content_last_updated_at="never", created_at="2024-05-04T00:00:00+09:00")
+    assert count([sample(replace(label(), details=vague))]).latest == "2024-05-03T15:00:00Z"
+    assert count([sample(replace(label(), details=LabelDetails(updated_at="never")))]).latest == ""
+
+
 @given(parts=st.lists(st.integers(0, 3), max_size=4))
 def test_counts_over_parts_add_up_to_counts_over_the_whole(parts: list[int]) -> None:
     """However rows are divided, the sum is the same; a census survives a receipt."""

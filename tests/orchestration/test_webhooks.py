@@ -106,7 +106,8 @@ def test_what_is_not_signed_or_too_large_or_no_json_is_refused(listener, tmp_pat
     text = delivery(PAYLOAD, secret=SECRET, event="E", delivery_id="1")
     broken = type(text)(text.headers, text.body[:-1])
     assert listener.send(broken)[0] == 401
-    assert listener.client.post("/labelbox", content=b"no json", headers=resigned(b"no json")).status_code == 400
+    for body in (b"no json", b'{"project": "\xff"}', b"[" * 100_000 + b"]" * 100_000, b""):
+        assert listener.client.post("/labelbox", content=body, headers=resigned(body)).status_code == 400
     assert listener.hints(tmp_path) == []
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,18 @@ def test_other_file_system_is_copied_to(folder_store, snapshot, tmp_path):
         assert tree(tmp_path / "two") == FILES
         assert (tmp_path / "two/labels/train/a.txt").stat().st_nlink == 1
         assert not list(cache.rglob(".partial/*"))
+
+
+def test_what_a_killed_pull_left_half_copied_is_removed_after_a_day(folder_store, snapshot, tmp_path):
+    """Not what may be another pull's work, and nothing that no pull wrote."""
+    partial = tmp_path / "cache" / ".partial"
+    partial.mkdir(parents=True)
+    for name, hours in {"0" * 32: 25, "1" * 32: 23, "notes.txt": 25, "2" * 32: -25}.items():
+        (partial / name).write_bytes(b"half")
+        then = time.time() - hours * 3600
+        os.utime(partial / name, (then, then))
+    pull(folder_store, snapshot, "yolo", tmp_path / "one", cache=tmp_path / "cache")
+    assert sorted(path.name for path in partial.iterdir()) == ["1" * 32, "2" * 32, "notes.txt"]
 
 
 def test_cache_in_use_can_be_deleted(folder_store, snapshot, tmp_path):

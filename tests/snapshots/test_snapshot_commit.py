@@ -311,10 +311,15 @@ def test_unknown_version_names_those_there_are(folder_store, selector):
         ("commits/", lambda body: body[:-9], "object_damaged"),
         ("commits/", lambda body: body.replace(b'"version":1', b'"version":7'), "object_damaged"),
         ("commits/", lambda body: body.replace(b'"format_version":1', b'"format_version":2'), "format_version"),
+        (
+            "commits/",
+            lambda body: body.replace(b"{", b'{"other":' + b"[" * 100_000 + b"]" * 100_000 + b",", 1),
+            "object_damaged",
+        ),
         ("manifests/", lambda body: body.replace(b"street", b"strxet"), "object_damaged"),
         ("manifests/", lambda _: None, "object_damaged"),
     ],
-    ids=["cut", "another version", "later format", "changed", "missing"],
+    ids=["cut", "another version", "later format", "nested too deep", "changed", "missing"],
 )
 def test_damaged_records_fail_closed(folder_store, folder, change, code):
     """A damaged, missing or later-format record or manifest is refused by name."""

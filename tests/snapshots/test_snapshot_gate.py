@@ -287,6 +287,14 @@ def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named(change, found):
     assert [(fault.damage, found in fault.found) for fault in faults] == [("content", True)], faults
 
 
+@pytest.mark.parametrize("value", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000], ids=["no UTF-8", "too deep"])
+def test_coco_that_no_reader_decodes_is_named(value):
+    """Bytes that are no text, and values nested without end, are content that the file cannot have."""
+    path = "formats/coco/annotations/instances_train.json"
+    _, faults = miswritten(path, lambda body: body.replace(b'"bbox":', b'"feature_id":' + value + b',"bbox":', 1))
+    assert [(fault.path, fault.damage) for fault in faults] == [(path, "content")]
+
+
 def revised(tmp_path, change):
     """What the gate says of a version whose instances differ from its base's by these annotations."""
     store = MemoryStore()

@@ -249,6 +249,14 @@ def test_content_that_does_not_fit_is_found(folder_store, table, columns, path, 
     assert (damage, True, True) in told, faults
 
 
+def test_a_document_that_is_nested_too_deep_is_named(folder_store):
+    """It is damage of its object, and no fault of whoever verifies."""
+    published(folder_store, {"formats/coco/annotations/instances_train.json": b"[" * 100_000 + b"]" * 100_000})
+    (fault,) = verify(folder_store).faults
+    assert fault.key.endswith(".json")
+    assert (fault.path, fault.damage) == ("formats/coco/annotations/instances_train.json", "content")
+
+
 def test_images_outside_the_pack_are_found(folder_store):
     """A pack that the manifest does not list is named."""
     faults = republished(folder_store, lambda file, _: file, packs=lambda _: ())
@@ -259,7 +267,8 @@ def test_images_outside_the_pack_are_found(folder_store):
     ("name", "body"),
     [
         ("a.parquet", b"PAR1"), ("a.ndjson.zst", b"zstd"), ("a.ndjson", b'{"a": 1}\n{"a"'), ("a.json", b'{"a": [1, 2}'),
-        ("a.json", b""), ("a.tar", b"tar" * 400), ("a.png", b"GIF"), ("a.jpg", b"\xff\xd8\xff"),
+        ("a.json", b""), ("a.json", b"[" * 100_000 + b"]" * 100_000), ("a.ndjson", b"[" * 100_000 + b"]" * 100_000),
+        ("a.tar", b"tar" * 400), ("a.png", b"GIF"), ("a.jpg", b"\xff\xd8\xff"),
     ],
 )  # fmt: skip
 def test_file_that_is_not_what_its_name_says(tmp_path, name, body):
