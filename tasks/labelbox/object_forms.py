@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCHEMES: Final = ("s3", "gs")
 """URLs that begin so name an object and nothing else."""
 _AMAZON: Final = re.compile(
-    r"(?:(?P<bucket>.+)\.)?(?P<service>s3(?:[.-]dualstack)?(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d{1,2}))?"
+    r"(?:(?P<bucket>.+)\.)?(?P<service>s3(?:[.-]dualstack)?(?:[.-](?P<region>[a-z]{2}(?:-[a-z]{2,12}){1,3}-\d{1,2}))?"
     r"\.amazonaws\.com(?:\.cn)?)"
 )
 _GOOGLE: Final = re.compile(r"(?:(?P<bucket>.+)\.)?storage\.googleapis\.com|storage\.cloud\.google\.com")

@@ -188,6 +188,18 @@ def test_at_amazon_the_region_is_the_urls_or_the_environments(aws, monkeypatch, 
     assert parse_qs(signed.query)["X-Amz-Credential"][0].split("/")[2] == region
 
 
+def test_the_store_may_be_elsewhere_than_the_images(aws):
+    """An end point that is Amazon's is that of every region; the store's own is then asked for no image."""
+    aws("https://s3.example.org")
+    source = ObjectSource("s3", frozenset({"ours"}), "https://s3.eu-west-1.amazonaws.com", "eu-west-1")
+    located = [
+        urlsplit(ObjectSources(source).locate(url)).netloc
+        for url in ("s3://ours/a", "https://ours.s3.amazonaws.com/a", "https://s3.ap-south-1.amazonaws.com/ours/a")
+    ]
+    in_region = "ours.s3.eu-west-1.amazonaws.com"
+    assert located == [in_region, in_region, "ours.s3.ap-south-1.amazonaws.com"]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -205,6 +217,7 @@ def test_at_amazon_the_region_is_the_urls_or_the_environments(aws, monkeypatch, 
         "https://ours.s3.eu-west-1.amazonaws.com:8443/a",
         "https://ours.s3.eu-west-1.amazonaws.com.example.org/a",
         "https://ours.s3-website.eu-west-1.amazonaws.com/a",
+        f"https://ours.s3.eu-{'w' * 70}-1.amazonaws.com/a",
         "https://example.org/ours/a",
         "https://s3.example.org:444/ours/a",
     ],
