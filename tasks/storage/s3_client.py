@@ -25,6 +25,7 @@ ATTEMPTS: Final = 5  # per request, with the SDK's back-off
 def client_here(*, repeat: bool) -> S3Client:
     """Return this process's client for today's AWS environment; with ``repeat=False`` it sends each request once.
 
+    ``AWS_REGION`` is what other SDKs of AWS read, and comes before boto3's own ``AWS_DEFAULT_REGION``.
     A client must not cross a fork (its connections would be shared), so the process is part of its identity.
     """
     environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
@@ -46,7 +47,7 @@ def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: i
         s3={"addressing_style": "path" if own_endpoint else "auto"},
     )
     try:
-        return Session().client("s3", config=config)
+        return Session().client("s3", region_name=dict(environment).get("AWS_REGION"), config=config)
     except ValueError as error:
         raise ConfigurationError(
             "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",
