@@ -1,7 +1,7 @@
 """Signed URLs: what of a query signs it, which image the rest names, and when the signature ends.
 
-What signs goes as a family only. ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand beside them, ``Policy`` is
-CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
+What signs goes as a family only. ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand beside them, ``Policy``
+is CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
 """
 
 from __future__ import annotations
