@@ -128,15 +128,15 @@ class Reuse:
 
     def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
+        kept: dict[int, str] = {}
+        if not self.earlier.whole:
+            return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
+        against: dict[int, Against] = {}
         row_ids = {number: row_id(line) for number, line in lines}
         times, ending = Counter(row_ids.values()), self._ending()
-        kept: dict[int, str] = {}
-        against: dict[int, Against] = {}
         for number, line in lines:
             found = row_ids[number]
-            if not self.earlier.whole:
-                against[number] = "otherwise"
-            elif found is None or found not in self.earlier.fingerprints:
+            if found is None or found not in self.earlier.fingerprints:
                 against[number] = "new"
             elif times[found] > 1:
                 against[number] = "several_lines"
@@ -175,7 +175,7 @@ class Reuse:
 
     def _ending(self) -> frozenset[str]:
         """The rows of the version before that refer to an image by a URL which ends."""
-        if self.images == "copy" or not self.earlier.whole:
+        if self.images == "copy":
             return frozenset()
         rows = self.earlier.tables["data_rows"]
         urls = zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True)
