@@ -77,14 +77,14 @@ class Lines(NamedTuple):
 class Reused(Struct, frozen=True):
     """What one record takes over of ``standing``, the row that it is made upon (None: a new one).
 
-    ``has_content`` tells that its content is the record's. ``before`` is the row as the version before has it, and
-    ``is_reused`` whether that has the record's content. With ``spares`` the image stands where its source cannot be
-    had, and ``is_unchanged`` tells that the data row was not changed since.
+    ``same_content`` tells whether that has the record's content. ``before`` is the row as the version before has it,
+    and ``is_reused`` the same of it. With ``spares`` the image stands where its source cannot be had, and
+    ``is_unchanged`` tells that the data row was not changed since.
     """
 
     image: Way = "made"
     standing: Standing | None = None
-    has_content: bool = False
+    same_content: bool = False
     before: Standing | None = None
     is_reused: bool = False
     spares: bool = False
@@ -103,7 +103,7 @@ class Reused(Struct, frozen=True):
     @property
     def lacks_nothing(self) -> bool:
         """Whether nothing has to be asked for, unless a mask does not stand there."""
-        return self.image == "stands" and self.has_content
+        return self.image == "stands" and self.same_content
 
     def is_before(self, sample: Sample) -> bool:
         """Whether what was made of the record is what the version before has."""
@@ -159,7 +159,7 @@ class Reuse:
     def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
         """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
         found = [self._upon(record, row) for row in (before, taken) if row]
-        chosen = min(found, key=lambda each: (not each.has_content, _CHEAPEST.index(each.image)), default=Reused())
+        chosen = min(found, key=lambda each: (not each.same_content, _CHEAPEST.index(each.image)), default=Reused())
         is_reused = before is not None and before.fingerprint == record.fingerprint
         return replace(chosen, before=before, is_reused=is_reused)
 
@@ -187,7 +187,7 @@ class Reuse:
         if row.fingerprint == record.fingerprint:
             way: Way = "stands" if as_wanted else "unless_size" if as_wanted is None else "made"
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
-            return Reused(way, replace(row, row_data=url), has_content=True)
+            return Reused(way, replace(row, row_data=url), same_content=True)
         if as_wanted is False or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
             return Reused("made", row)
         same = _is_unchanged(record, row)
