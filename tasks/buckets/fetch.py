@@ -45,6 +45,8 @@ EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
 NEW: Final = Reused()
 """A row of which nothing stands."""
+REFUSED: Final = "images_refused"
+"""Counts the images that stand unconfirmed because their URLs were refused."""
 NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
 
 
@@ -124,6 +126,7 @@ class Fetcher:
         except (DownloadError, ImageError) as error:
             path.unlink()
             if stands and reused.spares and isinstance(error, DownloadError):
+                requests[REFUSED] += not reused.is_unchanged and error.code.startswith("http_4")
                 return replace(stands, unconfirmed=not reused.is_unchanged)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
         path.replace(self.directory / digest)

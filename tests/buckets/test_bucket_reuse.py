@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
 
+from tasks.buckets.fetch import REFUSED, Fetcher
 from tasks.buckets.reading import NOTHING
 from tasks.buckets.reuse import Reuse
 from tasks.labelbox.known import Known
 from tasks.records.carry import Standing
 from tasks.records.model import DataRowDetails, Image, MediaAttributes, Sample, Validators
+from tasks.records.splits import Split
+from tests.buckets.image_server import serving
 from tests.formats.format_samples import sample
 
 URL = "https://images.example/a.png"
@@ -112,3 +116,22 @@ def test_a_row_is_as_before_where_all_of_it_is(change):
     found = reused(of, row())
     assert found.is_before(Sample(of, image, split)) is (change == "")
     assert not reused(of, None, row()).is_before(Sample(of, image, split))
+
+
+@pytest.mark.parametrize(
+    ("status", "updated_at", "unconfirmed", "refused"),
+    [(403, None, True, 1), (404, LATER, True, 1), (500, None, True, 0), (403, NOON, False, 0)],
+)
+def test_an_image_whose_source_cannot_be_had_stands(tmp_path, status, updated_at, unconfirmed, refused):
+    """With what its source told; unconfirmed where the data row does not vouch for it, refused where that was said."""
+    requests = Counter()
+    with serving() as (images, downloader):
+        images.statuses["/a.png"] = status
+        of = record(content="other", url=images.url("/a.png?sv=1&sig=2"), updated_at=updated_at)
+        fetcher = Fetcher(downloader, tmp_path, "copy", Split(), None, 1000, 1000, 1)
+        found = fetcher.fetch(of, requests, reused(of, row(url=images.url("/a.png"))))
+    assert found.image.unconfirmed is unconfirmed
+    assert (found.image.sha256, found.image.validators) == (IMAGE.sha256, TOLD)
+    assert +requests == ({REFUSED: refused} if refused else {})
+    assert images.headers[0]["If-None-Match"] == TOLD.etag
+    assert not list(tmp_path.iterdir())
