@@ -43,7 +43,7 @@ def assembled(
     watch.lap("export")
 
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
-        return build_bucket.submit(dataset, run, bucket)
+        return build_bucket.submit(dataset, run, bucket, beginning.looking_since)
 
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)

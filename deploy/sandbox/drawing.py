@@ -23,6 +23,7 @@ KEPT = 1 << 13
 """How many pictures, and how many masks, are kept as they are sent: about 55 kB and 7 kB each."""
 
 _SUPERSAMPLE = 2
+_STEP = 8
 _SKY: dict[TimeOfDay, tuple[Colour, Colour]] = {
     "day": ((92, 148, 208), (206, 226, 240)),
     "dusk": ((70, 66, 118), (250, 166, 108)),
@@ -51,8 +52,11 @@ def instance_map(seed: int, index: int) -> Instances:
 
 
 @lru_cache(maxsize=KEPT)
-def picture(seed: int, index: int, image_format: str) -> bytes:
-    """The scene as an encoded picture; ``image_format`` is Pillow's name, ``JPEG`` or ``PNG``."""
+def picture(seed: int, index: int, image_format: str, replaced: int = 0) -> bytes:
+    """The scene as an encoded picture; ``image_format`` is Pillow's name, ``JPEG`` or ``PNG``.
+
+    The pixels of one that was ``replaced`` lie so many times eight pixels to the right.
+    """
     street = scene(seed, index)
     tint = _TINT[street.time]
     canvas = _sky(street)
@@ -61,6 +65,7 @@ def picture(seed: int, index: int, image_format: str) -> bytes:
         for shape in item.shapes:
             _paint(draw, shape, shape.fill if shape.lit else _tinted(shape.fill, tint), _SUPERSAMPLE)
     image = _weathered(_glowing(canvas.reduce(_SUPERSAMPLE), street, instance_map(seed, index)), street)
+    image = ImageChops.offset(image, replaced * _STEP, 0)
     output = io.BytesIO()
     if image_format == "PNG":
         image.save(output, "PNG", compress_level=1)

@@ -8,6 +8,7 @@ import json
 import secrets
 import zlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Stream = Literal["RESULT", "ERRORS"]
 Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
 
+S3_TIME = "%Y%m%dT%H%M%SZ"
 _POLL_SECONDS = 1.0
 _CONTINUATION = 0b1000_0000  # the two high bits of every byte of a UTF-8 character but its first
 _THIS_TASK = "\ue000"  # in place of the export task's id; no other text of the sandbox has this character
@@ -40,7 +42,9 @@ class ExportSettings:
     bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
     queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators. What the header of a stream
     says may be wrong: ``unsent_lines`` and ``unsent_errors`` are announced beside those of RESULT and of ERRORS,
-    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none.
+    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none. With ``image_seconds``
+    pictures are had by URLs alone that an export signs for so many seconds; with ``no_validators`` they come without
+    ETag and Last-Modified.
     """
 
     polls: int = 0
@@ -54,6 +58,8 @@ class ExportSettings:
     short_size: bool = False
     no_header: bool = False
     spaced: bool = False
+    image_seconds: int | None = None
+    no_validators: bool = False
 
 
 @dataclass(slots=True)
@@ -97,7 +103,7 @@ class Exports:
 
     def __init__(self, workspace: Workspace, settings: ExportSettings, directory: Path) -> None:
         self._workspace = workspace
-        self._settings = settings
+        self.settings = settings
         self._directory = directory
         self._signing_key = secrets.token_bytes(16)
         self._tasks: dict[str, ExportTask] = {}
@@ -122,7 +128,7 @@ class Exports:
         files: dict[Stream, Path] = {
             stream: self._directory / f"{task_id}-{stream}.ndjson" for stream in ("RESULT", "ERRORS")
         }
-        task = ExportTask(task_id, files, self._settings.polls, self._settings.outcome)
+        task = ExportTask(task_id, files, self.settings.polls, self.settings.outcome)
         task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
         with self._lock:
             self._tasks[task_id] = task
@@ -136,7 +142,7 @@ class Exports:
                 task.writer.join()
 
     def _write(self, task: ExportTask, filters: dict[str, Any], params: dict[str, Any]) -> None:
-        settings = self._settings
+        settings = self.settings
         errors = (
             json.dumps({"message": "Data row could not be exported", "code": "SANDBOX", "number": n})
             for n in range(settings.error_lines)
@@ -151,7 +157,7 @@ class Exports:
         terms = filters.get("searchQuery", {}).get("query", [])
         model_run = "modelRunId" in filters
         workspace = self._workspace.snapshot()
-        wanted, spaced = frozenset(params.items()), self._settings.spaced
+        wanted, spaced, seconds = frozenset(params.items()), self.settings.spaced, self.settings.image_seconds
 
         def chosen() -> Iterator[Row]:
             rows = (row for row in workspace.existing() if row.in_model_run or not model_run)
@@ -163,13 +169,16 @@ class Exports:
             for number, row in enumerate(chosen()):
                 task.progress = number / total
                 line = zlib.decompress(_packed_line(row, wanted, model_run=model_run, spaced=spaced)).decode()
-                yield line.replace(_THIS_TASK, task.id)
+                line = line.replace(_THIS_TASK, task.id)
+                if seconds is not None:
+                    line = line.replace(f'{row.image_path}"', f'{self.signed(row.image_path, seconds)}"', 1)
+                yield line
 
-        return with_oddities(written(), total, self._settings.odd_lines)
+        return with_oddities(written(), total, self.settings.odd_lines)
 
     def header(self, task: ExportTask, stream: Stream) -> tuple[int, int] | None:
         """Size in bytes and number of lines as they are announced; None for an empty stream."""
-        settings = self._settings
+        settings = self.settings
         size, lines = task.sizes[stream]
         if not size or (stream == "RESULT" and settings.no_header):
             return None
@@ -191,10 +200,10 @@ class Exports:
             return None
         with task.files[stream].open("rb") as file:
             file.seek(offset)
-            content = file.read(max(1, self._settings.chunk_bytes))
-            if self._settings.cut == "line" and not content.endswith(b"\n"):
+            content = file.read(max(1, self.settings.chunk_bytes))
+            if self.settings.cut == "line" and not content.endswith(b"\n"):
                 content = content[: content.rfind(b"\n") + 1] or content + file.readline()
-        if self._settings.cut == "character" and offset + len(content) < size:
+        if self.settings.cut == "character" and offset + len(content) < size:
             content = _cut_in_character(content)
         first = self._line_at(task, stream, offset)
         end = offset + len(content)
@@ -208,8 +217,13 @@ class Exports:
         return task.line_at.get((stream, offset), 0)
 
     def signature(self, path: str) -> str:
-        """What makes a chunk's URL a signed one."""
+        """What makes a URL a signed one."""
         return hmac.new(self._signing_key, path.encode(), hashlib.sha256).hexdigest()
+
+    def signed(self, path: str, seconds: int) -> str:
+        """A path that leads to its picture for so long from now, signed as S3's are."""
+        query = f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={datetime.now(UTC):{S3_TIME}}&X-Amz-Expires={seconds}"
+        return f"{path}?{query}&X-Amz-Signature={self.signature(f'{path}?{query}')}"
 
 
 @lru_cache(_LINES_KEPT)

@@ -89,7 +89,7 @@ def _details(row: Row) -> Json:
         "dataset_id": cuid(row.project.seed, "dataset"),
         "dataset_name": "street scenes",
         "created_at": timestamp(row.created_at),
-        "updated_at": timestamp(row.created_at),
+        "updated_at": timestamp(row.updated_at),
         "last_activity_at": timestamp(row.last_activity_at),
         "created_by": _LABELLERS[0],
     }

@@ -24,11 +24,17 @@ _WEEK = 7 * 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What has been changed on a row since the project was made."""
+    """What has been changed on a row since the project was made.
+
+    ``picture`` counts how often its picture was replaced, last at ``pictured_at``; exports tell of that if ``is_told``.
+    """
 
     revision: int = 0
     status: Status | None = None
     at: datetime | None = None
+    picture: int = 0
+    pictured_at: datetime | None = None
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,16 @@ class Row:
     def created_at(self) -> datetime:
         """Rows came every 37 minutes."""
         return _BEGIN + timedelta(minutes=37 * self.index)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When exports say that the data row itself was changed."""
+        return self.pictured_at if self.edit.is_told else self.created_at
+
+    @property
+    def pictured_at(self) -> datetime:
+        """When its picture was put where it is."""
+        return self.edit.pictured_at or self.created_at
 
     @property
     def label_created_at(self) -> datetime | None:

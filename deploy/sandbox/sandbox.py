@@ -128,6 +128,10 @@ class Sandbox:
         """A labeller changes the row's labels."""
         self.workspace.edit_row(index)
 
+    def replace_image(self, index: int, *, told: bool = False) -> None:
+        """Another picture is put under the row's URL; exports say so in ``updated_at`` where they are ``told``."""
+        self.workspace.replace_image(index, told=told)
+
     def set_status(self, index: int, status: Status) -> None:
         """The row moves to another workflow status."""
         self.workspace.set_status(index, status)

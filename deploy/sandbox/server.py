@@ -24,6 +24,7 @@ from deploy.sandbox.identifiers import decode
 from deploy.sandbox.labels import LABEL_STRIDE, Label, composite_mask, instance_mask
 from deploy.sandbox.middleware import HOST, Observed, Protocol
 from deploy.sandbox.odd_pictures import odd_mask, odd_picture
+from deploy.sandbox.pictures import answered, check_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,14 +85,16 @@ class Handlers:
             return Response(file.read(parts["end"] - parts["start"] + 1), media_type="application/x-ndjson")
 
     def image(self, request: Request) -> Response:
-        """A row's picture, for whoever has its URL."""
+        """A row's picture as it is now, for whoever has its URL."""
         _refuse_credential(request)
         row = self._row(decode(self._seed, "data row", request.path_params["data_row"]))
         if odd := odd_picture(self._seed, row.index, request.path_params["name"]):
             return Response(odd, media_type="application/octet-stream")
-        return Response(
-            picture(self._seed, row.index, row.image_format), media_type=f"image/{row.image_format.lower()}"
-        )
+        check_signature(request, self.api.exports)
+        body, kind = picture(self._seed, row.index, row.image_format, row.edit.picture), row.image_format.lower()
+        if self.api.exports.settings.no_validators:
+            return Response(body, media_type=f"image/{kind}")
+        return answered(request, body, f"image/{kind}", row.pictured_at)
 
     def instance_mask(self, request: Request) -> Response:
         """One instance: grey, 255 where it is seen."""
@@ -137,6 +140,7 @@ class Handlers:
         workspace = self.api.workspace
         rows = (
             workspace.edit_row,
+            workspace.replace_image,
             workspace.set_status,
             workspace.remove_row,
             workspace.add_rows,

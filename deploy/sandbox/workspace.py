@@ -77,6 +77,13 @@ class Workspace:
         """A labeller changes the row's labels: geometry, masks, remark, and the times that say so."""
         self._change(index, revision=self.row(index).edit.revision + 1)
 
+    def replace_image(self, index: int, *, told: bool = False) -> None:
+        """Another picture is put where the row's was; exports say so in ``updated_at`` where they are ``told``."""
+        with self.lock:
+            edit = self.row(index).edit
+            now = datetime.now(UTC)
+            self.edits[index] = replace(edit, picture=edit.picture + 1, pictured_at=now, is_told=told)
+
     def set_status(self, index: int, status: Status) -> None:
         """The row moves to another workflow status."""
         if status not in _STATUS_NAMES.values():

@@ -13,11 +13,11 @@ from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
+from tasks.buckets.reuse import LASTING, Reuse
 from tasks.formats.census import census
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
-from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
@@ -25,10 +25,10 @@ from tasks.snapshots.measures import add, measure
 from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from tasks.records.carry import Standing
+    from tasks.buckets.reuse import Reused
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
 
@@ -38,8 +38,8 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, image or split. ``repeated`` are the numbers of lines whose row has
-    another.
+    what the earlier snapshot has: another line, URL, image or split. ``repeated`` are the numbers of lines whose row
+    has another.
     """
 
     kept: Tables = field(default_factory=dict)
@@ -59,7 +59,7 @@ class BucketBuilder:
     """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
 
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
-    are reused like those, and of which no snapshot knows.
+    are reused like those, and of which no snapshot knows. ``since`` is when the run began to look.
     """
 
     draft: Draft
@@ -69,16 +69,24 @@ class BucketBuilder:
     fetcher: Fetcher
     threads: int
     taken: Earlier = NOTHING
+    since: datetime = BEFORE_ALL
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it."""
         outcome = Outcome()
         numbered = list(lines)
-        unchanged = self.earlier.unchanged(numbered)
-        self._keep(unchanged.values(), outcome)
-        records = dict(self._records((each for each in numbered if each[0] not in unchanged), outcome))
-        self._complete(records, outcome)
-        return self._written(bucket, outcome)
+        reuse = self._reuse
+        of_lines = reuse.of_lines(numbered)
+        self._keep(of_lines.kept.values(), outcome)
+        records = dict(self._records((each for each in numbered if each[0] in of_lines.against), outcome))
+        self._complete(records, reuse.of_records(records), outcome)
+        return self._written(bucket, reuse, outcome)
+
+    @property
+    def _reuse(self) -> Reuse:
+        fetcher = self.fetcher
+        until = self.since + LASTING
+        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, until)
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
@@ -126,48 +134,34 @@ class BucketBuilder:
             else:
                 yield number, chosen
 
-    def _complete(self, records: dict[int, Record], outcome: Outcome) -> None:
+    def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
-        standing = self.earlier.standing(records.values())
-        taken = self.taken.standing(records.values())
 
-        def found(record: Record) -> Standing | None:
-            stand = [rows[record.data_row.id] for rows in (standing, taken) if record.data_row.id in rows]
-            return next((row for row in stand if self.fetcher.as_wanted(record, row.image)), next(iter(stand), None))
-
-        reused = {number: found(record) for number, record in records.items()}
-
-        def attempt(entry: tuple[int, Record]) -> tuple[Sample | Problem, Counter[str]]:
-            number, record = entry
+        def attempt(number: int) -> tuple[Reused, Sample | Problem, Counter[str]]:
+            record, row = records[number], reused[number]
             requests = Counter[str]()
             try:
-                return self.fetcher.fetch(record, requests, reused[number]), requests
+                return row, self.fetcher.fetch(record, requests, row), requests
             except RowError as error:
-                return Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
+                return row, Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
 
-        at_hand = {
-            number: record
-            for number, record in records.items()
-            if (row := reused[number]) and self.fetcher.as_wanted(record, row.image)
-        }
-        missing = [entry for entry in records.items() if entry[0] not in at_hand]
+        at_hand = [number for number, row in reused.items() if row.lacks_nothing]
+        missing = [number for number, row in reused.items() if not row.lacks_nothing]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
             fetched = pool.map(attempt, missing)
-            for result, requests in chain(map(attempt, at_hand.items()), fetched):
+            for row, result, requests in chain(map(attempt, at_hand), fetched):
                 outcome.requests.update(requests)
                 if isinstance(result, Problem):
                     outcome.problems.append(result)
                     continue
                 outcome.samples.append(result)
-                row_id = result.record.data_row.id
-                row = standing.get(row_id)
-                outcome.reused_rows += row is not None
-                if row is None or (row.image, row.split) != (result.image, result.split):
-                    outcome.anew.add(row_id)
+                outcome.reused_rows += row.is_reused
+                if not row.is_before(result):
+                    outcome.anew.add(result.record.data_row.id)
         outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
-    def _written(self, bucket: BucketInput, outcome: Outcome) -> BucketReceipt:
+    def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
@@ -187,7 +181,8 @@ class BucketBuilder:
             tally=self._tally(tables, outcome),
             census=census(tables),
             measures=measures,
-            changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
+            changed=reuse.changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome.anew),
+            alike=bucket.base.alike,
             seen=tuple(seen_classes(tables)),
             repeated=tuple(sorted(outcome.repeated)),
         )
@@ -203,12 +198,6 @@ class BucketBuilder:
             else:
                 bodies.append((path, write_table(table)))
         return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
-
-    def _changed(self, row_ids: list[str], outcome: Outcome) -> tuple[str, ...] | None:
-        if not self.earlier.fingerprints:
-            return None
-        now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
-        return tuple(row_id for row_id in now if row_id in outcome.anew or before[row_id] != now[row_id])
 
     def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
         return Tally(

@@ -16,8 +16,8 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from tasks.buckets.image import ImageError, check_image, declared_size, publishable, size_text
-from tasks.images.containers import NEVER_TURNED
-from tasks.images.orientation import fits, placed, turned_size
+from tasks.buckets.reuse import Reused
+from tasks.images.orientation import fits
 from tasks.labelbox.failures import DownloadError
 from tasks.masks.composite import decode_composite
 from tasks.masks.errors import MaskError
@@ -36,15 +36,17 @@ if TYPE_CHECKING:
 
     from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
-    from tasks.records.carry import Standing
     from tasks.records.geometry import Runs
     from tasks.records.model import Label
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
-TIFF: Final = "image/tiff"
 EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
+NEW: Final = Reused()
+"""A row of which nothing stands."""
+REFUSED: Final = "images_refused"
+"""Counts the images that stand unconfirmed because their URLs were refused."""
 NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
 
 
@@ -72,17 +74,13 @@ class Fetcher:
     max_mask_bytes: int
     orientation: Rule = "declared"
 
-    def fetch(self, record: Record, requests: Counter[str], standing: Standing | None = None) -> Sample:
-        """Complete a record; ``standing`` is the same row where an earlier snapshot holds it. Raises ``RowError``.
+    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
+        """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
 
-        ``requests`` counts the distinct things that were downloaded, by kind of ``requests`` in the result.
+        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result.
         """
-        earlier = standing.image if standing else None
-        as_wanted = self.as_wanted(record, earlier) if earlier else False
-        if earlier and as_wanted:
-            image: Image | None = _named_now(record, earlier)
-        else:
-            image = self._image(record, requests, earlier if as_wanted is None else None)
+        standing = reused.standing
+        image = self._image(record, requests, reused)
         size = (image.height, image.width) if image else None
         if standing:
             record = carry_over(record, standing, size)
@@ -98,27 +96,11 @@ class Fetcher:
         finished = replace(record, entry=entry)
         return Sample(record=finished, image=image, split=assign(key, self.split))
 
-    def as_wanted(self, record: Record, standing: Image) -> bool | None:
-        """Tell whether an image of an earlier snapshot is what would be published now; None: its source must be asked.
-
-        An image whose orientation is not known may have been turned by it; then it was encoded anew, and is not as long
-        as its source. Of TIFF that is not certain, so it is made again; some types are never turned.
-        """
-        if standing.sha256 is None or self.images == "reference":
-            return standing.sha256 is None and self.images == "reference"
-        if standing.orientation is None and standing.mime_type not in NEVER_TURNED:
-            return False if standing.mime_type == TIFF else None
-        orientation = standing.orientation or 1
-        size = standing.width, standing.height
-        stored = turned_size(size, orientation) if standing.turned else size
-        place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
-        return place == ("turned" if standing.turned else "stored")
-
-    def _image(self, record: Record, requests: Counter[str], unsure: Image | None) -> Image | None:
-        """Bring an image down; ``unsure`` is the one that stands where its source is still as long.
-
-        None where it is referenced and its size is not declared.
-        """
+    def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
+        """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
+        stands = _named_now(record, reused.standing.image) if reused.standing else None
+        if stands and reused.image == "stands":
+            return stands
         media = record.data_row.media
         if self.images == "reference":
             declared = media.height is not None and media.width is not None
@@ -126,22 +108,26 @@ class Fetcher:
         path = self.directory / uuid4().hex
         try:
             with path.open("w+b") as file:
-                came = self.downloader.image(
+                answer = self.downloader.image(
                     record.data_row.row_data,
                     file,
                     limit=self.max_image_bytes,
                     check=partial(check_image, max_pixels=self.max_image_pixels),
-                    unless_size=unsure.size if unsure else None,
+                    known=reused.known,
                 )
-                if unsure and not came:
+                if stands and answer.is_known:
                     path.unlink()
-                    return _named_now(record, unsure)
+                    requests["images_not_modified"] += 1
+                    return replace(stands, validators=answer.validators, unconfirmed=False)
                 picture = publishable(file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels)
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (DownloadError, ImageError) as error:
             path.unlink()
+            if stands and reused.spares and isinstance(error, DownloadError):
+                requests[REFUSED] += not reused.is_unchanged and error.code.startswith("http_4")
+                return replace(stands, unconfirmed=not reused.is_unchanged)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
         path.replace(self.directory / digest)
         requests["images"] += 1
@@ -154,6 +140,7 @@ class Fetcher:
             size=size,
             orientation=picture.orientation,
             turned=picture.turned,
+            validators=answer.validators,
         )
 
     def _labels(

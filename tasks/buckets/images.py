@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from msgspec.structs import asdict
 
 from tasks.buckets.grouping import bucket_name
 from tasks.buckets.reading import ImageLocation
@@ -73,7 +74,8 @@ def images_table(samples: Sequence[Sample], stored: StoredImages) -> pa.Table:
             {
                 "data_row_id": sample.record.data_row.id,
                 "split": sample.split,
-                **{name: getattr(image, name) for name in image.__struct_fields__},
+                **asdict(image),
+                **asdict(image.validators),
                 "pack": location.pack.key if location else None,
                 "offset": location.offset if location else None,
             }

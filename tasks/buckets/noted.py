@@ -42,6 +42,10 @@ NOTED: Final = {
         lambda tables: _turned_by_readers(tables["data_rows"]),
         "images are referenced and lie otherwise by EXIF: readers that heed it turn them, and labels do not turn along",
     ),
+    "images.unconfirmed": _Noted(
+        lambda tables: _sum(tables["images"]["unconfirmed"]),
+        "images were kept though their sources, asked when the rows had changed, did not answer (see the table images)",
+    ),
     "answers.unanswered": _Noted(
         lambda tables: len(tables["unanswered"]), "questions have no answer (they are in the table unanswered)"
     ),

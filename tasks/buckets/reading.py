@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from tasks.buckets.grouping import bucket_name
-from tasks.records.fingerprint import fingerprint
-from tasks.records.identity import row_id
 from tasks.records.schema import SCHEMAS
-from tasks.records.tables import STANDING, rows_of, standing_of
+from tasks.records.tables import OF_MASKS, STANDING, rows_of, standing_of
 from tasks.snapshots.bucket_tables import bucket_files, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tasks.buckets.base import BasePart
     from tasks.records.carry import Standing
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 _ROWS: Final = (*SCHEMAS, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
-_REUSED: Final = STANDING | {"images": _LOCATION}
+_REUSED: Final = STANDING | {"images": (*STANDING["images"], *_LOCATION)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +55,15 @@ class Earlier:
         standing = self.files.get(path) if self.whole and name in self.tables else None
         return standing if standing and table.equals(self.tables[name]) else None
 
-    def unchanged(self, lines: Sequence[tuple[int, bytes]]) -> dict[int, str]:
-        """Tell which lines' rows stand here as they would be made again: their ids by line number.
-
-        A row that has several lines is not among them, since it takes all of them to choose one.
-        """
-        if not self.whole:
-            return {}
-        row_ids = {number: row_id(line) for number, line in lines}
-        times = Counter(row_ids.values())
-        return {
-            number: found
-            for number, line in lines
-            if (found := row_ids[number]) in self.fingerprints
-            and found is not None
-            and times[found] == 1
-            and self.fingerprints[found] == fingerprint(line)
-        }
-
     def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
-        """Return what stands of those records whose content has not changed since, by data row id."""
-        found = [each.data_row.id for each in records if self.fingerprints.get(each.data_row.id) == each.fingerprint]
-        return standing_of(rows_of({name: self.tables[name] for name in STANDING}, found)) if found else {}
+        """Return what stands of the rows of records, by data row id; masks of those alone whose content is the same."""
+        there = [each for each in records if each.data_row.id in self.fingerprints]
+        if not there:
+            return {}
+        same = [each.data_row.id for each in there if self.fingerprints[each.data_row.id] == each.fingerprint]
+        tables = {name: self.tables[name] for name in STANDING}
+        rows = rows_of(tables, [each.data_row.id for each in there])
+        return standing_of(rows | rows_of({name: tables[name] for name in OF_MASKS}, same))
 
 
 NOTHING: Final = Earlier({}, {}, {}, {}, {}, whole=False)

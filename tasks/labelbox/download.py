@@ -19,22 +19,28 @@ from urllib3.exceptions import HTTPError
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
+from tasks.labelbox.known import ImageAnswer, validators_of
 from tasks.labelbox.object_sources import ObjectSources
 from tasks.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import IO
 
     from urllib3 import BaseHTTPResponse
 
+    from tasks.labelbox.known import Known
     from tasks.labelbox.pace import Pace
+    from tasks.records.model import Validators
+
+    Headers = Mapping[str, str]
 
 BLOCK: Final = 1 << 16
 REDIRECTS: Final = 5
 REDIRECT_STATUS: Final = frozenset({301, 302, 303, 307, 308})
 OK: Final = 200
+NOT_MODIFIED: Final = 304
 
 Result = TypeVar("Result")
 
@@ -72,8 +78,12 @@ class Deadline:
         return self.at - time.monotonic()
 
 
-class _KnownSizeError(Exception):
-    """The answer has as many bytes as what stands already."""
+class _KnownError(Exception):
+    """The answer says that the image is the one that is known, with what it tells of it."""
+
+    def __init__(self, validators: Validators) -> None:
+        super().__init__()
+        self.validators = validators
 
 
 class Downloader:
@@ -120,7 +130,7 @@ class Downloader:
         Its ``code``, where it has one, is the code of the ``DownloadError`` in the end.
         """
 
-        def take(blocks: Iterator[bytes]) -> bytes:
+        def take(blocks: Iterator[bytes], _headers: Headers) -> bytes:
             body = b"".join(blocks)
             with _wrong_body():
                 check(body)
@@ -135,29 +145,30 @@ class Downloader:
         *,
         limit: int,
         check: Callable[[IO[bytes]], None],
-        unless_size: int | None = None,
-    ) -> bool:
+        known: Known | None = None,
+    ) -> ImageAnswer:
         """Write an image of a data row to ``target``, asked for without the key, whatever its host.
 
-        ``check`` is as for a mask; what the ``sources`` open is signed for, once. Returns False, with nothing read,
-        where the answer announces just ``unless_size`` bytes.
+        ``check`` is as for a mask; what the ``sources`` open is signed for, once. Nothing is read where the answer
+        says that the image is the one that is ``known``: not modified, or announced with just its size.
         """
 
-        def take(blocks: Iterator[bytes]) -> None:
+        def take(blocks: Iterator[bytes], headers: Headers) -> Validators:
             _write(blocks, target)
             with _wrong_body():
                 check(target)
+            return validators_of(headers)
 
         try:
-            self._repeat(self._located(url), take, limit=limit, with_key=False, unless_size=unless_size)
-        except _KnownSizeError:
-            return False
-        return True
+            validators = self._repeat(self._located(url), take, limit=limit, with_key=False, known=known)
+        except _KnownError as found:
+            return ImageAnswer(is_known=True, validators=found.validators)
+        return ImageAnswer(is_known=False, validators=validators)
 
     def chunk(self, url: str, target: IO[bytes], *, length: int) -> None:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
 
-        def take(blocks: Iterator[bytes]) -> None:
+        def take(blocks: Iterator[bytes], _headers: Headers) -> None:
             size = _write(blocks, target)
             if size != length:
                 raise PassingError("short_body", f"{size} bytes came instead of {length}")
@@ -173,21 +184,21 @@ class Downloader:
     def _repeat(
         self,
         target: Target,
-        take: Callable[[Iterator[bytes]], Result],
+        take: Callable[[Iterator[bytes], Headers], Result],
         *,
         limit: int,
         with_key: bool,
-        unless_size: int | None = None,
+        known: Known | None = None,
     ) -> Result:
-        """What ``take`` makes of the body; it is called once an attempt and raises ``PassingError`` for another one."""
+        """What ``take`` makes of body and headers; called once an attempt, it raises ``PassingError`` for another."""
         deadline = Deadline(self._seconds)
         attempts = 1 if self._pace.is_failing(target.origin) else self._backoff.attempts
         wrong_bodies = self._backoff.wrong_bodies
         number = 1
         while True:
             try:
-                blocks = self._blocks(target, deadline, limit=limit, with_key=with_key, unless_size=unless_size)
-                body = take(blocks)
+                response, place = self._answer(target, deadline, with_key=with_key, known=known)
+                body = take(self._blocks(response, place, limit), response.headers)
             except PassingError as failure:
                 wrong_bodies -= isinstance(failure, WrongBodyError)
                 wait = self._backoff.delay(number) if failure.wait is None else failure.wait
@@ -196,7 +207,7 @@ class Downloader:
                     self._pace.note(target.origin, failed=not isinstance(failure, WrongBodyError))
                     raise DownloadError(failure.code, f"{failure.reason}; {reason} after {number} attempts") from None
                 self._hold(wait, failure, deadline)
-            except (DownloadError, _KnownSizeError):
+            except (DownloadError, _KnownError):
                 self._pace.note(target.origin, failed=False)
                 raise
             else:
@@ -220,15 +231,10 @@ class Downloader:
         else:
             self._pace.sleep(min(seconds, max(0.0, deadline.left)))
 
-    def _blocks(
-        self, target: Target, deadline: Deadline, *, limit: int, with_key: bool, unless_size: int | None
-    ) -> Iterator[bytes]:
-        """The body of one answer after its redirects, never more than ``limit`` bytes of it."""
-        response, target = self._answer(target, deadline, with_key=with_key)
+    def _blocks(self, response: BaseHTTPResponse, target: Target, limit: int) -> Iterator[bytes]:
+        """The body of an answer, never more than ``limit`` bytes of it."""
         size, announced = 0, response.headers.get("Content-Length", "")
         try:
-            if announced == str(unless_size) and "Content-Encoding" not in response.headers:
-                raise _KnownSizeError
             if announced.isdecimal() and int(announced) > limit:
                 raise _too_large(target, limit)
             while block := response.read1(BLOCK, decode_content=True):
@@ -242,26 +248,37 @@ class Downloader:
         finally:
             _close(response)
 
-    def _answer(self, target: Target, deadline: Deadline, *, with_key: bool) -> tuple[BaseHTTPResponse, Target]:
-        """The answer with status 200 that the redirects lead to, and where it came from."""
+    def _answer(
+        self, target: Target, deadline: Deadline, *, with_key: bool, known: Known | None
+    ) -> tuple[BaseHTTPResponse, Target]:
+        """The answer with status 200 that the redirects lead to, and where it came from.
+
+        Raises ``_KnownError`` for one that says that the image is the one that is ``known``.
+        """
+        conditions = known.conditions if known else {}
         for hop in range(REDIRECTS + 1):
             keyed = with_key and not hop and target.origin == self._labelbox
             waited = self._pace.wait(target.origin, counted=keyed)
             deadline.at += waited if target.origin == self._labelbox else 0
-            response = self._ask(target, deadline, keyed=keyed)
+            response = self._ask(target, deadline, conditions, keyed=keyed)
             if response.status == OK:
+                if known and _has_size(response, known.size):
+                    _close(response)
+                    raise _KnownError(validators_of(response.headers))
                 return response, target
             location = response.headers.get("Location") if response.status in REDIRECT_STATUS else None
             _discard(response)
+            if known and conditions and response.status == NOT_MODIFIED:
+                raise _KnownError(known.validators)
             if location is None:
                 raise of_status(response, target.origin)
             target = _read(urljoin(target.url, location))
         raise DownloadError("too_many_redirects", f"{target.origin.host} redirected more than {REDIRECTS} times")
 
-    def _ask(self, target: Target, deadline: Deadline, *, keyed: bool) -> BaseHTTPResponse:
+    def _ask(self, target: Target, deadline: Deadline, conditions: dict[str, str], *, keyed: bool) -> BaseHTTPResponse:
         if deadline.left <= 0:
             raise PassingError("timed_out", f"{target.origin.host} had no time left")
-        headers = {"Authorization": f"Bearer {self._api_key}"} if keyed else {}
+        headers = conditions | ({"Authorization": f"Bearer {self._api_key}"} if keyed else {})
         self.counts.add(requests=1)
         try:
             return self._connections.get(target, headers, seconds=deadline.left)
@@ -291,6 +308,11 @@ def _wrong_body() -> Iterator[None]:
         yield
     except ValueError as error:
         raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
+
+
+def _has_size(response: BaseHTTPResponse, size: int | None) -> bool:
+    """Whether an answer announces just so many bytes, as they are stored."""
+    return response.headers.get("Content-Length") == str(size) and "Content-Encoding" not in response.headers
 
 
 def _too_large(target: Target, limit: int) -> DownloadError:

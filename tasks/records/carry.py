@@ -25,13 +25,17 @@ Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
 
 
 class Standing(Struct, frozen=True):
-    """A row as an earlier snapshot has it: what a refresh may reuse of it."""
+    """A row as an earlier snapshot has it: what a refresh may reuse of it.
+
+    ``updated_at`` is when the data row itself was changed last, as its line told then.
+    """
 
     fingerprint: str
     row_data: str
     split: str
     image: Image
     masks: Masks
+    updated_at: str | None = None
 
 
 def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:

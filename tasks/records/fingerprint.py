@@ -6,16 +6,12 @@ import re
 
 from xxhash import xxh3_128_hexdigest
 
+from tasks.records.signatures import without_signature
+
 _MASKS_OF_TASK = re.compile(rb"/tasks/[^/\"\\?]+/masks/")
 _URL_KEYS = (b'"url":', b'"url": ')
 _SPACED_URL_KEY = re.compile(rb'"url"\s*:\s*\Z')
 _ROW_DATA_QUERY = re.compile(rb'("row_data"\s*:\s*"[^"?\\]*\?)([^"\\]*)(?=")')
-_SIGNATURE = re.compile(rb"(?i)(?:^|&)(?:(?:x-amz|x-goog)-)?(?:signature|sig)=")
-_SIGNING = re.compile(
-    rb"(?i)(?:^|&)(?:x-amz-[^=&]*|x-goog-[^=&]*"
-    rb"|signature|sig|expires|policy|keyname|key-pair-id|awsaccesskeyid|googleaccessid"
-    rb"|se|st|sp|sr|sv|spr|sip|skoid|sktid|skt|ske|sks|skv)=[^&]*"
-)
 _LONGEST_KEY = 16
 
 
@@ -23,9 +19,9 @@ def fingerprint(line: bytes) -> str:
     """Return the XXH3 digest (128 bits, hex) of a line without what changes on every export of an unchanged row.
 
     That is the export task's id in composite mask URLs (``/tasks/ID/masks/``), the signature in the query of a signed
-    ``row_data`` (S3's, Google's, Azure's and CloudFront's parameters), and white space around the line. What does not
-    sign stays: ``?versionId=3`` names another image than ``?versionId=4``. The digest is no defence, and need be none:
-    whoever could make two lines of one digest could as well leave the row as it was.
+    ``row_data`` (see ``signatures.py``), and white space around the line. What does not sign stays: ``?versionId=3``
+    names another image than ``?versionId=4``. The digest is no defence, and need be none: whoever could make two lines
+    of one digest could as well leave the row as it was.
     """
     content = _MASKS_OF_TASK.sub(_without_task, line.strip())
     if b"?" in content:
@@ -44,5 +40,4 @@ def _without_task(found: re.Match[bytes]) -> bytes:
 
 
 def _without_signature(row_data: re.Match[bytes]) -> bytes:
-    query = row_data[2]
-    return row_data[1] + (_SIGNING.sub(b"", query) if _SIGNATURE.search(query) else query)
+    return row_data[1] + without_signature(row_data[2])

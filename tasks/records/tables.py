@@ -14,13 +14,14 @@ from tasks.records.classes import Class, ClassRegistry
 from tasks.records.model import Problem
 from tasks.records.schema import CLASSES, PROBLEMS
 from tasks.records.tables_join import Tables, joined, rows_of
-from tasks.records.tables_read import STANDING, from_tables, standing_of
+from tasks.records.tables_read import OF_MASKS, STANDING, from_tables, standing_of
 from tasks.records.tables_write import to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "OF_MASKS",
     "STANDING",
     "Tables",
     "classes_of",

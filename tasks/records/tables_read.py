@@ -42,6 +42,7 @@ from tasks.records.model import (
     TextAnswer,
     Unanswered,
     Unreadable,
+    Validators,
     WorkflowMove,
 )
 from tasks.records.questions import IMAGE, Owner, nested
@@ -54,10 +55,12 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Mask
 
 _OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
-_ROW: Final = (*_OF_ROW, *Image.__struct_fields__)
+_ROW: Final = (*_OF_ROW, *Image.__struct_fields__, "details")
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
 _MASKS: Final = (*_OBJECT, "mask_reference", "mask")
-STANDING: Final = {"data_rows": _ROW, "annotations": _MASKS, "predictions": _MASKS}
+_SOURCE: Final = ("data_row_id", *Validators.__struct_fields__, "unconfirmed")
+OF_MASKS: Final = {"annotations": _MASKS, "predictions": _MASKS}
+STANDING: Final = {"data_rows": _ROW, "images": _SOURCE, **OF_MASKS}
 """The columns that ``standing_of`` looks at, by table."""
 _LATER: Final = {"unanswered": UNANSWERED.empty_table(), "unreadable": UNREADABLE.empty_table()}
 """The tables that snapshots did not always have, as they were then."""
@@ -124,17 +127,23 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
     """Return each row's ``Standing`` by data row id; of the tables the columns of ``STANDING`` are enough."""
     masks: defaultdict[str, dict[tuple[Origin, str, str], Mask]] = defaultdict(dict)
-    for name in ("annotations", "predictions"):
+    for name in OF_MASKS:
         objects = _Table(tables[name].filter(tables[name]["mask"].is_valid()))
         of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
         for mask, row_id, origin, label_id, feature_id in of_masks:
             masks[row_id][origin, label_id, feature_id] = mask
-    table = _Table(tables["data_rows"])
-    rows = zip(*table.values(*_OF_ROW), _images(table), strict=True)
-    return {
-        row_id: Standing(fingerprint, row_data, split, image, masks.get(row_id, {}))
-        for row_id, fingerprint, row_data, split, image in rows
-    }
+    table, images = _Table(tables["data_rows"]), _Table(tables["images"])
+    (ids,) = images.values("data_row_id")
+    validators = map(Validators, *(images.later(name, None) for name in Validators.__struct_fields__))
+    told = dict(zip(ids, zip(validators, images.later("unconfirmed", absent=False), strict=True), strict=True))
+    updated = pc.struct_field(table.array("details"), "updated_at").to_pylist()
+    rows = zip(*table.values(*_OF_ROW), _images(table), updated, strict=True)
+    standing: dict[str, Standing] = {}
+    for row_id, fingerprint, row_data, split, stored, updated_at in rows:
+        of_source, unconfirmed = told[row_id]
+        image = replace(stored, validators=of_source, unconfirmed=unconfirmed)
+        standing[row_id] = Standing(fingerprint, row_data, split, image, masks.get(row_id, {}), updated_at)
+    return standing
 
 
 def _images(table: _Table) -> Iterator[Image]:

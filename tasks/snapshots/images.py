@@ -26,11 +26,17 @@ IMAGES_SCHEMA: Final = pa.schema(
         pa.field("height", pa.int32()),
         pa.field("orientation", pa.int8()),
         pa.field("turned", pa.bool_()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
+        pa.field("unconfirmed", pa.bool_()),
         pa.field("pack", pa.string()),
         pa.field("offset", pa.int64()),
     ]
 )
-"""A row an image. ``size`` bytes with ``sha256`` lie in the object ``pack`` from ``offset``; null: not copied."""
+"""A row an image. ``size`` bytes with ``sha256`` lie in the object ``pack`` from ``offset``; null: not copied.
+
+``etag`` and ``last_modified`` are of the file at its source, before anything was done to it.
+"""
 
 
 def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iterator[File]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,11 @@ def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefused
 
 
 @task(**RETRIES)
-def build_bucket(dataset: Dataset, run: str, bucket: BucketInput) -> BucketReceipt:
-    """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack."""
+def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetime) -> BucketReceipt:
+    """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
+
+    ``since`` is when the run began to look for what stands.
+    """
     settings = load_settings()
     store = open_store(dataset.url)
     ledger = Ledger(store, run)
@@ -145,6 +149,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput) -> BucketRecei
             taken=read_earlier(store, bucket.taken),
             fetcher=fetcher(dataset, settings, pool, directory),
             threads=settings.download_threads,
+            since=since,
         )
         store.download(bucket.lines_key, directory / "lines")
         receipt = builder.build(bucket, read_spool(decompressed(directory / "lines")))

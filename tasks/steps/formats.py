@@ -16,18 +16,16 @@ from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
-from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
-from tasks.snapshots.manifest import File, Manifest, Pack
+from tasks.snapshots.manifest import File, Pack
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
-from tasks.steps.settle import CLASSES_PATH, Changed
-from tasks.steps.software import written_alike
+from tasks.steps.settle import Changed
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -68,15 +66,14 @@ def write_format(
     draft = Draft(store, earlier)
     training_format = format_of(name, dataset.formats[name])
     folder = folder_of(name)
-    keeping = earlier if earlier and writes_the_same(earlier, dataset, tables) else None
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files: list[File] = []
     packs: set[Pack] = set()
     with scratch(load_settings()) as directory:
-        source = BucketSource(store, tables, directory, changed if keeping else {})
+        source = BucketSource(store, tables, directory, changed)
 
         def lines(path: str) -> Iterator[bytes]:
-            file = keeping.file(folder + path) if keeping else None
+            file = earlier.file(folder + path) if earlier else None
             return lines_of(store, file) if file else iter(())
 
         described = FormatInput(
@@ -115,16 +112,6 @@ def write_format(
         files=(*files, *small.files),
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
-    )
-
-
-def writes_the_same(earlier: Manifest, dataset: Dataset, tables: tuple[File, ...]) -> bool:
-    """Whether of an unchanged row every format would make what the earlier snapshot has of it."""
-    classes = earlier.file(CLASSES_PATH)
-    return (
-        written_alike(earlier, dataset)
-        and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
-        and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tasks.buckets.fetch import REFUSED
 from tasks.errors import LabelboxRefusedError
 from tasks.records.model import Problem
 from tasks.snapshots.content import read_file
@@ -21,11 +22,15 @@ ENDED: Final = re.compile(r"(mask_)?http_4\d\d|mask_composite_expired")
 
 
 def check_urls_lived(dataset: Dataset, beginning: Beginning, settlement: Settlement) -> None:
-    """Raise ``LabelboxRefusedError`` where an older export's rows are problems because their URLs were refused."""
-    if beginning.way != "on" or not settlement.tally.problems:
+    """Raise ``LabelboxRefusedError`` where URLs of an older export were refused.
+
+    Their rows are problems then, or keep images that nobody confirms.
+    """
+    if beginning.way != "on":
         return
     lines = read_file(open_store(dataset.url), settlement.problems).splitlines()
-    refused = sum(bool(ENDED.fullmatch(decoder_of(Problem).decode(line).code)) for line in lines)
+    codes = [decoder_of(Problem).decode(line).code for line in lines]
+    refused = sum(bool(ENDED.fullmatch(code)) for code in codes) + settlement.tally.requests.get(REFUSED, 0)
     if refused:
         raise LabelboxRefusedError(
             f"The export that was begun at {beginning.exported_since:%Y-%m-%d %H:%M} names {refused} images or masks "

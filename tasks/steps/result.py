@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tasks.steps.publish import Publication
     from tasks.steps.settle import Settlement
 
-REQUESTS = ("composite_masks", "instance_masks", "images")
+REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 
 
 def summary(

@@ -23,7 +23,7 @@ from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tasks.storage import ObjectStore
 
@@ -32,7 +32,7 @@ PROBLEMS_PATH = "raw/problems.ndjson"
 LEFT_OUT_PATH = "raw/left-out.json"
 
 Changed = dict[int, tuple[str, ...] | None]
-"""The ids of rows that are not as in the base snapshot, by bucket; None: all."""
+"""The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
 
 
 class Settlement(Struct, frozen=True):
@@ -76,7 +76,7 @@ def settle(
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
         census=add(receipt.census for receipt in built),
         measures={receipt.index: receipt.measures for receipt in built},
-        changed={receipt.index: receipt.changed for receipt in built},
+        changed=changed_rows(earlier, built, (*tables, classes)),
         registry=registry,
         tables=(*tables, classes),
         problems=problems,
@@ -84,6 +84,21 @@ def settle(
         packs=tuple(packs[key] for key in sorted(packs)),
         uploads=draft.uploads,
     )
+
+
+def changed_rows(earlier: Manifest | None, built: Sequence[BucketReceipt], tables: Sequence[File]) -> Changed:
+    """The rows of which formats have to be made anew.
+
+    All are, unless the base was written alike, with the same classes, and its rows lie in as many buckets.
+    """
+    classes = earlier and earlier.file(CLASSES_PATH)
+    keeps = (
+        earlier is not None
+        and all(receipt.alike for receipt in built)
+        and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
+        and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
+    )
+    return {receipt.index: receipt.changed if keeps else None for receipt in built}
 
 
 def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegistry:

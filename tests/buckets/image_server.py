@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class ImageServer(ThreadingHTTPServer):
-    """Gives ``images`` by path, redirects what has ``moved``, and keeps the paths that were asked for, in order."""
+    """Gives ``images`` by path, and keeps which were ``asked`` for, in order, with the ``headers`` of each request.
+
+    What has ``moved`` is redirected. ``told`` are headers that go with an image, ``statuses`` those of paths that are
+    answered without one; a query plays no part in these. A condition that names what is told is answered 304.
+    """
 
     daemon_threads = True
 
@@ -24,7 +28,10 @@ class ImageServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.images: dict[str, bytes] = {}
         self.moved: dict[str, str] = {}
+        self.told: dict[str, dict[str, str]] = {}
+        self.statuses: dict[str, int] = {}
         self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
 
     def url(self, path: str) -> str:
         """Give an image's address."""
@@ -38,14 +45,22 @@ class _Handler(BaseHTTPRequestHandler):
     server: ImageServer
 
     def do_GET(self) -> None:
-        """Give an image with its length, say where it is now, or answer 404."""
-        self.server.asked.append(self.path)
-        body = self.server.images.get(self.path)
-        if location := self.server.moved.get(self.path):
-            self.send_response(302)
+        """Give an image with its length, or 404; or what else is to be answered."""
+        server, path = self.server, self.path.partition("?")[0]
+        server.asked.append(self.path)
+        server.headers.append(dict(self.headers))
+        told, body = server.told.get(path, {}), server.images.get(path)
+        conditions = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+        stands = any(self.headers.get(asked, told) == told.get(name) for asked, name in conditions.items())
+        status = server.statuses.get(path, 304 if stands else 404 if body is None else 200)
+        location = server.moved.get(self.path)
+        self.send_response(302 if location else status)
+        if location:
             self.send_header("Location", location)
-        else:
-            self.send_response(404 if body is None else 200)
+        for name, value in told.items():
+            self.send_header(name, value)
+        if status != 200:
+            body = None
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         self.wfile.write(body or b"")

@@ -17,8 +17,11 @@ from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher, object_path
 from tasks.buckets.reading import NOTHING, read_earlier
 from tasks.buckets.receipt import BucketInput, Tally, add_up
+from tasks.buckets.reuse import Reuse
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
+from tasks.records.fingerprint import fingerprint
+from tasks.records.moments import BEFORE_ALL
 from tasks.records.parse import parse
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
@@ -88,6 +91,11 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
         )
         bucket = BucketInput(*place, lines_key="", lines=len(lines))
         return builder.build(bucket, list(enumerate(lines, start=1)))
+
+
+def reuse(earlier, *, taken=NOTHING, until=BEFORE_ALL, images="reference"):
+    """What may be taken over of an earlier snapshot."""
+    return Reuse(earlier, taken, images=images, orientation="declared", until=until)
 
 
 ids = st.sampled_from(["row-a", "row-b", "row-c", "row-d"])
@@ -187,9 +195,12 @@ def test_rows_are_told_to_be_unchanged_by_their_lines(tmp_path):
     before = build([a, b, c], tmp_path)
     store = open_store((tmp_path / "store").as_uri())
     lines = [(3, b), (4, row("row-c", labels=2)), (5, a), (6, a), (7, row("row-d")), (8, b"{")]
-    assert read_earlier(store, BasePart(before.files, alike=True)).unchanged(lines) == {3: "row-b"}
-    assert read_earlier(store, BasePart(before.files, alike=False)).unchanged(lines) == {}
-    assert read_earlier(store, BasePart(alike=True)).unchanged(lines) == {}
+    found = reuse(read_earlier(store, BasePart(before.files, alike=True))).of_lines(lines)
+    assert found.kept == {3: "row-b"}
+    assert found.against == {4: "changed", 5: "several_lines", 6: "several_lines", 7: "new", 8: "new"}
+    for base in (BasePart(before.files, alike=False), BasePart(alike=True)):
+        found = reuse(read_earlier(store, base)).of_lines(lines)
+        assert (found.kept, set(found.against.values())) == ({}, {"otherwise"})
 
 
 @pytest.mark.parametrize("alike", [True, False])
@@ -275,5 +286,7 @@ def test_rows_that_a_broken_off_run_fetched_are_reused_though_no_version_has_the
     taken = read_earlier(store, BasePart(broken_off.files, broken_off.packs))
     alone = build(lines, tmp_path, base=before)
     found = build(lines, tmp_path, base=before, taken=taken)
-    assert set(taken.standing([parse(line, number=1) for line in lines])) == {"row-b"}
+    standing = taken.standing([parse(line, number=1) for line in lines])
+    assert standing.keys() == {"row-b", "row-c"}
+    assert [row for row in standing if standing[row].fingerprint in map(fingerprint, lines)] == ["row-b"]
     assert (found.files, found.changed, found.tally.reused_rows) == (alone.files, ("row-b", "row-c"), 1)

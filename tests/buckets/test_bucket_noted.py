@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from tasks.buckets.images import StoredImages, images_table
 from tasks.buckets.noted import NOTED, blocks_of, noted, said_of
 from tasks.records.model import MediaAttributes, Unreadable
 from tasks.records.tables import to_tables
 from tests.formats.format_samples import sample
 
 
-def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadable=0):
+def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadable=0, unconfirmed=False):
     """A sample with these oddities."""
     made = sample(name=name)
     media = MediaAttributes(exif_rotation=rotation)
@@ -21,21 +22,27 @@ def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadabl
         text_replaced=replaced,
         unreadable=(Unreadable("$.x", "wrong_type"),) * unreadable,
     )
-    image = replace(made.image, turned=turned, sha256="a" * 64 if copied else None, size=1 if copied else None)
-    return replace(made, record=record, image=image)
+    stored = {"sha256": "a" * 64, "size": 1} if copied else {"sha256": None, "size": None}
+    return replace(made, record=record, image=replace(made.image, turned=turned, unconfirmed=unconfirmed, **stored))
+
+
+def tables(rows):
+    """The tables of a bucket of these rows."""
+    return to_tables(rows) | {"images": images_table(rows, StoredImages({}))}
 
 
 def test_counts_are_those_of_the_tables():
-    """Turned images, referenced ones that readers turn, replaced characters and unreadable fields are added up."""
+    """Images turned, turned by readers or confirmed by nobody, replaced text and unreadable fields are added up."""
     rows = [
         row("a", turned=True, rotation=6),
         row("b", copied=False, rotation=6, replaced=2),
         row("c", copied=False, rotation=8, replaced=1, unreadable=2),
         row("d", copied=False, rotation=1, unreadable=1),
+        row("f", unconfirmed=True),
         row("e", copied=False),
     ]
-    assert blocks_of(noted(to_tables(rows))) == {
-        "images": {"turned": 1, "turned_by_readers": 2},
+    assert blocks_of(noted(tables(rows))) == {
+        "images": {"turned": 1, "turned_by_readers": 2, "unconfirmed": 1},
         "answers": {"unanswered": 0},
         "text": {"replaced": 3},
         "fields": {"unreadable": 3},
@@ -44,7 +51,7 @@ def test_counts_are_those_of_the_tables():
 
 def test_nothing_is_counted_as_zero():
     """Tables without rows, and results without counts, give zeros and no sentence."""
-    assert set(noted(to_tables([])).values()) == {0}
+    assert set(noted(tables([])).values()) == {0}
     assert list(said_of(blocks_of({}))) == list(said_of({})) == []
 
 

@@ -20,6 +20,7 @@ from tasks.labelbox.client import Account, connect
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.export import ExportRequest, start, wait
 from tasks.labelbox.failures import DownloadError
+from tasks.labelbox.known import Known
 from tasks.labelbox.pace import Pace
 from tasks.labelbox.retry import Backoff
 from tasks.labelbox.stream import chunk_at
@@ -432,5 +433,5 @@ def test_a_body_that_is_not_read_costs_no_connection(sandbox, urls):
         for _ in range(3):
             with pytest.raises(DownloadError, match="more than"):
                 image(pool, picture, limit=size - 1)
-            assert not pool.image(picture, io.BytesIO(), limit=LIMIT, check=no_check, unless_size=size)
+            assert pool.image(picture, io.BytesIO(), limit=LIMIT, check=no_check, known=Known(size=size)).is_known
         assert len(image(pool, picture)) == size

@@ -54,12 +54,14 @@ def test_what_changes_on_every_export_does_not_count(one: Any, other: Any) -> No
         (masked(query="?versionId=3"), masked(query="?versionId=4")),
         (masked(query="?versionId=3&" + S3.format(1)), masked(query="?versionId=4&" + S3.format(1))),
         (masked(query="?Expires=1"), masked(query="?Expires=2")),
+        (masked(query="?sig=a&sp=1"), masked(query="?sig=a&sp=2")),
+        (masked(query="?sig=a&policy=1"), masked(query="?sig=a&policy=2")),
         (masked(), masked(note="/tasks/t1/masks/")),
         (masked(note="see /tasks/t1/masks/m"), masked(note="see /tasks/t2/masks/m")),
         (masked(note='{"url": "/tasks/t1/masks/m"}'), masked(note='{"url": "/tasks/t2/masks/m"}')),
         (masked(), masked(media_attributes={"height": 100, "width": 201})),
     ],
-    ids=["version", "signed version", "unsigned", "more", "text", "text like a url", "size"],
+    ids=["version", "signed version", "unsigned", "no SAS", "no policy", "more", "text", "text like a url", "size"],
 )
 def test_content_counts(one: Any, other: Any) -> None:
     """Anything else, also text that looks like an export task, changes the fingerprint."""

@@ -1,0 +1,131 @@
+"""How an image is known from one version to the next: a label's edit neither brings it again nor loses its row."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy.sandbox import Fault
+from flows.refresh import refresh
+from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.read import read_snapshot
+from tasks.storage import open_store
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+EDITED = 3
+WEEK, HOUR = 7 * 86_400, 3600
+
+
+def rows(chosen, version, table="data_rows"):
+    """A version's table, by data row id."""
+    store = open_store(chosen.url)
+    files = bucket_files(read_snapshot(store, version).manifest.files).values()
+    return {row["data_row_id"]: row for each in files for row in read_table(store, each[table]).to_pylist()}
+
+
+def edited(sandbox, chosen, change=lambda: None):
+    """The result of a refresh after one label was edited, and what its image is before and after."""
+    first = refresh(chosen)
+    row = sandbox.row(EDITED).id
+    before = rows(chosen, first["version"])[row]["sha256"]
+    sandbox.edit_row(EDITED)
+    change()
+    sandbox.requests.clear()
+    second = refresh(chosen)
+    assert second["version"] == first["version"] + 1
+    assert (second["rows"], second["reused_rows"]) == (first["rows"], first["rows"]["published"] - 1)
+    return second, before, rows(chosen, second["version"])[row]["sha256"]
+
+
+def counted(result):
+    """What was asked of images, and how many are unconfirmed."""
+    requests = result["requests"]
+    return requests["images"], requests["images_not_modified"], result["images"]["unconfirmed"]
+
+
+def test_the_image_of_an_edited_label_is_not_downloaded_again(sandbox, dataset):
+    """Its source says that it is the same, without a body."""
+    result, before, after = edited(sandbox, dataset())
+    assert (counted(result), before == after) == ((0, 1, 0), True)
+    assert sandbox.requests.statuses["image", 304] == sandbox.requests.count("image") == 1
+    assert sandbox.requests.count("composite_mask") + sandbox.requests.count("instance_mask") > 0
+
+
+def test_an_image_that_was_replaced_with_an_edit_is_the_new_one(sandbox, dataset):
+    """Though its URL is the same, and the export says nothing of it."""
+    result, before, after = edited(sandbox, dataset(), lambda: sandbox.replace_image(EDITED))
+    assert (counted(result), before == after) == ((1, 0, 0), False)
+
+
+@pytest.mark.parametrize(("told", "requests"), [(False, (0, 0, 0)), (True, (1, 0, 0))])
+def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, told, requests):
+    """An image whose data row was not changed stands unasked; a changed one is downloaded."""
+    sandbox.settings.no_validators = True
+    change = (lambda: sandbox.replace_image(EDITED, told=True)) if told else lambda: None
+    result, before, after = edited(sandbox, dataset(), change)
+    assert (counted(result), before != after) == (requests, told)
+    assert sandbox.requests.count("image") == requests[0]
+
+
+@pytest.mark.parametrize("no_validators", [True, False])
+@pytest.mark.parametrize(("details", "unconfirmed"), [(True, 0), (False, 1)])
+def test_an_edit_after_the_images_url_has_ended_costs_no_row(sandbox, dataset, details, unconfirmed, no_validators):
+    """The image stands, and is noted where nobody says that it is the same; the next night nothing has changed."""
+    sandbox.settings.no_validators = no_validators
+    sandbox.settings.image_seconds = WEEK
+    chosen = dataset(params={"data_row_details": details}, problems={"max_share": 0})
+
+    def end():
+        sandbox.settings.image_seconds = 0
+
+    result, before, after = edited(sandbox, chosen, end)
+    assert (counted(result), before == after) == ((0, 0, unconfirmed), True)
+    refused = sandbox.requests.statuses["image", 403]
+    assert refused == (0 if details and no_validators else 1)
+    again = refresh(chosen)
+    assert (again["reason"], counted(again)) == ("unchanged", (0, 0, unconfirmed))
+    assert sandbox.requests.statuses["image", 403] == refused
+    sandbox.settings.image_seconds = WEEK
+    sandbox.edit_row(EDITED)
+    assert refresh(chosen)["images"]["unconfirmed"] == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("image", "status", status=404), Fault("image", "wrong_type", times=None)], ids=str
+)
+def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, fault):
+    """What it sends in place of the image is not published."""
+    chosen = dataset(params={"data_row_details": False}, problems={"max_share": 0})
+    result, before, after = edited(sandbox, chosen, lambda: sandbox.faults.add(fault))
+    assert (counted(result), before == after) == ((0, 0, 1), True)
+
+
+def test_an_image_elsewhere_is_another_one(sandbox, dataset):
+    """Where its URL without signature is another, what cannot be had is a problem, as that of a new row."""
+    sandbox.settings.odd_lines = ("jpeg_orientation_1",)
+    chosen = dataset(problems={"max_share": 0.5})
+    first = refresh(chosen)
+    sandbox.settings.odd_lines = ("jpeg_orientation_3",)
+    sandbox.faults.add(Fault("*orientation_3*", "status", status=404))
+    assert refresh(chosen)["rows"]["problems"] == first["rows"]["problems"] + 1
+
+
+@pytest.mark.parametrize("formats", [{"coco": {}}, {"coco": {}, "voc": {}}], ids=["from tables", "from records"])
+@pytest.mark.parametrize(("seconds", "is_kept"), [(WEEK, True), (HOUR, False)])
+def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, seconds, is_kept, formats):
+    """One that lasts another day stays, so that nothing changes; no mask is asked for where one does not."""
+    sandbox.settings.image_seconds = seconds
+    first = refresh(dataset(images="reference", formats={"coco": {}}))
+    sandbox.settings.image_seconds = WEEK
+    sandbox.requests.clear()
+    chosen = dataset(images="reference", formats=formats)
+    second = refresh(chosen)
+    assert second["reused_rows"] == first["rows"]["published"] == second["rows"]["published"]
+    assert sandbox.requests.count("*mask") + sandbox.requests.count("image") == 0
+    before, after = rows(chosen, 1), rows(chosen, second["version"])
+    assert {row: before[row]["row_data"] == after[row]["row_data"] for row in before} == dict.fromkeys(before, is_kept)
+    assert {row: before[row]["fingerprint"] for row in before} == {row: after[row]["fingerprint"] for row in after}
+    assert (second["version"] == 1) is (is_kept and formats == {"coco": {}})
+    if not is_kept:
+        assert all(f"X-Amz-Expires={WEEK}" in row["row_data"] for row in after.values())
+        assert refresh(chosen)["reason"] == "unchanged"
