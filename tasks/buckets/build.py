@@ -9,11 +9,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tasks.buckets.fetch import Fetcher, RowError
+from tasks.buckets.given import left_table
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
-from tasks.formats.census import census
+from tasks.formats.census import Census, census
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
@@ -21,6 +22,7 @@ from tasks.records.numbers import numbers
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
+from tasks.snapshots.behind import LEFT
 from tasks.snapshots.measures import add, measure
 from tasks.snapshots.remeasure import measure_tables
 
@@ -71,9 +73,14 @@ class BucketBuilder:
     taken: Earlier = NOTHING
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
-        """Give every line its place, write the bucket's files and say what came of it."""
+        """Give every line its place, write the bucket's files and say what came of it.
+
+        A bucket without lines has files only where it has to tell of rows that left.
+        """
         outcome = Outcome()
         numbered = list(lines)
+        if not numbered and not self.fetcher.given:
+            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         unchanged = self.earlier.unchanged(numbered)
         self._keep(unchanged.values(), outcome)
         records = dict(self._records((each for each in numbered if each[0] not in unchanged), outcome))
@@ -179,12 +186,13 @@ class BucketBuilder:
             tables = joined(kept, tables)
             packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
             measures = add(chain(measures, measure_tables(kept)))
+        left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
         return BucketReceipt(
             index=bucket.index,
-            files=self._files(bucket, tables | {"problems": problems}),
+            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
             packs=tuple(packs[key] for key in sorted(packs)),
-            tally=self._tally(tables, outcome),
+            tally=self._tally(tables, outcome, len(left)),
             census=census(tables),
             measures=measures,
             changed=self._changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome),
@@ -210,7 +218,7 @@ class BucketBuilder:
         now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
         return tuple(row_id for row_id in now if row_id in outcome.anew or before[row_id] != now[row_id])
 
-    def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
+    def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:
         return Tally(
             published=len(tables["data_rows"]),
             excluded=dict(+outcome.excluded),
@@ -220,6 +228,7 @@ class BucketBuilder:
             annotations_dropped=dict(outcome.annotations_dropped),
             noted=noted(tables),
             reused_rows=outcome.reused_rows,
+            left=left,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,
             uploads=self.draft.uploads,

@@ -7,7 +7,7 @@ composite, where the composite cannot be had or does not show the instance, and 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,11 +27,11 @@ from tasks.records.carry import carry_over, lasting
 from tasks.records.geometry import Mask, MaskReference
 from tasks.records.model import Image, ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
-from tasks.records.splits import Split, assign, split_key
+from tasks.records.splits import Split, split_of
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tasks.images.orientation import Rule
@@ -60,7 +60,10 @@ class RowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex)."""
+    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
+
+    ``given`` are the splits that rows were given before under the same settings, by data row id.
+    """
 
     downloader: Downloader
     directory: Path
@@ -71,6 +74,7 @@ class Fetcher:
     max_image_pixels: int
     max_mask_bytes: int
     orientation: Rule = "declared"
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def fetch(self, record: Record, requests: Counter[str], standing: Standing | None = None) -> Sample:
         """Complete a record; ``standing`` is the same row where an earlier snapshot holds it. Raises ``RowError``.
@@ -94,9 +98,8 @@ class Fetcher:
             labels += predictions
         image = image or _referenced(record, size)
         _check_masks(labels, image)
-        key = split_key(record, image.sha256, self.group_by)
-        finished = replace(record, entry=entry)
-        return Sample(record=finished, image=image, split=assign(key, self.split))
+        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        return Sample(record=replace(record, entry=entry), image=image, split=split)
 
     def as_wanted(self, record: Record, standing: Image) -> bool | None:
         """Tell whether an image of an earlier snapshot is what would be published now; None: its source must be asked.

@@ -16,7 +16,7 @@ from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
-from tasks.snapshots.bucket_tables import bucket_files
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files
 from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
@@ -26,7 +26,7 @@ from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
 from tasks.steps.environment import scratch
 from tasks.steps.retries import RETRIES
-from tasks.steps.settle import CLASSES_PATH, Changed
+from tasks.steps.settle import Changed
 from tasks.steps.software import written_alike
 from tasks.storage import open_store
 

@@ -1,4 +1,4 @@
-"""The command line, run in the test's own process."""
+"""The command line, run in the test's own process; a sandbox that may be changed, and tables of a version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 import sys
 
 import pytest
+from pyarrow import parquet
 
+from deploy.sandbox import Sandbox
 from flows import cli
+from flows.trees import lay_out
 
 
 class CommandLine:
@@ -37,3 +40,24 @@ class CommandLine:
 def labelsnap(monkeypatch, capsys):
     """The command line."""
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def own_sandbox(dataset_file, monkeypatch, tmp_path):
+    """A sandbox whose project may be changed."""
+    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Reads one table of a version from its pulled Parquet tree."""
+
+    def read(result, table):
+        directory = tmp_path / f"tables-{result['version']}"
+        lay_out(result["ref"], "parquet", directory, lambda *_: None)
+        return parquet.read_table(directory / table).to_pylist()
+
+    return read
