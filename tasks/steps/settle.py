@@ -73,7 +73,8 @@ def settle(
     seen = sorted({seen for receipt in built for seen in receipt.seen})
     standing = earlier_classes(store, earlier)
     registry, behind = update(standing, seen, dataset.classes), base.behind
-    if behind and not (registry == standing and earlier and same_tables(earlier, tables)):
+    same_classes = classes_table(registry).equals(classes_table(standing))
+    if behind and not (earlier and same_classes and same_tables(earlier, tables)):
         others = classes_behind(store, behind)
         registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
     classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from flows.backfill import backfill
 from flows.refresh import refresh
 from flows.trees import lay_out
 from tasks.snapshots.verify import verify
@@ -57,6 +60,16 @@ def test_a_row_that_comes_back_is_where_it_was(chosen, own_sandbox, replaced, mo
     assert splits(back) == splits(first)
     assert splits(back, "left") == {}
     assert "rows_left" not in back
+
+
+def test_a_backfill_moves_no_row(chosen, own_sandbox, replaced):
+    """Neither those of its range, whose images are others, nor those that the newest version has besides."""
+    first = refresh(chosen())
+    replaced(done(own_sandbox, 8))
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2046, 1, 1, tzinfo=UTC)
+    second = backfill(chosen(), start, end, end - start)
+    assert (second["version"], second["requests"]["images"]) == (2, 8)
+    assert splits(second) == splits(first)
 
 
 def test_other_settings_deal_all_rows_anew(chosen, own_sandbox, replaced):
