@@ -39,7 +39,7 @@ def assembled(
     """Publish what the streams hold, as part of a flow run; give back the result (see the README)."""
     run, base = beginning.run, beginning.base.version
     side_by_side = load_settings().workers
-    buckets = group_rows(dataset, run, results, errors, base)
+    buckets = group_rows(dataset, run, results, errors, beginning.base)
     watch.lap("export")
 
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
@@ -48,7 +48,7 @@ def assembled(
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
     receipts = tuple(shown)
-    settlement = settle(dataset, base, buckets.lines, receipts, buckets.not_in_range)
+    settlement = settle(dataset, beginning.base, buckets.lines, receipts, buckets.not_in_range)
     check_urls_lived(dataset, beginning, settlement)
     watch.lap("fetch")
 

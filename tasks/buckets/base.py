@@ -40,19 +40,23 @@ def part_base(
     """The part for each of these buckets (of ``count``), in one pass over it; empty ones where there is none.
 
     Numbers of buckets are powers of two, so a bucket of one snapshot shares rows with those of another whose index is
-    the same modulo the smaller number.
+    the same modulo the smaller number. A pack of more buckets than the snapshot has goes with the tables that point
+    into it.
     """
     files: dict[int, list[File]] = {index: [] for index in indices}
     packs: dict[int, list[Pack]] = {index: [] for index in files}
     if earlier is not None:
         sharing = _Sharing(files, count)
+        fewest = count
         for file in earlier.files:
             if match := TABLE_PATH.fullmatch(file.path):
-                for index in sharing.to(int(match["index"]), int(match["count"])):
+                fewest = int(match["count"])
+                for index in sharing.to(int(match["index"]), fewest):
                     files[index].append(file)
         for pack in earlier.packs:
             if match := _PACK.fullmatch(pack.key):
-                for index in sharing.to(int(match["index"]), int(match["count"])):
+                of_tables = min(int(match["count"]), fewest)
+                for index in sharing.to(int(match["index"]) % of_tables, of_tables):
                     packs[index].append(pack)
     return {index: BasePart(tuple(files[index]), tuple(packs[index]), alike) for index in files}
 

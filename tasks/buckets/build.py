@@ -9,18 +9,20 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tasks.buckets.fetch import Fetcher, RowError
+from tasks.buckets.given import left_table
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.buckets.reuse import LASTING, Reuse
-from tasks.formats.census import census
+from tasks.formats.census import Census, census
 from tasks.records.classes import seen_classes
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
+from tasks.snapshots.behind import LEFT
 from tasks.snapshots.measures import add, measure
 from tasks.snapshots.remeasure import measure_tables
 
@@ -72,9 +74,14 @@ class BucketBuilder:
     since: datetime = BEFORE_ALL
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
-        """Give every line its place, write the bucket's files and say what came of it."""
+        """Give every line its place, write the bucket's files and say what came of it.
+
+        A bucket without lines has files only where it has to tell of rows that left.
+        """
         outcome = Outcome()
         numbered = list(lines)
+        if not numbered and not self.fetcher.given:
+            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
         of_lines = reuse.of_lines(numbered)
         self._keep(of_lines.kept.values(), outcome)
@@ -173,12 +180,13 @@ class BucketBuilder:
             tables = joined(kept, tables)
             packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
             measures = add(chain(measures, measure_tables(kept)))
+        left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
         return BucketReceipt(
             index=bucket.index,
-            files=self._files(bucket, tables | {"problems": problems}),
+            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
             packs=tuple(packs[key] for key in sorted(packs)),
-            tally=self._tally(tables, outcome),
+            tally=self._tally(tables, outcome, len(left)),
             census=census(tables),
             measures=measures,
             changed=reuse.changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome.anew),
@@ -199,7 +207,7 @@ class BucketBuilder:
                 bodies.append((path, write_table(table)))
         return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
 
-    def _tally(self, tables: Tables, outcome: Outcome) -> Tally:
+    def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:
         return Tally(
             published=len(tables["data_rows"]),
             excluded=dict(+outcome.excluded),
@@ -209,6 +217,7 @@ class BucketBuilder:
             annotations_dropped=dict(outcome.annotations_dropped),
             noted=noted(tables),
             reused_rows=outcome.reused_rows,
+            left=left,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,
             uploads=self.draft.uploads,

@@ -7,7 +7,7 @@ composite, where the composite cannot be had or does not show the instance, and 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,11 +27,11 @@ from tasks.records.carry import carry_over, lasting
 from tasks.records.geometry import Mask, MaskReference
 from tasks.records.model import Image, ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
-from tasks.records.splits import Split, assign, split_key
+from tasks.records.splits import Split, split_of
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tasks.images.orientation import Rule
@@ -62,7 +62,10 @@ class RowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex)."""
+    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
+
+    ``given`` are the splits that rows were given before under the same settings, by data row id.
+    """
 
     downloader: Downloader
     directory: Path
@@ -73,6 +76,7 @@ class Fetcher:
     max_image_pixels: int
     max_mask_bytes: int
     orientation: Rule = "declared"
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
@@ -92,9 +96,8 @@ class Fetcher:
             labels += predictions
         image = image or _referenced(record, size)
         _check_masks(labels, image)
-        key = split_key(record, image.sha256, self.group_by)
-        finished = replace(record, entry=entry)
-        return Sample(record=finished, image=image, split=assign(key, self.split))
+        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        return Sample(record=replace(record, entry=entry), image=image, split=split)
 
     def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
         """Take an image over, or bring it down; None where it is referenced and its size is not declared."""

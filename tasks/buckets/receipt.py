@@ -23,7 +23,10 @@ Counts = dict[str, int]
 class BucketInput(Struct, frozen=True):
     """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has.
 
-    ``taken`` is what a run built that was broken off.
+    Without lines there is no such object.
+
+    ``taken`` is what a run built that was broken off. ``splits_stand``: the earlier snapshot's splits were given under
+    the settings that hold now; ``behind`` are tables of splits that others gave under these, which it does not know.
     """
 
     index: int
@@ -32,12 +35,20 @@ class BucketInput(Struct, frozen=True):
     lines: int
     base: BasePart = BasePart()
     taken: BasePart = BasePart()
+    splits_stand: bool = False
+    behind: tuple[File, ...] = ()
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether there may be rows that were given a split, and have no line now."""
+        return bool(self.behind or (self.splits_stand and self.base.files))
 
 
 class Tally(Struct, frozen=True):
     """Counts that add up over buckets; keys as in the result of a refresh (see the README).
 
     ``noted`` counts what was done about published rows that were not quite as expected: ``BLOCK.COUNT`` → how often.
+    ``left`` are rows that were published once and are not now, and whose splits are kept.
     """
 
     published: int = 0
@@ -48,6 +59,7 @@ class Tally(Struct, frozen=True):
     annotations_dropped: Counts = {}
     noted: Counts = {}
     reused_rows: int = 0
+    left: int = 0
     requests: Counts = {}
     downloaded: int = 0
     uploads: Uploads = Uploads()
@@ -91,6 +103,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         annotations_dropped=_sum(tally.annotations_dropped for tally in each),
         noted=_sum(tally.noted for tally in each),
         reused_rows=sum(tally.reused_rows for tally in each),
+        left=sum(tally.left for tally in each),
         requests=_sum(tally.requests for tally in each),
         downloaded=sum(tally.downloaded for tally in each),
         uploads=sum((tally.uploads for tally in each), Uploads()),

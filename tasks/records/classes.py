@@ -128,9 +128,20 @@ def update(registry: ClassRegistry, seen: Iterable[SeenClass], renames: Mapping[
     classes = {each.id: replace(each, removed=True) for each in registry.classes}
     for key in sorted(groups, key=lambda key: (key[0] is None, min(groups[key]))):
         group = groups[key]
-        known = _known(key, group, classes.values()) or _new(key, group, len(classes) + 1)
+        known = _known(key, group, classes.values()) or _new(key, group, max(classes, default=0) + 1)
         classes[known.id] = _used(known, group)
     return ClassRegistry(tuple(classes.values()), tuple(sorted(merged)))
+
+
+def inherited(registry: ClassRegistry, others: Iterable[ClassRegistry]) -> ClassRegistry:
+    """Return the registry with the classes that others gave an id which it has not given: no id is given twice.
+
+    An id that it gave to another class stays with its own; the other class has a new one when it is seen again.
+    """
+    classes = {each.id: each for each in registry.classes}
+    for other in others:
+        classes = {each.id: replace(each, removed=True) for each in other.classes} | classes
+    return replace(registry, classes=tuple(classes[number] for number in sorted(classes)))
 
 
 def _known(key: Key, group: set[SeenClass], classes: Iterable[Class]) -> Class | None:

@@ -223,6 +223,8 @@ PROBLEMS: Final = pa.schema(
     ]
 )
 
+LEFT: Final = pa.schema([_ROW, _always("split", TEXT)])
+
 SCHEMAS: Final = {
     "data_rows": DATA_ROWS,
     "labels": LABELS,

@@ -1,6 +1,6 @@
-"""Which split a row belongs to: a pure function of a key and the dataset's seed, so that a row never moves.
+"""Which split a row belongs to: the one that it was given before, else a pure function of a key and the dataset's seed.
 
-The rule: the first 53 bits of sha256("SEED:KEY") (UTF-8, big-endian) as a fraction of 2**53; below ``train`` it is
+The function: the first 53 bits of sha256("SEED:KEY") (UTF-8, big-endian) as a fraction of 2**53; below ``train`` it is
 train, below ``train + val`` it is val, else test. Other rows play no part.
 """
 
@@ -18,6 +18,8 @@ from tasks.errors import ConfigurationError
 from tasks.records.model import ProjectEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tasks.records.model import Record
 
 SPLITS: Final = ("train", "val", "test")
@@ -60,13 +62,25 @@ def assign(key: str, split: Split) -> str:
     return "val" if place < (split.train + split.val) / total else "test"
 
 
+def split_of(
+    record: Record, image_sha256: str | None, group_by: str | None, split: Split, given: Mapping[str, str]
+) -> str:
+    """Return the split of a row. ``given`` are those that rows were given under the same settings, by data row id.
+
+    A row with a value for its group is where that puts it. Any other stays where it was, whatever becomes of its image.
+    """
+    if _group(record, group_by) is None and (found := given.get(record.data_row.id)) is not None:
+        return found
+    return assign(split_key(record, image_sha256, group_by), split)
+
+
 def split_key(record: Record, image_sha256: str | None, group_by: str | None) -> str:
     """Return what a record is split by: its group's value, else its image's sha256 (hex), else its row's id.
 
     Rows of one group share a split; so do rows of one image where there is no group. A row that has no value for its
     group falls back to its image.
     """
-    group = _group(record, group_by) if group_by else None
+    group = _group(record, group_by)
     return group if group is not None else image_sha256 or record.data_row.id
 
 
@@ -83,7 +97,10 @@ def check_group_by(text: str) -> None:
     )
 
 
-def _group(record: Record, group_by: str) -> str | None:
+def _group(record: Record, group_by: str | None) -> str | None:
+    """Return the value of what a row is grouped by; None: it has none, or rows are not grouped."""
+    if group_by is None:
+        return None
     if group_by.startswith(_METADATA):
         name = group_by.removeprefix(_METADATA)
         values = [field.value for field in record.data_row.metadata if field.schema_name == name]

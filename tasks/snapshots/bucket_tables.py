@@ -1,4 +1,4 @@
-"""The bucket tables among a snapshot's files."""
+"""The bucket tables among a snapshot's files, and the one table that is not cut into buckets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectStore
 
 TABLE_PATH: Final = re.compile(r"tables/(?P<table>[a-z_]+)/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
+CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
 BucketFiles = dict[str, "File"]
 """The files of one bucket by table."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
+from tasks.snapshots.behind import behind_of, replaced
 from tasks.snapshots.epochs import check_not_condemned, keys_of, newest_epoch
 from tasks.snapshots.history import (
     Action,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from tasks.snapshots.behind import Manifests
     from tasks.snapshots.runs import Runs
     from tasks.storage import ObjectStore
 
@@ -61,14 +63,16 @@ def commit(
     publish_id: str,
     parent: int,
     started_at: datetime,
+    behind: Manifests = (),
     single_writer: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Committed | LostRace:
     """Publish the manifest as version ``parent + 1``; all its objects must have been uploaded.
 
     ``publish_id`` is the run's, the same in every repetition. ``started_at`` is the store's clock (``probe``) before
-    the first object was uploaded or found. Nothing is ever deleted here, whatever fails. Raises StorageRefusedError,
-    and StorageOutcomeUnknownError when it cannot be told whether the version was made: then repeat the call.
+    the first object was uploaded or found. ``behind`` is what stood behind the parent and was not taken over. Nothing
+    is ever deleted here, whatever fails. Raises StorageRefusedError, and StorageOutcomeUnknownError when it cannot be
+    told whether the version was made: then repeat the call.
     """
     history = read_history(store)
     if (mine := history.published_by(publish_id)) is not None:
@@ -89,6 +93,7 @@ def commit(
         rows=manifest.result.get("rows", {}).get("published"),
         expired=history.expired,
         lost=history.given_up or msgspec.UNSET,
+        behind=behind,
     )
     return _append(store, record, single_writer=single_writer, sleep=sleep)
 
@@ -106,7 +111,8 @@ def recommit(
 ) -> Committed | LostRace:
     """Make a kept version's manifest the next version of this history, for another reason than new content.
 
-    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up.
+    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. What
+    stood behind the newest version stands behind this one, and so does its manifest where it is another.
     """
     if history.head is None:
         raise ValueError("a dataset without versions has none to repeat")
@@ -120,6 +126,7 @@ def recommit(
         action=action,
         expired=history.expired if expired is None else expired,
         lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
+        behind=replaced(behind_of(store, history.head), history.head.manifest, standing.manifest),
     )
     return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 

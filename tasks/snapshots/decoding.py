@@ -46,8 +46,8 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
     """Read a snapshot's file, known by its logical path ``name``, from end to end, and count what a table holds.
 
     Counts are keyed like a refresh's result: ``rows``, ``labels``, ``annotations.mask``, ``predictions.polygon``;
-    ``images`` are the rows of the images table. Other files than tables count nothing. ``on_batch`` is given each batch
-    of a table that is sound so far, with the table's name. Raises UndecodableError.
+    ``images`` and ``left`` are the rows of these tables. Other files than tables count nothing. ``on_batch`` is given
+    each batch of a table that is sound so far, with the table's name. Raises UndecodableError.
     """
     readers: tuple[tuple[str, Callable[[Path, str], Counter[str]]], ...] = (
         (".parquet", partial(_parquet, on_batch)),
@@ -97,8 +97,8 @@ def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
         match table:
             case "data_rows":
                 counts["rows"] += len(batch)
-            case "images":
-                counts["images"] += len(batch)
+            case "images" | "left":
+                counts[table] += len(batch)
             case "labels":
                 counts["labels"] += batch.column("origin").to_pylist().count("label")
             case "annotations" | "predictions":

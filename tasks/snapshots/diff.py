@@ -16,7 +16,7 @@ from tasks.records.model import ChecklistAnswer, RadioAnswer
 from tasks.records.questions import questions_of
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import classes_of, from_tables
-from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Counts: TypeAlias = dict[str, int]
 
-_CLASSES: Final = "tables/classes/classes.parquet"
 _PARALLEL: Final = 4
 _CHANGES: Final = ("added", "removed", "changed", "moved")  # classes know but the first three
 
@@ -207,7 +206,7 @@ def diff(
 
 
 def _registry(store: ObjectStore, manifest: Manifest) -> ClassRegistry:
-    file = manifest.file(_CLASSES)
+    file = manifest.file(CLASSES_PATH)
     return classes_of(read_table(store, file)) if file else ClassRegistry()
 
 

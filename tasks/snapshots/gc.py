@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import ConfigurationError, StorageRefusedError
+from tasks.snapshots.behind import behind_of, manifests_behind, needed
 from tasks.snapshots.commit import LostRace, recommit, settled
 from tasks.snapshots.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
 from tasks.snapshots.history import check_whole, read_history, read_manifest
@@ -67,9 +68,9 @@ class Collection:
 def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT) -> CollectionPlan:
     """Say what ``collect`` would do; nothing is written but the probe.
 
-    Garbage are objects below ``data/`` and ``manifests/`` that no kept or tagged version has, scratch, and uploads that
-    were broken off, when they are older than ``grace`` by the store's clock. What labelsnap gives no such name is
-    somebody else's. Raises ConfigurationError when ``grace`` is less than 24 hours, and StorageRefusedError when a
+    Garbage are objects below ``data/`` and ``manifests/`` that are not reachable, scratch, and uploads that were broken
+    off, when they are older than ``grace`` by the store's clock. What labelsnap gives no such name is somebody else's.
+    Raises ConfigurationError when ``grace`` is less than 24 hours, and StorageRefusedError when a
     record of a version that is kept is missing or damaged, or another dataset lies below this one.
     """
     if grace < GRACE_FLOOR:
@@ -252,10 +253,14 @@ def _in_use(store: ObjectStore, history: History, entries: Iterable[Condemned]) 
 def _reachable(store: ObjectStore, history: History) -> set[str]:
     """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
 
+    Of manifests behind the newest version they are those that say which class ids and splits were given away.
     A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it.
     """
     kept = {commit.manifest for commit in history.live}
+    behind = behind_of(store, history.head) if history.head else ()
+    given = chain.from_iterable(map(needed, manifests_behind(store, behind)))
     named = {tag.manifest for tag in list_tags(store)} - kept
     left = {sha256 for sha256 in named if store.head(manifest_key(sha256)) is not None}
     keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
-    return set(chain({manifest_key(sha256) for sha256 in kept | left}, *keys))
+    manifests = {manifest_key(sha256) for sha256 in (*kept, *left, *behind)}
+    return set(chain(manifests, (file.key for file in given), *keys))

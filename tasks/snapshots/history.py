@@ -35,7 +35,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """A version of the dataset. ``manifest`` is a sha256, ``parent`` the version before (0: none).
 
     ``expired`` holds, as of this version, the versions that are kept no longer; ``lost`` those of them whose records
-    are gone, or cannot be read, and are looked for no longer.
+    are gone, or cannot be read, and are looked for no longer. ``behind`` are the sha256s of manifests that gave away
+    class ids and splits which this one does not know of (see ``behind.py``); records did not always say so.
     """
 
     format_version: int = FORMAT_VERSION
@@ -49,6 +50,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     action: Action = "publish"
     expired: Runs = ()
     lost: Runs | msgspec.UnsetType = msgspec.UNSET
+    behind: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def commit_keys(store: ObjectStore) -> tuple[CommitKey, ...]:

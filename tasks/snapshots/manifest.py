@@ -18,7 +18,8 @@ FORMAT_VERSION: Final = 1
 NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not of the type asked for, or nested too deep to read."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
-_EXPORT_BOUND: Final = ("raw/", "tables/problems/")  # line numbers and task ids change on every export
+_NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
+"""What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
 
 
@@ -173,7 +174,8 @@ def same_content(one: Manifest, other: Manifest) -> bool:
 
     Equal are the configuration as given and every file by path and sha256, except what changes with each export
     though no label did: the raw export, the problems table (it holds line numbers), and the descriptions that name
-    the snapshot itself (``croissant.json``, ``report.html``). Packs count through the tables that point into them.
+    the snapshot itself (``croissant.json``, ``report.html``); nor do rows count that it lacks (the table ``left``).
+    Packs count through the tables that point into them.
     """
     return one.config == other.config and _content(one) == _content(other)
 
@@ -182,7 +184,7 @@ def _content(manifest: Manifest) -> dict[str, str]:
     return {
         file.path: file.sha256
         for file in manifest.files
-        if not file.path.startswith(_EXPORT_BOUND) and file.path.rpartition("/")[2] not in _DESCRIPTIONS
+        if not file.path.startswith(_NO_CONTENT) and file.path.rpartition("/")[2] not in _DESCRIPTIONS
     }
 
 

@@ -38,6 +38,7 @@ RAW: Final = "raw/"
 REPORT: Final = "report.html"
 _PARALLEL: Final = 16
 _PROBLEMS: Final = "raw/problems.ndjson"
+_NOT_LAID_OUT: Final = "tables/left/"  # rows that are not in the snapshot
 _STREAMS: Final = {"export.ndjson": "raw/result-", "errors.ndjson": "raw/errors-"}
 
 
@@ -109,7 +110,8 @@ def _placed(
 ) -> Iterator[Placed]:
     folders = [f"{FORMATS}{format_name}/", *([TABLES] if format_name == "parquet" else [])]
     for folder in folders:
-        yield from tree.place([_moved(file, folder) for file in manifest.below(folder)], pool)
+        files = (file for file in manifest.below(folder) if not file.path.startswith(_NOT_LAID_OUT))
+        yield from tree.place([_moved(file, folder) for file in files], pool)
     if format_name == "raw":
         for target, prefix in _STREAMS.items():
             yield _concatenated(tree, pulled, manifest.below(prefix), target)

@@ -231,4 +231,5 @@ def expected_counts(manifest: Manifest) -> dict[str, int]:
         return {}
     rows = result["rows"]["published"]
     kinds = {f"{part}.{kind}": count for part in _KINDS for kind, count in result.get(part, {}).items()}
-    return {"rows": rows, "images": rows, "labels": result["labels"]["published"], **kinds}
+    left = result.get("rows_left", 0)
+    return {"rows": rows, "images": rows, "left": left, "labels": result["labels"]["published"], **kinds}

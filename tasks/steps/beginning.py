@@ -12,7 +12,7 @@ work that was begun more than ``OLDEST`` ago                        anew
 anything else, and another flow run begins                          over: takes its work over, exports again
 … the same flow run, and its export was given up                    over
 … the same flow run, after more than ``hours`` without a sign       over
-… the same flow run, and the head has another manifest by now       over
+… the same flow run, and the head has another manifest, or behind   over
 … the same flow run                                                 on: the same export on the same base
 ==================================================================  =========================================
 """
@@ -34,10 +34,18 @@ LOOK_AFTER: Final = timedelta(hours=1)
 
 
 class Head(Struct, frozen=True):
-    """The newest version (0: none) and the sha256 of its manifest, which an expiry or a fence leaves as it is."""
+    """The newest version (0: none) and the sha256 of its manifest, which an expiry or a fence leaves as it is.
+
+    ``behind`` are the sha256s of manifests that gave away class ids and splits which it does not know of.
+    """
 
     version: int = 0
     manifest: str = ""
+    behind: tuple[str, ...] = ()
+
+    def holds(self, other: Head) -> bool:
+        """Whether what was made for the one is made for the other."""
+        return (self.manifest, self.behind) == (other.manifest, other.behind)
 
 
 class Beginning(Struct, frozen=True):
@@ -81,7 +89,7 @@ def begin(head: Head, left: Left | None, *, cause: str, run: str, now: datetime,
     if (
         before.cause == cause
         and not before.given_up
-        and before.base.manifest == head.manifest
+        and before.base.holds(head)
         and now - left.last_sign <= timedelta(hours=hours)
     ):
         return replace(before, looking_since=looking_since, way="on")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from prefect import task
 
 from config.dataset import Dataset
@@ -15,29 +16,33 @@ from config.settings import Settings, load_settings
 from tasks.buckets.base import part_base
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
+from tasks.buckets.given import behind_part, read_given
 from tasks.buckets.grouping import bucket_count, bucket_name
 from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BucketInput, BucketReceipt
-from tasks.buckets.spool import SpooledBucket, read_spool, spool
+from tasks.buckets.spool import read_spool, spool
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
+from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.read import read_snapshot
+from tasks.steps.beginning import Head
 from tasks.steps.environment import downloader, scratch
 from tasks.steps.export import StreamReceipt
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
-from tasks.steps.software import written_alike
+from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
+    from tasks.snapshots.manifest import Manifest
     from tasks.steps.span import Span
     from tasks.storage.interface import ObjectStore
 
@@ -56,11 +61,12 @@ class Buckets(Struct, frozen=True):
 
 @task(**RETRIES)
 def group_rows(
-    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...], base: int
+    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...], base: Head
 ) -> Buckets:
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
-    Each bucket is told which part of the snapshot ``base`` (0: none), and of what a killed run built, concerns it.
+    Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
+    concerns it. One without lines is among them where rows may have left it: it keeps their splits.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows: a failed export
     is no empty dataset. Blank lines are no rows.
@@ -70,10 +76,10 @@ def group_rows(
         raise _errors_alone(dataset, errors)
     settings = load_settings()
     store = open_store(dataset.url)
-    manifest = read_snapshot(store, base).manifest if base else None
+    manifest = read_snapshot(store, base.version).manifest if base.version else None
     standing = manifest.result["rows"]["published"] if manifest else 0
     if standing and not any(stream.files for stream in results):
-        raise _without_rows(dataset, base, standing)
+        raise _without_rows(dataset, base.version, standing)
     ledger = Ledger(store, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
@@ -94,21 +100,37 @@ def group_rows(
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
         if standing and not has_rows:
-            raise _without_rows(dataset, base, standing)
-        alike = manifest is not None and written_alike(manifest, dataset)
-        indices = [bucket.index for bucket in spooled]
-        parts = part_base(manifest, indices, count, alike=alike)
-        taken = part_base(ledger.recall(TAKEN, Taken), indices, count)
+            raise _without_rows(dataset, base.version, standing)
+        of_lines = {bucket.index: bucket for bucket in spooled}
+        taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
 
-        def put(bucket: SpooledBucket) -> BucketInput:
+        def put(bucket: BucketInput) -> BucketInput:
+            spooled = of_lines.get(bucket.index)
+            if spooled is None:
+                return bucket
             name = bucket_name(bucket.index, count)
             key = ledger.key(f"lines/{name}.zst")
-            store.put(key, compress(bucket.path, directory / f"{name}.zst"))
-            return BucketInput(bucket.index, count, key, bucket.lines, parts[bucket.index], taken[bucket.index])
+            store.put(key, compress(spooled.path, directory / f"{name}.zst"))
+            return structs.replace(bucket, lines_key=key, lines=spooled.lines, taken=taken[bucket.index])
 
+        each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
+        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left)
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
-            inputs = tuple(pool.map(put, spooled))
+            inputs = tuple(pool.map(put, wanted))
     return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
+
+
+def without_lines(
+    dataset: Dataset, count: int, base: Manifest | None, behind: Iterable[Manifest]
+) -> Iterator[BucketInput]:
+    """Each of ``count`` buckets with what the base, and the snapshots behind it, have of its rows."""
+    alike = base is not None and written_alike(base, dataset)
+    splits_stand = base is not None and splits_alike(base, dataset)
+    parts = part_base(base, range(count), count, alike=alike)
+    parts_behind = [part_base(each, range(count), count) for each in behind if splits_alike(each, dataset)]
+    for index in range(count):
+        tables = behind_part(part[index] for part in parts_behind)
+        yield BucketInput(index, count, "", 0, parts[index], splits_stand=splits_stand, behind=tables)
 
 
 def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> LabelboxRefusedError:
@@ -141,18 +163,22 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     if built := ledger.recall(name, BucketReceipt):
         return built
     with downloader(settings) as pool, scratch(settings) as directory:
+        earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(
             draft=Draft(store, bucket.base),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
-            earlier=read_earlier(store, bucket.base),
+            earlier=earlier,
             taken=read_earlier(store, bucket.taken),
-            fetcher=fetcher(dataset, settings, pool, directory),
+            fetcher=replace(fetcher(dataset, settings, pool, directory), given=read_given(store, bucket, earlier)),
             threads=settings.download_threads,
             since=since,
         )
-        store.download(bucket.lines_key, directory / "lines")
-        receipt = builder.build(bucket, read_spool(decompressed(directory / "lines")))
+        lines: Iterable[tuple[int, bytes]] = ()
+        if bucket.lines:
+            store.download(bucket.lines_key, directory / "lines")
+            lines = read_spool(decompressed(directory / "lines"))
+        receipt = builder.build(bucket, lines)
     return ledger.note(name, receipt)
 
 

@@ -9,7 +9,8 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.labelbox.client import check_source, connect
-from tasks.snapshots.history import commit_keys, head_version, read_commit, sole_key
+from tasks.snapshots.behind import behind_of
+from tasks.snapshots.history import Commit, commit_keys, head_version, read_commit, sole_key
 from tasks.snapshots.nesting import check_outermost
 from tasks.steps.beginning import Beginning, Head, begin
 from tasks.steps.environment import account
@@ -50,4 +51,9 @@ def head_of(store: ObjectStore) -> Head:
     """The newest version. Raises ``StorageRefusedError`` on a fork."""
     keys = commit_keys(store)
     version = head_version(keys)
-    return Head(version, read_commit(store, sole_key(keys, version)).manifest) if version else Head()
+    return head_at(store, read_commit(store, sole_key(keys, version))) if version else Head()
+
+
+def head_at(store: ObjectStore, commit: Commit) -> Head:
+    """The head while this version is the newest."""
+    return Head(commit.version, commit.manifest, behind_of(store, commit))

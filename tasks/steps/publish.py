@@ -19,6 +19,7 @@ from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Beginning
 from tasks.steps.export import StreamReceipt
 from tasks.steps.formats import FormatReceipt
+from tasks.steps.prepare import head_at
 from tasks.steps.progress import report
 from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
@@ -61,7 +62,7 @@ def publish(
         software=software(),
     )
     read_back(store, dataset, base, settlement, manifest)
-    return publish_on_head(store, dataset, beginning, manifest)
+    return publish_on_head(store, dataset, beginning, manifest, settlement.behind)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
@@ -118,10 +119,13 @@ def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settl
         )
 
 
-def publish_on_head(store: ObjectStore, dataset: Dataset, beginning: Beginning, manifest: Manifest) -> Publication:
+def publish_on_head(
+    store: ObjectStore, dataset: Dataset, beginning: Beginning, manifest: Manifest, behind: tuple[str, ...] = ()
+) -> Publication:
     """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
 
-    What else was published meanwhile is the answer where it holds the same; else nothing is published.
+    ``behind`` is what stands behind the base and was not taken over. What else was published meanwhile is the answer
+    where it holds the same; else nothing is published.
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
@@ -129,7 +133,7 @@ def publish_on_head(store: ObjectStore, dataset: Dataset, beginning: Beginning, 
             standing = read_snapshot(store, parent)
             if same_content(standing.manifest, manifest):
                 return Publication(version=parent, published=False)
-            if standing.commit.manifest != base.manifest:
+            if not base.holds(head_at(store, standing.commit)):
                 break
         outcome = commit(
             store,
@@ -137,6 +141,7 @@ def publish_on_head(store: ObjectStore, dataset: Dataset, beginning: Beginning, 
             publish_id=beginning.run,
             parent=parent,
             started_at=beginning.looking_since,
+            behind=behind,
             single_writer=dataset.single_writer,
         )
         if isinstance(outcome, Committed):

@@ -60,6 +60,7 @@ def summary(
         "classes": classes(settlement.registry),
         **blocks_of(tally.noted),
         "reused_rows": tally.reused_rows,
+        **({"rows_left": tally.left} if tally.left else {}),
         "requests": requests
         | {
             "export_chunks": sum(len(stream.files) for stream in streams if stream.size),

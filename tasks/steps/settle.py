@@ -12,13 +12,16 @@ from prefect import task
 from config.dataset import Dataset
 from tasks.buckets.receipt import BucketReceipt, Tally, add_up
 from tasks.formats.census import Census, add
-from tasks.records.classes import ClassRegistry, update
+from tasks.records.classes import ClassRegistry, inherited, update
+from tasks.records.schema import SCHEMAS
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
-from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.behind import Manifests, manifests_behind, read_behind
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_table
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.measures import Measure
 from tasks.snapshots.read import read_snapshot
+from tasks.steps.beginning import Head
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
     from tasks.storage import ObjectStore
 
-CLASSES_PATH = "tables/classes/classes.parquet"
 PROBLEMS_PATH = "raw/problems.ndjson"
 LEFT_OUT_PATH = "raw/left-out.json"
 
@@ -38,7 +40,9 @@ Changed = dict[int, tuple[str, ...] | None]
 class Settlement(Struct, frozen=True):
     """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
 
-    ``left_out`` is the list of lines that are of no use to a later version, where there are any.
+    ``behind`` are the manifests behind the base whose classes are not among these: all of them where the buckets are as
+    they were, so that nothing has to be published, or none. ``left_out`` is the list of lines that are of no use to a
+    later version, where there are any.
     """
 
     lines: int
@@ -47,6 +51,7 @@ class Settlement(Struct, frozen=True):
     measures: dict[int, tuple[Measure, ...]]
     changed: Changed
     registry: ClassRegistry
+    behind: tuple[str, ...]
     tables: tuple[File, ...]
     problems: File
     left_out: tuple[File, ...]
@@ -56,17 +61,22 @@ class Settlement(Struct, frozen=True):
 
 @task(**RETRIES)
 def settle(
-    dataset: Dataset, base: int, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
+    dataset: Dataset, base: Head, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
 ) -> Settlement:
     """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
     store = open_store(dataset.url)
-    earlier = read_snapshot(store, base).manifest if base else None
+    earlier = read_snapshot(store, base.version).manifest if base.version else None
     draft = Draft(store, earlier)
     built = sorted(receipts, key=lambda receipt: receipt.index)
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
-    registry = update(earlier_classes(store, earlier), seen, dataset.classes)
+    standing = earlier_classes(store, earlier)
+    registry, behind = update(standing, seen, dataset.classes), base.behind
+    same_classes = classes_table(registry).equals(classes_table(standing))
+    if behind and not (earlier and same_classes and same_tables(earlier, tables)):
+        others = classes_behind(store, behind)
+        registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
     classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
     problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
@@ -78,6 +88,7 @@ def settle(
         measures={receipt.index: receipt.measures for receipt in built},
         changed=changed_rows(earlier, built, (*tables, classes)),
         registry=registry,
+        behind=behind,
         tables=(*tables, classes),
         problems=problems,
         left_out=left_out,
@@ -107,6 +118,22 @@ def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegist
         return ClassRegistry()
     file = next(file for file in earlier.files if file.path == CLASSES_PATH)
     return classes_of(read_table(store, file))
+
+
+def classes_behind(store: ObjectStore, behind: Manifests) -> list[ClassRegistry]:
+    """The classes of the manifests behind the base, as far as they are still there."""
+    files = (manifest.file(CLASSES_PATH) for manifest in manifests_behind(store, behind))
+    tables = (read_behind(store, file) for file in files if file)
+    return [classes_of(table) for table in tables if table is not None]
+
+
+def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
+    """Whether the buckets' tables that decide what is published are those of the base."""
+    now, before = (
+        {(file.path, file.sha256) for files in bucket_files(each).values() for file in map(files.get, SCHEMAS) if file}
+        for each in (tables, earlier.files)
+    )
+    return now == before
 
 
 def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:

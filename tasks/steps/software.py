@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 import tasks
+from config.dataset import Dataset, Split
 
 if TYPE_CHECKING:
-    from config.dataset import Dataset
     from tasks.snapshots.manifest import Manifest
 
 LIBRARIES = ("msgspec", "numpy", "pyarrow", "PyYAML")
@@ -31,3 +33,11 @@ def software() -> str:
 def written_alike(earlier: Manifest, dataset: Dataset) -> bool:
     """Whether an earlier snapshot was written by this code from a dataset file that says the same."""
     return earlier.software == software() and earlier.config == dataset.content()
+
+
+def splits_alike(earlier: Manifest, dataset: Dataset) -> bool:
+    """Whether an earlier snapshot's rows were given their splits under the settings that hold now."""
+    try:
+        return Split.model_validate(earlier.config.get("split")) == dataset.split
+    except ValidationError:
+        return False

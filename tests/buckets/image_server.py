@@ -19,7 +19,7 @@ class ImageServer(ThreadingHTTPServer):
     """Gives ``images`` by path, and keeps which were ``asked`` for, in order, with the ``headers`` of each request.
 
     What has ``moved`` is redirected. ``told`` are headers that go with an image, ``statuses`` those of paths that are
-    answered without one; a query plays no part in these. A condition that names what is told is answered 304.
+    answered without one. Where a path with its query is not known, it is asked for without. A condition that names what is told is answered 304.
     """
 
     daemon_threads = True
@@ -49,7 +49,7 @@ class _Handler(BaseHTTPRequestHandler):
         server, path = self.server, self.path.partition("?")[0]
         server.asked.append(self.path)
         server.headers.append(dict(self.headers))
-        told, body = server.told.get(path, {}), server.images.get(path)
+        told, body = server.told.get(path, {}), server.images.get(self.path, server.images.get(path))
         conditions = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
         stands = any(self.headers.get(asked, told) == told.get(name) for asked, name in conditions.items())
         status = server.statuses.get(path, 304 if stands else 404 if body is None else 200)

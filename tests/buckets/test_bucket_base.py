@@ -55,6 +55,12 @@ def test_a_pack_of_another_bucket_is_no_part():
     ]
 
 
+def test_a_shared_bucket_has_all_packs_that_its_tables_point_into():
+    """There were eight buckets when images were packed, then two, and are four now: every row of the two is read."""
+    part = part_base(manifest_of(2, [(1, 8), (3, 8), (4, 8)]), [1], 4)[1]
+    assert [pack.key for pack in part.packs] == [f"data/images/{bucket_name(at, 8)}-{'0' * 16}.tar" for at in (1, 3)]
+
+
 def test_without_a_base_every_part_is_empty():
     """The first version has nothing to reuse."""
     assert part_base(None, [0, 1], 2) == {0: BasePart(), 1: BasePart()}

@@ -1,13 +1,19 @@
-"""The command line, run in the test's own process."""
+"""The command line, run in the test's own process; a sandbox that may be changed, and tables of a version."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 
 import pytest
+from PIL import Image
+from pyarrow import parquet
 
+from deploy.sandbox import Sandbox, drawing
 from flows import cli
+from flows.trees import lay_out
 
 
 class CommandLine:
@@ -37,3 +43,69 @@ class CommandLine:
 def labelsnap(monkeypatch, capsys):
     """The command line."""
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def own_sandbox(dataset_file, monkeypatch, tmp_path):
+    """A sandbox whose project may be changed."""
+    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def chosen(own_sandbox, dataset):
+    """The dataset file of that sandbox's project, with changes."""
+    return lambda **changes: dataset(source={"project": own_sandbox.project_id}, **changes)
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Reads one table of a version from its pulled Parquet tree."""
+
+    def read(result, table):
+        directory = tmp_path / f"tables-{result['version']}"
+        lay_out(result["ref"], "parquet", directory, lambda *_: None)
+        return parquet.read_table(directory / table).to_pylist()
+
+    return read
+
+
+@pytest.fixture
+def replaced(own_sandbox, monkeypatch):
+    """Gives rows' images other bytes at the source, once more with each call, and says so in their lines."""
+    qualities = iter((70, 50, 30))
+
+    def replace(rows):
+        quality = next(qualities)
+        chosen = {row.index for row in rows}
+        before = drawing_now.get("picture", drawing.picture)
+
+        def picture(seed, index, image_format):
+            body = before(seed, index, image_format)
+            if index not in chosen:
+                return body
+            other = io.BytesIO()
+            Image.open(io.BytesIO(body)).point(lambda value: value ^ 1).save(other, image_format, quality=quality)
+            return other.getvalue()
+
+        drawing_now["picture"] = picture
+        monkeypatch.setattr("deploy.sandbox.server.picture", picture)
+        for index in chosen:
+            own_sandbox.edit_row(index)
+
+    drawing_now = {}
+    return replace
+
+
+@pytest.fixture
+def days_ago(tmp_path):
+    """Make everything in the store as old as this."""
+
+    def age(days):
+        for path in (tmp_path / "store").rglob("*.*"):
+            times = path.stat()
+            os.utime(path, (times.st_atime, times.st_mtime - days * 86_400))
+
+    return age

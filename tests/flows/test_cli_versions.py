@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tasks.snapshots import Draft, Manifest, commit
@@ -100,15 +98,3 @@ def test_garbage_is_listed_first_and_deleted_later(labelsnap, url, tmp_path, day
     assert "deleted      1 objects, 4 bytes" in labelsnap("snapshots", "gc", url, "--yes")[1]
     assert store.get("data/raw/left-0123456789abcdef.ndjson") is None
     assert labelsnap("snapshots", "verify", url)[0] == 0
-
-
-@pytest.fixture
-def days_ago(tmp_path):
-    """Make everything in the store as old as this."""
-
-    def age(days):
-        for path in (tmp_path / "store").rglob("*.*"):
-            times = path.stat()
-            os.utime(path, (times.st_atime, times.st_mtime - days * 86_400))
-
-    return age

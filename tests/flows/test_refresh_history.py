@@ -5,34 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from pyarrow import parquet
 
-from deploy.sandbox import Sandbox
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = pytest.mark.xdist_group("prefect")
-
-
-@pytest.fixture
-def own_sandbox(dataset_file, monkeypatch, tmp_path):
-    """A sandbox whose project may be changed."""
-    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        yield sandbox
-
-
-@pytest.fixture
-def tables(tmp_path):
-    """Reads one table of a version from its pulled Parquet tree."""
-
-    def read(result, table):
-        directory = tmp_path / f"tables-{result['version']}"
-        lay_out(result["ref"], "parquet", directory, lambda *_: None)
-        return parquet.read_table(directory / table).to_pylist()
-
-    return read
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ def begun(left, *, cause="flow-1", head=HEAD):
         (changed(given_up=True), "flow-1", HEAD, "over"),
         (changed(left={"last_sign": ago(hours=10, seconds=1)}), "flow-1", HEAD, "over"),
         (LEFT, "flow-1", Head(4, "d" * 64), "over"),
+        (LEFT, "flow-1", Head(5, "c" * 64, ("d" * 64,)), "over"),  # a rollback: what stands behind is to be taken over
         (LEFT, "flow-1", Head(), "over"),
         (changed(base=Head()), "flow-1", HEAD, "over"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from config.reading import parse_dataset
 from tasks.errors import StorageRefusedError
-from tasks.snapshots import expire, list_versions
+from tasks.snapshots import expire, list_versions, rollback
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Beginning, Head
 from tasks.steps.publish import Publication, publish_on_head
@@ -53,6 +53,15 @@ def test_a_head_that_holds_the_same_is_the_answer(store):
     """Somebody else published it meanwhile."""
     published(store, MINE, publish_id="run-2", parent=1)
     assert attempt(store, MINE) == Publication(2, published=False)
+
+
+def test_over_its_own_manifest_that_was_rolled_back_to_nothing_is_published(store):
+    """It knows nothing of the class ids that the version in between gave away."""
+    published(store, OTHERS, publish_id="run-2", parent=1)
+    rollback(store, 1)
+    with pytest.raises(StorageRefusedError) as caught:
+        attempt(store, MINE)
+    assert (caught.value.code, len(list_versions(store))) == ("lost_race", 3)
 
 
 def test_over_a_later_version_of_its_bases_own_manifest(store):

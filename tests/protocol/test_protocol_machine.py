@@ -42,6 +42,7 @@ TURNING_POINTS = [
     ("put", "manifests/"), ("create", "commits/"), ("list", "gc/"), ("create", "gc/"), ("create", "tags/"),
     ("list", "tags/"), ("delete", "data/"), ("delete", "manifests/"),
 ]  # fmt: skip
+CLASSES = "tables/classes/classes.parquet"
 RACES = 5
 HISTORIES = int(os.environ.get("LABELSNAP_TEST_HISTORIES", "400"))
 
@@ -69,6 +70,7 @@ class Run:
         base = latest(store)
         draft = Draft(store, base.manifest if base else None)
         files = [draft.add_file(f"{letter}.txt", letter.encode()) for letter in self.letters]
+        files.append(draft.add_file(CLASSES, self.name.encode()))
         manifest = Manifest.of(dataset="d", created_at="", config={}, result={"run": self.name}, files=files, packs=[])
         self.prepared = (manifest, started_at, base.version if base else 0)
         return self.publish(store)
@@ -227,10 +229,15 @@ class Protocol(RuleBasedStateMachine):
             if record["version"] not in expired or record["version"] in self.tags.values():
                 self.assert_whole(record["manifest"])
 
-    def assert_whole(self, manifest):
+        for manifest in records[-1]["behind"]:
+            self.assert_whole(manifest, {CLASSES})
+
+    def assert_whole(self, manifest, paths=None):
         body = self.store.get(f"manifests/{manifest}.json")
         assert body is not None, "the manifest of a kept version is gone"
         for file in json.loads(body)["files"]:
+            if paths and file["path"] not in paths:
+                continue
             content = self.store.get(file["key"])
             assert content is not None, f"{file['key']} of a kept version is gone"
             assert hashlib.sha256(content).hexdigest() == file["sha256"]

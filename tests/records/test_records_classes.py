@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_lines import box, label, published, row, shape
 
-from tasks.records.classes import Class, ClassRegistry, SeenClass, seen_classes, update
+from tasks.records.classes import Class, ClassRegistry, SeenClass, inherited, seen_classes, update
 from tasks.records.geometry import Point
 from tasks.records.model import Annotation, Image, Sample
 from tasks.records.policy import Policy
@@ -66,6 +66,36 @@ def test_ids_never_change(snapshots: Any, renames: Any, random: Any) -> None:
         for schema_id, name in snapshot:
             assert not registry.class_of(an_object(schema_id, name)).removed
         assert len(set(registry.unique_names().values())) == len(registry.classes)
+
+
+def test_what_others_gave_away_is_given_to_nobody_else() -> None:
+    """A registry that goes on from an older one has the ids of those that went on from it too, as tombstones."""
+    old = update(NOTHING, seen(("A", "car")), {})
+    other = update(old, seen(("A", "automobile"), ("B", "bus")), {})
+    third = update(inherited(old, [other]), seen(("A", "car"), ("C", "dog")), {})
+    assert state(third) == [(1, "car", False), (2, "bus", True), (3, "dog", False)]
+    assert state(update(third, seen(("B", "bus")), {})) == [(1, "car", True), (2, "bus", False), (3, "dog", True)]
+
+
+def test_an_id_that_was_given_twice_stays_with_the_registry_that_goes_on() -> None:
+    """The other class has a new id when it comes back; what neither gave twice is as it was."""
+    old = update(NOTHING, seen(("A", "car")), {})
+    one = update(old, seen(("A", "car"), ("C", "dog")), {})
+    other = update(old, seen(("A", "car"), ("B", "bus"), ("D", "tree")), {})
+    both = inherited(one, [other, old])
+    assert state(both) == [(1, "car", False), (2, "dog", False), (3, "tree", True)]
+    classes = seen(("A", "car"), ("B", "bus"), ("C", "dog"), ("D", "tree"))
+    assert [(each.id, each.name) for each in update(both, classes, {}).classes] == [
+        (1, "car"), (2, "dog"), (3, "tree"), (4, "bus"),
+    ]  # fmt: skip
+
+
+def test_a_new_id_is_higher_than_any() -> None:
+    """Also where a registry has a gap."""
+    registry = ClassRegistry((Class(1, "A", "car"), Class(3, "C", "dog")))
+    assert state(update(registry, seen(("A", "car"), ("B", "bus")), {})) == [
+        (1, "car", False), (3, "dog", True), (4, "bus", False),
+    ]  # fmt: skip
 
 
 def test_names_where_the_schema_is_missing() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.records.schema import CLASSES, PROBLEMS, SCHEMAS
+from tasks.records.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 
 README = Path(__file__).parents[2] / "tasks/records/README.md"
-DOCUMENTED = {**SCHEMAS, "classes": CLASSES, "problems": PROBLEMS}
+DOCUMENTED = {**SCHEMAS, "classes": CLASSES, "left": LEFT, "problems": PROBLEMS}
 
 
 def columns_of(table: str) -> dict[str, str]:

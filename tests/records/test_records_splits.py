@@ -12,7 +12,7 @@ from records_lines import label, published, row
 
 from tasks.errors import ConfigurationError
 from tasks.records.policy import Policy
-from tasks.records.splits import Split, assign, check_group_by, split_key
+from tasks.records.splits import Split, assign, check_group_by, split_key, split_of
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 5))
@@ -76,6 +76,17 @@ def a_record() -> Any:
 def test_what_a_row_is_split_by(group_by: Any, expected: Any) -> None:
     """A row is split by its group's value, else by its image's digest."""
     assert split_key(a_record(), "abc", group_by) == expected
+
+
+@pytest.mark.parametrize(
+    ("group_by", "expected"),
+    [(None, "test"), ("metadata:other", "test"), ("metadata:camera", assign("front", Split()))],
+)
+def test_a_row_stays_where_it_was_unless_its_group_says_where_it_is(group_by: Any, expected: Any) -> None:
+    """Whatever its image is now."""
+    assert assign("front", Split()) == assign("abc", Split()) == "train"
+    assert split_of(a_record(), "abc", group_by, Split(), {"row1": "test"}) == expected
+    assert split_of(a_record(), "abc", group_by, Split(), {"row2": "test"}) == "train"
 
 
 def test_rows_without_a_copied_image() -> None:

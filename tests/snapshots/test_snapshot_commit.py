@@ -32,7 +32,7 @@ def test_first_version_is_one(store):
     assert hashlib.sha256(store.get(f"manifests/{manifest}.json")).hexdigest() == manifest
     assert record == {
         "format_version": 1, "version": 1, "parent": 0, "created_at": CREATED_AT, "publish_id": "run-1", "rows": 1,
-        "action": "publish", "expired": [],
+        "action": "publish", "expired": [], "behind": [],
     }  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+"""After a rollback: what versions gave away that are not the newest one's ancestors is given to nobody else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from flows.refresh import refresh
+from flows.trees import read_ref
+from tasks.snapshots import collect, expire, rollback
+from tasks.snapshots.bucket_tables import read_table
+from tests.flows.versions import splits, store_of
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+CANONICAL = {"sort_keys": True, "separators": (",", ":")}
+WITHOUT_BOTH = {"classes": {"car": None, "tree": None}}
+WITHOUT_CAR = {"classes": {"car": None}}
+WITHOUT_TREE = {"classes": {"tree": None}}
+
+
+def ids(result):
+    """The id of each class of a version that is in use, by name."""
+    store = store_of(result)
+    file = read_ref(result["ref"]).manifest.file("tables/classes/classes.parquet")
+    return {each["name"]: each["id"] for each in read_table(store, file).to_pylist() if not each["removed"]}
+
+
+def as_before(store):
+    """Write the commit records as versions of labelsnap did that did not say what stands behind one."""
+    for info in list(store.list("commits/")):
+        record = json.loads(store.get(info.key))
+        del record["behind"], record["digest"]
+        digest = hashlib.sha256(json.dumps(record, **CANONICAL).encode()).hexdigest()
+        store.put(info.key, json.dumps(record | {"digest": digest}, **CANONICAL).encode())
+
+
+@pytest.mark.parametrize("earlier_software", [False, True])
+def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(chosen, labelsnap, earlier_software):
+    """A tree that came in version 2; a car that comes after version 1 is the newest again; and then the tree again."""
+    first = refresh(chosen(**WITHOUT_BOTH))
+    second = refresh(chosen(**WITHOUT_CAR))
+    assert labelsnap.json("snapshots", "rollback", first["ref"])[1]["version"] == 3
+    if earlier_software:
+        as_before(store_of(first))
+    fourth = refresh(chosen(**WITHOUT_TREE))
+    highest = max(ids(first).values())
+    assert (fourth["version"], ids(second)["tree"], ids(fourth)["car"]) == (4, highest + 1, highest + 2)
+    assert ids(refresh(chosen())) == ids(first) | {"tree": highest + 1, "car": highest + 2}
+
+
+def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(chosen, labelsnap, days_ago):
+    """Nor do an expiry of the version that gave it and two collections of garbage."""
+    first = refresh(chosen(**WITHOUT_BOTH))
+    second = refresh(chosen(**WITHOUT_CAR))
+    labelsnap("snapshots", "rollback", first["ref"])
+    assert refresh(chosen(**WITHOUT_BOTH))["reason"] == "unchanged"
+    store = store_of(first)
+    manifest, highest = read_ref(second["ref"]).manifest, max(ids(first).values())
+    expire(store, keep=1)
+    for days in (30, 2):
+        days_ago(days)
+        collect(store)
+    gone = {file.path for file in manifest.files if any(store.head(part.key) is None for part in file.ranges)}
+    assert "formats/coco/annotations/instances_train.json" in gone
+    assert not [path for path in gone if path.startswith(("tables/classes/", "tables/data_rows/"))]
+    assert refresh(chosen(**WITHOUT_BOTH))["reason"] == "unchanged"
+    assert ids(refresh(chosen(**WITHOUT_TREE)))["car"] == highest + 2
+
+
+@pytest.mark.parametrize("earlier_software", [False, True])
+def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(
+    own_sandbox, chosen, labelsnap, replaced, earlier_software
+):
+    """They are not in the next version, and come back in the one after it, with other images."""
+    late = [row for row in own_sandbox.rows("DONE") if not row.skipped][:8]
+    for row in late:
+        own_sandbox.set_status(row.index, "IN_REWORK")
+    first = refresh(chosen())
+    for row in late:
+        own_sandbox.set_status(row.index, "DONE")
+    second = refresh(chosen())
+    labelsnap("snapshots", "rollback", first["ref"])
+    if earlier_software:
+        as_before(store_of(first))
+    for row in late:
+        own_sandbox.set_status(row.index, "IN_REWORK")
+    assert refresh(chosen())["reason"] == "unchanged"
+    own_sandbox.edit_row(next(row.index for row in own_sandbox.rows("DONE") if row.id in splits(first)))
+    fourth = refresh(chosen())
+    assert splits(fourth, "left") == {row.id: splits(second)[row.id] for row in late}
+    for row in late:
+        own_sandbox.set_status(row.index, "DONE")
+    replaced(late)
+    assert splits(refresh(chosen())) == splits(second)
+
+
+def test_a_rollback_of_a_rollback_forgets_nothing(chosen, labelsnap):
+    """Version 1 again, then version 2 of which it knows nothing, then version 1: both classes keep their ids."""
+    first = refresh(chosen(**WITHOUT_BOTH))
+    refresh(chosen(**WITHOUT_CAR))
+    labelsnap("snapshots", "rollback", first["ref"])
+    fourth = refresh(chosen(**WITHOUT_TREE))
+    store = store_of(first)
+    rollback(store, 2)
+    rollback(store, 1)
+    assert ids(refresh(chosen())) == ids(fourth) | {"tree": ids(fourth)["car"] - 1}
