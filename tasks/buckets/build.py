@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tasks.buckets.fetch import Fetcher, RowError
+from tasks.buckets.errors import RowError
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
+    from tasks.buckets.fetch import Fetcher
     from tasks.records.carry import Standing
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
@@ -38,8 +40,8 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, image or split. ``repeated`` are the numbers of lines whose row has
-    another.
+    what the earlier snapshot has: another line, image, split or rule of masks. ``repeated`` are the numbers of lines
+    whose row has another.
     """
 
     kept: Tables = field(default_factory=dict)
@@ -133,7 +135,7 @@ class BucketBuilder:
 
         def found(record: Record) -> Standing | None:
             stand = [rows[record.data_row.id] for rows in (standing, taken) if record.data_row.id in rows]
-            return next((row for row in stand if self.fetcher.as_wanted(record, row.image)), next(iter(stand), None))
+            return max(stand, key=partial(self.fetcher.at_hand, record), default=None)
 
         reused = {number: found(record) for number, record in records.items()}
 
@@ -148,7 +150,7 @@ class BucketBuilder:
         at_hand = {
             number: record
             for number, record in records.items()
-            if (row := reused[number]) and self.fetcher.as_wanted(record, row.image)
+            if (row := reused[number]) and all(self.fetcher.at_hand(record, row))
         }
         missing = [entry for entry in records.items() if entry[0] not in at_hand]
         with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
@@ -162,7 +164,8 @@ class BucketBuilder:
                 row_id = result.record.data_row.id
                 row = standing.get(row_id)
                 outcome.reused_rows += row is not None
-                if row is None or (row.image, row.split) != (result.image, result.split):
+                now = result.image, result.split, result.mask_rule
+                if row is None or (row.image, row.split, row.mask_rule) != now:
                     outcome.anew.add(row_id)
         outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries

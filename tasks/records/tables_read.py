@@ -45,7 +45,7 @@ from tasks.records.model import (
     WorkflowMove,
 )
 from tasks.records.questions import IMAGE, Owner, nested
-from tasks.records.schema import UNANSWERED, UNREADABLE
+from tasks.records.schema import OVERLAP, UNANSWERED, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,13 +54,15 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Mask
 
 _OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
-_ROW: Final = (*_OF_ROW, *Image.__struct_fields__)
+_ROW: Final = (*_OF_ROW, "mask_rule", *Image.__struct_fields__)
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
-_MASKS: Final = (*_OBJECT, "mask_reference", "mask")
+_MASKS: Final = (*_OBJECT, "mask_reference", "mask", "mask_overlap")
 STANDING: Final = {"data_rows": _ROW, "annotations": _MASKS, "predictions": _MASKS}
 """The columns that ``standing_of`` looks at, by table."""
 _LATER: Final = {"unanswered": UNANSWERED.empty_table(), "unreadable": UNREADABLE.empty_table()}
 """The tables that snapshots did not always have, as they were then."""
+_LATER_COLUMNS: Final = {"mask_overlap": OVERLAP}
+"""The columns that tables did not always have, and that are all null then."""
 
 Part = TypeVar("Part")
 Place = tuple[str, str, int]
@@ -77,6 +79,8 @@ class _Table:
         self.table = table
 
     def array(self, name: str) -> pa.Array:
+        if name in _LATER_COLUMNS and name not in self.table.column_names:
+            return pa.nulls(len(self.table), _LATER_COLUMNS[name])
         column = self.table.column(name)
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
@@ -118,7 +122,7 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     row_ids, fingerprints, splits = table.values("data_row_id", "fingerprint", "split")
     empty = [unreadable.get((row_id,), ()) for row_id in row_ids]
     records = map(Record, rows, entries, fingerprints, excluded, dropped, empty, table.later("text_replaced", 0))
-    yield from map(Sample, records, _images(table), splits)
+    yield from map(Sample, records, _images(table), splits, table.later("mask_rule", None))
 
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
@@ -130,10 +134,10 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
         for mask, row_id, origin, label_id, feature_id in of_masks:
             masks[row_id][origin, label_id, feature_id] = mask
     table = _Table(tables["data_rows"])
-    rows = zip(*table.values(*_OF_ROW), _images(table), strict=True)
+    rows = zip(*table.values(*_OF_ROW), table.later("mask_rule", None), _images(table), strict=True)
     return {
-        row_id: Standing(fingerprint, row_data, split, image, masks.get(row_id, {}))
-        for row_id, fingerprint, row_data, split, image in rows
+        row_id: Standing(fingerprint, row_data, split, image, masks.get(row_id, {}), mask_rule)
+        for row_id, fingerprint, row_data, split, mask_rule, image in rows
     }
 
 
