@@ -12,7 +12,7 @@ from functools import lru_cache
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.identifiers import THIS_TASK, cuid
 from deploy.sandbox.lines import model_run_line, project_line
 from deploy.sandbox.oddities import with_oddities
 from deploy.sandbox.workspace import Workspace, matches
@@ -28,7 +28,6 @@ Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
 
 _POLL_SECONDS = 1.0
 _CONTINUATION = 0b1000_0000  # the two high bits of every byte of a UTF-8 character but its first
-_THIS_TASK = "\ue000"  # in place of the export task's id; no other text of the sandbox has this character
 _LINES_KEPT = 1 << 14  # about 3 kB each
 
 
@@ -162,10 +161,10 @@ class Exports:
         def written() -> Iterator[str]:
             for number, row in enumerate(chosen()):
                 task.progress = number / total
-                line = zlib.decompress(_packed_line(row, wanted, model_run=model_run, spaced=spaced)).decode()
-                yield line.replace(_THIS_TASK, task.id)
+                yield zlib.decompress(_packed_line(row, wanted, model_run=model_run, spaced=spaced)).decode()
 
-        return with_oddities(written(), total, self._settings.odd_lines)
+        lines = with_oddities(written(), total, self._settings.odd_lines)
+        return (line.replace(THIS_TASK, task.id) for line in lines)
 
     def header(self, task: ExportTask, stream: Stream) -> tuple[int, int] | None:
         """Size in bytes and number of lines as they are announced; None for an empty stream."""
@@ -215,7 +214,7 @@ class Exports:
 @lru_cache(_LINES_KEPT)
 def _packed_line(row: Row, params: frozenset[tuple[str, bool]], *, model_run: bool, spaced: bool) -> bytes:
     """The row's line under any task, compressed: the next export of a row as it was costs no drawing of its scene."""
-    line = (model_run_line if model_run else project_line)(row, dict(params), _THIS_TASK)
+    line = (model_run_line if model_run else project_line)(row, dict(params), THIS_TASK)
     separators = (", ", ": ") if spaced else (",", ":")
     return zlib.compress(json.dumps(line, ensure_ascii=False, separators=separators).encode(), 1)
 
