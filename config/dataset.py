@@ -200,6 +200,7 @@ class Dataset(_Part):
     filters: Filters = Filters()
     images: Literal["copy", "reference"] = "copy"
     orientation: Literal["declared", "stored", "upright"] = "declared"
+    masks: Literal["composite", "instance"] = "composite"
     labels: Literal["selected", "latest", "all"] = "selected"
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"

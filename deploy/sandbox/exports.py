@@ -13,7 +13,7 @@ from functools import lru_cache
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.identifiers import THIS_TASK, cuid
 from deploy.sandbox.lines import model_run_line, project_line
 from deploy.sandbox.oddities import with_oddities
 from deploy.sandbox.workspace import Workspace, matches
@@ -30,7 +30,6 @@ Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
 S3_TIME = "%Y%m%dT%H%M%SZ"
 _POLL_SECONDS = 1.0
 _CONTINUATION = 0b1000_0000  # the two high bits of every byte of a UTF-8 character but its first
-_THIS_TASK = "\ue000"  # in place of the export task's id; no other text of the sandbox has this character
 _LINES_KEPT = 1 << 14  # about 3 kB each
 
 
@@ -169,12 +168,12 @@ class Exports:
             for number, row in enumerate(chosen()):
                 task.progress = number / total
                 line = zlib.decompress(_packed_line(row, wanted, model_run=model_run, spaced=spaced)).decode()
-                line = line.replace(_THIS_TASK, task.id)
                 if seconds is not None:
                     line = line.replace(f'{row.image_path}"', f'{self.signed(row.image_path, seconds)}"', 1)
                 yield line
 
-        return with_oddities(written(), total, self.settings.odd_lines)
+        lines = with_oddities(written(), total, self.settings.odd_lines)
+        return (line.replace(THIS_TASK, task.id) for line in lines)
 
     def header(self, task: ExportTask, stream: Stream) -> tuple[int, int] | None:
         """Size in bytes and number of lines as they are announced; None for an empty stream."""
@@ -229,7 +228,7 @@ class Exports:
 @lru_cache(_LINES_KEPT)
 def _packed_line(row: Row, params: frozenset[tuple[str, bool]], *, model_run: bool, spaced: bool) -> bytes:
     """The row's line under any task, compressed: the next export of a row as it was costs no drawing of its scene."""
-    line = (model_run_line if model_run else project_line)(row, dict(params), _THIS_TASK)
+    line = (model_run_line if model_run else project_line)(row, dict(params), THIS_TASK)
     separators = (", ", ": ") if spaced else (",", ":")
     return zlib.compress(json.dumps(line, ensure_ascii=False, separators=separators).encode(), 1)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from uuid import UUID
 
+THIS_TASK = "{task}"
+"""What stands in a line for the id of its export task, until there is one; no other text of the sandbox has it."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CUID_LENGTH = 25
 _UUID_LENGTH = 36

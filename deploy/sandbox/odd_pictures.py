@@ -14,6 +14,10 @@ from deploy.sandbox.drawing import encode_png, picture
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
+
+    from deploy.sandbox.things import Colour
+
 SQUARE: Final = (8, 8, 48, 48)
 """Left, top, width and height of the square, in the pixels as they are stored."""
 COLOUR: Final = (230, 20, 200)
@@ -21,6 +25,21 @@ ORIENTATION: Final = 0x0112
 """The EXIF tag."""
 ENDINGS: Final = {"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"}
 _MASK: Final = "oddmask"
+_COMPOSITE: Final = "oddcomposite"
+SHAPES: Final = {
+    "square": SQUARE,
+    "empty": (0, 0, 0, 0),
+    "under": (10, 10, 50, 50),
+    "beneath": (50, 20, 20, 20),
+    "over": (40, 10, 50, 50),
+    "absent": (10, 100, 50, 50),
+    "beside": (40, 100, 50, 50),
+}
+"""Left, top, width and height of what each odd mask shows."""
+LAYERS: Final = {"overlapping_masks": ("under", "beneath", "over"), "missing_mask": ("beside",)}
+"""What the composites of odd rows show, the lowest first: ``over`` hides ``beneath``, and ``absent`` is in none."""
+COLOURS: Final = {name: (40 * place + 15, 200, 7) for place, name in enumerate(SHAPES)}
+"""The colour of each odd mask in a composite."""
 
 
 @lru_cache(maxsize=64)
@@ -31,21 +50,41 @@ def odd_picture(seed: int, index: int, name: str) -> bytes | None:
 
 
 def mask_feature(what: str, width: int, height: int, number: int) -> str:
-    """A feature id under which ``odd_mask`` finds a mask: ``what`` is ``square`` or ``empty``."""
+    """A feature id under which ``odd_mask`` finds a mask: ``what`` is one of ``SHAPES``."""
     return f"{_MASK}-{what}-{width}-{height}-{number}"
 
 
+def composite_of(what: str, width: int, height: int, number: int) -> str:
+    """A composite's id under which ``odd_composite`` finds one: ``what`` is one of ``LAYERS``."""
+    return f"{_COMPOSITE}-{what}-{width}-{height}-{number}"
+
+
 def odd_mask(feature: str) -> bytes | None:
-    """The mask PNG of a feature id of ``mask_feature``; None for any other."""
+    """The mask PNG of a feature id of ``mask_feature``: the shape whole, in white on grey; None for any other."""
     kind, *parts = feature.split("-")
     if kind != _MASK:
         return None
     what, width, height, _ = parts
     pixels = np.zeros((int(height), int(width)), np.uint8)
-    if what == "square":
-        left, top, across, down = SQUARE
-        pixels[top : top + down, left : left + across] = 255
+    _fill(pixels, what, 255)
     return encode_png(pixels)
+
+
+def odd_composite(composite: str) -> bytes | None:
+    """The composite PNG of an id of ``composite_of``: each shape over those before it; None for any other."""
+    kind, *parts = composite.split("-")
+    if kind != _COMPOSITE:
+        return None
+    what, width, height, _ = parts
+    pixels = np.zeros((int(height), int(width), 3), np.uint8)
+    for name in LAYERS[what]:
+        _fill(pixels, name, COLOURS[name])
+    return encode_png(pixels)
+
+
+def _fill(pixels: npt.NDArray[np.uint8], name: str, value: int | Colour) -> None:
+    left, top, across, down = SHAPES[name]
+    pixels[top : top + down, left : left + across] = value
 
 
 def _scene(seed: int, index: int) -> Image.Image:

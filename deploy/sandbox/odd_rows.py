@@ -6,8 +6,8 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.identifiers import cuid
-from deploy.sandbox.odd_pictures import ENDINGS, SQUARE, mask_feature
+from deploy.sandbox.identifiers import THIS_TASK, cuid
+from deploy.sandbox.odd_pictures import COLOURS, ENDINGS, SQUARE, composite_of, mask_feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,28 @@ def _mask(row: Json, number: int, what: str) -> Json:
     feature = mask_feature(what, media["width"], media["height"], number)
     url = f"{base}/api/v1/{kind}/{next(iter(owners))}/annotations/{feature}/index/1/mask"
     return _object(number, 0, "tree", "SegmentationMask", mask={"url": url}) | {"feature_id": feature}
+
+
+def _layered(what: str, *masks: str, line: str, number: int) -> str:
+    """A row with these masks, each with an image of its own that shows it whole, and with one composite for all."""
+    row = fresh(line, number)
+    media, base = row["media_attributes"], row["data_row"]["row_data"].partition("/images/")[0]
+    composite = composite_of(what, media["width"], media["height"], number)
+    url = f"{base}/api/v1/tasks/{THIS_TASK}/masks/{composite}/index/1"
+    objects = [
+        _mask(row, number, name) | {"composite_mask": {"url": url, "color_rgb": list(COLOURS[name])}} for name in masks
+    ]
+    return json.dumps(relabelled(row, label(number, *objects)))
+
+
+def _overlapping_masks(line: str, number: int) -> str:
+    """A mask half under another and one wholly under it; the uppermost stands last."""
+    return _layered("overlapping_masks", "under", "beneath", "over", line=line, number=number)
+
+
+def _missing_mask(line: str, number: int) -> str:
+    """A mask that the composite lacks, half of which lies under one that it shows."""
+    return _layered("missing_mask", "absent", "beside", line=line, number=number)
 
 
 def _pictured(row: Json, name: str, mime_type: str) -> Json:
@@ -217,6 +239,8 @@ ODD_ROWS: Final[dict[str, Callable[[str, int], str]]] = {
     "turned": _turned,
     "empty_mask": _empty_mask,
     "degenerate": _degenerate,
+    "overlapping_masks": _overlapping_masks,
+    "missing_mask": _missing_mask,
     "unanswered": _unanswered,
     "half_emoji": _half_emoji,
     "trifles": _trifles,

@@ -23,7 +23,7 @@ from deploy.sandbox.graphql import Api, GraphqlError
 from deploy.sandbox.identifiers import decode
 from deploy.sandbox.labels import LABEL_STRIDE, Label, composite_mask, instance_mask
 from deploy.sandbox.middleware import HOST, Observed, Protocol
-from deploy.sandbox.odd_pictures import odd_mask, odd_picture
+from deploy.sandbox.odd_pictures import odd_composite, odd_mask, odd_picture
 from deploy.sandbox.pictures import answered, check_signature
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class Handlers:
         self._check_credential(request)
         if request.path_params["task"] not in self.api.exports:
             raise HTTPException(HTTPStatus.NOT_FOUND, "this export's masks are gone")
+        if odd := odd_composite(request.path_params["composite"]):
+            return Response(odd, media_type="image/png")
         address = decode(self._seed, "composite", request.path_params["composite"])
         row = self._row(address)
         label = Label.of_composite(self._seed, row.index, address[1] if address else 0)

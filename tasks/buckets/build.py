@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tasks.buckets.fetch import Fetcher, RowError
+from tasks.buckets.errors import RowError
 from tasks.buckets.given import left_table
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from tasks.buckets.fetch import Fetcher
     from tasks.buckets.reuse import Reused
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
@@ -40,8 +41,8 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, URL, image or split. ``repeated`` are the numbers of lines whose row
-    has another.
+    what the earlier snapshot has: another line, URL, image, split or rule of masks. ``repeated`` are the numbers of
+    lines whose row has another.
     """
 
     kept: Tables = field(default_factory=dict)
@@ -93,7 +94,7 @@ class BucketBuilder:
     def _reuse(self) -> Reuse:
         fetcher = self.fetcher
         until = self.since + LASTING
-        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, until)
+        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, fetcher.masks, until)
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""

@@ -1,7 +1,6 @@
 """A record → a sample: its image comes down and is checked, its masks come down and are decoded to runs.
 
-A label's masks come in one request where they share a composite. An instance mask is asked for where there is no
-composite, where the composite cannot be had or does not show the instance, and where two instances share a colour.
+How masks are had is told in ``masks.py``.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
+from tasks.buckets.errors import RowError, object_path
 from tasks.buckets.image import ImageError, check_image, declared_size, publishable, size_text
+from tasks.buckets.masks import MaskFetcher
 from tasks.buckets.reuse import Reused
 from tasks.images.orientation import fits
 from tasks.labelbox.failures import DownloadError
-from tasks.masks.composite import decode_composite
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
-from tasks.masks.png import Limits, check_png
-from tasks.records.carry import carry_over, lasting
-from tasks.records.geometry import Mask, MaskReference
+from tasks.masks.png import Limits
+from tasks.records.carry import carry_over
+from tasks.records.geometry import Mask
 from tasks.records.model import Image, ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
 from tasks.records.splits import Split, split_of
@@ -36,28 +34,16 @@ if TYPE_CHECKING:
 
     from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
-    from tasks.records.geometry import Runs
+    from tasks.records.carry import Size
+    from tasks.records.geometry import MaskRule
     from tasks.records.model import Label
 
-Size = tuple[int, int]
-"""(height, width) in pixels."""
 EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
 NEW: Final = Reused()
 """A row of which nothing stands."""
 REFUSED: Final = "images_refused"
 """Counts the images that stand unconfirmed because their URLs were refused."""
-NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
-
-
-class RowError(Exception):
-    """Something of a row cannot be had or read, so the whole row becomes a problem: JSON path, code and reason."""
-
-    def __init__(self, path: str, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
-        self.code = code
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +62,7 @@ class Fetcher:
     max_image_pixels: int
     max_mask_bytes: int
     orientation: Rule = "declared"
+    masks: MaskRule = "composite"
     given: Mapping[str, str] = field(default_factory=dict)
 
     def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
@@ -97,7 +84,7 @@ class Fetcher:
         image = image or _referenced(record, size)
         _check_masks(labels, image)
         split = split_of(record, image.sha256, self.group_by, self.split, self.given)
-        return Sample(record=replace(record, entry=entry), image=image, split=split)
+        return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
 
     def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
         """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
@@ -152,64 +139,14 @@ class Fetcher:
         finished = []
         for label in labels:
             size = size or _size_of_masks(label)
-            masks = self._masks(label, size, requests)
-            if masks:
-                annotations = (replace(a, geometry=masks.get(a.feature_id, a.geometry)) for a in label.annotations)
-                label = replace(label, annotations=tuple(annotations))  # noqa: PLW2901 - the same label, complete
-            size = size or _size_of_masks(label)
-            finished.append(label)
+            complete = self._masks.complete(label, size, requests)
+            size = size or _size_of_masks(complete)
+            finished.append(complete)
         return tuple(finished), size
 
-    def _masks(self, label: Label, size: Size | None, requests: Counter[str]) -> dict[str, Mask]:
-        """The decoded masks of a label by feature id, composites first."""
-        wanted = {a.feature_id: a.geometry for a in label.annotations if isinstance(a.geometry, MaskReference)}
-        masks: dict[str, Mask] = {}
-        failures: dict[str, tuple[str, str]] = {}
-        for url in dict.fromkeys(reference.composite_url for reference in wanted.values() if reference.composite_url):
-            members = {name: reference for name, reference in wanted.items() if reference.composite_url == url}
-            try:
-                found = self._composite(url, members, size)
-            except (DownloadError, MaskError) as error:
-                failures |= dict.fromkeys(members, _unusable(error))
-            else:
-                requests["composite_masks"] += 1
-                masks |= {name: Mask(reference=lasting(members[name]), runs=runs) for name, runs in found}
-        for feature_id, reference in wanted.items():
-            if feature_id in masks:
-                continue
-            if reference.url is None:
-                code, reason = failures.get(feature_id, NOT_SHOWN)
-                raise RowError(object_path(feature_id, "composite_mask"), code, reason)
-            runs = self._instance(reference.url, feature_id, size)
-            masks[feature_id] = Mask(reference=lasting(reference), runs=runs)
-            requests["instance_masks"] += 1
-        return masks
-
-    def _composite(self, url: str, members: dict[str, MaskReference], size: Size | None) -> Iterable[tuple[str, Runs]]:
-        """The instances that their colour alone shows: none that shares its colour with another."""
-        body = self.downloader.mask(url, limit=self.max_mask_bytes, check=check_png)
-        colours = [reference.color_rgb or (0, 0, 0) for reference in members.values()]
-        composite = decode_composite(body, colours, size=size, limits=self._limits)
-        shared = set(composite.duplicates)
-        runs = enumerate(zip(members, composite.runs, strict=True))
-        return [(name, found) for index, (name, found) in runs if found is not None and index not in shared]
-
-    def _instance(self, url: str, feature_id: str, size: Size | None) -> Runs:
-        try:
-            body = self.downloader.mask(url, limit=self.max_mask_bytes, check=check_png)
-            return decode_instance(body, size=size, limits=self._limits)
-        except (DownloadError, MaskError) as error:
-            raise RowError(object_path(feature_id, "mask.url"), f"mask_{error.code}", str(error)) from None
-
     @property
-    def _limits(self) -> Limits:
-        return Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes)
-
-
-def object_path(feature_id: str, member: str) -> str:
-    """The JSONPath (RFC 9535) of a member of the object with this feature id, wherever it stands in the line."""
-    quoted = feature_id.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$..objects[?@.feature_id=='{quoted}'].{member}"
+    def _masks(self) -> MaskFetcher:
+        return MaskFetcher(self.downloader, self.masks, Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes))
 
 
 def _size_of_masks(label: Label) -> Size | None:
@@ -228,14 +165,6 @@ def _check_masks(labels: Iterable[Label], image: Image) -> None:
             path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
             reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
             raise RowError(path, "mask_size_mismatch", reason)
-
-
-def _unusable(error: DownloadError | MaskError) -> tuple[str, str]:
-    """Code and reason of a row whose composite is needed and cannot be used."""
-    if isinstance(error, DownloadError) and error.gone:
-        reason = f"its composite is no longer served ({error}): Labelbox keeps composites for 30 days; export again"
-        return "mask_composite_expired", reason
-    return f"mask_{error.code}", f"its composite cannot be used: {error}"
 
 
 def _named_now(record: Record, image: Image) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.compute as pc
@@ -33,6 +34,35 @@ def _turned_by_readers(rows: pa.Table) -> int:
     return _sum(pc.greater(rotations, 1))
 
 
+def _masks(tables: Tables, kind: Callable[[pa.Table], pa.ChunkedArray]) -> int:
+    """Count the masks, those of predictions too, of which ``kind`` is true."""
+    return sum(
+        _sum(kind(table.filter(table["mask"].is_valid()))) for table in (tables["annotations"], tables["predictions"])
+    )
+
+
+def _under_others(masks: pa.Table, *, seen: bool) -> pa.ChunkedArray:
+    """Tell which masks lack pixels of their instance's own image, for what is over it, and are seen or not."""
+    covered = pc.greater(pc.struct_field(masks["mask_overlap"], "covered"), 0)
+    return pc.and_(covered, pc.equal(masks["has_area"], seen))
+
+
+def _overlapping(masks: pa.Table) -> pa.ChunkedArray:
+    return pc.greater(pc.struct_field(masks["mask_overlap"], "shared"), 0)
+
+
+def _from_composites(tables: Tables) -> int:
+    """Count the masks that have no image of their own in rows that ask for whole ones."""
+    rows = tables["data_rows"]
+    asked = rows.filter(pc.equal(rows["mask_rule"], "instance"))["data_row_id"].combine_chunks()
+
+    def alone(masks: pa.Table) -> pa.ChunkedArray:
+        without = pc.is_null(pc.struct_field(masks["mask_reference"], "url"))
+        return pc.and_(without, pc.is_in(masks["data_row_id"], value_set=asked))
+
+    return _masks(tables, alone)
+
+
 NOTED: Final = {
     "images.turned": _Noted(
         lambda tables: _sum(tables["data_rows"]["turned"]),
@@ -45,6 +75,23 @@ NOTED: Final = {
     "images.unconfirmed": _Noted(
         lambda tables: _sum(tables["images"]["unconfirmed"]),
         "images were kept though their sources, asked when the rows had changed, did not answer (see the table images)",
+    ),
+    "masks.hidden": _Noted(
+        lambda tables: _masks(tables, partial(_under_others, seen=False)),
+        "masks have no pixel, because other instances lie over all of theirs in the composite (masks: instance keeps "
+        "them whole)",
+    ),
+    "masks.cut": _Noted(
+        lambda tables: _masks(tables, partial(_under_others, seen=True)),
+        "masks came by their own image and lack the pixels that the composite shows of other instances",
+    ),
+    "masks.overlapping": _Noted(
+        lambda tables: _masks(tables, _overlapping),
+        "masks came by their own image and share pixels with another mask of their label",
+    ),
+    "masks.from_composite": _Noted(
+        _from_composites,
+        "masks have no image of their own and are what the composite shows, though masks: instance asks for whole ones",
     ),
     "answers.unanswered": _Noted(
         lambda tables: len(tables["unanswered"]), "questions have no answer (they are in the table unanswered)"

@@ -11,8 +11,9 @@ something speaks against that:
 ``url_ends``        the image is referenced by a URL whose signature ends, or has ended, and may be had anew
 ==================  ==================================================================================================
 
-Then each record is looked at, with the row that stands of it. Of one content the masks are taken, and the URL as long
-as it lasts; of the image only where it lies so already as it would be published:
+Then each record is looked at, with the row that stands of it. Of one content those masks are taken that the dataset's
+rule would make again, and the URL as long as it lasts; of the image only where it lies so already as it would be
+published:
 
 ========================================================  =============================================================
 the row that stands                                       its image
@@ -40,12 +41,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.buckets.image import declared_size
+from tasks.buckets.masks import still_made
 from tasks.images.containers import NEVER_TURNED
 from tasks.images.orientation import placed, turned_size
 from tasks.labelbox.known import Known
-from tasks.records.carry import Standing
+from tasks.records.carry import Standing, carry_over
 from tasks.records.fingerprint import fingerprint
+from tasks.records.geometry import MaskReference
 from tasks.records.identity import row_id
+from tasks.records.model import ModelRunEntry
 from tasks.records.moments import instant
 from tasks.records.numbers import numbers
 from tasks.records.signatures import ends_at, lasting_url, unsigned
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
 
     from tasks.buckets.reading import Earlier
     from tasks.images.orientation import Rule
+    from tasks.records.geometry import MaskRule
     from tasks.records.model import Image, Record, Sample
 
 Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends"]
@@ -77,14 +82,16 @@ class Lines(NamedTuple):
 class Reused(Struct, frozen=True):
     """What one record takes over of ``standing``, the row that it is made upon (None: a new one).
 
-    ``same_content`` tells whether that has the record's content. ``before`` is the row as the version before has it,
-    and ``is_reused`` the same of it. With ``spares`` the image stands where its source cannot be had, and
-    ``is_unchanged`` tells that the data row was not changed since.
+    ``same_content`` tells whether that has the record's content, and ``lacks_masks`` whether it has not all masks as
+    they would be made now. ``before`` is the row as the version before has it, and ``is_reused`` the same of it. With
+    ``spares`` the image stands where its source cannot be had; ``is_unchanged`` tells that the data row was not changed
+    since.
     """
 
     image: Way = "made"
     standing: Standing | None = None
     same_content: bool = False
+    lacks_masks: bool = False
     before: Standing | None = None
     is_reused: bool = False
     spares: bool = False
@@ -102,13 +109,13 @@ class Reused(Struct, frozen=True):
 
     @property
     def lacks_nothing(self) -> bool:
-        """Whether nothing has to be asked for, unless a mask does not stand there."""
-        return self.image == "stands" and self.same_content
+        """Whether nothing has to be asked for."""
+        return self.image == "stands" and self.same_content and not self.lacks_masks
 
     def is_before(self, sample: Sample) -> bool:
         """Whether what was made of the record is what the version before has."""
-        row, record, found = self.before, sample.record, (sample.image, sample.split)
-        if row is None or (row.image, row.split) != found:
+        row, record, found = self.before, sample.record, (sample.image, sample.split, sample.mask_rule)
+        if row is None or (row.image, row.split, row.mask_rule) != found:
             return False
         return (row.fingerprint, row.row_data) == (record.fingerprint, record.data_row.row_data)
 
@@ -117,13 +124,14 @@ class Reused(Struct, frozen=True):
 class Reuse:
     """What may be taken over in one bucket: of the version before, and of what a run ``taken`` over had fetched.
 
-    ``images`` and ``orientation`` are the dataset file's; signatures that end before ``until`` are exchanged.
+    ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged.
     """
 
     earlier: Earlier
     taken: Earlier
     images: Literal["copy", "reference"]
     orientation: Rule
+    masks: MaskRule
     until: datetime
 
     def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
@@ -159,7 +167,7 @@ class Reuse:
     def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
         """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
         found = [self._upon(record, row) for row in (before, taken) if row]
-        chosen = min(found, key=lambda each: (not each.same_content, _CHEAPEST.index(each.image)), default=Reused())
+        chosen = min(found, key=_cost, default=Reused())
         is_reused = before is not None and before.fingerprint == record.fingerprint
         return replace(chosen, before=before, is_reused=is_reused)
 
@@ -187,7 +195,8 @@ class Reuse:
         if row.fingerprint == record.fingerprint:
             way: Way = "stands" if as_wanted else "unless_size" if as_wanted is None else "made"
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
-            return Reused(way, replace(row, row_data=url), same_content=True)
+            standing = replace(row, row_data=url, masks=still_made(row, self.masks))
+            return Reused(way, standing, same_content=True, lacks_masks=_lacks_masks(record, standing))
         if as_wanted is False or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
             return Reused("made", row)
         same = _is_unchanged(record, row)
@@ -212,6 +221,18 @@ class Reuse:
         stored = turned_size(size, orientation) if standing.turned else size
         place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
         return place == ("turned" if standing.turned else "stored")
+
+
+def _cost(reused: Reused) -> tuple[bool, int, bool]:
+    """Order rows by how much has to be asked for."""
+    return not reused.same_content, _CHEAPEST.index(reused.image), reused.lacks_masks
+
+
+def _lacks_masks(record: Record, row: Standing) -> bool:
+    """Whether a mask of the record is not among those of the row, or not of the size of its image."""
+    entry = carry_over(record, row, (row.image.height, row.image.width)).entry
+    labels = entry.labels + (entry.predictions if isinstance(entry, ModelRunEntry) else ())
+    return any(isinstance(each.geometry, MaskReference) for label in labels for each in label.annotations)
 
 
 def _is_unchanged(record: Record, row: Standing) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tasks.records.geometry import Mask, MaskReference
+from tasks.records.geometry import Mask, MaskReference, MaskRule
 from tasks.records.model import Image, ModelRunEntry
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
 class Standing(Struct, frozen=True):
     """A row as an earlier snapshot has it: what a refresh may reuse of it.
 
-    ``updated_at`` is when the data row itself was changed last, as its line told then.
+    ``updated_at`` is when the data row itself was changed last, as its line told then. ``mask_rule`` is None where the
+    snapshot does not tell: it was written before there was a choice.
     """
 
     fingerprint: str
@@ -36,6 +37,7 @@ class Standing(Struct, frozen=True):
     image: Image
     masks: Masks
     updated_at: str | None = None
+    mask_rule: MaskRule | None = None
 
 
 def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:

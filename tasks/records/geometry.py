@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from struct import calcsize, pack
-from typing import Annotated, Final, TypeAlias, overload
+from typing import Annotated, Final, Literal, TypeAlias, overload
 
 from msgspec import Meta, Struct
 
@@ -22,6 +22,9 @@ Coordinate: TypeAlias = Annotated[float, Meta(ge=-(2**31), le=2**31)]
 
 Colour: TypeAlias = tuple[int, int, int]
 """(red, green, blue), 0 to 255 each: ``color_rgb`` of the export."""
+
+MaskRule: TypeAlias = Literal["composite", "instance"]
+"""Whose pixels a mask has: what its label's composite shows of the instance, or all of the instance's own image."""
 
 DOUBLE: Final = calcsize("d")
 """Bytes of a coordinate."""
@@ -132,11 +135,26 @@ class Runs(Struct, frozen=True, gc=False):
     bounding_box: tuple[int, int, int, int]
 
 
+class Overlap(Struct, frozen=True, gc=False):
+    """How an instance whose own image was read lies with the other instances of its label, in pixels.
+
+    ``covered`` are those of its image that the mask has not, because the composite shows another instance there;
+    ``shared`` those of the mask that other masks have too.
+    """
+
+    covered: int
+    shared: int
+
+
 class Mask(Struct, frozen=True, gc=False):
-    """A segmentation mask that was fetched and decoded, with the reference that it came from."""
+    """A segmentation mask that was fetched and decoded, with the reference that it came from.
+
+    ``overlap`` is None where the mask is what a composite shows: what lies under others cannot be told from that.
+    """
 
     reference: MaskReference
     runs: Runs
+    overlap: Overlap | None = None
 
 
 Geometry: TypeAlias = BoundingBox | Polygon | Polyline | Point | MaskReference | Mask

@@ -13,7 +13,18 @@ from tasks.records.areas import ring_areas
 from tasks.records.columns import list_array, present, structs
 from tasks.records.counts import KIND_OF
 from tasks.records.extent import LEAST_AREA, LEAST_SIDE, has_area
-from tasks.records.geometry import DOUBLE, BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
+from tasks.records.geometry import (
+    DOUBLE,
+    BoundingBox,
+    Mask,
+    MaskReference,
+    Overlap,
+    Point,
+    Polygon,
+    Polyline,
+    Runs,
+    Vertices,
+)
 from tasks.records.schema import POSITION
 
 if TYPE_CHECKING:
@@ -39,6 +50,7 @@ def geometry_columns(geometries: Sequence[Geometry], sizes: NDArray[np.int64]) -
         "mask_reference": [astuple(each) if type(each) is MaskReference else None for each in references],
         "mask": [astuple(each.runs) if type(each) is Mask else None for each in geometries],
         "has_area": _have_area(geometries, vertices, sizes),
+        "mask_overlap": [each.overlap and astuple(each.overlap) if type(each) is Mask else None for each in geometries],
     }
 
 
@@ -103,22 +115,25 @@ def geometries_of(columns: Callable[[str], pa.Array]) -> list[Geometry]:
     """Return the geometries that the columns of an annotations table hold."""
     references = columns("mask_reference")
     runs = structs(columns("mask").filter(references.is_valid()), Runs)
-    masks = zip(present(references, MaskReference), runs, strict=True)
+    overlaps = structs(columns("mask_overlap").filter(references.is_valid()), Overlap)
+    masks = zip(present(references, MaskReference), runs, overlaps, strict=True)
     chains = iter(_chains(columns("vertices").drop_null()))
     of_kind: dict[str, Iterator[Geometry]] = {
         "bounding_box": iter(present(columns("bounding_box"), BoundingBox)),
         "polygon": map(Polygon, chains),
         "polyline": map(Polyline, chains),
         "point": iter(present(columns("point"), Point)),
-        "mask": (Mask(reference, decoded) if decoded else reference for reference, decoded in masks),
+        "mask": (Mask(reference, decoded, lies) if decoded else reference for reference, decoded, lies in masks),
     }
     return [next(of_kind[kind]) for kind in columns("kind").to_pylist()]
 
 
 def masks_of(columns: Callable[[str], pa.Array]) -> list[Mask]:
     """Return the masks that these columns of an annotations table hold, where each row is one."""
-    pairs = zip(present(columns("mask_reference"), MaskReference), present(columns("mask"), Runs), strict=True)
-    return [Mask(reference, runs) for reference, runs in pairs]
+    references = present(columns("mask_reference"), MaskReference)
+    runs = present(columns("mask"), Runs)
+    overlaps = structs(columns("mask_overlap"), Overlap)
+    return list(map(Mask, references, runs, overlaps))
 
 
 def _chains(column: pa.ListArray) -> list[Vertices]:

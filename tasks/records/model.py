@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from tasks.records.geometry import Geometry
+from tasks.records.geometry import Geometry, MaskReference, MaskRule
 
 JsonScalar: TypeAlias = str | int | float | bool | None
 
@@ -154,6 +154,8 @@ class Label(Struct, frozen=True, gc=False):
 
     ``is_benchmark`` is true for the gold label of a row; ``benchmark_reference_label`` is what the export says of the
     label ("true" for a mark of its own, else the gold label's id), ``benchmark_score`` how near it came to that one.
+    ``beside`` are the masks of classes that the dataset drops, which the label's composite shows beside the others;
+    a sample has none.
     """
 
     id: str
@@ -168,6 +170,7 @@ class Label(Struct, frozen=True, gc=False):
     benchmark_reference_label: str | None = None
     benchmark_score: float | None = None
     unanswered: tuple[Unanswered, ...] = ()
+    beside: tuple[MaskReference, ...] = ()
 
 
 class DataRowDetails(Struct, frozen=True, gc=False):
@@ -388,8 +391,12 @@ class Image(Struct, frozen=True, gc=False):
 
 
 class Sample(Struct, frozen=True, gc=False):
-    """A record with its image, its masks decoded (no ``MaskReference`` is left) and its split."""
+    """A record with its image, its masks decoded (no ``MaskReference`` is left) and its split.
+
+    ``mask_rule`` is the one by which its masks were made, None in what was written before there was a choice.
+    """
 
     record: Record
     image: Image
     split: str
+    mask_rule: MaskRule | None = None

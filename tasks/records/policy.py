@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.records.counts import count, kind_of
+from tasks.records.geometry import MaskReference
 from tasks.records.model import Entry, Excluded, Label, ModelRunEntry, ProjectEntry, Record, Row
 from tasks.records.moments import BEFORE_ALL, instant
 
@@ -126,11 +127,12 @@ def _with_classes(entry: Entry, classes: Renames) -> Entry:
 
 
 def _renamed(label: Label, classes: Renames) -> Label:
-    annotations, dropped = [], set()
+    annotations, dropped, beside = [], set(), []
     for annotation in label.annotations:
         name = classes.get(annotation.name, annotation.name)
         if name is None:
             dropped.add(annotation.feature_id)
+            beside += [annotation.geometry] if isinstance(annotation.geometry, MaskReference) else []
         else:
             annotations.append(annotation if name == annotation.name else replace(annotation, name=name))
     ties = [tie for tie in label.relationships if tie.source not in dropped and tie.target not in dropped]
@@ -138,7 +140,13 @@ def _renamed(label: Label, classes: Renames) -> Label:
     if unanswered:
         standing = {None, *(each.feature_id for each in annotations), *(tie.feature_id for tie in ties)}
         unanswered = tuple([question for question in unanswered if question.about in standing])
-    return replace(label, annotations=tuple(annotations), relationships=tuple(ties), unanswered=unanswered)
+    return replace(
+        label,
+        annotations=tuple(annotations),
+        relationships=tuple(ties),
+        unanswered=unanswered,
+        beside=tuple(beside),
+    )
 
 
 def _labels(entry: Entry) -> tuple[Label, ...]:

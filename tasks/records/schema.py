@@ -34,6 +34,7 @@ RUNS: Final = pa.struct(
         pa.field("bounding_box", pa.list_(pa.int32(), 4)),
     ]
 )
+OVERLAP: Final = pa.struct([pa.field("covered", pa.int64()), pa.field("shared", pa.int64())])
 OPTION: Final = pa.struct(_texts("feature_id", "feature_schema_id", "name", "value"))
 DATA_ROW_DETAILS: Final = pa.struct(
     _texts("dataset_id", "dataset_name", "created_at", "updated_at", "last_activity_at", "created_by")
@@ -106,6 +107,7 @@ DATA_ROWS: Final = pa.schema(
         _always("labels_excluded", COUNTS),
         _always("annotations_dropped", COUNTS),
         _always("text_replaced", pa.int32()),
+        pa.field("mask_rule", TEXT),
     ]
 )
 LABELS: Final = pa.schema(
@@ -133,6 +135,7 @@ ANNOTATIONS: Final = pa.schema(
         pa.field("mask_reference", MASK_REFERENCE),
         pa.field("mask", RUNS),
         pa.field("has_area", pa.bool_()),
+        pa.field("mask_overlap", OVERLAP),
     ]
 )
 RELATIONSHIPS: Final = pa.schema(

@@ -46,7 +46,7 @@ from tasks.records.model import (
     WorkflowMove,
 )
 from tasks.records.questions import IMAGE, Owner, nested
-from tasks.records.schema import UNANSWERED, UNREADABLE
+from tasks.records.schema import OVERLAP, UNANSWERED, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -55,15 +55,17 @@ if TYPE_CHECKING:
     from tasks.records.geometry import Mask
 
 _OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
-_ROW: Final = (*_OF_ROW, *Image.__struct_fields__, "details")
+_ROW: Final = (*_OF_ROW, "mask_rule", *Image.__struct_fields__, "details")
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
-_MASKS: Final = (*_OBJECT, "mask_reference", "mask")
+_MASKS: Final = (*_OBJECT, "mask_reference", "mask", "mask_overlap")
 _SOURCE: Final = ("data_row_id", *Validators.__struct_fields__, "unconfirmed")
 OF_MASKS: Final = {"annotations": _MASKS, "predictions": _MASKS}
 STANDING: Final = {"data_rows": _ROW, "images": _SOURCE, **OF_MASKS}
 """The columns that ``standing_of`` looks at, by table."""
 _LATER: Final = {"unanswered": UNANSWERED.empty_table(), "unreadable": UNREADABLE.empty_table()}
 """The tables that snapshots did not always have, as they were then."""
+_LATER_COLUMNS: Final = {"mask_overlap": OVERLAP}
+"""The columns that tables did not always have, and that are all null then."""
 
 Part = TypeVar("Part")
 Place = tuple[str, str, int]
@@ -80,6 +82,8 @@ class _Table:
         self.table = table
 
     def array(self, name: str) -> pa.Array:
+        if name in _LATER_COLUMNS and name not in self.table.column_names:
+            return pa.nulls(len(self.table), _LATER_COLUMNS[name])
         column = self.table.column(name)
         return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
@@ -121,7 +125,7 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
     row_ids, fingerprints, splits = table.values("data_row_id", "fingerprint", "split")
     empty = [unreadable.get((row_id,), ()) for row_id in row_ids]
     records = map(Record, rows, entries, fingerprints, excluded, dropped, empty, table.later("text_replaced", 0))
-    yield from map(Sample, records, _images(table), splits)
+    yield from map(Sample, records, _images(table), splits, table.later("mask_rule", None))
 
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
@@ -137,12 +141,14 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
     validators = map(Validators, *(images.later(name, None) for name in Validators.__struct_fields__))
     told = dict(zip(ids, zip(validators, images.later("unconfirmed", absent=False), strict=True), strict=True))
     updated = pc.struct_field(table.array("details"), "updated_at").to_pylist()
-    rows = zip(*table.values(*_OF_ROW), _images(table), updated, strict=True)
+    rules = table.later("mask_rule", None)
+    rows = zip(*table.values(*_OF_ROW), _images(table), updated, rules, strict=True)
     standing: dict[str, Standing] = {}
-    for row_id, fingerprint, row_data, split, stored, updated_at in rows:
+    for row_id, fingerprint, row_data, split, stored, updated_at, rule in rows:
         of_source, unconfirmed = told[row_id]
         image = replace(stored, validators=of_source, unconfirmed=unconfirmed)
-        standing[row_id] = Standing(fingerprint, row_data, split, image, masks.get(row_id, {}), updated_at)
+        of_row = masks.get(row_id, {})
+        standing[row_id] = Standing(fingerprint, row_data, split, image, of_row, updated_at, rule)
     return standing
 
 

@@ -184,6 +184,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "labels_excluded": [list(record.labels_excluded.items()) for record in records],
         "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
         "text_replaced": [record.text_replaced for record in records],
+        "mask_rule": [sample.mask_rule for sample in samples],
     }
 
 

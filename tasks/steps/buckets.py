@@ -189,6 +189,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         directory=directory,
         images=dataset.images,
         orientation=dataset.orientation,
+        masks=dataset.masks,
         split=dataset.split.rule,
         group_by=dataset.split.group_by,
         max_image_bytes=settings.max_image_bytes,

@@ -19,7 +19,8 @@ class ImageServer(ThreadingHTTPServer):
     """Gives ``images`` by path, and keeps which were ``asked`` for, in order, with the ``headers`` of each request.
 
     What has ``moved`` is redirected. ``told`` are headers that go with an image, ``statuses`` those of paths that are
-    answered without one. Where a path with its query is not known, it is asked for without. A condition that names what is told is answered 304.
+    answered without one. Where a path with its query is not known, it is looked for without. A condition that names
+    what is told is answered 304.
     """
 
     daemon_threads = True

@@ -95,7 +95,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
 
 def reuse(earlier, *, taken=NOTHING, until=BEFORE_ALL, images="reference"):
     """What may be taken over of an earlier snapshot."""
-    return Reuse(earlier, taken, images=images, orientation="declared", until=until)
+    return Reuse(earlier, taken, images=images, orientation="declared", masks="composite", until=until)
 
 
 ids = st.sampled_from(["row-a", "row-b", "row-c", "row-d"])

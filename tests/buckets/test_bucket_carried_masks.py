@@ -73,7 +73,7 @@ def fetch(given, directory, row, standing=None, **options):
         max_mask_bytes=1 << 20,
         **{"images": "copy"} | options,
     )
-    reuse = Reuse(NOTHING, NOTHING, fetcher.images, fetcher.orientation, until=BEFORE_ALL)
+    reuse = Reuse(NOTHING, NOTHING, fetcher.images, fetcher.orientation, fetcher.masks, until=BEFORE_ALL)
     return fetcher.fetch(row, Counter(), reuse.of_record(row, standing))
 
 

@@ -44,7 +44,7 @@ def record(*, content="same", url=f"{URL}?sv=1&sig=2", updated_at=NOON, size=(40
 
 def reused(of, before, taken=None, images="copy"):
     """What a record takes over."""
-    return Reuse(NOTHING, NOTHING, images, "declared", UNTIL).of_record(of, before, taken)
+    return Reuse(NOTHING, NOTHING, images, "declared", "composite", UNTIL).of_record(of, before, taken)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_minimal_file_has_the_contracts_defaults():
         "interpolated_frames": False,
     }
     assert (dataset.images, dataset.labels, dataset.skipped, dataset.empty) == ("copy", "selected", "exclude", "keep")
-    assert dataset.orientation == "declared"
+    assert (dataset.orientation, dataset.masks) == ("declared", "composite")
     assert dataset.formats == {"coco": {}}
     assert dataset.filters.for_labelbox() == {}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
+from tasks.records.geometry import BoundingBox, Mask, MaskReference, Overlap, Point, Polygon, Polyline, Runs
 from tasks.records.model import (
     Annotation,
     Attachment,
@@ -61,7 +61,7 @@ geometries = st.one_of(
     st.builds(Polyline, vertices),
     st.builds(Point, numbers, numbers),
     references,
-    st.builds(Mask, references, runs),
+    st.builds(Mask, references, runs, st.none() | st.builds(Overlap, sizes, sizes)),
 )
 
 
@@ -134,7 +134,8 @@ def samples_of(row_id: Any) -> Any:
     image = st.builds(Image, texts, sizes, sizes, texts, maybe, st.none() | sizes)
     unreadable = few(st.builds(Unreadable, texts, texts))
     records = st.builds(Record, data_row, entries, texts, counts, counts, unreadable, sizes)
-    return st.builds(Sample, records, image, st.sampled_from(["train", "val"]))
+    rules = st.sampled_from([None, "composite", "instance"])
+    return st.builds(Sample, records, image, st.sampled_from(["train", "val"]), rules)
 
 
 @st.composite
