@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tasks.buckets.fetch import Fetcher, RowError
 from tasks.records.carry import Standing
 from tasks.records.geometry import Mask
+from tasks.records.model import Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.splits import Split
@@ -53,7 +54,8 @@ def record(*masks, declared=()):
     label["annotations"]["objects"] = [
         objects | {"feature_id": name, "mask": {"url": f"https://example.com/masks/{name}"}} for name in masks
     ]
-    return select(parse(json.dumps(line).encode(), number=1), Policy(source_kind="project", source_id=before.PROJECT))
+    policy = Policy(Source("project", before.PROJECT))
+    return select(parse(json.dumps(line).encode(), policy.source, number=1), policy)
 
 
 def fetch(given, directory, row, standing=None, **options):
