@@ -57,6 +57,14 @@ def test_the_times_that_labelbox_filters_by(by):
     assert times_of(json.dumps(LINE).encode(), by, "p") == (NOON,)
 
 
+@pytest.mark.parametrize("other", [5, {"labels": [{"label_details": {"created_at": "2020-01-01"}}]}, {"labels": [5]}])
+@pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
+def test_another_project_tells_no_time(by, other):
+    """Whatever its labels are, and whatever is wrong with it."""
+    line = LINE | {"projects": {"other": other} | LINE["projects"]}
+    assert times_of(json.dumps(line).encode(), by, "p") == (NOON,)
+
+
 @pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
 @pytest.mark.parametrize("mended", [b"\xef\xbb\xbf%b\r", b'{"half": "\\ud83d", %b', b'{"cut": "\xe2", %b'])
 def test_a_line_that_is_mended_tells_its_times(mended, by):
