@@ -36,7 +36,10 @@ def _told(text: str) -> str | None:
     except (ValueError, RecursionError):
         pass
     found = _IN_DAMAGE.search(text)
-    return _identity({"data_row": {"id": json_values(found["id"])}}, text) if found else None
+    try:
+        return _identity({"data_row": {"id": json_values(found["id"])}}, text) if found else None
+    except ValueError:
+        return None
 
 
 def _identity(line: Any, text: str) -> str | None:

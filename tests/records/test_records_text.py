@@ -132,6 +132,8 @@ WHOLE = as_line(row(label(box())))
         (b'{"data_row":{},"id":"no"', None),
         (b'{"data_row":{"id":NaN}}', None),
         (b'{"data_row":{"id":true}}', None),
+        (rb'{"data_row":{"id":"\x","n', None),
+        (rb'{"data_row":{"id":"\u12","n', None),
         (b'{"data_row":{"id":[1]}}', None),
     ],
 )
