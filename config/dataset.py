@@ -14,12 +14,14 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from tasks.formats.registry import format_of
+from tasks.records.model import Source as AskedSource
 from tasks.records.policy import Policy
 from tasks.records.splits import Split as SplitRule
 from tasks.records.splits import check_group_by
 from tasks.storage import check_store_url
 
 _CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
+_ID = r'^[^"\\\x00-\x1f]+$'
 WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
 
 
@@ -30,8 +32,8 @@ class _Part(BaseModel):
 class Source(_Part):
     """A Labelbox project or a model run: exactly one."""
 
-    project: str | None = Field(default=None, min_length=1)
-    model_run: str | None = Field(default=None, min_length=1)
+    project: str | None = Field(default=None, pattern=_ID)
+    model_run: str | None = Field(default=None, pattern=_ID)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -258,8 +260,7 @@ class Dataset(_Part):
     def policy(self) -> Policy:
         """What is published of a row, as ``tasks.records`` takes it."""
         return Policy(
-            source_kind=self.source.kind,
-            source_id=self.source.id,
+            source=AskedSource(self.source.kind, self.source.id),
             labels=self.labels,
             skipped=self.skipped,
             empty=self.empty,

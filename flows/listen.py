@@ -15,7 +15,7 @@ from prefect.deployments import run_deployment
 from config.settings import load_settings
 from flows.refresh import refresh
 from tasks.errors import ConfigurationError, DatasetRejectedError, LabelsnapError, StorageError
-from tasks.steps.hints import is_pending, last_exported, name_of, note_hint, pending_hints, settle_hints
+from tasks.steps.hints import asked_by, is_pending, last_exported, name_of, note_hint, pending_hints, settle_hints
 from tasks.steps.lease import is_held
 from tasks.steps.poll import done_since
 from tasks.storage import open_store
@@ -171,15 +171,17 @@ class Watch:
     def look(self) -> None:
         """Ask Labelbox whether rows reached Done since the dataset was exported; if so, that is a hint too.
 
+        So is a dataset file that asks something else than was exported, and an export of the future, which a clock that
+        was ahead has noted.
         One hint an hour as long as no refresh comes to its end. While one runs there is nothing to ask.
         """
         store = open_store(self.dataset.url)
         lapses = load_settings().lease_seconds
         if is_held(store, seconds=lapses, single_writer=self.dataset.single_writer):
             return
-        since = last_exported(store)
-        if since is None or done_since(self.dataset, since - OVERLAP):
-            as_of = f"{since:%Y%m%dT%H%M%SZ}" if since else "never"
-            hour = f"{datetime.now(UTC):%Y%m%dT%H}"
+        since, now = last_exported(store, self.dataset), datetime.now(UTC)
+        if since is None or since > now + OVERLAP or done_since(self.dataset, since - OVERLAP):
+            as_of = f"{since:%Y%m%dT%H%M%SZ}" if since else f"never-{asked_by(self.dataset)}"
+            hour = f"{now:%Y%m%dT%H}"
             if note_hint(store, f"poll-{as_of}-{hour}", single_writer=self.dataset.single_writer):
                 self._wake.set()

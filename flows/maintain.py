@@ -82,17 +82,18 @@ def expire_versions(
 
 
 def collect_objects(
-    dataset_url: str, *, grace_days: float, apply: bool, show: Callable[[str, int, int], None]
+    dataset_url: str, *, grace_days: float, apply: bool, show: Callable[[str, int, int], None], lost: bool = False
 ) -> dict[str, Any]:
     """Which objects are listed for deletion and which are deleted, now or by a call with ``apply``.
 
-    ``uploads`` are what processes left that were killed while they wrote.
+    ``uploads`` are what processes left that were killed while they wrote; with ``lost``, ``lost_epochs`` are
+    those whose records are damaged, and that are given up: their objects are listed again.
     """
     store, grace = _store(dataset_url), timedelta(days=grace_days)
     done: Collection | CollectionPlan = (
-        collect(store, grace=grace, on_progress=lambda done, total: show("gc", done, total))
+        collect(store, grace=grace, lost=lost, on_progress=lambda done, total: show("gc", done, total))
         if apply
-        else plan_collection(store, grace=grace)
+        else plan_collection(store, grace=grace, lost=lost)
     )
     parts: dict[str, Iterable[Condemned]]
     match done:
@@ -104,7 +105,8 @@ def collect_objects(
             )
             parts = {"deleted": ripe, "condemned": done.condemned, "waiting": waiting}
     parts["uploads"] = [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads]
-    return {"dry_run": not apply} | {name: _objects(entries) for name, entries in parts.items()}
+    listed = {name: _objects(entries) for name, entries in parts.items()}
+    return {"dry_run": not apply} | listed | ({"lost_epochs": list(done.lost)} if done.lost else {})
 
 
 def _store(dataset_url: str) -> ObjectStore:

@@ -30,7 +30,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
         results = tuple(fetch_stream(dataset, run, base, number, task_id, "RESULT") for number, task_id in numbered)
         errors = tuple(fetch_stream(dataset, run, base, number, task_id, "ERRORS") for number, task_id in numbered)
         result = assembled(dataset, beginning, results, errors, watch)
-        note_exported(open_store(dataset.url), beginning.exported_since)
+        note_exported(open_store(dataset.url), dataset, beginning.exported_since)
         return result
 
     return undertake(dataset, str(runtime.flow_run.id), work)

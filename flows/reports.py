@@ -58,6 +58,8 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
     lines = [f"{verb:<12} {part['objects']} objects, {part['bytes']} bytes" for verb, part in parts if part["objects"]]
     if uploads := outcome["uploads"]["objects"]:
         lines.append(f"{verbs[0]:<12} {uploads} uploads that were broken off")
+    if epochs := outcome.get("lost_epochs"):
+        lines.append(f"{'given up':<12} damaged lists {_numbers(epochs)}, of which the objects are listed again")
     if outcome["dry_run"] and lines:
         lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
     return "\n".join(lines) or "no garbage"

@@ -121,6 +121,9 @@ def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
 def collect_garbage(
     dataset_url: DatasetUrl,
     grace: Annotated[float, typer.Option("--grace-days", help="Younger objects are left alone; at least 1.")] = 7,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Give up lists of objects whose records are damaged, with no copy of them.")
+    ] = False,
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
@@ -132,5 +135,5 @@ def collect_garbage(
     from flows.reports import describe_collection
 
     with progress_shown() as show:
-        outcome = collect_objects(dataset_url, grace_days=grace, apply=apply, show=show)
+        outcome = collect_objects(dataset_url, grace_days=grace, apply=apply, show=show, lost=lost)
     print_json(outcome) if as_json else print(describe_collection(outcome))

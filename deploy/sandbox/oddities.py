@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.odd_others import ODD_OTHERS
 from deploy.sandbox.odd_rows import ODD_ROWS, fresh, label, relabelled
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ ODDITIES: dict[str, Callable[[str, int], str]] = {
     "array": _array,
     "duplicate": _duplicate,
     **ODD_ROWS,
+    **ODD_OTHERS,
 }
 
 

@@ -118,7 +118,7 @@ class BucketBuilder:
         rows: dict[str, tuple[int, Row]] = {}
         refused: list[Problem] = []
         for number, line in lines:
-            row = parse(line, number=number, keep_embeddings=self.keep_embeddings)
+            row = parse(line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
             if isinstance(row, Problem):
                 refused.append(row)
                 continue

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.json import Decoder
 
 from tasks.records import scalars, wire
-from tasks.records.text import json_values, readable
+from tasks.records.text import json_values, readable, whole
 
 _HEAD: Final = Decoder(wire.Head)
 _IN_DAMAGE: Final = re.compile(
@@ -26,22 +26,25 @@ def row_id(line: bytes) -> str | None:
     try:
         head = _HEAD.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _told(readable(line)[0])
+        return _told(readable(line))
     return (head.data_row and head.data_row.id) or None
 
 
 def _told(text: str) -> str | None:
     try:
-        return _identity(json_values(text))
+        return _identity(json_values(text), text)
     except (ValueError, RecursionError):
         pass
     found = _IN_DAMAGE.search(text)
-    return _identity({"data_row": {"id": json_values(found["id"])}}) if found else None
+    try:
+        return _identity({"data_row": {"id": json_values(found["id"])}}, text) if found else None
+    except ValueError:
+        return None
 
 
-def _identity(line: Any) -> str | None:
+def _identity(line: Any, text: str) -> str | None:
     row = line.get("data_row") if isinstance(line, dict) else None
     try:
-        return scalars.text(row.get("id")) or None if isinstance(row, dict) else None
+        return scalars.text(whole(row.get("id"), text)[0]) or None if isinstance(row, dict) else None
     except scalars.UnreadableError:
         return None

@@ -1,4 +1,4 @@
-"""Who labelled a row, and how: projects and model runs of a line, with their labels."""
+"""Who labelled a row, and how: the asked project or model run of a line, with its labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tasks.records import wire
 from tasks.records.annotations import UnansweredError, check_unique, classifications, objects, relationships
+from tasks.records.asked import AskedRun
 from tasks.records.media import other_medium
 from tasks.records.model import (
     Entry,
@@ -35,21 +36,19 @@ _OWN_MARK: Final = "true"
 _SAYING_NOTHING: Final = (None, False, "", "false")
 
 
-def entries(line: wire.Line) -> tuple[Entry, ...]:
-    """Return the projects of a line, then its model runs, in the line's order."""
-    found: list[Entry] = []
-    for project_id, project in (line.projects or {}).items():
-        try:
-            found.append(_project(project_id, project or wire.Project()))
-        except RefusedError as refused:
-            raise refused.below(f"projects.{step(project_id)}") from None
-    for model_id, model in (line.experiments or {}).items():
-        for run_id, run in (model.runs or {} if model else {}).items():
-            try:
-                found.append(_model_run(run_id, run or wire.Run(), model_id, model.name if model else None))
-            except RefusedError as refused:
-                raise refused.below(f"experiments.{step(model_id)}.runs.{step(run_id)}") from None
-    return tuple(found)
+def entry_of(found: wire.Project | AskedRun | None, source_id: str) -> Entry | None:
+    """Return what a line has under the asked source; None where it has nothing."""
+    try:
+        match found:
+            case wire.Project():
+                return _project(source_id, found)
+            case AskedRun():
+                return _model_run(source_id, found)
+            case None:
+                return None
+    except RefusedError as refused:
+        place = f"experiments.{step(found.model_id)}.runs" if isinstance(found, AskedRun) else "projects"
+        raise refused.below(f"{place}.{step(source_id)}") from None
 
 
 def _project(project_id: str, project: wire.Project) -> ProjectEntry:
@@ -63,12 +62,13 @@ def _project(project_id: str, project: wire.Project) -> ProjectEntry:
     )
 
 
-def _model_run(run_id: str, run: wire.Run, model_id: str, model_name: str | None) -> ModelRunEntry:
+def _model_run(run_id: str, found: AskedRun) -> ModelRunEntry:
+    run = found.run
     return ModelRunEntry(
         run_id,
         run.name,
-        model_id,
-        model_name,
+        found.model_id,
+        found.model_name,
         run.run_data_row_id,
         run.split,
         _with_gold(_labels(run.labels, "labels")),

@@ -10,7 +10,7 @@ so that the garbage collector need not look at them (``gc=False``).
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -294,6 +294,13 @@ class ModelRunEntry(Struct, frozen=True, gc=False, tag="model_run"):
 Entry: TypeAlias = ProjectEntry | ModelRunEntry
 
 
+class Source(Struct, frozen=True, gc=False):
+    """The project or model run that a dataset is of: the one of a line that is looked at."""
+
+    kind: Literal["project", "model_run"]
+    id: str
+
+
 class Unreadable(Struct, frozen=True, gc=False):
     """A field that was left empty because what stands there cannot be read: its JSON path, and a code like a problem's.
 
@@ -305,15 +312,16 @@ class Unreadable(Struct, frozen=True, gc=False):
 
 
 class Row(Struct, frozen=True, gc=False):
-    """One export line, whole. ``fingerprint`` changes when, and only when, the row's content does.
+    """One export line: the asset, and the asked source's ``entry`` (None: the line has none).
 
-    It is a digest (hex) of the line without what changes on every export: the task id in composite mask URLs and the
-    signature of a signed ``row_data``. ``unreadable`` are the fields that were left empty; ``text_replaced`` counts
-    what is no character in the line's text, and was read as U+FFFD.
+    ``fingerprint`` changes when, and only when, the line's content does. It is a digest (hex) of the line without what
+    changes on every export: the task id in composite mask URLs and the signature of a signed ``row_data``.
+    ``unreadable`` are the fields that were left empty; ``text_replaced`` counts what is no character in the row's
+    text, and was read as U+FFFD. Other projects and model runs of the line are in neither.
     """
 
     data_row: DataRow
-    entries: tuple[Entry, ...]
+    entry: Entry | None
     fingerprint: str
     unreadable: tuple[Unreadable, ...] = ()
     text_replaced: int = 0

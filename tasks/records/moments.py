@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from tasks.records.text import json_values, readable
+from tasks.records.asked import without_others
+from tasks.records.model import Source
+from tasks.records.text import json_values, readable, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,33 +67,36 @@ def instant(text: object) -> datetime | None:
         return None
 
 
-def times_of(line: bytes, by: By) -> tuple[datetime, ...]:
+def times_of(line: bytes, by: By, project: str) -> tuple[datetime, ...]:
     """Return the times of an export's line that Labelbox filters by, as far as the line tells them.
 
-    A line that is refused by the strict decoder is read as ``parse`` reads it: mended.
+    Labels are those of the project that is asked for. A line that is refused by the strict decoder is read as ``parse``
+    reads it: mended, and without other projects.
     """
     try:
-        told = _last_activity(line) if by == "last_activity_at" else _created(line)
+        told = _last_activity(line, project) if by == "last_activity_at" else _created(line, project)
         return tuple(found for text in told if (found := instant(text)))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ()
 
 
-def _last_activity(line: bytes) -> Iterator[object]:
-    row = _decoded(line, _ROW).data_row
+def _last_activity(line: bytes, project: str) -> Iterator[object]:
+    row = _decoded(line, _ROW, project).data_row
     if row and row.details:
         yield row.details.last_activity_at
 
 
-def _created(line: bytes) -> Iterator[object]:
-    for project in (_decoded(line, _LABELS).projects or {}).values():
-        for label in project.labels or ():
-            if label.label_details:
-                yield label.label_details.created_at
+def _created(line: bytes, project: str) -> Iterator[object]:
+    held = (_decoded(line, _LABELS, project).projects or {}).get(project)
+    for label in (held and held.labels) or ():
+        if label.label_details:
+            yield label.label_details.created_at
 
 
-def _decoded(line: bytes, decoder: msgspec.json.Decoder[Times]) -> Times:
+def _decoded(line: bytes, decoder: msgspec.json.Decoder[Times], project: str) -> Times:
     try:
         return decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.convert(json_values(readable(line)[0]), decoder.type)
+        text = readable(line)
+        values, _ = whole(without_others(json_values(text), Source("project", project)), text)
+        return msgspec.convert(values, decoder.type)

@@ -10,12 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec.json import Decoder
 
 from tasks.records import wire
+from tasks.records.asked import asked, read_strictly, without_others
 from tasks.records.fingerprint import fingerprint
 from tasks.records.identity import row_id
-from tasks.records.labels import entries
+from tasks.records.labels import entry_of
 from tasks.records.media import medium_of_kind, medium_of_mime_type, other_medium, refuse_other_lines
 from tasks.records.mending import mend
 from tasks.records.model import (
@@ -27,34 +27,33 @@ from tasks.records.model import (
     MetadataField,
     Problem,
     Row,
+    Source,
     Unreadable,
 )
 from tasks.records.refusal import RefusedError, canonical_json, missing, step
 from tasks.records.scalars import UnreadableError, pixels, rotation
-from tasks.records.text import REPLACEMENT, json_values, readable
+from tasks.records.text import REPLACEMENT, json_values, readable, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_DECODERS = {kind: Decoder(kind) for kind in (wire.Line, wire.LineWithEmbeddings)}
 
 _LARGEST_INTEGER = 2**63 - 1
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
-def parse(line: bytes, *, number: int, keep_embeddings: bool = False) -> Row | Problem:
+def parse(line: bytes, source: Source, *, number: int, keep_embeddings: bool = False) -> Row | Problem:
     """Return the row that a line of the RESULT stream holds, or the problem that it is.
 
-    ``number`` is the line's place in the stream, from 1. Nothing is raised whatever the bytes are. A problem's codes
-    and paths are described in README.md; its reason never repeats the line.
+    Of its projects and model runs ``source`` alone is looked at. ``number`` is the line's place in the stream, from 1.
+    Nothing is raised whatever the bytes are. A problem's codes and paths are described in README.md; its reason never
+    repeats the line.
     """
-    kind = wire.LineWithEmbeddings if keep_embeddings else wire.Line
     try:
-        return _row(_DECODERS[kind].decode(line), line)
+        return _row(read_strictly(line, source, keep_embeddings=keep_embeddings), source, line)
     except (RefusedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return _mended(line, kind)
+        return _mended(line, source, wire.LineWithEmbeddings if keep_embeddings else wire.Line)
     except RefusedError as refused:
         path = f"$.{refused.path}" if refused.path else "$"
         return Problem(number, row_id(line), path, refused.code, refused.reason)
@@ -62,29 +61,32 @@ def parse(line: bytes, *, number: int, keep_embeddings: bool = False) -> Row | P
         return Problem(number, row_id(line), "$", "too_deep", "Expected values nested as in an export, found far more.")
 
 
-def _mended(line: bytes, kind: type[wire.Line]) -> Row:
-    text, replaced = readable(line)
+def _mended(line: bytes, source: Source, kind: type[wire.Line]) -> Row:
+    text = readable(line)
     try:
-        plain = json_values(text)
+        found = json_values(text)
     except ValueError as error:
         raise RefusedError("not_json", f"Expected one JSON object, found otherwise: {error}.") from None
-    if not isinstance(plain, dict):
+    if not isinstance(found, dict):
         raise RefusedError("not_an_object", "Expected a JSON object, found another JSON value.")
+    plain, replaced = whole(without_others(found, source), text)
     values, unreadable = mend(plain, kind)
     try:
         decoded = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         refuse_other_lines(plain)
         raise _wrong_type(str(error), plain) from None
-    found = decoded.data_row
-    if found is None or not found.id:
+    data_row = decoded.data_row
+    if data_row is None or not data_row.id:
         refuse_other_lines(plain)
-    elif replaced and REPLACEMENT in found.id:
+    elif replaced and REPLACEMENT in data_row.id:
         raise RefusedError("unreadable_id", "Expected the row's id as text, found half of it.", "data_row.id")
-    return _row(decoded, line, unreadable, replaced)
+    return _row(decoded, source, line, unreadable, replaced)
 
 
-def _row(decoded: wire.Line, line: bytes, unreadable: tuple[Unreadable, ...] = (), replaced: int = 0) -> Row:
+def _row(
+    decoded: wire.Line, source: Source, line: bytes, unreadable: tuple[Unreadable, ...] = (), replaced: int = 0
+) -> Row:
     found = decoded.data_row
     if found is None or not found.id:
         raise RefusedError("missing_data_row_id", "Expected the row's id, found none.", "data_row.id")
@@ -101,7 +103,7 @@ def _row(decoded: wire.Line, line: bytes, unreadable: tuple[Unreadable, ...] = (
         tuple([_attachment(found) for found in decoded.attachments or ()]),
         tuple([vector for embedding in embeddings or () for vector in _vectors(embedding)]),
     )
-    return Row(data_row, entries(decoded), fingerprint(line), unreadable, replaced)
+    return Row(data_row, entry_of(asked(decoded, source), source.id), fingerprint(line), unreadable, replaced)
 
 
 def _row_data(found: wire.DataRow) -> str:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tasks.records.counts import count, kind_of
 from tasks.records.geometry import MaskReference
-from tasks.records.model import Entry, Excluded, Label, ModelRunEntry, ProjectEntry, Record, Row
+from tasks.records.model import Entry, Excluded, Label, ProjectEntry, Record, Row, Source
 from tasks.records.moments import BEFORE_ALL, instant
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ class Policy(Struct, frozen=True):
     ``workflow_status`` is in either of Labelbox's spellings (``InReview``, ``IN_REVIEW``); None takes every status.
     """
 
-    source_kind: Literal["project", "model_run"]
-    source_id: str
+    source: Source
     labels: Literal["selected", "latest", "all"] = "selected"
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"
@@ -37,14 +36,14 @@ class Policy(Struct, frozen=True):
 
 
 def select(row: Row, policy: Policy) -> Record | Excluded:
-    """Apply a dataset's policies to a row: return its record, or which policy left it out.
+    """Apply a dataset's policies to a row, parsed for its source: return its record, or which policy left it out.
 
-    In this order: the entry of the dataset's source (else ``not_selected_project``), the workflow status where the
-    export tells it (``not_in_status``), skipped labels (``skipped`` when no other is left), the choice among labels,
+    In this order: the line's entry of the source (else ``not_selected_project``), the workflow status where the export
+    tells it (``not_in_status``), skipped labels (``skipped`` when no other is left), the choice among labels,
     classes (``dropped_class`` when no object is left of some), and emptiness (``empty``: no annotation of any kind in
     labels or predictions).
     """
-    entry = _entry(row, policy)
+    entry = row.entry
     if entry is None:
         return _excluded(row, "not_selected_project")
     if not _in_status(entry, policy.workflow_status):
@@ -74,11 +73,6 @@ def _excluded(
 
 def _without_zeros(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
-
-
-def _entry(row: Row, policy: Policy) -> Entry | None:
-    kind = ProjectEntry if policy.source_kind == "project" else ModelRunEntry
-    return next((entry for entry in row.entries if isinstance(entry, kind) and entry.id == policy.source_id), None)
 
 
 def _in_status(entry: Entry, status: str | None) -> bool:

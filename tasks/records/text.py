@@ -7,6 +7,7 @@ text, which JSON wants escaped, are taken as they are meant. Numbers beyond a fl
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from math import isfinite
@@ -15,9 +16,11 @@ from typing import Any, Final, NoReturn
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 REPLACEMENT: Final = "\ufffd"
 
-_PAIR: Final = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPE: Final = re.compile(rf"\\(?:{_PAIR}|u(?P<half>[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)", re.DOTALL)
-"""An escape; a surrogate without its other half is ``half``."""
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""What stands in values for what is no character: a surrogate without its other half, which no text may hold."""
+_MAY_BE_HALF: Final = re.compile(rf"{_HALF.pattern}|\\u[dD][89a-fA-F]")
+_CUT: Final = "labelsnap.cut"
+codecs.register_error(_CUT, lambda error: ("\udfff", error.end))  # type: ignore[attr-defined]
 _LONGEST_INTEGER: Final = 4000
 """Digits; Python converts 4300 at most, unless it is told to."""
 
@@ -27,14 +30,20 @@ def is_blank(line: bytes) -> bool:
     return not line or line.isspace() or (line.startswith(BYTE_ORDER_MARK) and is_blank(line[len(BYTE_ORDER_MARK) :]))
 
 
-def readable(line: bytes) -> tuple[str, int]:
-    """Return a line as text that holds whole characters only, and how many of these stand for what was none."""
-    text = line.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace")
-    replaced = text.count(REPLACEMENT) - line.count(REPLACEMENT.encode())
-    halves = sum(found["half"] is not None for found in _ESCAPE.finditer(text))
-    if halves:
-        text = _ESCAPE.sub(lambda found: found[0] if found["half"] is None else REPLACEMENT, text)
-    return text, replaced + halves
+def readable(line: bytes) -> str:
+    """Return a line as text; ``whole`` settles what of it is no character."""
+    return line.removeprefix(BYTE_ORDER_MARK).decode("utf-8", _CUT)
+
+
+def whole(values: Any, text: str) -> tuple[Any, int]:
+    """Return JSON values, or some of those of a text, in whole characters, and how many stand for what was none.
+
+    Raises RecursionError for values that are nested too deep.
+    """
+    if not _MAY_BE_HALF.search(text):
+        return values, 0
+    spelled, replaced = _HALF.subn(REPLACEMENT, json.dumps(values, ensure_ascii=False))
+    return json_values(spelled), replaced
 
 
 def json_values(text: str) -> Any:

@@ -13,8 +13,8 @@ import msgspec
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import FORMAT_VERSION, damaged
-from tasks.snapshots.sealed import unseal
+from tasks.snapshots.manifest import FORMAT_VERSION
+from tasks.snapshots.sealed import is_sealed, unseal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,16 +70,17 @@ def newest_epoch(store: ObjectStore) -> int:
     return max((key.number for key in epoch_keys(store)), default=0)
 
 
-def read_epoch(store: ObjectStore, number: int) -> Epoch:
-    """Read an epoch. Raises StorageRefusedError when it is missing or damaged."""
+def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
+    """Read an epoch; None when its record is lost: missing, or not as it was written.
+
+    Raises StorageRefusedError for one of a later format.
+    """
     key = epoch_key(number)
     body = store.get(key)
-    if body is None:
-        raise damaged(f"the epoch {key!r}", "nothing")
+    if body is None or not is_sealed(body):
+        return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
-    if epoch.number != number:
-        raise damaged(f"the epoch {key!r}", f"epoch {epoch.number}")
-    return epoch
+    return epoch if epoch.number == number else None
 
 
 def keys_of(contents: Contents) -> frozenset[str]:
@@ -88,17 +89,23 @@ def keys_of(contents: Contents) -> frozenset[str]:
 
 
 def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:
-    """Raise StorageRefusedError when an epoch up to the newest one lists one of the keys.
+    """Raise StorageRefusedError when an epoch up to the newest one lists one of the keys, or may: its record is lost.
 
     The newest epoch must be asked for after the commit records were listed and before the next one is created: then
     either it is known here, or its fence takes the version. No epoch lists a key that was written in it or later.
     """
-    oldest = min((generation_of(key) for key in keys), default=newest)
-    for number in range(oldest + 1, newest + 1):
-        condemned = {entry.key for entry in read_epoch(store, number).condemned}
+    generations = {newest, *map(generation_of, keys)}
+    for number in range(min(generations) + 1, max(generations) + 1):
+        epoch = read_epoch(store, number)
+        if epoch is None:
+            condemned = {key for key in keys if generation_of(key) < number}
+            does = f"may delete, because its record {epoch_key(number)!r} is missing or damaged"
+        else:
+            condemned = {entry.key for entry in epoch.condemned}
+            does = "deletes"
         if found := sorted(keys & condemned):
             raise StorageRefusedError(
-                f"Expected objects that are kept, found {len(found)} that garbage collection deletes: {found[0]!r}.",
+                f"Expected objects that are kept, found {len(found)} that garbage collection {does}: {found[0]!r}.",
                 remedy="Run it again: what is needed is uploaded anew, under keys of its own.",
                 code="object_condemned",
             )

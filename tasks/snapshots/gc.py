@@ -15,14 +15,25 @@ from tasks.snapshots.behind import behind_of, manifests_behind, needed
 from tasks.snapshots.commit import LostRace, recommit, settled
 from tasks.snapshots.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
 from tasks.snapshots.history import check_whole, read_history, read_manifest
-from tasks.snapshots.layout import COMMITS, GARBAGE, PROBE, SCRATCH, EpochKey, Kind, epoch_key, manifest_key
+from tasks.snapshots.layout import (
+    COMMITS,
+    GARBAGE,
+    PROBE,
+    SCRATCH,
+    EpochKey,
+    Kind,
+    epoch_key,
+    generation_of,
+    manifest_key,
+)
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import damaged
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from tasks.snapshots.history import History
@@ -32,6 +43,10 @@ GRACE: Final = timedelta(days=7)
 GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
 WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
 MAX_RACES: Final = 10
+GIVE_UP: Final = (
+    "Put it back from a copy of the bucket, or give it up with `labelsnap snapshots gc URL --lost --yes`: what it "
+    "listed is listed again. Refreshes go on meanwhile."
+)
 _INNER: Final = rf"(?P<inner>(?:.+/)?){COMMITS}[0-9]{{20}}(?:-[0-9a-f]{{32}})?\.json"
 _LOOKED_AT: Final = tuple(Kind(kind.prefix, re.compile(f"{_INNER}|{kind.pattern.pattern}")) for kind in GARBAGE)
 """Garbage, and the commit records of a dataset that lies where garbage does."""
@@ -42,20 +57,21 @@ class CollectionPlan:
     """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
 
     ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``uploads`` were broken off, and
-    would be removed.
+    would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again.
     """
 
     condemned: tuple[Condemned, ...]
     ripe: tuple[Epoch, ...]
     waiting: tuple[Epoch, ...]
     uploads: tuple[Upload, ...] = ()
+    lost: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared.
 
-    ``uploads`` were broken off, and are removed.
+    ``uploads`` were broken off, and are removed. ``lost`` are epochs whose records are damaged, and that are given up.
     """
 
     epoch: int | None
@@ -63,15 +79,19 @@ class Collection:
     deleted: tuple[Condemned, ...]
     spared: tuple[Condemned, ...]
     uploads: tuple[Upload, ...] = ()
+    lost: tuple[int, ...] = ()
 
 
-def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT) -> CollectionPlan:
+def plan_collection(
+    store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT, lost: bool = False
+) -> CollectionPlan:
     """Say what ``collect`` would do; nothing is written but the probe.
 
     Garbage are objects below ``data/`` and ``manifests/`` that are not reachable, scratch, and uploads that were broken
     off, when they are older than ``grace`` by the store's clock. What labelsnap gives no such name is somebody else's.
     Raises ConfigurationError when ``grace`` is less than 24 hours, and StorageRefusedError when a
-    record of a version that is kept is missing or damaged, or another dataset lies below this one.
+    record of a version that is kept is missing or damaged, another dataset lies below this one, or an epoch's record is
+    damaged, unless ``lost`` says that such epochs are given up.
     """
     if grace < GRACE_FLOOR:
         raise ConfigurationError(
@@ -83,14 +103,17 @@ def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timed
     if history.head is None:
         return CollectionPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
-    pending = _pending(store)
-    ripe = tuple(read_epoch(store, number) for number, modified in pending if now - modified >= wait)
-    waiting = tuple(read_epoch(store, number) for number, modified in pending if now - modified < wait)
+    pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(store)]
+    ripe = tuple(epoch for _, epoch, age in pending if epoch and age >= wait)
+    waiting = tuple(epoch for _, epoch, age in pending if epoch and age < wait)
+    damaged_ones = tuple(number for number, epoch, _ in pending if epoch is None)
+    if damaged_ones and not lost:
+        raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
     garbage = () if waiting else _garbage(store, history, now - grace)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
-    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, uploads=uploads)
+    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, uploads=uploads, lost=damaged_ones)
 
 
 def collect(
@@ -98,6 +121,7 @@ def collect(
     *,
     grace: timedelta = GRACE,
     wait: timedelta = WAIT,
+    lost: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Collection:
@@ -108,7 +132,9 @@ def collect(
     ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
     StorageOutcomeUnknownError when an answer is lost.
     """
-    plan = plan_collection(store, grace=grace, wait=wait)
+    plan = plan_collection(store, grace=grace, wait=wait, lost=lost)
+    for number in plan.lost:
+        _note_swept(store, number, (), ())
     swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
     for upload in plan.uploads:
@@ -119,15 +145,20 @@ def collect(
         deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
         spared=tuple(chain.from_iterable(spared for _, spared in swept)),
         uploads=plan.uploads,
+        lost=plan.lost,
     )
 
 
 def condemn(
     store: ObjectStore, garbage: tuple[Condemned, ...], *, sleep: Callable[[float], None] = time.sleep
 ) -> Epoch:
-    """Begin the next epoch. Raises StorageRefusedError when somebody else did."""
+    """Begin the next epoch. Raises StorageRefusedError when somebody else did.
+
+    Its number is above that of every epoch in which one of its objects was written, also where that one's record has
+    been deleted.
+    """
     history = read_history(store, expired=False)
-    number = newest_epoch(store) + 1
+    number = max([newest_epoch(store), *(generation_of(entry.key) for entry in garbage)]) + 1
     key = epoch_key(number)
     epoch = Epoch(
         number=number,
@@ -172,15 +203,19 @@ def sweep(
         else:
             spared.add(entry)
         on_progress(done, len(left))
+    return tuple(deleted), _note_swept(store, epoch.number, deleted, spared).spared
+
+
+def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], spared: Iterable[Condemned]) -> Swept:
     note = Swept(
-        number=epoch.number,
+        number=number,
         created_at=timestamp(),
         deleted=len(deleted),
         deleted_bytes=sum(entry.size for entry in deleted),
         spared=tuple(sorted(spared)),
     )
-    store.put(epoch_key(epoch.number, swept=True), seal(note))
-    return tuple(deleted), note.spared
+    store.put(epoch_key(number, swept=True), seal(note))
+    return note
 
 
 def _history(store: ObjectStore) -> History:

@@ -12,6 +12,7 @@ work that was begun more than ``OLDEST`` ago                        anew
 anything else, and another flow run begins                          over: takes its work over, exports again
 … the same flow run, and its export was given up                    over
 … the same flow run, after more than ``hours`` without a sign       over
+… the same flow run, and its sign is as far in the future           over
 … the same flow run, and the head has another manifest, or behind   over
 … the same flow run                                                 on: the same export on the same base
 ==================================================================  =========================================
@@ -82,15 +83,21 @@ def begin(head: Head, left: Left | None, *, cause: str, run: str, now: datetime,
     ``hours`` is how long ago the last sign of life of an export may be that is gone on with.
     """
     anew = Beginning(run, cause, head, exported_since=now, looking_since=now, working_since=now)
-    if left is None or left.published or now - left.beginning.working_since > OLDEST:
+    if left is None or left.published or _apart(now, left.beginning.working_since) > OLDEST:
         return anew
     before = left.beginning
-    looking_since = before.looking_since if now - before.looking_since <= LOOK_AFTER else now
+    looking_since = before.looking_since if _apart(now, before.looking_since) <= LOOK_AFTER else now
     if (
         before.cause == cause
         and not before.given_up
         and before.base.holds(head)
-        and now - left.last_sign <= timedelta(hours=hours)
+        and _apart(now, left.last_sign) <= timedelta(hours=hours)
     ):
-        return replace(before, looking_since=looking_since, way="on")
+        exported_since = min(before.exported_since, now)
+        return replace(before, exported_since=exported_since, looking_since=looking_since, way="on")
     return replace(anew, looking_since=looking_since, working_since=before.working_since, way="over")
+
+
+def _apart(now: datetime, then: datetime) -> timedelta:
+    """How far two moments are apart: what is from the future by far was written by a clock that was ahead."""
+    return abs(now - then)

@@ -87,7 +87,7 @@ def group_rows(
     left_out: list[int] = []
 
     def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
-        if span is None or span.holds(line):
+        if span is None or span.holds(line, dataset.source.id):
             return line
         left_out.append(number)
         return None

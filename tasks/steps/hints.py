@@ -17,9 +17,12 @@ from msgspec import Struct
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import HINT, WORK
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.steps.ledger import name_of_values
 from tasks.storage import create_once
 
 if TYPE_CHECKING:
+    from config.dataset import Dataset
     from tasks.storage import ObjectInfo, ObjectStore
 
 HINTS: Final = HINT.prefix
@@ -30,9 +33,13 @@ _NEW, _HANDLED = b'"new"', b'"handled"'
 
 
 class Exported(Struct, frozen=True):
-    """When the export of the last refresh that came to its end was begun."""
+    """When the export of the last refresh that came to its end was begun, and a name for what the dataset file asked.
+
+    Versions of before did not note what was asked.
+    """
 
     at: datetime
+    asked: str = ""
 
 
 def note_hint(store: ObjectStore, delivery: str, *, single_writer: bool = False) -> bool:
@@ -71,15 +78,23 @@ def settle_hints(store: ObjectStore, hints: tuple[ObjectInfo, ...]) -> None:
             store.delete(hint.key)
 
 
-def note_exported(store: ObjectStore, at: datetime) -> None:
+def note_exported(store: ObjectStore, dataset: Dataset, at: datetime) -> None:
     """The dataset is as of this moment."""
-    store.put(EXPORTED, msgspec.json.encode(Exported(at)))
+    store.put(EXPORTED, msgspec.json.encode(Exported(at, asked_by(dataset))))
 
 
-def last_exported(store: ObjectStore) -> datetime | None:
-    """As of when the dataset is, where that is known."""
-    body = store.get(EXPORTED)
-    return decoder_of(Exported).decode(body).at if body else None
+def last_exported(store: ObjectStore, dataset: Dataset) -> datetime | None:
+    """As of when the dataset is what its file asks, where that is known; a note that cannot be read says nothing."""
+    try:
+        noted = decoder_of(Exported).decode(store.get(EXPORTED) or b"")
+    except NOT_SUCH_JSON:
+        return None
+    return noted.at if noted.asked == asked_by(dataset) else None
+
+
+def asked_by(dataset: Dataset) -> str:
+    """A name for what a dataset file asks; where it lies, and when and how it is written there, is not part of it."""
+    return name_of_values(dataset.content())
 
 
 def _key(delivery: str) -> str:

@@ -5,6 +5,7 @@ Prefect's own task rows are no ledger: its server may lose or delay them.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 Receipt = TypeVar("Receipt")
+
+
+def name_of_values(values: object) -> str:
+    """A name, 32 hexadecimal digits, that only equal JSON values have."""
+    return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
 
 
 class Ledger:

@@ -16,7 +16,7 @@ class Span(Struct, frozen=True):
     start: datetime
     end: datetime
 
-    def holds(self, line: bytes) -> bool:
-        """Whether the row of an export's line is in it: Labelbox's word counts where the line tells no time."""
-        times = times_of(line, self.by)
+    def holds(self, line: bytes, project: str) -> bool:
+        """Whether the row of a project's export is in it: Labelbox's word counts where the line tells no time."""
+        times = times_of(line, self.by, project)
         return not times or any(self.start <= moment < self.end for moment in times)

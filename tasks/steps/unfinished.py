@@ -6,7 +6,6 @@ ledger lies beside it. What is found there was killed, or failed.
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -23,7 +22,7 @@ from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.steps.beginning import Beginning, Left
-from tasks.steps.ledger import Ledger
+from tasks.steps.ledger import Ledger, name_of_values
 from tasks.steps.software import software
 
 if TYPE_CHECKING:
@@ -164,5 +163,4 @@ def _count(name: str) -> str:
 def _key(dataset: Dataset, scope: str) -> str:
     """Where the run of these parameters, by this code, is named; ``scope`` is the range of a backfill."""
     parameters = [dataset.model_dump(mode="json"), software(), scope]
-    digest = hashlib.sha256(msgspec.json.encode(parameters, order="sorted")).hexdigest()
-    return work_key("runs", f"{digest[:32]}.json")
+    return work_key("runs", f"{name_of_values(parameters)}.json")

@@ -21,6 +21,7 @@ from tasks.buckets.reuse import Reuse
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
 from tasks.records.fingerprint import fingerprint
+from tasks.records.model import Source
 from tasks.records.moments import BEFORE_ALL
 from tasks.records.parse import parse
 from tasks.records.policy import Policy
@@ -73,7 +74,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
         store = open_store(Path(directory, "store").as_uri())
         builder = BucketBuilder(
             draft=Draft(store, base),
-            policy=policy or Policy(source_kind="project", source_id=PROJECT, empty="exclude"),
+            policy=policy or Policy(Source("project", PROJECT), empty="exclude"),
             keep_embeddings=False,
             earlier=read_earlier(store, base),
             fetcher=Fetcher(
@@ -145,7 +146,7 @@ def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path, alike):
 @given(st.lists(lines_of_any_kind, max_size=8), st.lists(lines_of_any_kind, max_size=8), st.booleans())
 def test_whatever_stands_already_a_bucket_comes_to_what_its_lines_do(earlier, lines, alike):
     """Files, counts and classes are those of the lines alone; sums may differ by the order in which they were made."""
-    policy = Policy(source_kind="project", source_id=PROJECT, classes={"polyline": None})
+    policy = Policy(Source("project", PROJECT), classes={"polyline": None})
     with TemporaryDirectory() as directory:
         before = build(earlier, directory, policy=policy)
         found = build(lines, directory, policy=policy, base=BasePart(before.files, before.packs, alike))
@@ -180,7 +181,7 @@ def test_rows_are_taken_from_however_many_buckets_they_were_in(tmp_path, alike):
 
 def test_what_policies_left_out_of_rows_stands_with_them(tmp_path):
     """Rows that are taken over count as they did, and their bucket's files are those of the version before."""
-    policy = Policy(source_kind="project", source_id=PROJECT, classes={"polyline": None})
+    policy = Policy(Source("project", PROJECT), classes={"polyline": None})
     lines = [row("row-a", labels=2), row("row-b", labels=3)]
     before = build(lines, tmp_path, policy=policy)
     after = build(lines, tmp_path, policy=policy, base=BasePart(before.files, before.packs, alike=True))
@@ -286,7 +287,7 @@ def test_rows_that_a_broken_off_run_fetched_are_reused_though_no_version_has_the
     taken = read_earlier(store, BasePart(broken_off.files, broken_off.packs))
     alone = build(lines, tmp_path, base=before)
     found = build(lines, tmp_path, base=before, taken=taken)
-    standing = taken.standing([parse(line, number=1) for line in lines])
+    standing = taken.standing([parse(line, Source("project", PROJECT), number=1) for line in lines])
     assert standing.keys() == {"row-b", "row-c"}
     assert [row for row in standing if standing[row].fingerprint in map(fingerprint, lines)] == ["row-b"]
     assert (found.files, found.changed, found.tally.reused_rows) == (alone.files, ("row-b", "row-c"), 1)

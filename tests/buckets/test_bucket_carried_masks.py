@@ -16,7 +16,7 @@ from tasks.buckets.reuse import Reuse
 from tasks.labelbox.known import ImageAnswer
 from tasks.records.carry import Standing
 from tasks.records.geometry import Mask
-from tasks.records.model import Validators
+from tasks.records.model import Source, Validators
 from tasks.records.moments import BEFORE_ALL
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -58,7 +58,8 @@ def record(*masks, declared=()):
     label["annotations"]["objects"] = [
         objects | {"feature_id": name, "mask": {"url": f"https://example.com/masks/{name}"}} for name in masks
     ]
-    return select(parse(json.dumps(line).encode(), number=1), Policy(source_kind="project", source_id=before.PROJECT))
+    policy = Policy(Source("project", before.PROJECT))
+    return select(parse(json.dumps(line).encode(), policy.source, number=1), policy)
 
 
 def fetch(given, directory, row, standing=None, **options):

@@ -22,6 +22,7 @@ from tasks.buckets.reuse import Reuse
 from tasks.labelbox.failures import DownloadError
 from tasks.records.carry import Standing
 from tasks.records.geometry import Mask, Overlap
+from tasks.records.model import Source
 from tasks.records.moments import BEFORE_ALL
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
@@ -32,6 +33,7 @@ from tasks.storage import open_store
 from tests.golden import remake_before_orientation as before
 from tests.images.image_samples import encoded
 
+SOURCE = Source("project", before.PROJECT)
 SIZE = (100, 80)
 """Width and height of every picture."""
 RECTANGLES = {
@@ -106,8 +108,8 @@ def line(*names, task="t1", colours=(), alone=(), whole=()):
 
 def record(*names, classes=None, **options):
     """The row as it is published; ``options`` are those of ``line``."""
-    policy = Policy(source_kind="project", source_id=before.PROJECT, classes=dict(classes or {}))
-    return select(parse(line(*names, **options), number=1), policy)
+    policy = Policy(SOURCE, classes=dict(classes or {}))
+    return select(parse(line(*names, **options), SOURCE, number=1), policy)
 
 
 def fetcher_of(given, rule):
@@ -172,7 +174,7 @@ def built(given, directory, *, rule, base=None, taken=None):
     parts = [BasePart(each.files, each.packs) if each else BasePart() for each in (base, taken)]
     builder = BucketBuilder(
         draft=Draft(store, parts[0]),
-        policy=Policy(source_kind="project", source_id=before.PROJECT),
+        policy=Policy(SOURCE),
         keep_embeddings=False,
         earlier=read_earlier(store, parts[0]),
         taken=read_earlier(store, parts[1]),

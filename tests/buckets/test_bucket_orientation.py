@@ -19,7 +19,7 @@ from tasks.buckets.receipt import BucketReceipt
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.known import ImageAnswer, Known
 from tasks.labelbox.pace import Pace
-from tasks.records.model import Validators
+from tasks.records.model import Source, Validators
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.splits import Split
@@ -76,8 +76,8 @@ def record(box, declared=None):
     names = ("left", "top", "width", "height")
     (project,) = line["projects"].values()
     project["labels"][0]["annotations"]["objects"][0]["bounding_box"] = dict(zip(names, map(float, box), strict=True))
-    row = parse(json.dumps(line).encode(), number=1)
-    return select(row, Policy(source_kind="project", source_id=before.PROJECT))
+    policy = Policy(Source("project", before.PROJECT))
+    return select(parse(json.dumps(line).encode(), policy.source, number=1), policy)
 
 
 def fetched(downloader, directory, of, **options):

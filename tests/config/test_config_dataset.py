@@ -78,6 +78,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
     ("changes", "part"),
     [
         ({"dataset": "Street Scenes"}, "dataset"),
+        ({"source": {"project": 'a"b'}}, "source.project"),
         ({"source": {}}, "either a project or a model_run"),
         ({"source": {"project": "a", "model_run": "b"}}, "either a project or a model_run"),
         ({"filters": {"workflow_status": "done"}}, "workflow_status"),

@@ -141,6 +141,30 @@ def test_a_flipped_byte_in_an_expired_record_stops_nothing(labelsnap, url, folde
     assert "--lost" in listed["error"]["remedy"]
 
 
+def test_a_damaged_list_of_garbage_is_given_up(labelsnap, url, folder, days_ago):
+    """The refusal names it and says how; following its words, what it listed is listed again, and then deleted."""
+    expire(open_store(url), keep=1)
+    days_ago(30)
+    assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
+    epoch = folder / f"gc/{1:020d}.json"
+    epoch.write_bytes(epoch.read_bytes()[:-1])
+    days_ago(2)
+    status, refused = labelsnap.json("snapshots", "gc", url, "--yes")
+    assert (status, refused["error"]["code"]) == (4, "object_damaged")
+    assert f"gc/{epoch.name}" in refused["error"]["message"]
+    command = refused["error"]["remedy"].split("`")[1].replace("URL", url).split()
+    assert command[:3] == ["labelsnap", "snapshots", "gc"]
+    words = labelsnap(*command[1:-1])[1]
+    assert "given up     damaged lists 1" in words
+    status, outcome = labelsnap.json(*command[1:])
+    assert (status, outcome["lost_epochs"], outcome["deleted"]["objects"]) == (0, [1], 0)
+    assert outcome["condemned"]["objects"] > 0
+    days_ago(2)
+    status, outcome = labelsnap.json("snapshots", "gc", url, "--yes")
+    assert (status, outcome["deleted"]["objects"] > 0) == (0, True)
+    assert labelsnap("snapshots", "verify", f"{url}@latest")[0] == 0
+
+
 def test_what_others_left_in_the_store_stops_no_command(labelsnap, url, folder, days_ago):
     """File managers' and network file systems' files, everywhere, a month old: they stay, and garbage goes."""
     left = open_store(url)

@@ -36,6 +36,26 @@ def test_five_broken_lines_among_two_hundred_rows(dataset, monkeypatch, tmp_path
                 json.loads(lines[problem["line"] - 1])
 
 
+OTHERS = ("other_cuboid", "other_video", "other_doubles", "other_types", "other_text", "other_null")
+
+
+@pytest.mark.parametrize("model_run", [False, True], ids=["project", "model run"])
+def test_what_is_wrong_in_another_project_costs_nothing(dataset, monkeypatch, tmp_path, model_run):
+    """Rows with other media, doubled ids, cut text and wrong types elsewhere are published, and nothing is noted."""
+    with Sandbox(rows=12, directory=tmp_path / "own", settings=ExportSettings(odd_lines=OTHERS)) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        asked = {"source": {"model_run": sandbox.model_run_id}}
+        if not model_run:
+            asked = {"source": {"project": sandbox.project_id}, "filters": {}}
+        result = refresh(dataset(model_run=model_run, skipped="keep", formats={}, **asked))
+    exported = result["rows"]["exported"]
+    assert result["rows"] == {"exported": exported, "published": exported, "excluded": {}, "problems": 0}
+    assert (result["fields"], result["text"]) == ({"unreadable": 0}, {"replaced": 0})
+    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+    assert (tmp_path / "raw" / "export.ndjson").read_bytes().count(b'"elsewhere": ') == 3 * len(OTHERS)
+
+
 TIE = "ImageBidirectionalRelationship"
 
 

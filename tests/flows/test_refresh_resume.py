@@ -95,13 +95,13 @@ def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox,
     chosen = dataset()
     broken_off(chosen)
     store = open_store(chosen.url)
-    assert last_exported(store) is None
+    assert last_exported(store, chosen) is None
     time.sleep(0.1)
     for row in later:
         sandbox.set_status(row.index, "DONE")
     result = refresh(chosen)
     assert result["rows"]["exported"] == len(sandbox.rows("DONE"))
-    assert last_exported(store) > max(row.last_activity_at for row in sandbox.rows())
+    assert last_exported(store, chosen) > max(row.last_activity_at for row in sandbox.rows())
 
 
 def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, small_buckets, tmp_path):
@@ -126,7 +126,7 @@ def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, da
     chosen = dataset()
     row = next(row for row in sandbox.rows("DONE") if not row.skipped)
     assert retried(chosen, then=lambda: sandbox.edit_row(row.index))["resumed"]
-    assert last_exported(open_store(chosen.url)) < sandbox.row(row.index).last_activity_at
+    assert last_exported(open_store(chosen.url), chosen) < sandbox.row(row.index).last_activity_at
     assert refresh(chosen)["version"] == 2
 
 

@@ -24,6 +24,7 @@ from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BasePart, BucketInput, BucketReceipt
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.pace import Pace
+from tasks.records.model import Source
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
 from tasks.snapshots.draft import Draft
@@ -113,7 +114,7 @@ def build(
         )
         builder = BucketBuilder(
             draft=Draft(store, base),
-            policy=Policy(source_kind="project", source_id=PROJECT),
+            policy=Policy(Source("project", PROJECT)),
             keep_embeddings=False,
             earlier=read_earlier(store, base),
             fetcher=fetcher,

@@ -42,6 +42,7 @@ def begun(left, *, cause="flow-1", head=HEAD):
         (changed(left={"published": True}), "flow-2", HEAD, "anew"),
         (changed(working_since=ago(days=6, seconds=1)), "flow-1", HEAD, "anew"),
         (changed(working_since=ago(days=6, seconds=1)), "flow-2", HEAD, "anew"),
+        (changed(working_since=ago(days=-6, seconds=-1)), "flow-2", HEAD, "anew"),
         # another flow run: the work, never the export
         (LEFT, "flow-2", HEAD, "over"),
         (changed(given_up=True), "flow-2", HEAD, "over"),
@@ -55,6 +56,8 @@ def begun(left, *, cause="flow-1", head=HEAD):
         (changed(left={"last_sign": ago(hours=10)}), "flow-1", HEAD, "on"),
         (changed(given_up=True), "flow-1", HEAD, "over"),
         (changed(left={"last_sign": ago(hours=10, seconds=1)}), "flow-1", HEAD, "over"),
+        (changed(left={"last_sign": ago(hours=-10)}), "flow-1", HEAD, "on"),
+        (changed(left={"last_sign": ago(hours=-10, seconds=-1)}), "flow-1", HEAD, "over"),
         (LEFT, "flow-1", Head(4, "d" * 64), "over"),
         (LEFT, "flow-1", Head(5, "c" * 64, ("d" * 64,)), "over"),  # a rollback: what stands behind is to be taken over
         (LEFT, "flow-1", Head(), "over"),
@@ -83,7 +86,14 @@ def test_whatever_was_left():
 @pytest.mark.parametrize(("cause", "way"), [("flow-1", "on"), ("flow-2", "over")])
 def test_objects_are_looked_for_again_after_an_hour(cause, way):
     """Until then the limit of publishing counts from when they were looked for first; an export's moment is another."""
-    for looked, since in ((ago(hours=1), ago(hours=1)), (ago(hours=1, seconds=1), NOW)):
+    far_ahead = ago(hours=-1, seconds=-1)
+    for looked, since in ((ago(hours=1), ago(hours=1)), (ago(hours=1, seconds=1), NOW), (far_ahead, NOW)):
         found = begun(changed(looking_since=looked), cause=cause)
         assert (found.way, found.looking_since) == (way, since)
         assert found.exported_since == (ago(hours=2) if way == "on" else NOW)
+
+
+def test_an_export_that_is_gone_on_with_was_not_begun_in_the_future():
+    """A clock that was ahead noted it: hints that come before then are not answered by it."""
+    found = begun(changed(exported_since=ago(hours=-3)))
+    assert (found.way, found.exported_since) == ("on", NOW)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from config.reading import parse_dataset
+from flows.listen import Watch
 from tasks.labelbox.export import LIST_LIMIT
+from tasks.steps.hints import EXPORTED, note_exported, pending_hints
 from tasks.steps.poll import done_since
+from tasks.storage import open_store
 
 SINCE = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -41,3 +44,42 @@ def test_long_lists_are_asked_for_in_parts(sandbox, streets):
     ids = (*(f"none-{number}" for number in range(LIST_LIMIT)), row.id)
     assert done_since(streets(data_row_ids=ids), SINCE) == 1
     assert sandbox.requests.count("graphql:export*") == 2
+
+
+@pytest.fixture
+def looked(sandbox, tmp_path):
+    """How many hints there are after a look, for a dataset with these changes."""
+    content = {"dataset": "streets", "store": tmp_path.as_uri(), "source": {"project": sandbox.project_id}}
+
+    def look(**changes):
+        dataset = parse_dataset(content | changes)
+        Watch(dataset, quiet=60, poll=60).look()
+        return len(pending_hints(open_store(dataset.url)))
+
+    return look, parse_dataset(content)
+
+
+def test_a_dataset_file_that_asks_something_else_was_never_exported(looked):
+    """An edit of it is a hint, whatever the source says; how and when it is written is no edit."""
+    look, dataset = looked
+    note_exported(open_store(dataset.url), dataset, datetime.now(UTC))
+    assert look() == 0
+    assert look(overlap="refuse", schedule={"cron": "0 2 * * *"}) == 0
+    assert look(labels="all") == 1
+    assert look(labels="all") == 1
+    assert look(filters={"workflow_status": "Done"}) == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"at": 5}', b'{"at":"2024-06-01T00:00:00Z"}'], ids=repr)
+def test_a_note_that_does_not_tell_what_was_exported_is_none(looked, body):
+    """Damaged, or of a version that did not note what was asked: a refresh is started."""
+    look, dataset = looked
+    open_store(dataset.url).put(EXPORTED, body)
+    assert look() == 1
+
+
+def test_an_export_of_the_future_is_not_believed(looked):
+    """A clock that was ahead noted it; nothing could happen after it for as long as that."""
+    look, dataset = looked
+    note_exported(open_store(dataset.url), dataset, datetime.now(UTC) + timedelta(hours=1))
+    assert look() == 1

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.records.model import Problem, Record, Row
+from tasks.records.model import Problem, Record, Row, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 
 REFERENCE = Path(__file__).parent / "reference"
 PROJECT = "cltd3vkju021907u63w2odj69"
 MODEL_RUN = "a2fb1fec-b8a5-0f96-b61e-0d5643fb8dec"
+P1 = Source("project", "p1")
+"""The project that ``row`` makes rows of."""
 
 
 def reference_row(name: Any) -> Any:
@@ -61,27 +63,27 @@ def row(*labels: Any, data_row: Any = None, project: Any = None, **changes: Any)
     } | changes
 
 
-def parsed(values: Any, **options: Any) -> Any:
+def parsed(values: Any, source: Source = P1, **options: Any) -> Any:
     """Parse JSON values that must be a row."""
-    result = parse(as_line(values), number=1, **options)
+    result = parse(as_line(values), source, number=1, **options)
     assert isinstance(result, Row), result
     return result
 
 
 def published(values: Any, policy: Policy, **options: Any) -> Any:
     """Parse JSON values and return the record that a policy publishes."""
-    chosen = select(parsed(values, **options), policy)
+    chosen = select(parsed(values, policy.source, **options), policy)
     assert isinstance(chosen, Record), chosen
     return chosen
 
 
-def refused(values: Any) -> Problem:
+def refused(values: Any, source: Source = P1) -> Problem:
     """Parse JSON values, or bytes, that must be a problem."""
-    result = parse(values if isinstance(values, bytes) else as_line(values), number=7)
+    result = parse(values if isinstance(values, bytes) else as_line(values), source, number=7)
     assert isinstance(result, Problem), result
     return result
 
 
 def first_label(values: Any) -> Any:
-    """Parse JSON values and return the first label of the first entry."""
-    return parsed(values).entries[0].labels[0]
+    """Parse JSON values and return the first label of the asked project."""
+    return parsed(values).entry.labels[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from records_lines import box, label, parsed, row
 
-from tasks.records.model import Record
+from tasks.records.model import Record, Source
 from tasks.records.policy import Policy, select
 
 
@@ -21,7 +21,7 @@ def made(label_id: Any, day: Any, *, skipped: Any = False, **more: Any) -> Any:
 
 def entry_of(*labels: Any, **details: Any) -> Any:
     """The project's entry of a row with these labels."""
-    return parsed(row(*labels, project={"project_details": details})).entries[0]
+    return parsed(row(*labels, project={"project_details": details})).entry
 
 
 def gold(*labels: Any, **details: Any) -> Any:
@@ -31,7 +31,7 @@ def gold(*labels: Any, **details: Any) -> Any:
 
 def winner(*labels: Any, **details: Any) -> Any:
     """The id of the label that is published of a row."""
-    chosen = select(parsed(row(*labels, project={"project_details": details})), Policy("project", "p1"))
+    chosen = select(parsed(row(*labels, project={"project_details": details})), Policy(Source("project", "p1")))
     assert isinstance(chosen, Record)
     (published,) = chosen.entry.labels
     return published.id
@@ -124,6 +124,7 @@ def test_model_runs() -> None:
         "labels": [made("a", 1), refers("b", 2, "a"), made("p", 3)],
         "predictions": [refers("p", 1, "true"), refers("q", 2, "b"), refers("r", 3, "q")],
     }
-    (entry,) = parsed(row() | {"projects": None, "experiments": {"m": {"runs": {"r": run}}}}).entries
+    values = row() | {"projects": None, "experiments": {"m": {"runs": {"r": run}}}}
+    entry = parsed(values, Source("model_run", "r")).entry
     assert [each.id for each in entry.labels if each.is_benchmark] == ["a"]
     assert not any(each.is_benchmark for each in entry.predictions)

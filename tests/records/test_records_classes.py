@@ -12,7 +12,7 @@ from records_lines import box, label, published, row, shape
 
 from tasks.records.classes import Class, ClassRegistry, SeenClass, inherited, seen_classes, update
 from tasks.records.geometry import Point
-from tasks.records.model import Annotation, Image, Sample
+from tasks.records.model import Annotation, Image, Sample, Source
 from tasks.records.policy import Policy
 from tasks.records.tables import to_tables
 
@@ -171,7 +171,13 @@ def test_seen_classes_of_tables() -> None:
     run = {"labels": [label(box(), point | {"feature_id": "f2"})], "predictions": [label(box(feature_schema_id=None))]}
     values = row() | {"experiments": {"m": {"runs": {"r": run}}}}
     tables = to_tables(
-        [Sample(published(values, Policy("model_run", "r")), Image("a.jpg", 8, 8, "image/jpeg", None, None), "train")]
+        [
+            Sample(
+                published(values, Policy(Source("model_run", "r"))),
+                Image("a.jpg", 8, 8, "image/jpeg", None, None),
+                "train",
+            )
+        ]
     )
     assert seen_classes(tables) == [
         SeenClass(None, "car", ("bounding_box",)),

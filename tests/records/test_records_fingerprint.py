@@ -11,7 +11,7 @@ from records_lines import MODEL_RUN, PROJECT, as_line, box, label, published, re
 from tasks.records.carry import Standing, carry_over
 from tasks.records.fingerprint import fingerprint
 from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.model import Image
+from tasks.records.model import Image, Source
 from tasks.records.policy import Policy
 
 RUNS = Runs(100, 200, b"abc", 5, (1, 2, 3, 4))
@@ -28,7 +28,7 @@ def masked(task: Any = "t1", query: Any = "", **names: Any) -> Any:
 
 def record(values: Any) -> Any:
     """What is published of a row."""
-    return published(values, Policy("project", "p1"))
+    return published(values, Policy(Source("project", "p1")))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_masks_that_the_base_does_not_hold() -> None:
 
 def test_predictions_take_their_own_masks_over() -> None:
     """Labels and predictions of one label id do not mix up their masks."""
-    now = published(reference_row("model_run_row"), Policy("model_run", MODEL_RUN))
+    now = published(reference_row("model_run_row"), Policy(Source("model_run", MODEL_RUN)))
     (predicted,) = now.entry.predictions
     masks = tuple(
         replace(each, geometry=Mask(each.geometry, RUNS)) if isinstance(each.geometry, MaskReference) else each
@@ -140,6 +140,6 @@ def test_predictions_take_their_own_masks_over() -> None:
 def test_other_objects_of_an_unchanged_row() -> None:
     """Classes renamed since by the dataset keep their new names."""
     values = reference_row("project_row")
-    base = published(values, Policy("project", PROJECT))
-    renamed = published(values, Policy("project", PROJECT, classes={"mask": "area"}))
+    base = published(values, Policy(Source("project", PROJECT)))
+    renamed = published(values, Policy(Source("project", PROJECT), classes={"mask": "area"}))
     assert carry_over(renamed, standing(base), None) == renamed

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from records_lines import as_line, box, first_label, label, parsed, published, reference_row, refused, row, shape
+from records_lines import P1, as_line, box, first_label, label, parsed, published, reference_row, refused, row, shape
 from test_records_refusals import json_values
 from test_records_shapes import COMPOSITE, TIE
 
 from tasks.records.geometry import MaskReference
 from tasks.records.identity import row_id
-from tasks.records.model import Image, Problem, Record, Row, Sample
+from tasks.records.model import Image, Problem, Record, Row, Sample, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import from_tables, to_tables
@@ -125,7 +125,7 @@ def of_details(name: Any, value: Any) -> Any:
 @pytest.mark.parametrize("given", [1.0, "1", 1], ids=repr)
 def test_priorities_in_other_spellings(given: Any) -> None:
     """A whole float is an integer, and so is text that is one."""
-    (entry,) = parsed(of_details("priority", given)).entries
+    entry = parsed(of_details("priority", given)).entry
     assert (entry.details.priority, type(entry.details.priority)) == (1, int)
 
 
@@ -159,7 +159,7 @@ def test_numbers_that_are_none(given: Any, code: Any) -> None:
 def test_numbers_beyond_a_floats_range() -> None:
     """A number that no float holds is left empty in a score, and kept as text in a metadata field."""
     values = row(label(box(confidence=1.25)), metadata_fields=[{"schema_name": "n", "value": 1.25}])
-    found = parse(as_line(values).replace(b"1.25", b"1e999"), number=1)
+    found = parse(as_line(values).replace(b"1.25", b"1e999"), P1, number=1)
     assert isinstance(found, Row)
     assert [each.code for each in found.unreadable] == ["out_of_range"]
     assert found.data_row.metadata[0].value == "1e999"
@@ -175,7 +175,7 @@ def test_authors_that_are_objects() -> None:
             project={"project_details": {"workflow_history": [{"created_by": author}]}},
         )
     )
-    (entry,) = found.entries
+    entry = found.entry
     told = {found.data_row.details.created_by, entry.labels[0].details.created_by}
     assert told | {entry.details.workflow_history[0].created_by} == {'{"id":1,"name":"n"}'}
     assert found.unreadable == ()
@@ -191,7 +191,7 @@ def test_numbers_for_text() -> None:
     found = parsed(values)
     assert (found.data_row.id, found.data_row.external_id, found.data_row.global_key) == ("1.5", "6", "2")
     assert row_id(as_line(values)) == "1.5"
-    (made,) = found.entries[0].labels
+    (made,) = found.entry.labels
     (held,) = made.annotations
     assert (made.id, made.version, held.feature_id, held.name, held.feature_schema_id) == ("5", "3", "7", "8", "9")
     assert found.data_row.metadata[0].schema_id == "4"
@@ -237,7 +237,7 @@ def test_what_stands_twice_and_is_equal_counts_once() -> None:
     """Relationships, objects and labels that are equal in all count once; one that differs refuses the row."""
     ties = {"relationships": [TIE, TIE]}
     values = row(label(box(), box(), annotations=ties), label(box(), box(), annotations=ties))
-    (made,) = parsed(values).entries[0].labels
+    (made,) = parsed(values).entry.labels
     assert [each.feature_id for each in made.annotations] == ["f1"]
     assert [each.feature_id for each in made.relationships] == ["r1"]
     among_objects = first_label(row(label(TIE, TIE)))
@@ -288,6 +288,7 @@ def test_blocks_of_details_that_are_none() -> None:
     assert noted(row(label(performance_details=[], annotations={"classifications": {}}), media_attributes=[])) == []
 
 
+P = Source("project", "P")
 TRIFLES: Any = {
     "media_attributes": ["height", "width", "exif_rotation"],
     "data_row": ["global_key", "external_id", "details"],
@@ -337,7 +338,7 @@ def said(made: Any) -> Any:
     return made.id, objects, made.classifications, made.relationships
 
 
-WHOLE = published(whole(), Policy("project", "P"), keep_embeddings=True)
+WHOLE = published(whole(), Policy(P), keep_embeddings=True)
 
 
 @given(st.sampled_from(PLACES), json_values | st.integers(2**62) | st.just("1e999"))
@@ -345,7 +346,7 @@ def test_no_trifle_costs_a_row_or_changes_its_labels(place: Any, value: Any) -> 
     """Whatever stands where nothing is said about the labels, they are what they were, and tables hold the row."""
     values = whole()
     within(values, place[0])[place[1]] = value
-    record = published(values, Policy("project", "P"), keep_embeddings=True)
+    record = published(values, Policy(P), keep_embeddings=True)
     (made,), (expected,) = record.entry.labels, WHOLE.entry.labels
     assert said(made) == said(expected)
     sample = Sample(record, Image("a.jpg", 1, 1, "image/jpeg", None, None), "train")
@@ -358,8 +359,8 @@ def test_both_readings_say_the_same(place: Any, value: Any, keep_embeddings: Any
     values = whole()
     within(values, place[0])[place[1]] = value
     line = as_line(values)
-    one = parse(line, number=1, keep_embeddings=keep_embeddings)
-    other = parse(b"\xef\xbb\xbf" + line, number=1, keep_embeddings=keep_embeddings)
+    one = parse(line, P, number=1, keep_embeddings=keep_embeddings)
+    other = parse(b"\xef\xbb\xbf" + line, P, number=1, keep_embeddings=keep_embeddings)
     assert isinstance(one, Row)
     assert isinstance(other, Row)
     assert replace(other, fingerprint=one.fingerprint) == one
@@ -381,7 +382,7 @@ def damaged(draw: Any) -> Any:
 @given(damaged())
 def test_both_readings_refuse_the_same(line: Any) -> None:
     """Any damage to any value gives the same row, or the same problem, with a byte order mark and without."""
-    one, other = parse(line, number=1), parse(b"\xef\xbb\xbf" + line, number=1)
+    one, other = parse(line, P, number=1), parse(b"\xef\xbb\xbf" + line, P, number=1)
     if isinstance(one, Problem):
         assert other == one
     else:
@@ -393,8 +394,8 @@ def test_both_readings_refuse_the_same(line: Any) -> None:
 @given(damaged())
 def test_whatever_is_read_can_be_written(line: Any) -> None:
     """A row with any damage that is a row all the same is the same after the tables."""
-    found = parse(line, number=1, keep_embeddings=True)
-    record = select(found, Policy("project", "P")) if isinstance(found, Row) else None
+    found = parse(line, P, number=1, keep_embeddings=True)
+    record = select(found, Policy(P)) if isinstance(found, Row) else None
     if isinstance(record, Record):
         sample = Sample(record, Image("a.jpg", 1, 1, "image/jpeg", None, None), "train")
         assert list(from_tables(to_tables([sample]))) == [sample]

@@ -54,7 +54,15 @@ LINE = {
 @pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
 def test_the_times_that_labelbox_filters_by(by):
     """The row's last activity, or the creation of its labels."""
-    assert times_of(json.dumps(LINE).encode(), by) == (NOON,)
+    assert times_of(json.dumps(LINE).encode(), by, "p") == (NOON,)
+
+
+@pytest.mark.parametrize("other", [5, {"labels": [{"label_details": {"created_at": "2020-01-01"}}]}, {"labels": [5]}])
+@pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
+def test_another_project_tells_no_time(by, other):
+    """Whatever its labels are, and whatever is wrong with it."""
+    line = LINE | {"projects": {"other": other} | LINE["projects"]}
+    assert times_of(json.dumps(line).encode(), by, "p") == (NOON,)
 
 
 @pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
@@ -62,7 +70,7 @@ def test_the_times_that_labelbox_filters_by(by):
 def test_a_line_that_is_mended_tells_its_times(mended, by):
     """Behind a byte order mark, with half a character, and with bytes that are not UTF-8: the row is published too."""
     line = json.dumps(LINE).encode()
-    assert times_of(mended % line.removeprefix(b"{" if mended.startswith(b"{") else b""), by) == (NOON,)
+    assert times_of(mended % line.removeprefix(b"{" if mended.startswith(b"{") else b""), by, "p") == (NOON,)
 
 
 @pytest.mark.parametrize("by", ["last_activity_at", "label_created_at"])
@@ -71,10 +79,10 @@ def test_a_line_that_is_mended_tells_its_times(mended, by):
 )
 def test_a_line_that_tells_no_time_has_none(line, by):
     """Whatever is on the line."""
-    assert times_of(line, by) == ()
+    assert times_of(line, by, "p") == ()
 
 
 @given(st.binary())
 def test_no_line_is_too_odd(line):
     """Nothing is raised."""
-    assert times_of(line, "last_activity_at") == ()
+    assert times_of(line, "last_activity_at", "p") == ()

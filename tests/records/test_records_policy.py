@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from records_lines import box, label, parsed, row
+from records_lines import P1, box, label, parsed, row
 from records_lines import published as published_record
 from test_records_shapes import TIE
 
-from tasks.records.model import Excluded, Record
+from tasks.records.model import Excluded, Record, Source
 from tasks.records.policy import Policy, select
 
 QUESTION = {"name": "weather", "radio_answer": {"name": "sun"}}
 
 
-def chosen(values: Any, **choices: Any) -> Any:
-    """Apply a policy for the project ``p1``."""
-    return select(parsed(values), Policy("project", "p1", **choices))
+def chosen(values: Any, source: Source = P1, **choices: Any) -> Any:
+    """Apply a policy for a source, which is the project ``p1`` unless another is asked for."""
+    return select(parsed(values, source), Policy(source, **choices))
 
 
 def published(selection: Any) -> Any:
@@ -47,8 +47,8 @@ def test_only_the_source_is_published() -> None:
     values = row(label())
     values["projects"]["p2"] = {"labels": [label(label_id="l9"), label(label_id="l8")]}
     assert published(chosen(values)) == ["l1"]
-    assert excluded(select(parsed(values), Policy("project", "p3"))) == "not_selected_project"
-    assert excluded(select(parsed(values), Policy("model_run", "p1"))) == "not_selected_project"
+    assert excluded(chosen(values, Source("project", "p3"))) == "not_selected_project"
+    assert excluded(chosen(values, Source("model_run", "p1"))) == "not_selected_project"
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,11 @@ def test_predictions_are_annotations() -> None:
     """A model run's row with predictions alone is not empty, and classes apply to predictions."""
     run = {"labels": [], "predictions": [label(box())]}
     values = row() | {"experiments": {"m": {"runs": {"r": run}}}}
-    policy = Policy("model_run", "r", empty="exclude", classes={"car": "vehicle"})
+    run = Source("model_run", "r")
+    policy = Policy(run, empty="exclude", classes={"car": "vehicle"})
     (predicted,) = published_record(values, policy).entry.predictions
     assert predicted.annotations[0].name == "vehicle"
-    assert excluded(select(parsed(values), Policy("model_run", "r", classes={"car": None}))) == "dropped_class"
+    assert excluded(chosen(values, run, classes={"car": None})) == "dropped_class"
 
 
 def test_renamed_classes_keep_their_schema() -> None:

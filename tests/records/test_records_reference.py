@@ -13,7 +13,7 @@ from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, refere
 
 from tasks.records.counts import count
 from tasks.records.identity import row_id
-from tasks.records.model import Image, Sample
+from tasks.records.model import Image, Sample, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy
 from tasks.records.tables import from_tables, to_tables, write_table
@@ -28,7 +28,7 @@ GEOMETRY = {
 
 def sample(name: Any, kind: Any, source: Any) -> Any:
     """The published sample of one of the document's rows."""
-    record = published(reference_row(name), Policy(kind, source), keep_embeddings=True)
+    record = published(reference_row(name), Policy(Source(kind, source)), keep_embeddings=True)
     return Sample(record, Image("a.jpg", 2560, 1707, "image/jpeg", None, None), "train")
 
 
@@ -191,7 +191,8 @@ def test_counts_of_the_reference_rows() -> None:
 def test_spaced_and_compact_lines_are_the_same_row() -> None:
     """Blanks after separators, and a line break within, change nothing but the fingerprint."""
     values = reference_row("project_row")
-    compact = parsed(values)
-    spaced: Any = parse(json.dumps(values, indent=1).encode(), number=1)
+    source = Source("project", PROJECT)
+    compact = parsed(values, source)
+    spaced: Any = parse(json.dumps(values, indent=1).encode(), source, number=1)
     assert spaced == replace(compact, fingerprint=spaced.fingerprint)
     assert row_id(as_line(values)) == values["data_row"]["id"]

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_lines import as_line, box, label, parsed, refused, row, shape
+from records_lines import P1, as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
 
 from tasks.records.identity import row_id
-from tasks.records.model import Problem, Row
+from tasks.records.model import Problem, Row, Source
 from tasks.records.parse import parse
 
 ANSWERED = {"name": "why", "text_answer": {"content": "because"}}
 VIDEO = {"frames": {"13": {"objects": {"f": {}}}}, "segments": {}, "key_frame_feature_map": {}, "classifications": []}
+OF_P, OF_R = Source("project", "p"), Source("model_run", "r")
 PLACE = "$.projects.p1.labels[0].annotations"
 
 
@@ -188,30 +189,42 @@ def test_labels_that_cannot_be_used(labels: Any, code: Any, path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code", "path"),
+    ("asked", "change", "code", "path"),
     [
         (
+            OF_P,
             {"projects": {"p": {"labels": [label(performance_details={"skipped": "perhaps"})]}}},
             "wrong_type",
             "$.projects.p.labels[0].performance_details.skipped",
         ),
         (
+            OF_P,
             {"projects": {"p": {"project_details": {"selected_label_id": {"id": "l1"}}}}},
             "wrong_type",
             "$.projects.p.project_details.selected_label_id",
         ),
         (
+            OF_R,
             {"experiments": {"m": {"runs": {"r": {"labels": [{}]}}}}},
             "missing_label_id",
             "$.experiments.m.runs.r.labels[0].id",
         ),
-        ({"experiments": {"m": {"runs": {"r": {"labels": 5}}}}}, "wrong_type", "$.experiments.m.runs.r.labels"),
-        ({"projects": {"a b": {"labels": [{}]}}}, "missing_label_id", "$.projects.[...].labels[0].id"),
+        (OF_R, {"experiments": {"m": {"runs": {"r": {"labels": 5}}}}}, "wrong_type", "$.experiments.m.runs.r.labels"),
+        (OF_R, {"experiments": {"m": {"runs": {"r": 5}}}}, "wrong_type", "$.experiments.m.runs.r"),
+        (OF_R, {"experiments": 5}, "wrong_type", "$.experiments"),
+        (OF_P, {"projects": {"p": 5}}, "wrong_type", "$.projects.p"),
+        (OF_P, {"projects": 5}, "wrong_type", "$.projects"),
+        (
+            Source("project", "a b"),
+            {"projects": {"a b": {"labels": [{}]}}},
+            "missing_label_id",
+            "$.projects.[...].labels[0].id",
+        ),
     ],
 )
-def test_other_blocks_that_cannot_be_used(change: Any, code: Any, path: Any) -> None:
+def test_other_blocks_that_cannot_be_used(asked: Any, change: Any, code: Any, path: Any) -> None:
     """A block of the wrong shape refuses the row at its place; a key that is no plain name is not repeated."""
-    problem = refused(row() | change)
+    problem = refused(row() | change, asked)
     assert (problem.code, problem.path) == (code, path)
 
 
@@ -257,7 +270,7 @@ json_values = st.recursive(
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_problem(line: Any) -> None:
     """Whatever the bytes, the answer is a problem, and nothing is raised."""
-    assert isinstance(parse(line, number=1), Problem)
+    assert isinstance(parse(line, P1, number=1), Problem)
     row_id(line)
 
 
@@ -265,7 +278,7 @@ def test_any_bytes_are_a_problem(line: Any) -> None:
 def test_any_json_is_a_row_or_a_problem(values: Any, keep_embeddings: Any) -> None:
     """Whatever the JSON, nothing is raised, and the row id is the one that parsing sees."""
     line = as_line(values)
-    result = parse(line, number=1, keep_embeddings=keep_embeddings)
+    result = parse(line, P1, number=1, keep_embeddings=keep_embeddings)
     assert isinstance(result, Row | Problem)
     if isinstance(result, Row):
         assert row_id(line) == result.data_row.id
@@ -284,7 +297,7 @@ def test_any_damage_to_a_row_is_a_row_or_a_problem(data: Any) -> None:
             break
         holder = holder[key]
     holder[key] = data.draw(json_values)
-    assert isinstance(parse(as_line(values), number=1), Row | Problem)
+    assert isinstance(parse(as_line(values), P1, number=1), Row | Problem)
 
 
 @pytest.mark.parametrize(
@@ -303,5 +316,5 @@ def test_row_id_looks_at_nothing_else(line: Any, expected: Any) -> None:
 
 
 def test_a_row_with_neither_projects_nor_models() -> None:
-    """A row that no project holds is a row without entries."""
-    assert parsed(row(projects=None)).entries == ()
+    """A row that no project holds is a row without an entry."""
+    assert parsed(row(projects=None)).entry is None

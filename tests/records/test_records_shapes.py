@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from records_lines import as_line, box, first_label, label, parsed, row, shape
+from records_lines import P1, as_line, box, first_label, label, parsed, row, shape
 
 from tasks.records.geometry import BoundingBox, MaskReference, Point, Polygon, Polyline
-from tasks.records.model import ChecklistAnswer, MediaAttributes, PerformanceDetails, TextAnswer
+from tasks.records.model import ChecklistAnswer, MediaAttributes, PerformanceDetails, Source, TextAnswer
 from tasks.records.parse import parse
 
 COMPOSITE: Any = {"url": "https://api.labelbox.com/api/v1/tasks/t1/masks/m1/index/1", "color_rgb": [1, 2, 255]}
@@ -65,8 +65,9 @@ def test_every_block_may_be_missing_or_null(absent: Any) -> None:
         del values["media_attributes"], values["attachments"], values["metadata_fields"], values["experiments"]
     found = parsed(values)
     assert found.data_row.media == MediaAttributes()
-    assert [entry.id for entry in found.entries] == ["p1", "p2", "p3"]
-    assert found.entries[0].labels[0].annotations == ()
+    named = [parsed(values, Source("project", each)).entry for each in ("p1", "p2", "p3")]
+    assert [(entry.id, len(entry.labels)) for entry in named] == [("p1", 1), ("p2", 0), ("p3", 0)]
+    assert found.entry.labels[0].annotations == ()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_sizes_may_be_whole_floats() -> None:
 def test_empty_author_of_a_move() -> None:
     """``created_by`` may be an empty text, and a first move has no previous task."""
     details = {"workflow_status": "IN_REWORK", "workflow_history": [{"action": "Move", "created_by": ""}]}
-    (move,) = parsed(row(project={"project_details": details})).entries[0].details.workflow_history
+    (move,) = parsed(row(project={"project_details": details})).entry.details.workflow_history
     assert (move.created_by, move.previous_task_id) == ("", None)
 
 
@@ -108,8 +109,8 @@ def test_scores_and_asset_type() -> None:
     )
     found = parsed(values)
     assert found.data_row.media.asset_type == "image"
-    assert found.entries[0].details.selected_label_id == "l1"
-    assert found.entries[0].labels[0].performance == PerformanceDetails(3.0, None, skipped=True, consensus_score=0.5)
+    assert found.entry.details.selected_label_id == "l1"
+    assert found.entry.labels[0].performance == PerformanceDetails(3.0, None, skipped=True, consensus_score=0.5)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_scores_and_asset_type() -> None:
 def test_benchmark_marks(of_label: Any, of_project: Any) -> None:
     """A label is the benchmark where it is marked so, or named so by the project."""
     values = row(label(**of_label), label(label_id="l2"), project=of_project)
-    assert [found.is_benchmark for found in parsed(values).entries[0].labels] == [True, False]
+    assert [found.is_benchmark for found in parsed(values).entry.labels] == [True, False]
 
 
 def test_z_order_counts_relationships_too() -> None:
@@ -165,10 +166,11 @@ def test_embeddings_are_read_when_asked_for() -> None:
 
 
 def test_consensus_and_several_projects() -> None:
-    """Every label of every project of a row is read, in the line's order."""
+    """Every label of the asked project of a row is read, in the line's order, and none of another."""
     values = row(label(), label(label_id="l2"))
     values["projects"]["p2"] = {"labels": [label()]}
-    assert [[each.id for each in entry.labels] for entry in parsed(values).entries] == [["l1", "l2"], ["l1"]]
+    entries = [parsed(values, Source("project", each)).entry for each in ("p1", "p2")]
+    assert [[each.id for each in entry.labels] for entry in entries] == [["l1", "l2"], ["l1"]]
 
 
 @pytest.mark.parametrize(
@@ -272,11 +274,11 @@ def test_confidence_of_predictions() -> None:
     """A model's score is kept."""
     run = {"name": "r", "predictions": [label(box(confidence=0.25))], "labels": []}
     values = row() | {"projects": None, "experiments": {"m": {"name": "model", "runs": {"r1": run, "r2": None}}}}
-    first, second = parsed(values).entries
+    first, second = (parsed(values, Source("model_run", each)).entry for each in ("r1", "r2"))
     assert first.predictions[0].annotations[0].confidence == 0.25
     assert (first.model_id, first.model_name, second.id, second.labels) == ("m", "model", "r2", ())
 
 
 def test_white_space_around_a_line() -> None:
     """A line break of either kind at the end belongs to no value."""
-    assert parse(as_line(row()) + b"\r\n", number=1) == parse(as_line(row()), number=1)
+    assert parse(as_line(row()) + b"\r\n", P1, number=1) == parse(as_line(row()), P1, number=1)

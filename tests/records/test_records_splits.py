@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from records_lines import label, published, row
 
 from tasks.errors import ConfigurationError
+from tasks.records.model import Source
 from tasks.records.policy import Policy
 from tasks.records.splits import Split, assign, check_group_by, split_key, split_of
 
@@ -56,7 +57,7 @@ def a_record() -> Any:
         project={"project_details": {"batch_name": "b1"}},
         metadata_fields=[{"schema_name": "camera", "value": "front"}, {"schema_name": "run", "value": 3}],
     )
-    return published(values, Policy("project", "p1"))
+    return published(values, Policy(Source("project", "p1")))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from records_strategies import sample_lists
 
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.model import Image, ModelRunEntry, Problem, Sample, Unanswered, Unreadable
+from tasks.records.model import Image, ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
 from tasks.records.policy import Policy
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import (
@@ -37,7 +37,7 @@ def by_row(samples: Any) -> Any:
 
 def project_sample(row_id: Any = "row1") -> Any:
     """The reference document's project row under another id."""
-    record = published(reference_row("project_row"), Policy("project", PROJECT))
+    record = published(reference_row("project_row"), Policy(Source("project", PROJECT)))
     record = replace(record, data_row=replace(record.data_row, id=row_id))
     return Sample(record, Image("a.jpg", 2560, 1707, "image/jpeg", "0" * 64, 9), "val")
 
@@ -162,7 +162,7 @@ def test_rows_without_labels_stay() -> None:
 
 def test_labels_and_predictions_of_one_id_stay_apart() -> None:
     """In the reference document a label and a prediction carry one id; the tables tell them apart by origin."""
-    record = published(reference_row("model_run_row"), Policy("model_run", MODEL_RUN))
+    record = published(reference_row("model_run_row"), Policy(Source("model_run", MODEL_RUN)))
     assert isinstance(record.entry, ModelRunEntry)
     assert record.entry.labels[0].id == record.entry.predictions[0].id
     tables = to_tables([Sample(record, Image("a.jpg", 1, 1, "image/jpeg", None, None), "test")])

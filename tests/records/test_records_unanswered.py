@@ -9,7 +9,7 @@ from records_lines import box, first_label, label, published, refused, row
 from test_records_shapes import TIE
 
 from tasks.records.counts import count
-from tasks.records.model import Image, Sample, TextAnswer, Unanswered
+from tasks.records.model import Image, Sample, Source, TextAnswer, Unanswered
 from tasks.records.policy import Policy
 from tasks.records.tables import to_tables
 
@@ -103,7 +103,7 @@ def test_unanswered_questions_in_tables() -> None:
     """They stand in a table of their own, those of predictions too, and in no other."""
     held = label(box(classifications=[Q | {"radio_answer": None}]))
     values = row() | {"experiments": {"m": {"runs": {"r": {"labels": [held], "predictions": [held]}}}}}
-    record = published(values, Policy("model_run", "r"))
+    record = published(values, Policy(Source("model_run", "r")))
     tables = to_tables([Sample(record, Image("a.jpg", 8, 8, "image/jpeg", None, None), "train")])
     assert tables["classifications"].num_rows == 0
     expected = {
@@ -129,7 +129,7 @@ def test_dropped_classes_take_their_unanswered_questions() -> None:
             annotations={"relationships": [TIE | {"classifications": [Q]}], "classifications": [Q]},
         )
     )
-    (kept,) = published(values, Policy("project", "p1", classes={"van": None})).entry.labels
+    (kept,) = published(values, Policy(Source("project", "p1"), classes={"van": None})).entry.labels
     assert [each.about for each in kept.unanswered] == [None, "f2"]
-    (kept,) = published(values, Policy("project", "p1", classes={"van": "car"})).entry.labels
+    (kept,) = published(values, Policy(Source("project", "p1"), classes={"van": "car"})).entry.labels
     assert [each.about for each in kept.unanswered] == [None, "f1", "f2", "r1"]

@@ -73,15 +73,15 @@ def test_an_epoch_that_lists_foreign_objects_comes_to_its_end(bucket):
 @pytest.mark.parametrize("hours", [0, 12, 24 * 30])
 def test_scratch_that_is_written_again_is_not_deleted(bucket, hours):
     """However long its epoch waits after that: its key is used again, and what stands there is another thing."""
-    bucket.put("work/exported.json", b"old")
+    bucket.put("work/run/receipts/again.json", b"old")
     bucket.pass_time(days=8)
-    assert "work/exported.json" in {entry.key for entry in collect(bucket).condemned}
+    assert "work/run/receipts/again.json" in {entry.key for entry in collect(bucket).condemned}
     bucket.pass_time(hours=1)
-    bucket.put("work/exported.json", b"new")
+    bucket.put("work/run/receipts/again.json", b"new")
     bucket.pass_time(hours=24 + hours)
     done = collect(bucket)
-    assert bucket.get("work/exported.json") == b"new"
-    assert "work/exported.json" in {entry.key for entry in done.spared}
+    assert bucket.get("work/run/receipts/again.json") == b"new"
+    assert "work/run/receipts/again.json" in {entry.key for entry in done.spared}
     assert bucket.get("work/run/lines") is None
 
 

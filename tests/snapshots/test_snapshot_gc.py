@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from publishing import manifest_of, publish, published
 
@@ -350,3 +352,90 @@ def test_every_store_collects(store):
     tag(store, "first", 1)
     assert plan_expiry(store, keep=1).tagged == (1,)
     assert collect(store).condemned == ()
+
+
+def condemned_once(store):
+    """Publish two versions, let the first expire, and begin the epoch that lists its objects."""
+    history(store, "a", "b")
+    expire(store, keep=1)
+    store.pass_time(days=8)
+    collect(store)
+    return f"gc/{1:020d}.json"
+
+
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_an_epoch_whose_record_is_lost_condemns_all_that_is_older(memory, damage):
+    """A publication that found an old object is refused, and told which record; repeated, it uses fresh keys."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    stale = manifest_of(memory, {"own-a.txt": b"a"})
+    collect(memory)
+    lost = f"gc/{1:020d}.json"
+    if damage == "cut":
+        memory.put(lost, memory.get(lost)[:-3])
+    else:
+        memory.delete(lost)
+        collect(memory)  # lists the same objects again, under a number that was used
+        memory.delete(lost)
+        memory.put(f"gc/{2:020d}.json", b"{}")
+    with pytest.raises(StorageRefusedError, match=lost) as refused:
+        publish(memory, stale, publish_id="again", parent=3)
+    assert refused.value.code == "object_condemned"
+    commit = published(memory, {"own-a.txt": b"a"}, publish_id="again", parent=3)
+    for _ in range(3):
+        memory.pass_time(days=8)
+        collect(memory, lost=True)
+    assert [read_file(memory, file) for file in read_snapshot(memory, commit.version).manifest.files] == [b"a"]
+
+
+def test_a_damaged_epoch_is_given_up_on_request(memory):
+    """The refusal says how; what the epoch listed is listed again, and deleted a day later."""
+    lost = condemned_once(memory)
+    memory.put(lost, b"{}")
+    with pytest.raises(StorageRefusedError, match=lost) as refused:
+        collect(memory)
+    assert "--lost --yes" in refused.value.remedy
+    assert plan_collection(memory, lost=True).lost == (1,)
+    done = collect(memory, lost=True)
+    assert (done.lost, done.deleted) == ((1,), ())
+    assert [entry.key.startswith("data/own-a-") for entry in done.condemned if entry.key.startswith("data/")] == [True]
+    assert plan_collection(memory).lost == ()
+    memory.pass_time(days=1)
+    assert set(collect(memory).deleted) == set(done.condemned)
+    assert keys(memory) == {"own-b", "shared"}
+
+
+def test_an_epoch_of_a_later_format_is_not_given_up(memory):
+    """It is no damage: only a later labelsnap can tell what it lists."""
+    lost = condemned_once(memory)
+    record = msgspec.json.decode(memory.get(lost)) | {"format_version": 2}
+    del record["digest"]
+    digest = hashlib.sha256(msgspec.json.encode(record, order="sorted")).hexdigest()
+    memory.put(lost, msgspec.json.encode(record | {"digest": digest}, order="sorted"))
+    with pytest.raises(StorageRefusedError, match="version"):
+        collect(memory, lost=True)
+
+
+def test_a_new_epoch_is_above_all_that_its_objects_were_written_in(memory):
+    """The number of an epoch that was deleted is not given to another: keys that carry it may be listed."""
+    lost = condemned_once(memory)
+    published(memory, {"own-c.txt": b"c"}, publish_id="c", parent=3)
+    published(memory, {"own-d.txt": b"d"}, publish_id="d", parent=4)
+    memory.delete(lost)
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    epoch = collect(memory).epoch
+    assert any("-g1." in entry.key for waiting in plan_collection(memory).waiting for entry in waiting.condemned)
+    assert epoch == 2
+
+
+def test_what_is_known_of_the_source_is_no_garbage(memory):
+    """The note of the last export, and deliveries, are as old as they are; what runs left is garbage."""
+    history(memory, "a")
+    state = ["work/exported.json", "work/hints/delivery-1.json"]
+    for key in (*state, work_key("run-1", "lines/bucket.zst")):
+        memory.put(key, b"x")
+    memory.pass_time(days=30)
+    assert [entry.key for entry in collected(memory).deleted] == ["work/run-1/lines/bucket.zst"]
+    assert [memory.get(key) for key in state] == [b"x", b"x"]
