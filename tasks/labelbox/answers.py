@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectTimeout, RequestException
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from tasks.labelbox.retry import retry_after
 
@@ -69,13 +69,13 @@ class Answers(HTTPAdapter):
 
 def _whole(response: Response) -> bytes:
     ends = time.monotonic() + ANSWER_SECONDS
-    body = b""
+    body = bytearray()
     for block in response.raw.stream(BLOCK, decode_content=True):
         body += block
         if len(body) > LONGEST_ANSWER or time.monotonic() > ends:
             response.close()
             raise NoAnswerError("not_json", f"more than {LONGEST_ANSWER} bytes or {ANSWER_SECONDS:g} seconds")
-    return body
+    return bytes(body)
 
 
 def _check(response: Response, body: bytes) -> None:
@@ -117,6 +117,7 @@ def _without_connection(error: Exception) -> NoAnswerError:
     inner = cause.args[0] if isinstance(cause, Exception) and cause.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return NoAnswerError("certificate", "this machine does not trust its certificate", undone=True)
-    undone = isinstance(error, ConnectTimeout) or isinstance(cause, NewConnectionError)
-    name = type(cause if isinstance(cause, Exception) else error).__name__
-    return NoAnswerError("unreachable", "no connection" if undone else name, undone=undone)
+    if isinstance(error, ConnectTimeout) or isinstance(cause, NewConnectionError):
+        return NoAnswerError("unreachable", "no connection", undone=True)
+    late = isinstance(error, ReadTimeout | ReadTimeoutError)
+    return NoAnswerError("unreachable", "no answer in time" if late else f"connection lost: {type(error).__name__}")

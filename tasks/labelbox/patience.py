@@ -65,7 +65,7 @@ class Patience:
 
     place: float = 7200
     question: float = 300
-    listing: float = 30
+    listing: float = 10
     backoff: Backoff = field(default_factory=Backoff)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

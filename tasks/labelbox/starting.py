@@ -7,8 +7,7 @@ version is installed. A mutation whose answer was lost is sent again only when n
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,8 +38,6 @@ UNSEARCHABLE: Final = (
 """How a Labelbox would refuse to look for tasks by name."""
 BLIND: Final = 2
 """How often an export is sent at most where tasks cannot be looked for."""
-
-log = logging.getLogger(__name__)
 
 
 def start(client: Client, request: ExportRequest, *, name: str, perhaps_started: bool = False) -> str:
@@ -112,7 +109,7 @@ class _Starting:
     patience: Patience
     lost_at: float | None = None
     sent: int = 0
-    searchable: bool = field(default=True)
+    searchable: bool = True
 
     def __call__(self, sdk: labelbox.Client) -> str:
         if self.lost_at is not None and (found := self._found(sdk, self.lost_at)):
@@ -137,6 +134,7 @@ class _Starting:
             else:
                 if found is None and self.patience.clock() < lost_at + self.patience.listing:
                     raise HiccupError(self._untold("no export task of that name is listed yet"))
+                self.lost_at = None
                 said = "was started" if found else "was not started, and is sent again"
                 self.patience.say(f"The export {self.name!r}, of which no answer came, {said}.")
                 return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -46,6 +47,8 @@ UNTOLD: Final = {"labelbox_unreachable", "labelbox_limit", "key_refused"}
 BEHIND_SECONDS: Final = 30.0
 """How long is asked for what may not be there at all."""
 BLOCK: Final = 1 << 20
+
+log = logging.getLogger(__name__)
 
 
 class ExportTask(Struct, frozen=True):
@@ -184,6 +187,7 @@ def bring(
     with downloader(settings) as pool, scratch(settings) as directory:
         for attempt in range(ASKED):
             if attempt:
+                log.warning("The %s stream of export task %s is not what was announced; asked again.", stream, task_id)
                 time.sleep(settings.poll_interval)
             client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
