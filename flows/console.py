@@ -47,7 +47,9 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
     lock = threading.Lock()
-    with Progress(*columns, console=Console(stderr=True)) as progress, _said_by(partial(progress.print, markup=False)):
+    console = Console(stderr=True)
+    said = _said_by(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    with Progress(*columns, console=console) as progress, said:
 
         def show(stage: str, done: int, total: int) -> None:
             with lock:

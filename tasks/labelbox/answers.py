@@ -26,6 +26,8 @@ LONGEST_ANSWER: Final = 1 << 26
 """Bytes of one answer; the largest that is asked for is a page of 100 tasks."""
 ANSWER_SECONDS: Final = 120.0
 """How long one answer may take to arrive, once it has begun."""
+LONGEST_LINE: Final = 200
+"""Characters of what a server says that are repeated."""
 BLOCK: Final = 1 << 16
 KEY_REFUSED: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 FAILING: Final = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
@@ -94,9 +96,18 @@ def _check(response: Response, body: bytes) -> None:
         raise NoAnswerError("not_json", f"{reason}, and what came is no JSON") from None
     if not isinstance(answer, dict):
         raise NoAnswerError("not_json", f"{reason}, and what came is no object")
-    for error in answer.get("errors") or ():
+    errors = answer.get("errors", [])
+    if not isinstance(errors, list):
+        raise NoAnswerError("not_json", f"{reason}, and its errors are no list")
+    for error in errors:
         if _is_internal(error):
-            raise NoAnswerError("failing", f"internal error: {str(error.get('message'))[:200]}")
+            raise NoAnswerError("failing", f"internal error: {first_line(str(error.get('message')))}")
+
+
+def first_line(text: str) -> str:
+    """The beginning of what a server says, fit for a message: one line, without control characters."""
+    line = (text.splitlines() or [""])[0][:LONGEST_LINE]
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) or "no reason given"
 
 
 def _is_internal(error: object) -> bool:

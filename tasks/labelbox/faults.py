@@ -11,7 +11,7 @@ from lbox import exceptions as refusals
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError, LabelsnapError
-from tasks.labelbox.answers import NoAnswerError
+from tasks.labelbox.answers import NoAnswerError, first_line
 from tasks.labelbox.patience import HiccupError
 
 _LIMIT: Final = re.compile(
@@ -144,5 +144,4 @@ def _refused(error: Exception, subject: str) -> LabelboxRefusedError:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "message", None) or error)
-    return text.splitlines()[0][:200] if text else "no reason given"
+    return first_line(str(getattr(error, "message", None) or error))

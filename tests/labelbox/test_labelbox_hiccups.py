@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack, closing
+from types import SimpleNamespace
 
 import labelbox
 import pytest
 from requests.adapters import HTTPAdapter
 
-from deploy.sandbox import Fault
+from deploy.sandbox import Fault, Sandbox
 from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
 from tasks.labelbox.client import Account, check_source, connect
 from tasks.labelbox.export import ExportRequest, totals, wait
@@ -16,6 +19,7 @@ from tasks.labelbox.patience import HiccupError, Patience
 from tasks.labelbox.retry import Backoff
 from tasks.labelbox.starting import start
 from tasks.labelbox.stream import chunk_at
+from tasks.steps.retries import may_pass
 
 QUICK = Backoff(base=0.01, cap=0.02)
 STARTS = "graphql:exportDataRows*"
@@ -214,9 +218,14 @@ def test_what_retry_after_asks_for_is_waited_for(sandbox):
     assert clock.pauses == [50, 120]
 
 
-@pytest.mark.parametrize("fault", [Fault("graphql:*", "flood"), Fault("graphql:*", "body", body="[" * 100_000)])
+WITHOUT_END = Fault("graphql:*", "flood")
+NESTED = Fault("graphql:*", "body", body="[" * 100_000)
+NO_ERRORS = Fault("graphql:*", "body", body='{"data": {}, "errors": null}')
+
+
+@pytest.mark.parametrize("fault", [WITHOUT_END, NESTED, NO_ERRORS])
 def test_an_answer_without_end_is_not_read_to_its_end(sandbox, fault):
-    """Nor one that is nested without end; the next answer counts."""
+    """Nor one that is nested without end, or whose errors are no list; the next answer counts."""
     sandbox.faults.add(fault)
     assert check_source(client(sandbox), "project", sandbox.project_id)
 
@@ -236,6 +245,44 @@ def test_what_cannot_pass_is_refused_at_once(sandbox, effect):
     with pytest.raises(LabelboxRefusedError):
         start(client(sandbox), project(sandbox), name="a refused one")
     assert sandbox.requests.count(STARTS) == 1
+
+
+def test_what_labelbox_says_is_one_printable_line(sandbox):
+    """It goes to logs and terminals."""
+    told = "first \x1b[31m" + "x" * 500 + "\nsecond"
+    sandbox.faults.add(Fault("graphql:*", "graphql_error", code="OPERATION_NOT_ALLOWED", message=told))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        check_source(client(sandbox), "project", sandbox.project_id)
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
+
+
+def test_a_labelbox_that_comes_back_is_found_again(sandbox):
+    """Connections are refused for a while; what was asked is answered when they are not."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clock = Clock()
+    with ExitStack() as stack:
+
+        def come_back(seconds):
+            clock.sleep(seconds)
+            if clock.now > 100 and len(clock.pauses) < 1000:
+                clock.pauses += [0.0] * 1000
+                stack.enter_context(Sandbox(4, port=port))
+
+        patience = Patience(clock=lambda: clock.now, sleep=come_back, say=clock.said.append)
+        asking = connect(Account(sandbox.api_key, f"http://127.0.0.1:{port}/graphql", sandbox.rest_endpoint), patience)
+        assert check_source(asking, "project", sandbox.project_id) == "Street scenes"
+    assert "no connection" in clock.said[0]
+
+
+@pytest.mark.parametrize(("code", "repeated"), [("labelbox_unreachable", False), ("bad_chunk", True)])
+def test_what_was_waited_for_is_not_repeated_at_once(code, repeated):
+    """A task that failed after the whole wait would wait as long again, twice."""
+    failure = LabelboxAnswerError("It failed.", remedy="Repeat.", code=code)
+    state = SimpleNamespace(result=lambda **_: failure)
+    assert may_pass(None, None, state) is repeated
 
 
 def test_hiccups_of_different_kinds_each_have_a_questions_time():
