@@ -60,7 +60,12 @@ class Settings(BaseSettings):
     download_seconds: float = Field(default=600, gt=0, description="Seconds for one body in all, repetitions included")
     rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
     exports: int = Field(default=4, ge=1, le=10, description="Windows exported side by side; a project may have 10")
-    export_timeout: float = Field(default=7200, gt=0, description="Seconds to wait for Labelbox's export task")
+    export_timeout: float = Field(
+        default=7200, gt=0, description="Seconds to wait for an export task, and for a place among those that run"
+    )
+    question_seconds: float = Field(
+        default=300, gt=0, description="Seconds for one question to Labelbox, repetitions included"
+    )
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
     resume_hours: float = Field(
         default=10, ge=0, description="The export of a broken-off run that did nothing for longer is not gone on with"

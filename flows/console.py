@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,12 +41,15 @@ PLAIN_STEPS = 4
 def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
     if not sys.stderr.isatty():
-        yield PlainProgress().show
+        with _said_by(partial(print, file=sys.stderr, flush=True)):
+            yield PlainProgress().show
         return
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
     lock = threading.Lock()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    said = _said_by(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    with Progress(*columns, console=console) as progress, said:
 
         def show(stage: str, done: int, total: int) -> None:
             with lock:
@@ -53,6 +58,22 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
                 progress.update(bars[stage], completed=done, total=total)
 
         yield show
+
+
+@contextmanager
+def _said_by(write: Callable[[str], None]) -> Iterator[None]:
+    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            write(record.getMessage())
+
+    handler, ours = Handler(logging.WARNING), logging.getLogger("tasks")
+    ours.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
 
 
 class PlainProgress:

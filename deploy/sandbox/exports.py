@@ -66,6 +66,7 @@ class ExportTask:
     """One export. ``progress`` is the share of its lines that are written."""
 
     id: str
+    name: str
     files: dict[Stream, Path]
     polls_left: int
     outcome: Outcome
@@ -121,13 +122,17 @@ class Exports:
         """The task; ``LookupError`` for one that was never started here."""
         return self._tasks[task_id]
 
-    def start(self, filters: dict[str, Any], params: dict[str, Any]) -> ExportTask:
+    def named(self, name: str) -> list[ExportTask]:
+        """The tasks that were started under a name."""
+        return [task for task in self._tasks.values() if task.name == name]
+
+    def start(self, filters: dict[str, Any], params: dict[str, Any], name: str = "") -> ExportTask:
         """A new task; a thread writes its lines as the rows are now."""
         task_id = cuid(secrets.randbits(64), "task")
         files: dict[Stream, Path] = {
             stream: self._directory / f"{task_id}-{stream}.ndjson" for stream in ("RESULT", "ERRORS")
         }
-        task = ExportTask(task_id, files, self.settings.polls, self.settings.outcome)
+        task = ExportTask(task_id, name, files, self.settings.polls, self.settings.outcome)
         task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
         with self._lock:
             self._tasks[task_id] = task

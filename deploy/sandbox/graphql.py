@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _OPERATION = re.compile(r"^\s*(?:query|mutation)\s+(\w+)")
+_BY_NAME = re.compile(r"createdTasks\(where: \{name:")
 _MOMENT = "2024-01-01T06:00:00.000Z"
 
 
@@ -184,15 +185,24 @@ def _export_model_run(api: Api, variables: Json) -> Json:
 
 
 def _started(api: Api, request: Json) -> Json:
-    return {"taskId": api.exports.start(request["filters"], request["params"]).id, "isStreamable": True}
+    task = api.exports.start(request["filters"], request["params"], request["taskName"] or "")
+    return {"taskId": task.id, "isStreamable": True}
 
 
 def _created_tasks(api: Api, variables: Json) -> Json:
-    """Both of the SDK's documents of this name."""
-    task = _task(api, variables.get("param_0") or variables.get("taskId"))
+    """All of the SDK's documents of this name: the tasks of an id or of a name, none where there is none."""
+    wanted = str(variables.get("param_0") or variables.get("taskId"))
+    if _BY_NAME.search(variables["query"]):
+        tasks = api.exports.named(wanted)
+    else:
+        tasks = [api.exports.get(wanted)] if wanted in api.exports else []
+    return {"user": {"createdTasks": [_task_entity(task) for task in tasks]}}
+
+
+def _task_entity(task: ExportTask) -> Json:
     status, percentage = task.poll()
-    entity: Json = {
-        **_times(task.id, "Export"),
+    return {
+        **_times(task.id, task.name),
         "completionPercentage": percentage,
         "errors": None,
         "metadata": None,
@@ -200,7 +210,6 @@ def _created_tasks(api: Api, variables: Json) -> Json:
         "status": status,
         "type": "export-data-rows",
     }
-    return {"user": {"createdTasks": [entity]}}
 
 
 def _task(api: Api, identifier: object) -> ExportTask:

@@ -131,7 +131,7 @@ def _substitute(fault: Fault, scope: Scope) -> Response:
         return RedirectResponse(
             f"http://{fault.host}:{scope['server'][1]}{scope['path']}{'?' + query if query else ''}", 302
         )
-    return JSONResponse({"errors": [{"message": "the sandbox was told to fail", "extensions": {"code": fault.code}}]})
+    return JSONResponse({"errors": [{"message": fault.message, "extensions": {"code": fault.code}}]})
 
 
 def _kind(path: str, body: bytes) -> str:

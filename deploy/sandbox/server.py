@@ -151,6 +151,7 @@ class Handlers:
         calls: dict[str, Callable[..., None]] = {call.__name__: call for call in rows}
         return calls | {
             "add_fault": lambda **fault: self.faults.add(Fault(**fault)),
+            "hiccup": self.faults.hiccup,
             "clear_faults": self.faults.clear,
             "clear_requests": self.traffic.clear,
         }

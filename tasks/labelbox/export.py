@@ -1,4 +1,4 @@
-"""An export task at Labelbox: started, waited for, and asked for its totals.
+"""An export task at Labelbox: what is asked for, waited for, and asked for its totals.
 
 The SDK's own wait returns alike for done, failed, cancelled and timed out, so the status is looked at here after each
 poll.
@@ -6,26 +6,34 @@ poll.
 
 from __future__ import annotations
 
-import time
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from labelbox import ExportTask, StreamType
+from lbox.exceptions import ResourceNotFoundError
 
 from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import SourceKind, asked, spoken
+from tasks.labelbox.patience import WAITED_OUT, HiccupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from labelbox import Client
+    import labelbox
+
+    from tasks.labelbox.client import Client, SourceKind
 
 LIST_LIMIT: Final = 2000
 """How many ids Labelbox takes in one filter."""
 FIRST_PAUSE: Final = 0.25
 """Seconds between the first two polls of a task."""
 
+LASTING: Final = WAITED_OUT - {"export_not_found"}
+"""What a wait for an export outlasts to its own end; a task that stays missing is gone much sooner."""
+
 Stream = Literal["RESULT", "ERRORS"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +70,6 @@ def split_lists(request: ExportRequest) -> Iterator[ExportRequest]:
     yield request
 
 
-def start(client: Client, request: ExportRequest, *, name: str) -> str:
-    """Start the export and return its task's id."""
-    params: Any = dict(request.params)
-    filters: Any = dict(request.filters)
-
-    def started() -> ExportTask:
-        if request.kind == "model_run":
-            return client.get_model_run(request.source_id).export(name, params)
-        return client.get_project(request.source_id).export(name, filters, params)
-
-    return str(asked(spoken(request.kind, request.source_id), started).uid)
-
-
 def wait(
     client: Client,
     task_id: str,
@@ -82,18 +77,21 @@ def wait(
     timeout: float,
     poll_interval: float,
     on_progress: Callable[[int], None] = lambda _: None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Return when the task is complete; report its percentage after each poll.
 
-    The pauses between two polls grow from ``FIRST_PAUSE`` to ``poll_interval`` seconds: a small export is soon done.
-    Raises ``LabelboxRefusedError`` for a failed or cancelled task and when ``timeout`` seconds pass first, and
-    ``LabelboxAnswerError`` for a status that the protocol does not have.
+    The pauses between two polls grow from ``FIRST_PAUSE`` to ``poll_interval`` seconds: a small export is soon done. A
+    poll that fails is repeated, and ends the wait only with ``timeout`` seconds in all.
+    Raises ``LabelboxRefusedError`` for a failed or cancelled task and when the time is over, and
+    ``LabelboxAnswerError`` for a status that the protocol does not have, and when no poll is answered to the end.
     """
-    deadline = time.monotonic() + timeout
+    clock = client.patience.clock
+    begun = clock()
     pause = min(FIRST_PAUSE, poll_interval)
+    log.info("Waiting for export task %s, %g seconds at most.", task_id, timeout)
     while True:
-        task = asked(f"export task {task_id}", lambda: ExportTask.get_task(client, task_id))
+        left = max(0.0, begun + timeout - clock())
+        task = client.asked(_subject(task_id), lambda sdk: _task(sdk, task_id), whole=left, lasting=LASTING)
         match task.status:
             case "COMPLETE":
                 on_progress(100)
@@ -112,21 +110,38 @@ def wait(
                     remedy="Run again; if it stays so, a newer labelsnap may know the status.",
                     code="export_status_unknown",
                 )
-        if time.monotonic() >= deadline:
+        if clock() >= begun + timeout:
             raise LabelboxRefusedError(
                 f"The export task {task_id} was not complete after {timeout:g} seconds.",
                 remedy="Raise LABELSNAP_EXPORT_TIMEOUT, or narrow the filters.",
                 code="export_timeout",
             )
-        sleep(pause)
+        client.patience.sleep(pause)
         pause = min(2 * pause, poll_interval)
 
 
 def totals(client: Client, task_id: str, stream: Stream) -> Totals:
     """Size and line count of one stream of a complete task."""
 
-    def counted() -> Totals:
-        task, kind = ExportTask.get_task(client, task_id), StreamType(stream)
+    def counted(sdk: labelbox.Client) -> Totals:
+        task, kind = _task(sdk, task_id), StreamType(stream)
         return Totals(size=task.get_total_file_size(kind) or 0, lines=task.get_total_lines(kind) or 0)
 
-    return asked(f"export task {task_id}", counted)
+    return client.asked(_subject(task_id), counted)
+
+
+def _subject(task_id: str) -> str:
+    return f"export task {task_id}"
+
+
+def _task(sdk: labelbox.Client, task_id: str) -> ExportTask:
+    """The task as it is now. Raises ``HiccupError`` where it is not listed: a new one may be listed late."""
+    try:
+        return ExportTask.get_task(sdk, task_id)
+    except (ResourceNotFoundError, TypeError):  # the SDK stumbles where the answer is that there is no such thing
+        missing = LabelboxRefusedError(
+            f"Labelbox does not list the export task {task_id} among the tasks of the key's user.",
+            remedy="Run again: a new export is started. A key of another user cannot see the tasks of this one.",
+            code="export_not_found",
+        )
+        raise HiccupError(missing) from None

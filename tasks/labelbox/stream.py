@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import LabelboxAnswerError
-from tasks.labelbox.client import asked
 from tasks.storage.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from labelbox import Client
-
+    from tasks.labelbox.client import Client
     from tasks.labelbox.export import Stream
 
 CHUNK_QUERY: Final = (
@@ -45,7 +43,9 @@ class Chunk:
 def chunk_at(client: Client, task_id: str, stream: Stream, offset: int) -> Chunk:
     """The chunk that begins at ``offset``. Raises ``LabelboxAnswerError`` when the answer names another range."""
     variables = {"where": {"id": task_id}, "streamType": stream, "offset": str(offset)}
-    answer = asked(f"export task {task_id}", lambda: client.execute(CHUNK_QUERY, variables, error_log_key="errors"))
+    answer = client.asked(
+        f"export task {task_id}", lambda sdk: sdk.execute(CHUNK_QUERY, variables, error_log_key="errors")
+    )
     try:
         found = answer["task"]["exportFileFromOffset"]
         chunk = Chunk(start=int(found["offsets"]["start"]), end=int(found["offsets"]["end"]), url=str(found["file"]))

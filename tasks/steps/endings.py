@@ -7,7 +7,7 @@ from typing import Final
 
 from tasks.errors import DatasetRejectedError, LabelboxAnswerError, LabelboxRefusedError, StorageRefusedError
 
-PASSING: Final = {"export_timeout", "labelbox_limit", "key_refused"}
+PASSING: Final = {"export_timeout", "labelbox_limit", "labelbox_certificate", "key_refused"}
 """What Labelbox refuses now and may allow later, to the same export task."""
 LOST: Final = {"bad_chunk", "export_status_unknown"}
 """Answers of Labelbox after which an export task is not asked any more."""

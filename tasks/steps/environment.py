@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tasks.labelbox.azure_source import AzureSource
-from tasks.labelbox.client import Account
+from tasks.labelbox.client import Account, Client, connect
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.object_sources import ObjectSource, ObjectSources
 from tasks.labelbox.pace import shared_pace
+from tasks.labelbox.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 
-def account(settings: Settings) -> Account:
-    """The Labelbox account of the environment."""
-    return Account(
+def labelbox(settings: Settings) -> Client:
+    """The Labelbox account of the environment, asked with the environment's patience."""
+    account = Account(
         api_key=settings.labelbox.api_key.get_secret_value(),
         graphql_endpoint=settings.labelbox.graphql_endpoint,
         rest_endpoint=settings.labelbox.rest_endpoint,
     )
+    return connect(account, Patience(place=settings.export_timeout, question=settings.question_seconds))
 
 
 def downloader(settings: Settings) -> Downloader:

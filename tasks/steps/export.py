@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -13,15 +14,15 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.errors import LabelboxAnswerError, LabelboxError, LabelboxRefusedError
-from tasks.labelbox.client import connect
-from tasks.labelbox.export import ExportRequest, Stream, Totals, split_lists, start, totals, wait
+from tasks.labelbox.export import ExportRequest, Stream, Totals, split_lists, totals, wait
 from tasks.labelbox.failures import DownloadError
+from tasks.labelbox.starting import start
 from tasks.labelbox.stream import Chunk, chunk_at
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.frames import EarlierFrames, add_chunk
 from tasks.snapshots.manifest import File, Pack
 from tasks.snapshots.read import read_snapshot
-from tasks.steps.environment import account, downloader, scratch
+from tasks.steps.environment import downloader, labelbox, scratch
 from tasks.steps.ledger import Ledger
 from tasks.steps.progress import report
 from tasks.steps.retries import RETRIES
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from labelbox import Client
-
+    from tasks.labelbox.client import Client
     from tasks.labelbox.download import Downloader
 
 
@@ -44,13 +44,23 @@ REFUSED: Final = {"http_403", "http_404", "http_410"}
 """How a server answers for what it does not have; S3 says 403 where nobody may list."""
 UNTOLD: Final = {"labelbox_unreachable", "labelbox_limit", "key_refused"}
 """Failures that say nothing about what was asked."""
+BEHIND_SECONDS: Final = 30.0
+"""How long is asked for what may not be there at all."""
 BLOCK: Final = 1 << 20
+
+log = logging.getLogger(__name__)
 
 
 class ExportTask(Struct, frozen=True):
     """The id of an export task at Labelbox."""
 
     id: str
+
+
+class Asked(Struct, frozen=True):
+    """The name of an export that Labelbox is asked for: it may have been started, though no id came."""
+
+    name: str
 
 
 class ExportTasks(Struct, frozen=True):
@@ -94,7 +104,7 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
     Each is noted as soon as it is started, and a run that is gone on with has the same ones.
     """
     ledger = Ledger(open_store(dataset.url), run)
-    client = connect(account(load_settings()))
+    client = labelbox(load_settings())
     kind = dataset.source.kind
     request = ExportRequest(
         kind=kind,
@@ -102,20 +112,30 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
         params=dataset.params.of_source(kind),
         filters=dataset.filters.for_labelbox(),
     )
-    ids = []
-    for number, part in enumerate(split_lists(request)):
-        started = ledger.recall(f"export-{number:03}", ExportTask) or ledger.note(
-            f"export-{number:03}", ExportTask(id=start(client, part, name=f"labelsnap {dataset.dataset}"))
-        )
-        ids.append(started.id)
-    return ExportTasks(ids=tuple(ids))
+    parts = enumerate(split_lists(request))
+    name = f"labelsnap {dataset.dataset} {run}"
+    return ExportTasks(ids=tuple(started(ledger, client, part, f"{number:03}", name) for number, part in parts))
+
+
+def started(ledger: Ledger, client: Client, request: ExportRequest, number: str, name: str) -> str:
+    """The id of the run's export of this number: the one that it has, or a new one, noted as soon as it is known.
+
+    That it is asked for is noted before, so that a run that is gone on with looks for it, under its name.
+    """
+    if known := ledger.recall(f"export-{number}", ExportTask):
+        return known.id
+    asked = Asked(f"{name} {number}")
+    perhaps_started = ledger.recall(f"asked-{number}", Asked) == asked
+    ledger.note(f"asked-{number}", asked)
+    task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started)
+    return ledger.note(f"export-{number}", ExportTask(task_id)).id
 
 
 @task(**RETRIES)
 def wait_for_exports(tasks: ExportTasks) -> None:
     """Return when every export is complete; a failed or cancelled one raises."""
     settings = load_settings()
-    client = connect(account(settings))
+    client = labelbox(settings)
     for number, task_id in enumerate(tasks.ids):
 
         def on_progress(percent: int, before: int = 100 * number) -> None:
@@ -167,8 +187,9 @@ def bring(
     with downloader(settings) as pool, scratch(settings) as directory:
         for attempt in range(ASKED):
             if attempt:
+                log.warning("The %s stream of export task %s is not what was announced; asked again.", stream, task_id)
                 time.sleep(settings.poll_interval)
-            client = connect(account(settings))  # a new one, because the SDK keeps what it was told of a task
+            client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
             names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", anew=attempt > 0)
@@ -209,8 +230,10 @@ class _Source:
         """Whether the chunks end with a line that is not whole: without a break, and with more behind it."""
         if not chunks or chunks[-1].ends_line:
             return False
+        patience = self.client.patience
+        client = replace(self.client, patience=replace(patience, question=min(BEHIND_SECONDS, patience.question)))
         try:
-            chunk_at(self.client, self.task_id, self.stream, chunks[-1].end + 1)
+            chunk_at(client, self.task_id, self.stream, chunks[-1].end + 1)
         except LabelboxError as error:
             if error.code in UNTOLD:
                 raise

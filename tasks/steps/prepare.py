@@ -8,12 +8,12 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from tasks.labelbox.client import check_source, connect
+from tasks.labelbox.client import check_source
 from tasks.snapshots.behind import behind_of
 from tasks.snapshots.history import Commit, commit_keys, head_version, read_commit, sole_key
 from tasks.snapshots.nesting import check_outermost
 from tasks.steps.beginning import Beginning, Head, begin
-from tasks.steps.environment import account
+from tasks.steps.environment import labelbox
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
 from tasks.steps.unfinished import look_anew, note_beginning, recall_left, take_over
@@ -25,7 +25,7 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
     settings = load_settings()
-    check_source(connect(account(settings)), source.kind, source.id)
+    check_source(labelbox(settings), source.kind, source.id)
     store = open_store(dataset.url)
     now = probe(store, single_writer=dataset.single_writer)
     head = head_of(store)

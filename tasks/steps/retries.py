@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import LabelboxAnswerError, StorageOutcomeUnknownError
+from tasks.labelbox.patience import WAITED_OUT
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
-    """Whether a failed task is worth repeating: a lost answer is, a refusal is not."""
+    """Whether a failed task is worth repeating: a lost answer is; a refusal, and what was waited for, are not."""
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, LabelboxAnswerError | StorageOutcomeUnknownError | OSError)
+    if isinstance(failure, LabelboxAnswerError):
+        return failure.code not in WAITED_OUT
+    return isinstance(failure, StorageOutcomeUnknownError | OSError)
 
 
 RETRIES: Final[dict[str, Any]] = {

@@ -17,11 +17,10 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.errors import LabelboxRefusedError
-from tasks.labelbox.client import connect
-from tasks.labelbox.export import ExportRequest, split_lists, start, wait
+from tasks.labelbox.export import ExportRequest, split_lists, wait
 from tasks.records.moments import By
-from tasks.steps.environment import account
-from tasks.steps.export import ExportTask, StreamReceipt, bring
+from tasks.steps.environment import labelbox
+from tasks.steps.export import StreamReceipt, bring, started
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
 from tasks.storage import open_store
@@ -32,10 +31,13 @@ if TYPE_CHECKING:
     from tasks.steps.span import Span
 
 ATTEMPTS: Final = 3
-"""How often a window is asked for before it is halved."""
+"""How often a window is asked for whose export fails at Labelbox, or is cancelled there."""
 SMALLEST: Final = timedelta(hours=1)
 """A window that is no longer than this is not halved: what Labelbox refuses then is no question of size."""
-REPEATED: Final = {"export_failed", "export_canceled", "export_timeout", "labelbox_refused"}
+REPEATED: Final = {"export_failed", "export_canceled"}
+"""What the next export of the same window may not meet."""
+HALVED: Final = {"export_failed", "export_timeout", "export_too_large"}
+"""What may be a matter of size; an export that fails says no reason."""
 
 
 class Window(Struct, frozen=True):
@@ -81,8 +83,8 @@ def cut(start: datetime, end: datetime, every: timedelta) -> Iterator[Window]:
 def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:
     """Export one window and bring its streams into the store; what an earlier attempt had is kept.
 
-    A window that Labelbox refuses is asked for three times and then in halves. Raises ``LabelboxRefusedError`` when an
-    hour is refused too.
+    A window whose export fails is asked for three times and then in halves; one that takes too long, or is refused as
+    too large, in halves at once. Raises ``LabelboxRefusedError`` when an hour is too much, and for all other refusals.
     """
     ledger = Ledger(open_store(dataset.url), run)
     if done := ledger.recall(f"window-{window.name}", WindowReceipt):
@@ -96,16 +98,15 @@ def within(stream: StreamReceipt, span: Span) -> StreamReceipt:
 
 
 def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> WindowReceipt:
-    refused: LabelboxRefusedError | None = None
     for attempt in range(ATTEMPTS):
         try:
             return _attempt(dataset, run, base, window, by, attempt)
         except LabelboxRefusedError as error:
-            if error.code not in REPEATED:
+            if error.code in REPEATED and attempt + 1 < ATTEMPTS:
+                continue
+            if error.code not in HALVED or window.end - window.start <= SMALLEST:
                 raise
-            refused = error
-    if refused and window.end - window.start <= SMALLEST:
-        raise refused
+            break
     parts = [_export(dataset, run, base, half, by) for half in window.halves()]
     return WindowReceipt(
         window=window,
@@ -118,7 +119,7 @@ def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> Wi
 def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, attempt: int) -> WindowReceipt:
     settings = load_settings()
     ledger = Ledger(open_store(dataset.url), run)
-    client = connect(account(settings))
+    client = labelbox(settings)
     bounds = (window.start, _whole_second_after(window.end))
     request = ExportRequest(
         kind="project",
@@ -129,14 +130,12 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
     results, errors = [], []
     for number, part in enumerate(split_lists(request)):
         seconds = int((window.end - window.start).total_seconds())
-        name = f"export-{window.name}-{seconds}-{number:03}-{attempt}"
-        started = ledger.recall(name, ExportTask) or ledger.note(
-            name, ExportTask(start(client, part, name=f"labelsnap {dataset.dataset} {window.name}"))
-        )
-        wait(client, started.id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
-        stream = f"v{base:08}-{window.name}-{seconds}-{number:03}-{attempt}"
-        results.append(bring(dataset, run, base, stream, started.id, "RESULT"))
-        errors.append(bring(dataset, run, base, stream, started.id, "ERRORS"))
+        export = f"{window.name}-{seconds}-{number:03}-{attempt}"
+        task_id = started(ledger, client, part, export, f"labelsnap {dataset.dataset} {run}")
+        wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        stream = f"v{base:08}-{export}"
+        results.append(bring(dataset, run, base, stream, task_id, "RESULT"))
+        errors.append(bring(dataset, run, base, stream, task_id, "ERRORS"))
     return WindowReceipt(window, tuple(results), tuple(errors), 1)
 
 

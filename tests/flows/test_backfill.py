@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import pytest
 
 from config.reading import load_dataset
-from deploy.sandbox import Fault
 from deploy.sandbox.oddities import ODDITIES
 from flows.backfill import backfill
 from flows.refresh import refresh
@@ -55,14 +54,14 @@ class PowerCut:
 
 @pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
 def test_three_years_in_36_windows(sandbox, dataset_file, tmp_path, labelsnap, again):
-    """A window fails twice, the run is broken off and started again: what comes of it is what a refresh gives.
+    """Two windows find no place, the run is broken off and started again: what comes of it is what a refresh gives.
 
     A retry of the same flow run keeps the 20 windows that it had; another run asks for all of them anew.
     """
     whole = refresh(load_dataset(dataset_file(store=f"file://{tmp_path}/whole")))
     path = dataset_file()
     sandbox.requests.clear()
-    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=2))
+    sandbox.faults.hiccup("too_many_exports", 2)
     with listening(PowerCut("windows", 20)):
         if again:
             with pytest.raises(PowerCutError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 from contextlib import closing
 
 import pytest
 
-from flows.console import PlainProgress
+from flows.console import PlainProgress, progress_shown
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -182,6 +183,19 @@ def test_plain_progress_is_a_few_lines_a_stage(capsys):
     for done in range(1001):
         shown.show("rows", done, 1000)
     assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_is_waited_for_is_said_beside_the_progress(capsys, monkeypatch, terminal):
+    """On a terminal and elsewhere, on standard error, word for word."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    with progress_shown() as show:
+        show("export", 10, 100)
+        logging.getLogger("tasks.labelbox.patience").warning("[red] is waited for")
+    logging.getLogger("tasks.labelbox.patience").warning("nobody shows this")
+    said = capsys.readouterr().err
+    assert "[red] is waited for" in said
+    assert "nobody shows this" not in said
 
 
 COMMANDS = [(name,) for name in ("demo", "sandbox", "refresh", "pull", "backfill", "deploy", "listen", "snapshots")]

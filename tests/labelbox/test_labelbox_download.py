@@ -18,11 +18,12 @@ import requests
 from deploy.sandbox import Fault
 from tasks.labelbox.client import Account, connect
 from tasks.labelbox.download import Downloader
-from tasks.labelbox.export import ExportRequest, start, wait
+from tasks.labelbox.export import ExportRequest, wait
 from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.known import Known
 from tasks.labelbox.pace import Pace
 from tasks.labelbox.retry import Backoff
+from tasks.labelbox.starting import start
 from tasks.labelbox.stream import chunk_at
 
 LIMIT = 10_000_000

@@ -8,17 +8,30 @@ import pytest
 
 from deploy.sandbox import Fault
 from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import Account, asked, check_source, connect
-from tasks.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, start, totals, wait
+from tasks.labelbox.client import Account, check_source, connect
+from tasks.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, totals, wait
+from tasks.labelbox.patience import Patience
+from tasks.labelbox.starting import start
 from tasks.labelbox.stream import chunk_at
 
 PARAMS = {"project_details": True, "label_details": True}
 
 
+def account(sandbox):
+    """The sandbox's account."""
+    return Account(sandbox.api_key, sandbox.graphql_endpoint, sandbox.rest_endpoint)
+
+
 @pytest.fixture
 def client(sandbox):
     """The real SDK's client, pointed at the sandbox."""
-    return connect(Account(sandbox.api_key, sandbox.graphql_endpoint, sandbox.rest_endpoint))
+    return connect(account(sandbox))
+
+
+@pytest.fixture
+def hasty(sandbox):
+    """The same, without patience."""
+    return connect(account(sandbox), Patience(place=0, question=0))
 
 
 def project(sandbox, **filters):
@@ -57,7 +70,8 @@ def test_pauses_between_polls_grow_to_the_interval(sandbox, client):
     sandbox.settings.polls = 6
     task = start(client, project(sandbox), name="test")
     pauses = []
-    wait(client, task, timeout=10, poll_interval=2, sleep=pauses.append)
+    client = connect(account(sandbox), Patience(sleep=pauses.append))
+    wait(client, task, timeout=10, poll_interval=2)
     assert pauses[:5] == [0.25, 0.5, 1, 2, 2]
 
 
@@ -106,29 +120,29 @@ def test_an_unknown_project_is_refused_by_its_id(client):
     assert caught.value.code == "source_not_found"
 
 
-def test_a_limit_of_the_service_is_told_with_a_remedy(sandbox, client):
+def test_a_limit_of_the_service_is_told_with_a_remedy(sandbox, hasty):
     """When Labelbox refuses one more export, the error says how many may run."""
     sandbox.faults.add(Fault("graphql:*", "graphql_error", code="RESOURCE_CONFLICT"))
     with pytest.raises(LabelboxRefusedError, match="10 may run"):
-        check_source(client, "project", sandbox.project_id)
+        check_source(hasty, "project", sandbox.project_id)
 
 
 def test_a_service_that_is_not_there_is_named(sandbox):
     """A refused connection is Labelbox's fault and says which endpoint to check."""
-    client = connect(Account("key", "http://127.0.0.1:9/graphql", sandbox.rest_endpoint))
+    client = connect(Account("key", "http://127.0.0.1:9/graphql", sandbox.rest_endpoint), Patience(question=0))
     with pytest.raises(LabelboxAnswerError, match="LABELBOX_GRAPHQL_ENDPOINT"):
         check_source(client, "project", "x")
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, KeyError])
-def test_what_the_sdk_stumbles_over_may_pass(error):
+def test_what_the_sdk_stumbles_over_may_pass(hasty, error):
     """It is no refusal: an answer that it cannot read is asked for again, and no export is given up for it."""
 
-    def call():
+    def call(_sdk):
         raise error("no task in the answer")
 
     with pytest.raises(LabelboxAnswerError, match="no task in the answer") as caught:
-        asked("export task 1", call)
+        hasty.asked("export task 1", call)
     assert caught.value.code == "labelbox_answer"
 
 

@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 from config.reading import parse_dataset
 from deploy.sandbox import Fault
 from flows.backfill import check_range, in_utc
-from tasks.errors import ConfigurationError, LabelboxRefusedError
+from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
+from tasks.steps.export import start_exports
 from tasks.steps.windows import Window, cut, export_window
 
 MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1)).map(lambda m: m.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001
+TOO_LARGE = Fault(
+    "graphql:exportDataRows*",
+    "graphql_error",
+    code="GRAPHQL_VALIDATION_FAILED",
+    message="Query complexity limit exceeded",
+)
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -58,16 +65,37 @@ def test_a_window_has_its_own_rows(sandbox, streets):
     assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())
 
 
-def test_a_window_that_fails_twice_is_asked_for_again(sandbox, streets):
-    """As it is: it is not too large."""
-    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=2))
+@pytest.mark.parametrize("hiccup", ["too_many_exports", "too_many_requests", "start_lost"])
+def test_a_window_waits_for_what_may_pass(sandbox, streets, hiccup):
+    """As it is: it is not too large, however often there is no place for it."""
+    before = len(sandbox.exports)
+    sandbox.faults.hiccup(hiccup, 4, on="graphql:exportDataRows*")
     receipt = export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(days=30)), "last_activity_at")
     assert (receipt.rows, receipt.exports) == (len(sandbox.rows()), 1)
+    assert len(sandbox.exports) == before + 1
 
 
-def test_a_window_that_is_refused_is_halved(sandbox, streets):
+def test_a_window_is_not_halved_for_want_of_a_place(sandbox, streets, monkeypatch):
+    """The limit is told when the time for it is over."""
+    monkeypatch.setenv("LABELSNAP_EXPORT_TIMEOUT", "1")
+    sandbox.faults.hiccup("too_many_exports", 1000)
+    with pytest.raises(LabelboxRefusedError, match="10 may run") as caught:
+        export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(days=8)), "last_activity_at")
+    assert caught.value.code == "labelbox_limit"
+
+
+def test_a_bad_query_is_asked_once(sandbox, streets):
+    """It says nothing of the window's size."""
+    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", code="MALFORMED_REQUEST", times=None))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(days=8)), "last_activity_at")
+    assert caught.value.code == "labelbox_refused"
+    assert sandbox.requests.count("graphql:exportDataRows*") == 1
+
+
+def test_a_window_that_is_too_large(sandbox, streets):
     """Its rows come in two exports; a second call finds them in the ledger."""
-    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=3))
+    sandbox.faults.add(TOO_LARGE)
     window = Window(NEW_YEAR, NEW_YEAR + timedelta(days=8))
     receipt = export_window.fn(streets, "run", 0, window, "last_activity_at")
     assert receipt.rows == sum(row.last_activity_at < window.end for row in sandbox.rows())
@@ -77,9 +105,19 @@ def test_a_window_that_is_refused_is_halved(sandbox, streets):
     assert sandbox.requests.count() == 0
 
 
+def test_an_export_that_takes_too_long_is_halved(sandbox, streets, monkeypatch):
+    """At once: three times as long would be too long too."""
+    monkeypatch.setenv("LABELSNAP_EXPORT_TIMEOUT", "0.1")
+    sandbox.settings.polls = 1000
+    with pytest.raises(LabelboxRefusedError) as caught:
+        export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(hours=2)), "last_activity_at")
+    assert caught.value.code == "export_timeout"
+    assert sandbox.requests.count("graphql:exportDataRows*") == 2
+
+
 def test_what_is_refused_however_small_it_is_fails(sandbox, streets):
     """An hour is not halved any more."""
-    sandbox.faults.add(Fault("graphql:exportDataRows*", "graphql_error", times=None))
+    sandbox.settings.outcome = "FAILED"
     with pytest.raises(LabelboxRefusedError):
         export_window.fn(streets, "run", 0, Window(NEW_YEAR, NEW_YEAR + timedelta(hours=1)), "last_activity_at")
     assert sandbox.requests.count("graphql:exportDataRows*") == 3
@@ -109,3 +147,18 @@ def test_a_range_that_is_none_is_refused(changes, days, every):
     with pytest.raises(ConfigurationError) as caught:
         check_range(parse_dataset(content), NEW_YEAR, NEW_YEAR + timedelta(days=days), every)
     assert caught.value.code == "bad_range"
+
+
+def test_a_run_that_is_gone_on_with_finds_the_export_whose_id_it_never_got(sandbox, streets, monkeypatch):
+    """It was killed between the request and its answer: the export is found by its name, and none is started."""
+    monkeypatch.setenv("LABELSNAP_QUESTION_SECONDS", "0.01")
+    before = len(sandbox.exports)
+    sandbox.faults.hiccup("start_lost")
+    sandbox.faults.hiccup("not_listed", 1000)
+    with pytest.raises(LabelboxAnswerError, match="cannot be told"):
+        start_exports.fn(streets, "run")
+    sandbox.faults.clear()
+    found = start_exports.fn(streets, "run")
+    assert len(sandbox.exports) == before + 1
+    assert found.ids[0] in sandbox.exports
+    assert start_exports.fn(streets, "run") == found

@@ -162,6 +162,23 @@ def test_unknown_operation_is_a_validation_error(sandbox: Sandbox) -> None:
     assert "Other" in answer["errors"][0]["message"]
 
 
+def test_a_fault_can_let_requests_pass_first(sandbox: Sandbox) -> None:
+    """The third picture is refused, and the fourth is not."""
+    sandbox.faults.add(Fault("image", "status", after=2))
+    assert [_image(sandbox).status_code for _ in range(4)] == [200, 200, 503, 200]
+
+
+def test_a_hiccup_strikes_the_first_requests_of_its_kind(sandbox: Sandbox) -> None:
+    """By name, as often as told, on the kind of requests that is asked for; an unknown name is refused."""
+    sandbox.faults.hiccup("failing", 2, on="image")
+    sandbox.faults.hiccup("too_many_requests")
+    assert [_image(sandbox).status_code for _ in range(3)] == [503, 503, 200]
+    answers = [requests.post(sandbox.graphql_endpoint, json={}, timeout=10) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [429, 200]
+    with pytest.raises(LookupError):
+        sandbox.faults.hiccup("hiccough")
+
+
 def test_admin_steers_rows_and_faults(sandbox: Sandbox) -> None:
     """What the Python object does can be asked for over HTTP, with the key."""
     key = {"Authorization": f"Bearer {sandbox.api_key}"}
@@ -171,6 +188,7 @@ def test_admin_steers_rows_and_faults(sandbox: Sandbox) -> None:
 
     assert call(call="edit_row", index=0) == call(call="set_status", index=1, status="TO_LABEL") == 200
     assert call(call="add_fault", target="image", effect="status", status=500) == 200
+    assert call(call="hiccup", name="missing", times=2) == 200
     assert sandbox.row(0).edit.revision == 1
     assert sandbox.row(1).labels == ()
     assert _image(sandbox).status_code == 500

@@ -252,6 +252,18 @@ def test_lost_answer_starts_the_export_all_the_same() -> None:
         assert len(sandbox.exports) == 1
 
 
+def test_tasks_are_found_by_name_and_by_id() -> None:
+    """The SDK lists the user's tasks of a name, and no others; one that is not there is in no list."""
+    with Sandbox(1) as sandbox:
+        client = _client(sandbox)
+        project = client.get_project(sandbox.project_id)
+        one, _ = project.export("one"), project.export("other")
+        user = client.get_user()
+        assert [task.uid for task in user.created_tasks(where=labelbox.Task.name == "one")] == [one.uid]
+        assert [task.name for task in user.created_tasks(where=labelbox.Task.uid == one.uid)] == ["one"]
+        assert list(user.created_tasks(where=labelbox.Task.uid == "none")) == []
+
+
 def test_graphql_error_reaches_the_sdk() -> None:
     """A GraphQL error of a chosen code is raised as the SDK's exception for it."""
     with Sandbox(1) as sandbox:
