@@ -89,6 +89,18 @@ def tag_snapshot(ref: Ref, name: Annotated[str, typer.Argument(metavar="NAME")],
     print_json(made) if as_json else print(f"{made['tag']} is version {made['version']}: {made['ref']}")
 
 
+@app.command("untag", epilog="Example: labelsnap snapshots untag s3://datasets/labelsnap/street-scenes model-7")
+def untag_snapshot(
+    dataset_url: DatasetUrl, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False
+) -> None:
+    """Take a name away from its version, which may expire then; the name can be given again."""
+    from flows.maintain import untag_version
+
+    taken = untag_version(dataset_url, name)
+    was = f"version {taken['version']}" if taken["version"] else "a damaged tag"
+    print_json(taken) if as_json else print(f"{name} was {was}, and is the name of none now")
+
+
 @app.command("rollback", epilog="Example: labelsnap snapshots rollback s3://datasets/labelsnap/street-scenes@11")
 def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Make an older version the newest one: a new version with the same files. Nothing is copied or removed."""

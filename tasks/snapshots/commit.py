@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots.behind import behind_of, replaced
+from tasks.snapshots.behind import left_behind
 from tasks.snapshots.epochs import check_not_condemned, keys_of, newest_epoch
 from tasks.snapshots.history import (
     Action,
@@ -107,12 +107,14 @@ def recommit(
     publish_id: str,
     expired: Runs | None = None,
     lost: Runs = (),
+    behind: Manifests | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Committed | LostRace:
     """Make a kept version's manifest the next version of this history, for another reason than new content.
 
-    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. What
-    stood behind the newest version stands behind this one, and so does its manifest where it is another.
+    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. Unless
+    ``behind`` says what stands behind this version, what stood behind the newest one does, and so does its manifest
+    where it is another.
     """
     if history.head is None:
         raise ValueError("a dataset without versions has none to repeat")
@@ -126,7 +128,7 @@ def recommit(
         action=action,
         expired=history.expired if expired is None else expired,
         lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
-        behind=replaced(behind_of(store, history.head), history.head.manifest, standing.manifest),
+        behind=left_behind(store, history.head, standing) if behind is None else behind,
     )
     return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 

@@ -17,15 +17,18 @@ from tasks.snapshots.epochs import Condemned, Epoch, Swept, keys_of, listed_epoc
 from tasks.snapshots.history import check_whole, read_history, read_manifest
 from tasks.snapshots.layout import COMMITS, GARBAGE, PROBE, SCRATCH, EpochKey, Kind, epoch_key, manifest_key
 from tasks.snapshots.listing import listed
+from tasks.snapshots.losses import is_lost
+from tasks.snapshots.runs import holds
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from tasks.snapshots.history import History
+    from tasks.snapshots.tags import Tag
     from tasks.storage import ObjectStore, Upload
 
 GRACE: Final = timedelta(days=7)
@@ -41,13 +44,15 @@ _LOOKED_AT: Final = tuple(Kind(kind.prefix, re.compile(f"{_INNER}|{kind.pattern.
 class CollectionPlan:
     """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
 
-    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``uploads`` were broken off, and
-    would be removed.
+    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``undated`` are those from the
+    future, whose age cannot be told: they are closed, and what they list is listed anew. ``uploads`` were broken off,
+    and would be removed.
     """
 
     condemned: tuple[Condemned, ...]
     ripe: tuple[Epoch, ...]
     waiting: tuple[Epoch, ...]
+    undated: tuple[Epoch, ...] = ()
     uploads: tuple[Upload, ...] = ()
 
 
@@ -55,13 +60,14 @@ class CollectionPlan:
 class Collection:
     """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared.
 
-    ``uploads`` were broken off, and are removed.
+    ``waiting`` are epochs that were too young to be deleted. ``uploads`` were broken off, and are removed.
     """
 
     epoch: int | None
     condemned: tuple[Condemned, ...]
     deleted: tuple[Condemned, ...]
     spared: tuple[Condemned, ...]
+    waiting: tuple[Epoch, ...] = ()
     uploads: tuple[Upload, ...] = ()
 
 
@@ -85,12 +91,13 @@ def plan_collection(store: ObjectStore, *, grace: timedelta = GRACE, wait: timed
     now = probe(store, single_writer=history.single_writer)
     pending = _pending(store)
     ripe = tuple(read_epoch(store, number) for number, modified in pending if now - modified >= wait)
-    waiting = tuple(read_epoch(store, number) for number, modified in pending if now - modified < wait)
+    waiting = tuple(read_epoch(store, number) for number, modified in pending if -wait <= now - modified < wait)
+    undated = tuple(read_epoch(store, number) for number, modified in pending if now - modified < -wait)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
     garbage = () if waiting else _garbage(store, history, now - grace)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
-    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, uploads=uploads)
+    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, undated=undated, uploads=uploads)
 
 
 def collect(
@@ -110,6 +117,8 @@ def collect(
     """
     plan = plan_collection(store, grace=grace, wait=wait)
     swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    for epoch in plan.undated:
+        _note_swept(store, epoch, deleted=(), spared=epoch.condemned)
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
     for upload in plan.uploads:
         store.abort(upload)
@@ -118,6 +127,7 @@ def collect(
         condemned=plan.condemned,
         deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
         spared=tuple(chain.from_iterable(spared for _, spared in swept)),
+        waiting=plan.waiting,
         uploads=plan.uploads,
     )
 
@@ -172,15 +182,23 @@ def sweep(
         else:
             spared.add(entry)
         on_progress(done, len(left))
+    note = _note_swept(store, epoch, deleted=deleted, spared=sorted(spared))
+    return tuple(deleted), note.spared
+
+
+def _note_swept(
+    store: ObjectStore, epoch: Epoch, *, deleted: Sequence[Condemned], spared: Sequence[Condemned]
+) -> Swept:
+    """Put the note that an epoch is done."""
     note = Swept(
         number=epoch.number,
         created_at=timestamp(),
         deleted=len(deleted),
         deleted_bytes=sum(entry.size for entry in deleted),
-        spared=tuple(sorted(spared)),
+        spared=tuple(spared),
     )
     store.put(epoch_key(epoch.number, swept=True), seal(note))
-    return tuple(deleted), note.spared
+    return note
 
 
 def _history(store: ObjectStore) -> History:
@@ -254,13 +272,30 @@ def _reachable(store: ObjectStore, history: History) -> set[str]:
     """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
 
     Of manifests behind the newest version they are those that say which class ids and splits were given away.
-    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it.
+    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it; one
+    whose version was given up keeps what its manifest says, where that can be read.
     """
     kept = {commit.manifest for commit in history.live}
     behind = behind_of(store, history.head) if history.head else ()
     given = chain.from_iterable(map(needed, manifests_behind(store, behind)))
-    named = {tag.manifest for tag in list_tags(store)} - kept
-    left = {sha256 for sha256 in named if store.head(manifest_key(sha256)) is not None}
+    named = [tag for tag in list_tags(store) if tag.manifest not in kept]
+    left = {tag.manifest for tag in named if _keeps(store, history, tag)}
     keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
     manifests = {manifest_key(sha256) for sha256 in (*kept, *left, *behind)}
     return set(chain(manifests, (file.key for file in given), *keys))
+
+
+def _keeps(store: ObjectStore, history: History, tag: Tag) -> bool:
+    """Say whether there is something left of what a tag names. Raises StorageRefusedError where that cannot be told."""
+    if store.head(manifest_key(tag.manifest)) is None:
+        return False
+    if not is_lost(store, tag.manifest):
+        return True
+    if holds(history.given_up, tag.version):
+        return False
+    raise StorageRefusedError(
+        f"Expected the manifest {manifest_key(tag.manifest)!r} as it was written, found that it is damaged.",
+        remedy=f"Restore it from a copy of the bucket. Where there is none, `labelsnap snapshots untag {store.url} "
+        f"{tag.name}` takes away the tag {tag.name!r}, which alone keeps it.",
+        code="object_damaged",
+    )
