@@ -9,7 +9,7 @@ import typer
 from msgspec import to_builtins
 
 from flows.console import describe, described, print_error, print_json, progress_shown
-from flows.options import Apply, DatasetUrl, Json, Ref
+from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref, a_number
 from tasks.errors import StorageError
 
 app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
@@ -113,10 +113,18 @@ def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
 @app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
 def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     dataset_url: DatasetUrl,
-    keep: Annotated[int, typer.Option(min=1, help="The newest snapshots that stay whatever their age.")],
-    older_than: Annotated[float, typer.Option("--older-than-days", min=0, help="Only versions older than this.")] = 0,
+    keep: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="The newest snapshots that stay whatever their age.")],
+    older_than: Annotated[
+        float,
+        typer.Option(
+            "--older-than-days", min=0, max=MAX_DAYS, callback=a_number, help="Only versions older than this."
+        ),
+    ] = 0,
     lost: Annotated[
-        bool, typer.Option("--lost", help="Give up versions whose records are gone or damaged, with no copy of them.")
+        bool,
+        typer.Option(
+            "--lost", help="Give up versions whose records are or manifests are gone or damaged, with no copy."
+        ),
     ] = False,
     apply: Apply = False,
     as_json: Json = False,
@@ -132,7 +140,16 @@ def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
 @app.command("gc", epilog="Example: labelsnap snapshots gc s3://datasets/labelsnap/street-scenes --yes")
 def collect_garbage(
     dataset_url: DatasetUrl,
-    grace: Annotated[float, typer.Option("--grace-days", help="Younger objects are left alone; at least 1.")] = 7,
+    grace: Annotated[
+        float,
+        typer.Option(
+            "--grace-days",
+            min=0,
+            max=MAX_DAYS,
+            callback=a_number,
+            help="Younger objects are left alone; at least 1.",
+        ),
+    ] = 7,
     apply: Apply = False,
     as_json: Json = False,
 ) -> None:
