@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
 from pyarrow import parquet
+from street_versions import publish_six
 
 from deploy.sandbox import Sandbox
 from flows import cli
@@ -61,3 +63,29 @@ def tables(tmp_path):
         return parquet.read_table(directory / table).to_pylist()
 
     return read
+
+
+@pytest.fixture
+def url(tmp_path):
+    """A dataset in a folder, with six versions of a YOLO tree, of which there are two, in turn."""
+    url = f"file://{tmp_path}/store/street-scenes"
+    publish_six(url)
+    return url
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The dataset's folder."""
+    return tmp_path / "store/street-scenes"
+
+
+@pytest.fixture
+def days_ago(folder):
+    """Make everything in the store so many days older."""
+
+    def age(days):
+        for path in folder.rglob("*.*"):
+            times = path.stat()
+            os.utime(path, (times.st_atime, times.st_mtime - days * 86_400))
+
+    return age
