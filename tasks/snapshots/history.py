@@ -304,7 +304,7 @@ def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError
         if body is not None and _is_later(body, key):
             raise
         remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"
-        return StorageRefusedError(error.message, remedy=remedy, code="object_damaged")
+        return StorageRefusedError(error.message, remedy=remedy, code=error.code)
 
 
 def _is_later(body: bytes, key: CommitKey) -> bool:
