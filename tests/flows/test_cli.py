@@ -202,7 +202,7 @@ def number_options(command, path=()):
     """Every option of the command line that takes a number, with the words of its command."""
     for name, below in getattr(command, "commands", {}).items():
         yield from number_options(below, (*path, name))
-    yield from ((path, each) for each in command.params if each.type.name.startswith(("integer", "float")))
+    yield from ((path, each) for each in command.params if each.type_descriptor.annotation in {int, float})
 
 
 def test_every_number_option_has_bounds():
@@ -210,8 +210,8 @@ def test_every_number_option_has_bounds():
     found = list(number_options(get_command(cli.app)))
     assert {path[-1] for path, _ in found} == {"demo", "sandbox", "listen", "backfill", "expire", "gc"}
     for path, option in found:
-        assert None not in {option.type.min, option.type.max}, (path, option.name)
-        assert option.type.name.startswith("integer") or option.callback, (path, option.name)
+        assert None not in {option.min, option.max}, (path, option.name)
+        assert option.type_descriptor.annotation is int or option.callback, (path, option.name)
 
 
 @pytest.mark.parametrize(

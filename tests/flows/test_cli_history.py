@@ -8,12 +8,15 @@ import re
 import shlex
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from street_versions import record
 
 from tasks.snapshots import expire, tag
 from tasks.storage import open_store
+
+RUNBOOK = Path(__file__).parents[2] / "deploy/README.md"
 
 
 def versions_of(labelsnap, url):
@@ -28,6 +31,16 @@ def follow(labelsnap, remedy, command):
     status, outcome = labelsnap.json(*shlex.split(found.replace("--keep N", "--keep 9")))
     assert status == 0, outcome
     return outcome
+
+
+def runbook(trouble, url, name):
+    """What the runbook says to do about a trouble, of this dataset and name."""
+    (line,) = (
+        line
+        for line in RUNBOOK.read_text(encoding="utf-8").splitlines()
+        if line.startswith((f"| `{trouble}", f"| {trouble}"))
+    )
+    return line.replace("URL", url).replace("NAME", name)
 
 
 def objects_in(folder):
@@ -325,3 +338,35 @@ def test_days_that_no_clock_has_are_refused(labelsnap, url, option, number):
     """Status 2, and a message instead of a trace."""
     status, refused = labelsnap.json("snapshots", option[0], url, *option[1:], number)
     assert (status, refused["error"]["code"]) == (2, "usage")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: record(folder, 4).unlink(),
+        lambda folder: record(folder, 6).unlink(),
+        lambda folder: flip(record(folder, 6)),
+        lambda folder: flip(manifest(folder, 6)),
+        lambda folder: manifest(folder, 3).unlink(),
+    ],
+    ids=["a record", "the newest record", "damage in it", "damage in its manifest", "a manifest"],
+)
+def test_the_runbooks_way_out_of_losses_is_one(labelsnap, url, folder, damage):
+    """As it stands in ``deploy/README.md``, with a dataset's URL and a number."""
+    tag(open_store(url), "model", 6)
+    damage(folder)
+    assert labelsnap("snapshots", "gc", url, "--yes")[0] == 4
+    follow(labelsnap, runbook("version_gap", url, "N"), "expire")
+    assert labelsnap("snapshots", "list", url)[0] == 0
+    assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
+    assert labelsnap("snapshots", "rollback", f"{url}@2")[0] == 0
+
+
+def test_the_runbooks_way_out_of_a_damaged_tag_is_one(labelsnap, url, folder):
+    """The name is taken away, and given again."""
+    tag(open_store(url), "model", 6)
+    flip(folder / "tags/model.json")
+    assert labelsnap("snapshots", "list", url)[0] == 4
+    follow(labelsnap, runbook("a damaged tag", url, "model"), "untag")
+    assert labelsnap("snapshots", "tag", f"{url}@6", "model")[0] == 0
+    assert labelsnap("snapshots", "list", url)[0] == 0
