@@ -25,7 +25,7 @@ from tasks.snapshots.history import (
     read_manifest,
     sole_key,
 )
-from tasks.snapshots.layout import CommitKey, commit_key, manifest_key
+from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
 from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
@@ -191,6 +191,12 @@ def _append(
 ) -> Committed | LostRace:
     """Create the record, and tell what stands at its version in the end: this publication or another one."""
     key = commit_key(record.version, record.write_id if single_writer else None)
+    if COMMIT.match(key) is None:
+        raise StorageRefusedError(
+            f"Expected a number for the next version of {store.url}, found that {record.version - 1} is the last one.",
+            remedy="No dataset has so many versions: take away the commit record or the tag that names this one.",
+            code="version_limit",
+        )
     body = settled(store, key, seal(record), replace=single_writer, sleep=sleep)
     if single_writer:
         sole_key(commit_keys(store), record.version)

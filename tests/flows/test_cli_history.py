@@ -188,6 +188,17 @@ def test_what_is_not_the_record_of_its_number_is_damage(labelsnap, url, folder, 
     assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
 
 
+def test_a_number_that_has_no_successor_is_given_to_none(labelsnap, url, folder):
+    """A record under the highest key: what would come after it could not be listed, so it is not made."""
+    highest = folder / f"commits/{'9' * 20}.json"
+    shutil.copy(record(folder, 2), highest)
+    status, refused = labelsnap.json("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")
+    assert (status, refused["error"]["code"]) == (4, "version_limit")
+    assert len(list((folder / "commits").iterdir())) == 7
+    highest.unlink()
+    assert versions_of(labelsnap, url) == (0, [1, 2, 3, 4, 5, 6], None)
+
+
 def test_a_wrong_record_of_an_expired_version_is_nobodys_loss(labelsnap, url, folder):
     """Version 2 has expired, and another version's whole record lies under its number."""
     expire(open_store(url), keep=2)
