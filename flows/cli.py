@@ -119,7 +119,7 @@ def main() -> None:
         print_error(error, as_json=as_json)
         sys.exit(error.exit_status)
     except typer.TyperException as error:
-        usage = ConfigurationError(str(error), remedy="See `labelsnap --help`.", code="usage")
+        usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
         print_error(usage, as_json=as_json)
         sys.exit(usage.exit_status)
     except (KeyboardInterrupt, typer.Abort):

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_json, progress_shown
-from flows.options import MAX_SECONDS, MAX_WINDOWS, Json, Runner, a_number
+from flows.options import MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -63,15 +63,12 @@ def listen(
         typer.Option(
             min=0,
             max=MAX_SECONDS,
-            callback=a_number,
             help="Seconds between two looks for rows that are Done; 0: none.",
         ),
     ] = 900,
     quiet: Annotated[
         float,
-        typer.Option(
-            min=0, max=MAX_SECONDS, callback=a_number, help="Seconds without a webhook before a refresh starts."
-        ),
+        typer.Option(min=0, max=MAX_SECONDS, help="Seconds without a webhook before a refresh starts."),
     ] = 120,
 ) -> None:
     """Receive Labelbox's webhooks, look for what they missed, and start one refresh a dataset once it is quiet."""

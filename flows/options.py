@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import Annotated, Final
 
 import typer
@@ -12,13 +11,6 @@ MAX_SECONDS: Final = 31_536_000
 MAX_COUNT: Final = 1_000_000
 MAX_WINDOWS: Final = 10_000
 """What number options are bounded by, so that clocks and threads can be set by them."""
-
-
-def a_number(value: float) -> float:
-    """Return an option's value. Raises BadParameter for what is no number, which is within any bounds."""
-    if isnan(value):
-        raise typer.BadParameter("nan is no number.")
-    return value
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]

@@ -9,7 +9,7 @@ import typer
 from msgspec import to_builtins
 
 from flows.console import describe, described, print_error, print_json, progress_shown
-from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref, a_number
+from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
 app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
@@ -116,9 +116,7 @@ def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     keep: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="The newest snapshots that stay whatever their age.")],
     older_than: Annotated[
         float,
-        typer.Option(
-            "--older-than-days", min=0, max=MAX_DAYS, callback=a_number, help="Only versions older than this."
-        ),
+        typer.Option("--older-than-days", min=0, max=MAX_DAYS, help="Only versions older than this."),
     ] = 0,
     lost: Annotated[
         bool,
@@ -146,7 +144,6 @@ def collect_garbage(
             "--grace-days",
             min=0,
             max=MAX_DAYS,
-            callback=a_number,
             help="Younger objects are left alone; at least 1.",
         ),
     ] = 7,

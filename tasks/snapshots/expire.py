@@ -11,7 +11,7 @@ from uuid import uuid4
 from tasks.errors import ConfigurationError
 from tasks.snapshots.behind import left_behind
 from tasks.snapshots.commit import LostRace, recommit
-from tasks.snapshots.history import Commit, check_whole, head_version, read_history, survey
+from tasks.snapshots.history import Commit, check_whole, head_version, read_history, read_manifest, survey
 from tasks.snapshots.layout import COMMIT
 from tasks.snapshots.listing import listed
 from tasks.snapshots.losses import Losses, is_lost, losses_of
@@ -49,8 +49,8 @@ def plan_expiry(
 
     Versions that follow each other with one manifest count as one snapshot. Age is by the store's clock. The newest
     version and tagged ones always stay. Nothing is written but the probe. Raises ConfigurationError for ``keep`` < 1,
-    and StorageRefusedError where a record is missing or damaged, unless ``lost`` says that such versions, and those
-    without a manifest that can be read, expire too, tagged or not.
+    and StorageRefusedError where a record, or the manifest of what stays, is missing or damaged, unless ``lost`` says
+    that such versions expire too, tagged or not.
     """
     return _planned(store, *_history(store, lost=lost), keep, older_than)
 
@@ -127,12 +127,20 @@ def _planned(store: ObjectStore, history: History, losses: Losses, keep: int, ol
     old = [commit.version for commit in standing if commit.version not in staying]
     tagged = {tag.version for tag in list_tags(store)}
     expiring = tuple(version for version in old if version not in tagged)
+    if expiring:
+        _check_manifests(store, (commit for commit in standing if commit.version not in expiring))
     return ExpiryPlan(
         expiring=tuple(sorted((*losses.swept, *expiring))),
         kept=tuple(commit.version for commit in standing if commit.version not in expiring),
         tagged=tuple(version for version in old if version in tagged),
         lost=losses.lost,
     )
+
+
+def _check_manifests(store: ObjectStore, staying: Iterable[Commit]) -> None:
+    """Raise StorageRefusedError when the manifest of a version that stays cannot be read: no other may be left."""
+    for sha256 in sorted({commit.manifest for commit in staying}):
+        read_manifest(store, sha256)
 
 
 def _younger_than(store: ObjectStore, moment: datetime) -> set[int]:

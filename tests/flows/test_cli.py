@@ -206,12 +206,11 @@ def number_options(command, path=()):
 
 
 def test_every_number_option_has_bounds():
-    """So that clocks and threads can be set by it; nan, which is within any, is refused by itself."""
+    """So that clocks and threads can be set by it."""
     found = list(number_options(get_command(cli.app)))
     assert {path[-1] for path, _ in found} == {"demo", "sandbox", "listen", "backfill", "expire", "gc"}
     for path, option in found:
         assert None not in {option.min, option.max}, (path, option.name)
-        assert option.type_descriptor.annotation is int or option.callback, (path, option.name)
 
 
 @pytest.mark.parametrize(
@@ -233,4 +232,4 @@ def test_numbers_that_cannot_be_meant_are_refused(labelsnap, dataset_file, comma
     }
     status, output, said = labelsnap(command, *needed[command], option, number)
     assert (status, output) == (2, "")
-    assert "labelsnap:" in said
+    assert option in said

@@ -259,8 +259,9 @@ def test_a_version_without_its_manifest_is_given_up(labelsnap, url, folder, vers
     """Whether it is tagged (3), untagged or the newest: gc names the way out, and goes on after it."""
     tag(open_store(url), "model-3", 3)
     damaged(manifest(folder, version), how)
-    status, refused = labelsnap.json("snapshots", "gc", url, "--yes")
-    assert (status, refused["error"]["code"]) == (4, "object_damaged")
+    for command in (["gc", url, "--yes"], ["expire", url, "--keep", "4", "--yes"]):
+        status, refused = labelsnap.json("snapshots", *command)
+        assert (status, refused["error"]["code"]) == (4, "object_damaged")
     assert follow(labelsnap, refused["error"]["remedy"], "expire")["lost"] == [[version, version]]
     assert versions_of(labelsnap, url) == (0, [*({1, 2, 3, 4, 5, 6, 7} - {version})], None)
     assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
@@ -349,6 +350,7 @@ def test_days_that_no_clock_has_are_refused(labelsnap, url, option, number):
     """Status 2, and a message instead of a trace."""
     status, refused = labelsnap.json("snapshots", option[0], url, *option[1:], number)
     assert (status, refused["error"]["code"]) == (2, "usage")
+    assert option[-1] in refused["error"]["message"]
 
 
 @pytest.mark.parametrize(
