@@ -56,25 +56,45 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Masks asked of Labelbox by one process; plans allow 1,500 to 20,000",
     )
-    download_timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a download is repeated")
-    download_seconds: float = Field(default=600, gt=0, description="Seconds for one body in all, repetitions included")
-    rows_per_bucket: int = Field(default=128, ge=1, description="The unit of parallel work, of resume and of reuse")
+    download_timeout: float = Field(
+        default=60, gt=0, le=86_400, description="Seconds without a byte until a download is repeated"
+    )
+    download_seconds: float = Field(
+        default=600, gt=0, le=86_400, description="Seconds for one body in all, repetitions included"
+    )
+    rows_per_bucket: int = Field(
+        default=128, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
+    )
     exports: int = Field(default=4, ge=1, le=10, description="Windows exported side by side; a project may have 10")
     export_timeout: float = Field(
-        default=7200, gt=0, description="Seconds to wait for an export task, and for a place among those that run"
+        default=7200,
+        gt=0,
+        le=604_800,
+        description="Seconds to wait for an export task, and for a place among those that run",
     )
     question_seconds: float = Field(
-        default=300, gt=0, description="Seconds for one question to Labelbox, repetitions included"
+        default=300, gt=0, le=86_400, description="Seconds for one question to Labelbox, repetitions included"
     )
-    poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at the export task")
+    poll_interval: float = Field(default=2.0, gt=0, le=3600, description="Seconds between two looks at the export task")
     resume_hours: float = Field(
-        default=10, ge=0, description="The export of a broken-off run that did nothing for longer is not gone on with"
+        default=10,
+        ge=0,
+        le=8760,
+        description="The export of a broken-off run that did nothing for longer is not gone on with",
     )
-    lease_seconds: float = Field(default=60, gt=0, description="A run that gives no sign for longer counts as dead")
-    queue_seconds: float = Field(default=21600, ge=0, description="Seconds to wait for another run of the dataset")
-    max_image_bytes: int = Field(default=200_000_000, ge=1, description="A larger image is a named problem")
-    max_image_pixels: int = Field(default=200_000_000, ge=1, description="An image of more pixels is a named problem")
-    max_mask_bytes: int = Field(default=100_000_000, ge=1, description="A larger mask PNG is a named problem")
+    lease_seconds: float = Field(
+        default=60, gt=0, le=86_400, description="A run that gives no sign for longer counts as dead"
+    )
+    queue_seconds: float = Field(
+        default=21600, ge=0, le=2_592_000, description="Seconds to wait for another run of the dataset"
+    )
+    max_image_bytes: int = Field(default=200_000_000, ge=1, le=10**12, description="A larger image is a named problem")
+    max_image_pixels: int = Field(
+        default=200_000_000, ge=1, le=10**12, description="An image of more pixels is a named problem"
+    )
+    max_mask_bytes: int = Field(
+        default=100_000_000, ge=1, le=10**12, description="A larger mask PNG is a named problem"
+    )
     source_buckets: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
         description="Buckets that images may be read from with credentials, comma-separated: s3://BUCKET, gs://BUCKET, "

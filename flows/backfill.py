@@ -11,6 +11,7 @@ from prefect import flow, runtime
 from config.dataset import Dataset
 from config.settings import load_settings
 from flows.assembly import assembled
+from flows.options import MAX_WINDOWS
 from tasks.errors import ConfigurationError
 from tasks.records.moments import By
 from tasks.steps.artifacts import show_table
@@ -38,7 +39,7 @@ def backfill(
 
     A retry of a run that was killed keeps the windows that are here; another run of the same dataset and range asks for
     them again, and takes over what was fetched.
-    Raises ``ConfigurationError`` for a model run, for a range that is none, and for windows below a second.
+    Raises ``ConfigurationError`` for a model run, a range that is none, and windows that are too small or too many.
     """
     start, end = in_utc(start), in_utc(end)
     windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
@@ -78,6 +79,11 @@ def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedel
         )
     elif every < timedelta(seconds=1):
         fault = f"windows of {every} are too small", "Give --every at least one hour (1h)."
+    elif (end - start) / every > MAX_WINDOWS:
+        fault = (
+            f"it would take more than {MAX_WINDOWS} windows of {every}",
+            "Give a larger --every, or a shorter range.",
+        )
     if fault:
         raise ConfigurationError(f"Nothing can be backfilled: {fault[0]}.", remedy=fault[1], code="bad_range")
     return every

@@ -14,7 +14,7 @@ import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
 from flows.operations import app as operations
-from flows.options import Json, Ref, Runner
+from flows.options import MAX_COUNT, Json, Ref, Runner
 from flows.snapshots import app as snapshots
 from tasks.errors import ConfigurationError, LabelsnapError
 
@@ -36,7 +36,7 @@ app = typer.Typer(
 app.add_typer(snapshots, name="snapshots")
 app.add_typer(operations)
 
-Rows = Annotated[int, typer.Option(min=1, help="Rows of the generated sample project.")]
+Rows = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Rows of the generated sample project.")]
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
 
 DEMO = Path("labelsnap-demo")
@@ -119,7 +119,7 @@ def main() -> None:
         print_error(error, as_json=as_json)
         sys.exit(error.exit_status)
     except typer.TyperException as error:
-        usage = ConfigurationError(str(error), remedy="See `labelsnap --help`.", code="usage")
+        usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
         print_error(usage, as_json=as_json)
         sys.exit(usage.exit_status)
     except (KeyboardInterrupt, typer.Abort):

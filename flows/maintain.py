@@ -13,37 +13,40 @@ from tasks.snapshots.gc import Collection, CollectionPlan, collect, plan_collect
 from tasks.snapshots.history import fault_of, survey
 from tasks.snapshots.read import Ref, find_commit, parse_ref
 from tasks.snapshots.rollback import rollback
-from tasks.snapshots.tags import list_tags, tag
+from tasks.snapshots.tagging import tag, tag_fault, untag
+from tasks.snapshots.tags import list_tags
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tasks.errors import LabelsnapError
+    from tasks.snapshots.epochs import Epoch
     from tasks.storage import ObjectStore
 
 
 def versions_of(dataset_url: str) -> tuple[list[dict[str, Any]], LabelsnapError | None]:
     """The versions that are kept, oldest first; none for a dataset that does not exist yet. A fork shows twice.
 
-    With the error to end with where the records of some are missing or damaged.
+    With the error to end with where the records of some are missing or damaged, or a tag names what its version is not.
     """
     store = _store(dataset_url)
     history = survey(store)
-    names: defaultdict[int, list[str]] = defaultdict(list)
-    for each in list_tags(store):
-        names[each.version].append(each.name)
+    names: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    tags = list_tags(store)
+    for each in tags:
+        names[each.version, each.manifest].append(each.name)
     listed = [
         {
             "version": commit.version,
             "created_at": commit.created_at,
-            "tags": names[commit.version],
+            "tags": names[commit.version, commit.manifest],
             "rows": commit.rows,
             "action": commit.action,
         }
         for commit in history.live
     ]
-    return listed, fault_of(store, history)
+    return listed, fault_of(store, history) or tag_fault(store, history, tags)
 
 
 def tag_ref(ref: str, name: str) -> dict[str, Any]:
@@ -52,6 +55,12 @@ def tag_ref(ref: str, name: str) -> dict[str, Any]:
     store = open_store(parsed.dataset_url)
     made = tag(store, name, find_commit(store, parsed.selector).version)
     return {"ref": str(Ref(store.url, made.name)), "version": made.version, "tag": made.name}
+
+
+def untag_version(dataset_url: str, name: str) -> dict[str, Any]:
+    """Take a name away from the version that has it; ``version`` is None where the tag was damaged."""
+    taken = untag(_store(dataset_url), name)
+    return {"tag": name, "version": taken.version if taken else None}
 
 
 def roll_back(ref: str) -> dict[str, Any]:
@@ -95,18 +104,18 @@ def collect_objects(
         if apply
         else plan_collection(store, grace=grace, lost=lost)
     )
-    parts: dict[str, Iterable[Condemned]]
-    match done:
-        case Collection():
-            parts = {"deleted": done.deleted, "condemned": done.condemned, "waiting": ()}
-        case CollectionPlan():
-            ripe, waiting = (
-                chain.from_iterable(epoch.condemned for epoch in each) for each in (done.ripe, done.waiting)
-            )
-            parts = {"deleted": ripe, "condemned": done.condemned, "waiting": waiting}
-    parts["uploads"] = [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads]
+    parts: dict[str, Iterable[Condemned]] = {
+        "deleted": done.deleted if isinstance(done, Collection) else _listed_by(done.ripe),
+        "condemned": done.condemned,
+        "waiting": _listed_by(done.waiting),
+        "uploads": [Condemned(upload.key or upload.name, upload.size) for upload in done.uploads],
+    }
     listed = {name: _objects(entries) for name, entries in parts.items()}
     return {"dry_run": not apply} | listed | ({"lost_epochs": list(done.lost)} if done.lost else {})
+
+
+def _listed_by(epochs: Iterable[Epoch]) -> Iterable[Condemned]:
+    return chain.from_iterable(epoch.condemned for epoch in epochs)
 
 
 def _store(dataset_url: str) -> ObjectStore:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_json, progress_shown
-from flows.options import Json, Runner
+from flows.options import MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -59,9 +59,17 @@ def listen(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of POST /labelbox and GET /health.")] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 in a container.")] = "127.0.0.1",
     poll: Annotated[
-        float, typer.Option(min=0, help="Seconds between two looks for rows that are Done; 0: none.")
+        float,
+        typer.Option(
+            min=0,
+            max=MAX_SECONDS,
+            help="Seconds between two looks for rows that are Done; 0: none.",
+        ),
     ] = 900,
-    quiet: Annotated[float, typer.Option(min=0, help="Seconds without a webhook before a refresh starts.")] = 120,
+    quiet: Annotated[
+        float,
+        typer.Option(min=0, max=MAX_SECONDS, help="Seconds without a webhook before a refresh starts."),
+    ] = 120,
 ) -> None:
     """Receive Labelbox's webhooks, look for what they missed, and start one refresh a dataset once it is quiet."""
     from config.reading import load_dataset
@@ -86,7 +94,9 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     start: Annotated[datetime, typer.Option("--from", formats=DATES, help="The first moment, in UTC.")],
     end: Annotated[datetime, typer.Option("--to", formats=DATES, help="The first moment after the range, in UTC.")],
     every: Annotated[str, typer.Option(help="The length of a window: 30d, 12h.")] = "30d",
-    windows: Annotated[int | None, typer.Option(min=1, help="So many windows of one length, instead.")] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, max=MAX_WINDOWS, help="So many windows of one length, instead.")
+    ] = None,
     by: Annotated[By, typer.Option(help="What a row belongs to a window by.")] = By.LAST_ACTIVITY_AT,
     runner: Runner = "thread",
     as_json: Json = False,

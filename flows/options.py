@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+MAX_DAYS: Final = 36_500
+MAX_SECONDS: Final = 31_536_000
+MAX_COUNT: Final = 1_000_000
+MAX_WINDOWS: Final = 10_000
+"""What number options are bounded by, so that clocks and threads can be set by them."""
+
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]
 Ref = Annotated[str, typer.Argument(metavar="REF", help="DATASET_URL[@VERSION | @TAG | @latest]")]

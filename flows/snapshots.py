@@ -9,7 +9,7 @@ import typer
 from msgspec import to_builtins
 
 from flows.console import describe, described, print_error, print_json, progress_shown
-from flows.options import Apply, DatasetUrl, Json, Ref
+from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
 app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
@@ -89,6 +89,18 @@ def tag_snapshot(ref: Ref, name: Annotated[str, typer.Argument(metavar="NAME")],
     print_json(made) if as_json else print(f"{made['tag']} is version {made['version']}: {made['ref']}")
 
 
+@app.command("untag", epilog="Example: labelsnap snapshots untag s3://datasets/labelsnap/street-scenes model-7")
+def untag_snapshot(
+    dataset_url: DatasetUrl, name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False
+) -> None:
+    """Take a name away from its version, which may expire then; the name can be given again."""
+    from flows.maintain import untag_version
+
+    taken = untag_version(dataset_url, name)
+    was = f"version {taken['version']}" if taken["version"] else "a damaged tag"
+    print_json(taken) if as_json else print(f"{name} was {was}, and is the name of none now")
+
+
 @app.command("rollback", epilog="Example: labelsnap snapshots rollback s3://datasets/labelsnap/street-scenes@11")
 def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Make an older version the newest one: a new version with the same files. Nothing is copied or removed."""
@@ -101,10 +113,16 @@ def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
 @app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
 def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     dataset_url: DatasetUrl,
-    keep: Annotated[int, typer.Option(min=1, help="The newest snapshots that stay whatever their age.")],
-    older_than: Annotated[float, typer.Option("--older-than-days", min=0, help="Only versions older than this.")] = 0,
+    keep: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="The newest snapshots that stay whatever their age.")],
+    older_than: Annotated[
+        float,
+        typer.Option("--older-than-days", min=0, max=MAX_DAYS, help="Only versions older than this."),
+    ] = 0,
     lost: Annotated[
-        bool, typer.Option("--lost", help="Give up versions whose records are gone or damaged, with no copy of them.")
+        bool,
+        typer.Option(
+            "--lost", help="Give up versions whose records are or manifests are gone or damaged, with no copy."
+        ),
     ] = False,
     apply: Apply = False,
     as_json: Json = False,
@@ -120,7 +138,15 @@ def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
 @app.command("gc", epilog="Example: labelsnap snapshots gc s3://datasets/labelsnap/street-scenes --yes")
 def collect_garbage(
     dataset_url: DatasetUrl,
-    grace: Annotated[float, typer.Option("--grace-days", help="Younger objects are left alone; at least 1.")] = 7,
+    grace: Annotated[
+        float,
+        typer.Option(
+            "--grace-days",
+            min=0,
+            max=MAX_DAYS,
+            help="Younger objects are left alone; at least 1.",
+        ),
+    ] = 7,
     lost: Annotated[
         bool, typer.Option("--lost", help="Give up lists of objects whose records are damaged, with no copy of them.")
     ] = False,

@@ -14,7 +14,8 @@ from tasks.snapshots.manifest import File, Manifest, Pack, same_content
 from tasks.snapshots.pull import PullReport, check_held, formats_held, pull
 from tasks.snapshots.read import Ref, Snapshot, latest, list_versions, parse_ref, read_snapshot
 from tasks.snapshots.rollback import rollback
-from tasks.snapshots.tags import Tag, list_tags, read_tag, tag
+from tasks.snapshots.tagging import tag, untag
+from tasks.snapshots.tags import Tag, list_tags, read_tag
 from tasks.snapshots.tar import Member, write_tar
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "rollback",
     "same_content",
     "tag",
+    "untag",
     "work_key",
     "write_tar",
 ]

@@ -6,15 +6,17 @@ manifests behind it: whatever they gave away is taken, though the newest version
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.bucket_tables import CLASSES_PATH, TABLE_PATH, read_table
 from tasks.snapshots.history import read_manifest, survey
 from tasks.snapshots.layout import manifest_key
+from tasks.snapshots.manifest import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -62,10 +64,19 @@ def replaced(behind: Manifests, head: str, manifest: str) -> Manifests:
     return tuple(dict.fromkeys(each for each in (head, *behind) if each != manifest))
 
 
+def left_behind(store: ObjectStore, head: Commit, standing: Commit) -> Manifests:
+    """Return what stands behind a version whose manifest takes the place of the newest version's."""
+    return replaced(behind_of(store, head), head.manifest, standing.manifest)
+
+
 def manifests_behind(store: ObjectStore, behind: Manifests) -> tuple[Manifest, ...]:
-    """Read the manifests that are still there; what was deleted is passed over."""
+    """Read the manifests that are still there; what was deleted is passed over.
+
+    Raises StorageRefusedError where one is damaged.
+    """
     there = (sha256 for sha256 in behind if store.head(manifest_key(sha256)) is not None)
-    return tuple(read_manifest(store, sha256) for sha256 in there)
+    with _forgettable():
+        return tuple(read_manifest(store, sha256) for sha256 in there)
 
 
 def needed(manifest: Manifest) -> tuple[File, ...]:
@@ -83,8 +94,17 @@ def read_behind(store: ObjectStore, file: File, columns: Sequence[str] | None = 
     """Read a table of a manifest behind; None: it was deleted. Raises StorageRefusedError where it is damaged."""
     if store.head(file.key) is None:
         return None
-    try:
+    with _forgettable():
         return read_table(store, file, columns)
+
+
+@contextmanager
+def _forgettable() -> Iterator[None]:
+    """Name the way out where something behind is damaged."""
+    try:
+        yield
     except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
         remedy = "Restore it from a copy of the bucket, or delete it: then the class ids and splits that it alone has "
         raise StorageRefusedError(error.message, remedy=f"{remedy}are forgotten.", code=error.code) from error

@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots.behind import behind_of, replaced
+from tasks.snapshots.behind import left_behind
 from tasks.snapshots.epochs import check_not_condemned, keys_of, newest_epoch
 from tasks.snapshots.history import (
     Action,
@@ -25,7 +25,7 @@ from tasks.snapshots.history import (
     read_manifest,
     sole_key,
 )
-from tasks.snapshots.layout import CommitKey, commit_key, manifest_key
+from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
 from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
@@ -107,12 +107,14 @@ def recommit(
     publish_id: str,
     expired: Runs | None = None,
     lost: Runs = (),
+    behind: Manifests | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Committed | LostRace:
     """Make a kept version's manifest the next version of this history, for another reason than new content.
 
-    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. What
-    stood behind the newest version stands behind this one, and so does its manifest where it is another.
+    ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. Unless
+    ``behind`` says what stands behind this version, what stood behind the newest one does, and so does its manifest
+    where it is another.
     """
     if history.head is None:
         raise ValueError("a dataset without versions has none to repeat")
@@ -126,7 +128,7 @@ def recommit(
         action=action,
         expired=history.expired if expired is None else expired,
         lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
-        behind=replaced(behind_of(store, history.head), history.head.manifest, standing.manifest),
+        behind=left_behind(store, history.head, standing) if behind is None else behind,
     )
     return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 
@@ -189,6 +191,12 @@ def _append(
 ) -> Committed | LostRace:
     """Create the record, and tell what stands at its version in the end: this publication or another one."""
     key = commit_key(record.version, record.write_id if single_writer else None)
+    if COMMIT.match(key) is None:
+        raise StorageRefusedError(
+            f"Expected a number for the next version of {store.url}, found that {record.version - 1} is the last one.",
+            remedy="No dataset has so many versions: take away the commit record or the tag that names this one.",
+            code="version_limit",
+        )
     body = settled(store, key, seal(record), replace=single_writer, sleep=sleep)
     if single_writer:
         sole_key(commit_keys(store), record.version)

@@ -14,7 +14,7 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION
-from tasks.snapshots.sealed import is_sealed, unseal
+from tasks.snapshots.sealed import fields_of, unseal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,7 +77,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
     """
     key = epoch_key(number)
     body = store.get(key)
-    if body is None or not is_sealed(body):
+    if body is None or fields_of(body) is None:
         return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
     return epoch if epoch.number == number else None

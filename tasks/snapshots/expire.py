@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from tasks.errors import ConfigurationError
+from tasks.snapshots.behind import left_behind
 from tasks.snapshots.commit import LostRace, recommit
-from tasks.snapshots.history import Commit, check_whole, head_version, read_history, survey
+from tasks.snapshots.history import Commit, check_whole, head_version, read_history, read_manifest, survey
 from tasks.snapshots.layout import COMMIT
 from tasks.snapshots.listing import listed
+from tasks.snapshots.losses import Losses, is_lost, losses_of
 from tasks.snapshots.rollback import lost_race
-from tasks.snapshots.runs import Runs, merged, runs_of
+from tasks.snapshots.runs import Runs, holds, merged, runs_of
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from tasks.snapshots.behind import Manifests
     from tasks.snapshots.history import History
     from tasks.storage import ObjectStore
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 class ExpiryPlan:
     """Which versions would expire, which stay, and which of those only because of a tag.
 
-    ``lost`` are those that are given up because their records are missing or damaged.
+    ``lost`` are those that are given up because their records or manifests are missing or damaged.
     """
 
     expiring: tuple[int, ...]
@@ -46,9 +49,10 @@ def plan_expiry(
 
     Versions that follow each other with one manifest count as one snapshot. Age is by the store's clock. The newest
     version and tagged ones always stay. Nothing is written but the probe. Raises ConfigurationError for ``keep`` < 1,
-    and StorageRefusedError where a record is missing or damaged, unless ``lost`` says that such versions expire too.
+    and StorageRefusedError where a record, or the manifest of what stays, is missing or damaged, unless ``lost`` says
+    that such versions expire too, tagged or not.
     """
-    return _planned(store, _history(store, lost=lost), keep, older_than)
+    return _planned(store, *_history(store, lost=lost), keep, older_than)
 
 
 def expire(
@@ -65,11 +69,11 @@ def expire(
     ``plan_expiry``; StorageRefusedError when something else was published meanwhile, and StorageOutcomeUnknownError
     when an answer is lost: then repeat the call.
     """
-    history = _history(store, lost=lost)
-    plan = _planned(store, history, keep, older_than)
+    history, losses = _history(store, lost=lost)
+    plan = _planned(store, history, losses, keep, older_than)
     if not plan.expiring and not plan.lost:
         return plan, None
-    head = history.commits[-1]
+    head = losses.standing(history.live)[-1]
     outcome = recommit(
         store,
         history,
@@ -78,6 +82,7 @@ def expire(
         publish_id=uuid4().hex,
         expired=merged((*history.expired, *runs_of(plan.expiring), *plan.lost)),
         lost=plan.lost,
+        behind=_behind(store, history, head, losses) if lost else None,
         sleep=sleep,
     )
     if isinstance(outcome, LostRace):
@@ -85,16 +90,30 @@ def expire(
     return plan, outcome.commit
 
 
-def _history(store: ObjectStore, *, lost: bool) -> History:
+def _history(store: ObjectStore, *, lost: bool) -> tuple[History, Losses]:
     """Read the records that are kept: all of them, or what is left of them where the others are given up."""
     if not lost:
-        return check_whole(store, read_history(store, expired=False))
+        return check_whole(store, read_history(store, expired=False)), Losses()
     history = survey(store)
     head_version(history.keys)
-    return history if history.live else check_whole(store, history)
+    if not history.live:
+        check_whole(store, history)
+    return history, losses_of(store, history)
 
 
-def _planned(store: ObjectStore, history: History, keep: int, older_than: timedelta) -> ExpiryPlan:
+def _behind(store: ObjectStore, history: History, head: Commit, losses: Losses) -> Manifests:
+    """Return what stands behind the version that is gone on from, as far as it can be read.
+
+    Lost versions after it are there too where a tag says which manifests they had.
+    """
+    tags = sorted(list_tags(store), key=lambda tag: -tag.version)
+    later = [tag.manifest for tag in tags if tag.version > head.version and holds(losses.lost, tag.version)]
+    named = [sha256 for sha256 in later if sha256 != head.manifest and not is_lost(store, sha256)]
+    known = left_behind(store, history.head, head) if history.head else ()
+    return tuple(dict.fromkeys((*named, *(sha256 for sha256 in known if sha256 not in losses.manifests))))
+
+
+def _planned(store: ObjectStore, history: History, losses: Losses, keep: int, older_than: timedelta) -> ExpiryPlan:
     if keep < 1:
         raise ConfigurationError(
             f"Expected to keep at least one snapshot, found {keep}.", remedy="Give a number from 1.", code="keep"
@@ -103,16 +122,25 @@ def _planned(store: ObjectStore, history: History, keep: int, older_than: timede
         return ExpiryPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
     young = _younger_than(store, now - older_than) if older_than else set()  # some clocks tell whole seconds only
-    staying = _newest_snapshots(history.live, keep) | young
-    old = [commit.version for commit in history.live if commit.version not in staying]
+    standing = losses.standing(history.live)
+    staying = _newest_snapshots(standing, keep) | young
+    old = [commit.version for commit in standing if commit.version not in staying]
     tagged = {tag.version for tag in list_tags(store)}
     expiring = tuple(version for version in old if version not in tagged)
+    if expiring:
+        _check_manifests(store, (commit for commit in standing if commit.version not in expiring))
     return ExpiryPlan(
-        expiring=expiring,
-        kept=tuple(commit.version for commit in history.live if commit.version not in expiring),
+        expiring=tuple(sorted((*losses.swept, *expiring))),
+        kept=tuple(commit.version for commit in standing if commit.version not in expiring),
         tagged=tuple(version for version in old if version in tagged),
-        lost=merged((*history.missing, *runs_of(history.damaged))),
+        lost=losses.lost,
     )
+
+
+def _check_manifests(store: ObjectStore, staying: Iterable[Commit]) -> None:
+    """Raise StorageRefusedError when the manifest of a version that stays cannot be read: no other may be left."""
+    for sha256 in sorted({commit.manifest for commit in staying}):
+        read_manifest(store, sha256)
 
 
 def _younger_than(store: ObjectStore, moment: datetime) -> set[int]:

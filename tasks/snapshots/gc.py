@@ -27,7 +27,9 @@ from tasks.snapshots.layout import (
     manifest_key,
 )
 from tasks.snapshots.listing import listed
+from tasks.snapshots.losses import is_lost
 from tasks.snapshots.manifest import damaged
+from tasks.snapshots.runs import holds
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tasks.snapshots.history import History
+    from tasks.snapshots.tags import Tag
     from tasks.storage import ObjectStore, Upload
 
 GRACE: Final = timedelta(days=7)
@@ -56,13 +59,15 @@ _LOOKED_AT: Final = tuple(Kind(kind.prefix, re.compile(f"{_INNER}|{kind.pattern.
 class CollectionPlan:
     """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
 
-    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``uploads`` were broken off, and
-    would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again.
+    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``undated`` are those from the
+    future, whose age cannot be told: they are closed, and what they list is listed anew. ``uploads`` were broken off,
+    and would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again.
     """
 
     condemned: tuple[Condemned, ...]
     ripe: tuple[Epoch, ...]
     waiting: tuple[Epoch, ...]
+    undated: tuple[Epoch, ...] = ()
     uploads: tuple[Upload, ...] = ()
     lost: tuple[int, ...] = ()
 
@@ -71,13 +76,15 @@ class CollectionPlan:
 class Collection:
     """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared.
 
-    ``uploads`` were broken off, and are removed. ``lost`` are epochs whose records are damaged, and that are given up.
+    ``waiting`` are epochs that were too young to be deleted. ``uploads`` were broken off, and are removed. ``lost`` are
+    epochs whose records are damaged, and that are given up.
     """
 
     epoch: int | None
     condemned: tuple[Condemned, ...]
     deleted: tuple[Condemned, ...]
     spared: tuple[Condemned, ...]
+    waiting: tuple[Epoch, ...] = ()
     uploads: tuple[Upload, ...] = ()
     lost: tuple[int, ...] = ()
 
@@ -105,7 +112,8 @@ def plan_collection(
     now = probe(store, single_writer=history.single_writer)
     pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(store)]
     ripe = tuple(epoch for _, epoch, age in pending if epoch and age >= wait)
-    waiting = tuple(epoch for _, epoch, age in pending if epoch and age < wait)
+    waiting = tuple(epoch for _, epoch, age in pending if epoch and -wait <= age < wait)
+    undated = tuple(epoch for _, epoch, age in pending if epoch and age < -wait)
     damaged_ones = tuple(number for number, epoch, _ in pending if epoch is None)
     if damaged_ones and not lost:
         raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
@@ -113,7 +121,7 @@ def plan_collection(
     garbage = () if waiting else _garbage(store, history, now - grace)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
-    return CollectionPlan(condemned=condemned, ripe=ripe, waiting=waiting, uploads=uploads, lost=damaged_ones)
+    return CollectionPlan(condemned, ripe, waiting, undated, uploads, lost=damaged_ones)
 
 
 def collect(
@@ -136,6 +144,8 @@ def collect(
     for number in plan.lost:
         _note_swept(store, number, (), ())
     swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    for epoch in plan.undated:
+        _note_swept(store, epoch.number, (), epoch.condemned)
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
     for upload in plan.uploads:
         store.abort(upload)
@@ -144,6 +154,7 @@ def collect(
         condemned=plan.condemned,
         deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
         spared=tuple(chain.from_iterable(spared for _, spared in swept)),
+        waiting=plan.waiting,
         uploads=plan.uploads,
         lost=plan.lost,
     )
@@ -289,13 +300,30 @@ def _reachable(store: ObjectStore, history: History) -> set[str]:
     """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
 
     Of manifests behind the newest version they are those that say which class ids and splits were given away.
-    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it.
+    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it; one
+    whose version was given up keeps what its manifest says, where that can be read.
     """
     kept = {commit.manifest for commit in history.live}
     behind = behind_of(store, history.head) if history.head else ()
     given = chain.from_iterable(map(needed, manifests_behind(store, behind)))
-    named = {tag.manifest for tag in list_tags(store)} - kept
-    left = {sha256 for sha256 in named if store.head(manifest_key(sha256)) is not None}
+    named = [tag for tag in list_tags(store) if tag.manifest not in kept]
+    left = {tag.manifest for tag in named if _keeps(store, history, tag)}
     keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
     manifests = {manifest_key(sha256) for sha256 in (*kept, *left, *behind)}
     return set(chain(manifests, (file.key for file in given), *keys))
+
+
+def _keeps(store: ObjectStore, history: History, tag: Tag) -> bool:
+    """Say whether there is something left of what a tag names. Raises StorageRefusedError where that cannot be told."""
+    if store.head(manifest_key(tag.manifest)) is None:
+        return False
+    if not is_lost(store, tag.manifest):
+        return True
+    if holds(history.given_up, tag.version):
+        return False
+    raise StorageRefusedError(
+        f"Expected the manifest {manifest_key(tag.manifest)!r} as it was written, found that it is damaged.",
+        remedy=f"Restore it from a copy of the bucket. Where there is none, `labelsnap snapshots untag {store.url} "
+        f"{tag.name}` takes away the tag {tag.name!r}, which alone keeps it.",
+        code="object_damaged",
+    )

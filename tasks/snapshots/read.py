@@ -6,25 +6,28 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.history import (
     Commit,
     check_whole,
     commit_keys,
-    head_version,
     missing_records,
+    newest_key,
     newest_record,
     read_commit,
     read_manifest,
+    readable,
     sole_key,
     survey,
 )
 from tasks.snapshots.layout import TAG_NAME
 from tasks.snapshots.runs import holds
-from tasks.snapshots.tags import read_tag
+from tasks.snapshots.tags import astray, read_tag
+from tasks.snapshots.witnesses import highest_witness
 from tasks.storage import check_store_url
 
 if TYPE_CHECKING:
+    from tasks.errors import LabelsnapError
     from tasks.snapshots.layout import CommitKey
     from tasks.snapshots.manifest import Manifest
     from tasks.storage import ObjectStore
@@ -90,9 +93,12 @@ def list_versions(store: ObjectStore) -> tuple[Commit, ...]:
 
 
 def latest(store: ObjectStore) -> Snapshot | None:
-    """Read the newest snapshot; None when nothing has been published. Raises StorageRefusedError on a fork."""
-    version = head_version(commit_keys(store))
-    return read_snapshot(store, version) if version else None
+    """Read the newest snapshot; None when nothing has been published.
+
+    Raises StorageRefusedError on a fork, and when the newest record is gone or damaged.
+    """
+    key = newest_key(store)
+    return read_snapshot(store, key.version) if key else None
 
 
 def read_snapshot(store: ObjectStore, selector: int | str = LATEST) -> Snapshot:
@@ -100,25 +106,55 @@ def read_snapshot(store: ObjectStore, selector: int | str = LATEST) -> Snapshot:
 
     Raises ConfigurationError when there is none, StorageRefusedError when its record or manifest is damaged.
     """
-    commit = read_commit(store, find_commit(store, selector))
-    return Snapshot(store.url, commit, read_manifest(store, commit.manifest))
+    key = find_commit(store, selector)
+    try:
+        commit = read_commit(store, key)
+        return Snapshot(store.url, commit, read_manifest(store, commit.manifest))
+    except StorageRefusedError as fault:
+        raise _given_up(store, key.version) or fault from None
 
 
 def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
-    """Return which commit record the selector of a reference means; it is not read.
+    """Return which commit record the selector of a reference means; that of a number is not read.
 
-    Raises ConfigurationError when there is none, StorageRefusedError when two records claim the version or a tag is
-    damaged.
+    Raises ConfigurationError when there is none, or when it was given up; StorageRefusedError when it is gone, two
+    records claim the version, or a tag is damaged or names what its version is not.
     """
+    if selector == LATEST:
+        if (newest := newest_key(store)) is None:
+            raise _unknown_version(store, selector, [])
+        return newest
+    named = read_tag(store, selector) if isinstance(selector, str) else None
+    version = named.version if named else selector
     keys = commit_keys(store)
-    version = head_version(keys) if selector == LATEST else selector
-    if isinstance(version, str) and (tag := read_tag(store, version)) is not None:
-        version = tag.version
     if not isinstance(version, int) or version not in {key.version for key in keys}:
-        if isinstance(version, int) and keys and 0 < version < keys[-1].version:
-            raise missing_records(store, ((version, version),))
-        raise _unknown_version(store, selector, [key.version for key in keys])
-    return sole_key(keys, version)
+        raise _without_record(store, selector, version)
+    key = sole_key(keys, version)
+    if named is not None and (other := readable(store, key)) is not None and other.manifest != named.manifest:
+        raise astray(store, named)
+    return key
+
+
+def _without_record(store: ObjectStore, selector: int | str, version: int | str) -> LabelsnapError:
+    """Return the error for what no record is listed of: a version that was given up, one that is lost, or none."""
+    witness = highest_witness(store)
+    versions = [key.version for key in commit_keys(store)]
+    if isinstance(version, int) and 0 < version <= max([witness.version, *versions]):
+        return _given_up(store, version) or missing_records(store, ((version, version),), witness)
+    return _unknown_version(store, selector, versions)
+
+
+def _given_up(store: ObjectStore, version: int) -> ConfigurationError | None:
+    """Return the error for a version that was given up, as of the newest record that can be read; None: it was not."""
+    newest = newest_record(store)
+    if newest is None or not holds(newest.lost or (), version):
+        return None
+    return ConfigurationError(
+        f"Expected a version of {store.url} that is kept, found that version {version} was lost and given up.",
+        remedy="`labelsnap snapshots list` shows the versions that are kept; a tag that names this one can be taken "
+        "away with `labelsnap snapshots untag`.",
+        code="version_expired",
+    )
 
 
 def check_kept(store: ObjectStore, snapshot: Snapshot) -> Snapshot:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.commit import LostRace, recommit
 from tasks.snapshots.history import Commit, read_history
-from tasks.snapshots.tags import kept_version
+from tasks.snapshots.tagging import kept_version
 from tasks.storage import probe
 
 if TYPE_CHECKING:

@@ -25,18 +25,19 @@ def unseal(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE)
     Raises StorageRefusedError, naming the record, when the bytes are not those that were written.
     """
     record = decode(body, kind, name=name, remedy=remedy)
-    if not is_sealed(body):
+    if fields_of(body) is None:
         raise damaged(name, "fields whose digest is not the one that it gives", remedy=remedy)
     return record
 
 
-def is_sealed(body: bytes) -> bool:
-    """Say whether the bytes are a record as it was written, of whatever format version."""
+def fields_of(body: bytes) -> dict[str, Any] | None:
+    """Return the fields of a record as it was written, of whatever format version; None: the bytes are none."""
     try:
         fields = decoder_of(dict[str, Any]).decode(body)
     except NOT_SUCH_JSON:
-        return False
-    return bool(fields.pop(SEAL, None) == digest(_canonical(fields)))
+        return None
+    sealed = fields.pop(SEAL, None) == digest(_canonical(fields))
+    return fields if sealed else None
 
 
 def timestamp() -> str:

@@ -1,26 +1,18 @@
-"""Names for versions: made once, never moved, and what they name is kept."""
+"""Names for versions, as they stand in the store; ``tagging.py`` makes them."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import msgspec
 
-from tasks.errors import ConfigurationError, StorageRefusedError
-from tasks.snapshots.commit import settled
-from tasks.snapshots.history import Commit, read_history
-from tasks.snapshots.layout import TAG, TAG_NAME, tag_key
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.layout import TAG, tag_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, damaged
-from tasks.snapshots.sealed import seal, timestamp, unseal
-from tasks.storage import probe
+from tasks.snapshots.sealed import unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tasks.snapshots.history import History
     from tasks.storage import ObjectStore
 
 
@@ -33,54 +25,6 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str
     created_at: str
     write_id: str
-
-
-def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float], None] = time.sleep) -> Tag:
-    """Give a version a name, for good. Repeating the call gives the same tag.
-
-    Raises ConfigurationError for a name that cannot be one or a version that is not kept, StorageRefusedError for a
-    name that is another version's; StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
-    """
-    if not TAG_NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"Expected a tag of letters, digits, '.', '_' and '-' that is no number and not 'latest', found {name!r}.",
-            remedy="Choose a name of up to 64 characters that begins with a letter or digit.",
-            code="tag_name",
-        )
-    history = read_history(store, expired=False)
-    named = kept_version(store, history, version)
-    probe(store, single_writer=history.single_writer)
-    body = seal(Tag(name=name, version=version, manifest=named.manifest, created_at=timestamp(), write_id=uuid4().hex))
-    standing = read_tag(store, name)
-    if standing is None:
-        replace = history.single_writer
-        standing = decode_tag(settled(store, tag_key(name), body, replace=replace, sleep=sleep), name)
-    if standing.version != version:
-        raise StorageRefusedError(
-            f"Expected a new tag, found that {name!r} names version {standing.version} of {store.url}.",
-            remedy="Tags never move: choose another name.",
-            code="tag_taken",
-        )
-    kept_version(store, read_history(store, expired=False), version)  # whoever expires it from now on finds the tag
-    return standing
-
-
-def kept_version(store: ObjectStore, history: History, version: int) -> Commit:
-    """Return the record of a version. Raises ConfigurationError when there is none or it has expired.
-
-    Raises StorageRefusedError when its record is damaged.
-    """
-    if version in history.damaged:
-        raise history.damaged[version]
-    named = [commit for commit in history.live if commit.version == version]
-    if not named:
-        known = any(key.version == version for key in history.keys)
-        raise ConfigurationError(
-            f"Expected a kept version of {store.url}, found {version}, which {'expired' if known else 'is none'}.",
-            remedy="`labelsnap snapshots list` shows those there are.",
-            code="version_expired" if known else "unknown_version",
-        )
-    return named[-1]
 
 
 def list_tags(store: ObjectStore) -> tuple[Tag, ...]:
@@ -98,8 +42,22 @@ def read_tag(store: ObjectStore, name: str) -> Tag | None:
 
 def decode_tag(body: bytes, name: str) -> Tag:
     """Read a tag's bytes. Raises StorageRefusedError when they are damaged or another tag's."""
-    remedy = "Restore the object from a copy of the bucket, or remove it, and give the version the name again."
+    remedy = (
+        "Restore the object from a copy of the bucket, or take the name away with `labelsnap snapshots untag "
+        f"DATASET_URL {name}`, and give it to the version again."
+    )
     found = unseal(body, Tag, name=f"the tag {tag_key(name)!r}", remedy=remedy)
     if found.name != name:
         raise damaged(f"the tag {tag_key(name)!r}", f"the tag {found.name!r}", remedy=remedy)
     return found
+
+
+def astray(store: ObjectStore, tag: Tag) -> StorageRefusedError:
+    """Return the error for a tag whose version has another manifest: the version's number was given twice."""
+    return StorageRefusedError(
+        f"Expected version {tag.version} of {store.url} to be what the tag {tag.name!r} names, manifest "
+        f"{tag.manifest}, found another one: the commit record was lost, and its number given again.",
+        remedy=f"Restore that record as it was, or take the name away with `labelsnap snapshots untag {store.url} "
+        f"{tag.name}`. What it names is kept until then.",
+        code="tag_astray",
+    )

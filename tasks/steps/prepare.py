@@ -10,7 +10,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.labelbox.client import check_source
 from tasks.snapshots.behind import behind_of
-from tasks.snapshots.history import Commit, commit_keys, head_version, read_commit, sole_key
+from tasks.snapshots.history import Commit, newest_key, read_commit
 from tasks.snapshots.nesting import check_outermost
 from tasks.steps.beginning import Beginning, Head, begin
 from tasks.steps.environment import labelbox
@@ -48,10 +48,9 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
 
 
 def head_of(store: ObjectStore) -> Head:
-    """The newest version. Raises ``StorageRefusedError`` on a fork."""
-    keys = commit_keys(store)
-    version = head_version(keys)
-    return head_at(store, read_commit(store, sole_key(keys, version))) if version else Head()
+    """The newest version. Raises ``StorageRefusedError`` on a fork, and where its record is gone or damaged."""
+    key = newest_key(store)
+    return head_at(store, read_commit(store, key)) if key else Head()
 
 
 def head_at(store: ObjectStore, commit: Commit) -> Head:

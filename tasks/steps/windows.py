@@ -74,7 +74,7 @@ class WindowReceipt(Struct, frozen=True):
 def cut(start: datetime, end: datetime, every: timedelta) -> Iterator[Window]:
     """Windows of a length, one after another without a gap; the last one ends where the whole does."""
     while start < end:
-        window = Window(start, min(start + every, end))
+        window = Window(start, start + min(every, end - start))
         yield window
         start = window.end
 

@@ -7,6 +7,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from errno import ELOOP
 from functools import partial
 from pathlib import Path
 from stat import S_ISREG
@@ -84,16 +85,19 @@ class LocalStore:
                 return None
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told."""
+        """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told.
+
+        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects.
+        """
         folder = self.root / prefix.rpartition("/")[0]
         with self._translated(prefix):
             paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_unread) for name in names]
             keyed = ((path.relative_to(self.root).as_posix(), path) for path in paths)
             wanted = ((key, path) for key, path in keyed if key.startswith(prefix) and not key.startswith(PARTIAL))
-            for key, path in sorted(wanted, key=lambda item: item[0].encode()):
-                with suppress(FileNotFoundError):  # removed since it was listed
-                    if info := _info(key, path):
-                        yield info
+            encoded = ((os.fsencode(key), key, path) for key, path in wanted if _is_text(key))
+            for _, key, path in sorted(encoded):
+                if info := _found(key, path):
+                    yield info
 
     def delete(self, key: str) -> None:
         """See ObjectStore. Folders that are empty then go too."""
@@ -114,9 +118,8 @@ class LocalStore:
             except FileNotFoundError:
                 return
             for path in paths:
-                with suppress(FileNotFoundError):  # it has ended since
-                    if is_key(path.name) and (info := _info(path.name, path)):
-                        yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
+                if is_key(path.name) and (info := _found(path.name, path)):
+                    yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
 
     def abort(self, upload: Upload) -> None:
         """See ObjectStore."""
@@ -176,6 +179,23 @@ def _info(key: str, path: Path) -> ObjectInfo | None:
     if not S_ISREG(status.st_mode):
         return None
     return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _found(key: str, path: Path) -> ObjectInfo | None:
+    """Return a listed file's size and time; None: it is something else, or gone since, or a link to itself."""
+    try:
+        return _info(key, path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == ELOOP:
+            return None
+        raise
+
+
+def _is_text(key: str) -> bool:
+    """Say whether a name on the disk is UTF-8: Python spells the other bytes as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
 def _unread(error: OSError) -> None:

@@ -175,6 +175,9 @@ def test_a_dataset_survives_the_journey_through_json():
         (b"dataset: [", "bad_dataset_file"),
         (b"- a\n- b\n", "bad_dataset_file"),
         (b"", "bad_dataset_file"),
+        (b"split: {seed: " + b"9" * 5000 + b"}", "bad_dataset_file"),
+        (b"dataset: 2024-13-45", "bad_dataset_file"),
+        (b"dataset: a\nstore: file:///a\nsource: {project: p}\nsplit: {seed: 9223372036854775808}", "bad_dataset_file"),
         (b"\xff\xfe\x00", "no_dataset_file"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from config.settings import LABELBOX_REST_ENDPOINT, load_settings
+from config.settings import LABELBOX_REST_ENDPOINT, Settings, load_settings
 from tasks.errors import ConfigurationError
 
 
@@ -46,6 +46,18 @@ def test_source_buckets_are_separated_by_commas(monkeypatch):
     assert load_settings().azure_source_sas_token.get_secret_value() == "sv=1&sig=very-secret"
     assert "very-secret" not in repr(load_settings())
     assert load_settings().buckets_of("gs") == frozenset()
+
+
+NUMBERS = [name for name, found in Settings.model_fields.items() if found.annotation in {int, float}]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["1e14", "inf", "nan", "-1", "99999999999999999999"])
+def test_every_number_has_bounds(monkeypatch, name, value):
+    """What no clock, thread or memory could be set to is refused before anything starts."""
+    monkeypatch.setenv(f"LABELSNAP_{name.upper()}", value)
+    with pytest.raises(ConfigurationError, match=f"LABELSNAP_{name.upper()}"):
+        load_settings()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import sys
 import pytest
 from PIL import Image
 from pyarrow import parquet
+from street_versions import publish_six
 
 from deploy.sandbox import Sandbox, drawing
 from flows import cli
@@ -100,8 +101,22 @@ def replaced(own_sandbox, monkeypatch):
 
 
 @pytest.fixture
+def url(tmp_path):
+    """A dataset in a folder, with six versions of a YOLO tree, of which there are two, in turn."""
+    url = f"file://{tmp_path}/store/street-scenes"
+    publish_six(url)
+    return url
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The dataset's folder."""
+    return tmp_path / "store/street-scenes"
+
+
+@pytest.fixture
 def days_ago(tmp_path):
-    """Make everything in the store as old as this."""
+    """Make everything in the store so many days older."""
 
     def age(days):
         for path in (tmp_path / "store").rglob("*.*"):

@@ -8,7 +8,9 @@ import socket
 from contextlib import closing
 
 import pytest
+from typer.main import get_command
 
+from flows import cli
 from flows.console import PlainProgress, progress_shown
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -208,3 +210,40 @@ def test_every_command_has_help_with_an_example(labelsnap, command):
     status, output, _ = labelsnap(*command, "--help")
     assert status == 0
     assert command == ("snapshots",) or f"labelsnap {' '.join(command)}" in output
+
+
+def number_options(command, path=()):
+    """Every option of the command line that takes a number, with the words of its command."""
+    for name, below in getattr(command, "commands", {}).items():
+        yield from number_options(below, (*path, name))
+    yield from ((path, each) for each in command.params if each.type_descriptor.annotation in {int, float})
+
+
+def test_every_number_option_has_bounds():
+    """So that clocks and threads can be set by it."""
+    found = list(number_options(get_command(cli.app)))
+    assert {path[-1] for path, _ in found} == {"demo", "sandbox", "listen", "backfill", "expire", "gc"}
+    for path, option in found:
+        assert None not in {option.min, option.max}, (path, option.name)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "number"),
+    [
+        ("listen", "--poll", "inf"),
+        ("listen", "--quiet", "nan"),
+        ("backfill", "--windows", "99999999"),
+        ("demo", "--rows", "99999999999"),
+        ("backfill", "--every", "1h"),
+    ],
+)
+def test_numbers_that_cannot_be_meant_are_refused(labelsnap, dataset_file, command, option, number):
+    """Status 2, before anything starts."""
+    needed = {
+        "listen": [dataset_file()],
+        "backfill": [dataset_file(), "--from", "0001-01-01", "--to", "9999-12-31"],
+        "demo": [],
+    }
+    status, output, said = labelsnap(command, *needed[command], option, number)
+    assert (status, output) == (2, "")
+    assert option in said

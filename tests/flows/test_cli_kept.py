@@ -9,58 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from street_versions import TREES, record
 
-from tasks.snapshots import Draft, Manifest, commit, expire, tag
-from tasks.storage import open_store, probe
+from tasks.snapshots import expire, tag
+from tasks.storage import open_store
 
-TREES = [
-    {"data.yaml": b"names: [car]\n", "labels/train/a.txt": b"0 1\n", "labels/train/b.txt": b"0 2\n"},
-    {"data.yaml": b"names: [car]\n", "labels/train/a.txt": b"0 1\n", "labels/val/b.txt": b"0 2\n"},
-]
 FOREIGN = (".DS_Store", ".nfs0000000000c0ffee00000001", "read me.txt")
 FOLDERS = ("commits", "tags", "gc", "data", "manifests", "work", "work/lease", "work/runs", "work/hints", "_probe")
-
-
-@pytest.fixture
-def url(tmp_path):
-    """A dataset in a folder, with six versions of a YOLO tree, of which there are two, in turn."""
-    url = f"file://{tmp_path}/store/street-scenes"
-    store = open_store(url)
-    for version in range(1, 7):
-        tree = TREES[(version - 1) % 2] | {"version.txt": str(version).encode()}
-        manifest = Manifest.of(
-            dataset="street-scenes",
-            created_at="2024-05-06T07:08:09Z",
-            config={"formats": {"yolo": {}}},
-            result={"rows": {"published": version}},
-            files=[Draft(store).add_file(f"formats/yolo/{path}", body) for path, body in tree.items()],
-            packs=[],
-        )
-        commit(store, manifest, publish_id=f"run-{version}", parent=version - 1, started_at=probe(store))
-    return url
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """The dataset's folder."""
-    return tmp_path / "store/street-scenes"
-
-
-@pytest.fixture
-def days_ago(folder):
-    """Make everything in the store so many days older."""
-
-    def age(days):
-        for path in folder.rglob("*.*"):
-            times = path.stat()
-            os.utime(path, (times.st_atime, times.st_mtime - days * 86_400))
-
-    return age
-
-
-def record(folder, version):
-    """The file of a version's commit record."""
-    return folder / f"commits/{version:020d}.json"
 
 
 def test_a_pull_leaves_the_version_that_was_asked_for(labelsnap, url, tmp_path):

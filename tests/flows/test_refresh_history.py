@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from flows.refresh import refresh
+from tasks.errors import StorageRefusedError
+from tasks.snapshots import latest, tag
+from tasks.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -52,3 +58,20 @@ def test_a_row_that_leaves_done_leaves_the_dataset(own_sandbox, dataset, tables)
     assert second["rows"]["published"] == first["rows"]["published"] - 1
     assert gone.id in {row["data_row_id"] for row in tables(first, "data_rows")}
     assert gone.id not in {row["data_row_id"] for row in tables(second, "data_rows")}
+
+
+def test_a_dataset_that_lost_its_records_does_not_begin_again(own_sandbox, dataset):
+    """A tag says that there was a version: nothing is exported or published; under another name it begins anew."""
+    source = {"source": {"project": own_sandbox.project_id}}
+    lost = dataset(**source)
+    refresh(lost)
+    tag(open_store(lost.url), "model", 1)
+    shutil.rmtree(Path(urlsplit(lost.url).path, "commits"))
+    own_sandbox.requests.clear()
+    with pytest.raises(StorageRefusedError) as refused:
+        refresh(lost)
+    assert refused.value.code == "version_gap"
+    assert "give `dataset` another name" in refused.value.remedy
+    assert own_sandbox.requests.count("*mask") == own_sandbox.requests.count("image") == 0
+    other = dataset(**source, dataset="streets-anew")
+    assert refresh(other)["version"] == latest(open_store(other.url)).version == 1

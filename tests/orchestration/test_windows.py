@@ -51,6 +51,12 @@ def test_three_years_in_windows_of_thirty_days():
     assert windows[-1].end - windows[-1].start == timedelta(days=16)
 
 
+def test_a_window_may_be_longer_than_time_itself():
+    """It ends where the range does."""
+    end = NEW_YEAR + timedelta(days=1)
+    assert list(cut(NEW_YEAR, end, timedelta(days=999_999))) == [Window(NEW_YEAR, end)]
+
+
 @pytest.fixture
 def streets(sandbox, tmp_path):
     """A dataset of the sandbox's project."""
@@ -139,6 +145,7 @@ def test_a_range_is_taken_in_utc(moment):
         ({}, 0, timedelta(days=1)),
         ({}, -1, timedelta(days=1)),
         ({}, 1, timedelta(0)),
+        ({}, 365, timedelta(seconds=1)),
     ],
 )
 def test_a_range_that_is_none_is_refused(changes, days, every):

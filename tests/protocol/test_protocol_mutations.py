@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
-COMMIT, GC, DRAFT, TAGS, LAYOUT = (f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tags", "layout"))
+COMMIT, GC, DRAFT, TAGGING, LAYOUT = (
+    f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tagging", "layout")
+)
 MUTATIONS = {
     "the record is not read back": (
         COMMIT,
@@ -58,7 +60,7 @@ MUTATIONS = {
         "test_collection_lists_first_and_deletes_later",
     ),
     "a tag's version is not looked at again": (
-        TAGS,
+        TAGGING,
         "    kept_version(store, read_history(store, expired=False), version)  #",
         "    #",
         "test_tag_that_comes_too_late_is_refused",

@@ -13,7 +13,7 @@ from tasks.errors import ConfigurationError
 from tasks.snapshots import Ref, parse_ref, read_snapshot
 from tasks.snapshots.expire import expire
 from tasks.snapshots.read import check_kept
-from tasks.snapshots.tags import tag
+from tasks.snapshots.tagging import tag
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 URLS = st.builds("{}/{}/{}".format, st.sampled_from(["s3://bucket", "file:///var/a%40b"]), NAMES, NAMES)
