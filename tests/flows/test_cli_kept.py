@@ -86,6 +86,21 @@ def test_a_pull_writes_over_a_persons_file_only_on_request(labelsnap, url, tmp_p
     assert (tmp_path / "out/data.yaml").read_bytes() == TREES[0]["data.yaml"]
 
 
+def test_a_refused_pull_leaves_the_tree_before_as_it_was(labelsnap, url, tmp_path):
+    """With its ``snapshot.json``: where a person's own file stands in the way, and where a pulled one was changed."""
+    out = tmp_path / "out"
+    labelsnap("pull", f"{url}@1", "--format", "yolo", out)
+    for path, body in (("labels/val/b.txt", b"mine"), ("version.txt", b"mine too")):
+        (out / path).parent.mkdir(exist_ok=True)
+        (out / path).write_bytes(body)
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        status, refused = labelsnap.json("pull", f"{url}@2", "--format", "yolo", out)
+        assert (status, refused["error"]["code"]) == (4, "file_stands")
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+        (out / path).unlink()
+    assert labelsnap("pull", f"{url}@2", "--format", "yolo", out)[0] == 0
+
+
 def test_a_record_that_is_gone_is_told_and_its_data_is_kept(labelsnap, url, folder, days_ago):
     """Of a kept version: list shows the others and ends with status 4; gc, twice, deletes nothing."""
     expire(open_store(url), keep=3)
