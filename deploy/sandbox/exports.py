@@ -8,6 +8,7 @@ import json
 import secrets
 import zlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,7 +41,8 @@ class ExportSettings:
     bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
     queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators. What the header of a stream
     says may be wrong: ``unsent_lines`` and ``unsent_errors`` are announced beside those of RESULT and of ERRORS,
-    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none.
+    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none, with ``no_header_for``
+    in those exports alone whose filters have this text: an id of a list, or a moment.
     """
 
     polls: int = 0
@@ -53,12 +55,13 @@ class ExportSettings:
     unsent_errors: int = 0
     short_size: bool = False
     no_header: bool = False
+    no_header_for: str = ""
     spaced: bool = False
 
 
 @dataclass(slots=True)
 class ExportTask:
-    """One export. ``progress`` is the share of its lines that are written."""
+    """One export. ``progress`` is the share of its lines that are written; ``asked`` its filters as JSON."""
 
     id: str
     files: dict[Stream, Path]
@@ -69,6 +72,8 @@ class ExportTask:
     progress: float = 0.0
     failure: str | None = None
     writer: Thread | None = None
+    asked: str = ""
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def poll(self) -> tuple[str, int]:
         """Status and completion percentage as one status query sees them; it waits a moment for a small export."""
@@ -122,7 +127,7 @@ class Exports:
         files: dict[Stream, Path] = {
             stream: self._directory / f"{task_id}-{stream}.ndjson" for stream in ("RESULT", "ERRORS")
         }
-        task = ExportTask(task_id, files, self._settings.polls, self._settings.outcome)
+        task = ExportTask(task_id, files, self._settings.polls, self._settings.outcome, asked=json.dumps(filters))
         task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
         with self._lock:
             self._tasks[task_id] = task
@@ -171,7 +176,8 @@ class Exports:
         """Size in bytes and number of lines as they are announced; None for an empty stream."""
         settings = self._settings
         size, lines = task.sizes[stream]
-        if not size or (stream == "RESULT" and settings.no_header):
+        unheard = settings.no_header or (settings.no_header_for and settings.no_header_for in task.asked)
+        if not size or (stream == "RESULT" and unheard):
             return None
         if stream == "RESULT" and settings.short_size:
             size = self._last_chunk(task, stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from labelbox import ExportTask, StreamType
@@ -83,8 +84,10 @@ def wait(
     poll_interval: float,
     on_progress: Callable[[int], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Return when the task is complete; report its percentage after each poll.
+) -> datetime | None:
+    """Return when the task is complete: the moment it was created, by Labelbox's clock, where that is told.
+
+    Its percentage is reported after each poll.
 
     The pauses between two polls grow from ``FIRST_PAUSE`` to ``poll_interval`` seconds: a small export is soon done.
     Raises ``LabelboxRefusedError`` for a failed or cancelled task and when ``timeout`` seconds pass first, and
@@ -97,7 +100,7 @@ def wait(
         match task.status:
             case "COMPLETE":
                 on_progress(100)
-                return
+                return created if isinstance(created := task.created_at, datetime) else None
             case "IN_PROGRESS":
                 on_progress(int(task.completion_percentage or 0))
             case "FAILED" | "CANCELED" | "CANCELLED" | "CANCELING" | "CANCELLING" as status:

@@ -45,13 +45,13 @@ RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
 SCRATCH: Final = Kind(
     WORK,
     re.compile(
-        "|".join(f"{kind.prefix.removeprefix(WORK)}{kind.pattern.pattern}" for kind in (LEASE, HINT, RUN))
+        "|".join(f"{kind.prefix.removeprefix(WORK)}{kind.pattern.pattern}" for kind in (LEASE, RUN))
         + r"|exported\.json|(?!(?:lease|hints|runs)/)[^/]+/.+"  # and whatever a run has in its own folder
     ),
 )
 PROBE: Final = Kind(PROBES, re.compile(r"[0-9a-f]{32}"))
 GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE)
-"""What garbage collection looks at; commit records, tags and epochs are for ever."""
+"""What garbage collection looks at; commit records, tags and epochs are for ever, and a hint until it is answered."""
 
 
 class CommitKey(NamedTuple):

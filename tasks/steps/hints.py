@@ -8,15 +8,17 @@ when the dataset is: what happened at Labelbox before that has been looked at.
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import HINT, WORK
 from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.storage import create_once
 
 if TYPE_CHECKING:
@@ -29,10 +31,16 @@ KEPT: Final = timedelta(days=7)
 _NEW, _HANDLED = b'"new"', b'"handled"'
 
 
-class Exported(Struct, frozen=True):
-    """When the export of the last refresh that came to its end was begun."""
+AHEAD: Final = timedelta(minutes=5)
+"""How far the clock of Labelbox, which times exports, may be ahead of the store's."""
 
-    at: datetime
+log = logging.getLogger(__name__)
+
+
+class Exported(Struct, frozen=True):
+    """When the export of the last refresh that came to its end was begun, by Labelbox's clock where it told."""
+
+    at: Annotated[datetime, Meta(tz=True)]
 
 
 def note_hint(store: ObjectStore, delivery: str, *, single_writer: bool = False) -> bool:
@@ -77,9 +85,20 @@ def note_exported(store: ObjectStore, at: datetime) -> None:
 
 
 def last_exported(store: ObjectStore) -> datetime | None:
-    """As of when the dataset is, where that is known."""
+    """As of when the dataset is, where that is known and can be read."""
     body = store.get(EXPORTED)
-    return decoder_of(Exported).decode(body).at if body else None
+    if body is None:
+        return None
+    try:
+        return decoder_of(Exported).decode(body).at
+    except NOT_SUCH_JSON:
+        log.warning("%s in %s cannot be read: it is not known as of when the dataset is.", EXPORTED, store.url)
+        return None
+
+
+def known(at: datetime | None, now: datetime) -> datetime | None:
+    """The moment, unless it is to come: then a clock was ahead, and what is since that moment says nothing."""
+    return None if at is None or at - now > AHEAD else at
 
 
 def _key(delivery: str) -> str:

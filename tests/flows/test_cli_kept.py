@@ -11,6 +11,9 @@ import sys
 import pytest
 
 from tasks.snapshots import Draft, Manifest, commit, expire, tag
+from tasks.snapshots.epochs import Condemned
+from tasks.snapshots.gc import condemn
+from tasks.steps.hints import note_hint, pending_hints
 from tasks.storage import open_store, probe
 
 TREES = [
@@ -122,6 +125,19 @@ def test_a_record_that_is_gone_is_told_and_its_data_is_kept(labelsnap, url, fold
     assert labelsnap("snapshots", "expire", url, "--keep", 1, "--yes")[0] == 4
     assert labelsnap.json("snapshots", "show", f"{url}@5")[1]["error"]["code"] == "version_gap"
     assert sorted(folder.joinpath("data").rglob("*")) == before
+
+
+def test_a_delivery_that_is_still_to_be_answered_is_no_garbage(labelsnap, url, days_ago):
+    """However long the listener is down; nor is one of an epoch that an earlier labelsnap began."""
+    store = open_store(url)
+    note_hint(store, "a" * 32)
+    days_ago(8)
+    (hint,) = pending_hints(store)
+    condemn(store, (Condemned(hint.key, hint.size),))
+    for _ in range(2):
+        days_ago(2)
+        assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
+    assert [found.key for found in pending_hints(store)] == [hint.key]
 
 
 def test_a_lost_version_is_given_up(labelsnap, url, folder):
