@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 RECEIPT: Final = "snapshot.json"
 PULLED: Final = ".labelsnap-pulled"
-NAMED: Final = 5  # of many files so many are named
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +59,8 @@ class Pulled:
     """The list of a folder (``root``, resolved) while a pull works in it.
 
     ``earlier`` are the sha256s (hex, separated by blanks) of what pulls before this one have written, by path;
-    ``paths`` those of the new tree so far. ``changed`` tells whether a file was written or removed. ``mended`` are
-    paths that are set right: what stands there is not what a pull wrote, and the new tree has just that.
+    ``paths`` those of the new tree so far. ``changed`` tells whether a file was written or removed. ``mended``
+    files were changed since, and are set right: the new tree has there what was written.
     """
 
     root: Path
@@ -70,7 +69,7 @@ class Pulled:
     earlier: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=lambda: {RECEIPT})
     changed: bool = False
-    mended: list[str] = field(default_factory=list)
+    mended: int = 0
 
     def claim(self, files: Sequence[File]) -> None:
         """Take the paths for the new tree. Raises StorageRefusedError when two files would stand at one.
@@ -105,11 +104,6 @@ class Pulled:
         One that is not as it was written stays.
         """
         self._begin()
-        if self.mended:
-            log.warning(
-                "%s: %d files were changed since they were pulled, and are set right: %s",
-                *(self.root, len(self.mended), ", ".join(self.mended[:NAMED])),
-            )
         outcomes = {line.path: False for line in self._lines() if line.path not in self.paths}
         for line in self._lines():
             if line.path in outcomes and self._remove(line):
@@ -178,7 +172,7 @@ class Pulled:
         if not self.overwrite and not (S_ISREG(mode) and sha256_of(target) in written):
             if file.sha256 not in written:
                 raise _not_pulled(target)
-            self.mended.append(file.path)
+            self.mended += 1
         return True
 
     def _make_way(self, path: str) -> None:

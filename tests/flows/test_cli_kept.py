@@ -101,7 +101,9 @@ def test_a_refused_pull_leaves_the_tree_before_as_it_was(labelsnap, url, tmp_pat
         assert (status, refused["error"]["code"]) == (4, "file_stands")
         assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
         (out / path).unlink()
-    assert labelsnap("pull", f"{url}@2", "--format", "yolo", out)[0] == 0
+    (out / "labels/train/a.txt").write_bytes(b"mine")
+    status, told, _ = labelsnap("pull", f"{url}@2", "--format", "yolo", out)
+    assert (status, "1 of an earlier pull were changed since and are set right" in told) == (0, True)
 
 
 def test_a_record_that_is_gone_is_told_and_its_data_is_kept(labelsnap, url, folder, days_ago):

@@ -12,7 +12,8 @@ from flows.backfill import backfill
 from flows.refresh import refresh
 from tasks.errors import DatasetRejectedError, LabelboxRefusedError
 from tasks.labelbox.export import LIST_LIMIT
-from tasks.snapshots.read import list_versions
+from tasks.snapshots.read import list_versions, read_snapshot
+from tasks.steps.parts import standing_rows
 from tasks.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -80,12 +81,12 @@ def test_an_export_without_a_header_is_no_empty_dataset(sandbox, dataset, rows):
 
 
 def listed(sandbox, filtered):
-    """What each row that is Done and not skipped has of that list; it may be none."""
-    name = {"data_row_ids": "id", "global_keys": "global_key", "batch_ids": "batch_id"}[filtered]
+    """What each row that is Done and not skipped has for that list; it may be none."""
+    name = {"data_row_ids": "id", "global_keys": "global_key"}[filtered]
     return [getattr(row, name) for row in sandbox.rows("DONE") if not row.skipped]
 
 
-@pytest.mark.parametrize("filtered", ["data_row_ids", "global_keys", "batch_ids"])
+@pytest.mark.parametrize("filtered", ["data_row_ids", "global_keys"])
 def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtered):
     """Where the version before has rows that it asks for, though the others have theirs; it is asked twice."""
     ids = [found for found in dict.fromkeys(listed(sandbox, filtered)) if found]
@@ -122,6 +123,23 @@ def blanked(row_id):
         return iter(["", " "] if any(row_id in line for line in found) else found)
 
     return lines
+
+
+def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox, dataset):
+    """A row has to be on all lists of an export; without any the export asks for all of them."""
+    chosen = dataset()
+    published = refresh(chosen)["rows"]["published"]
+    store = open_store(chosen.url)
+    manifest, row = read_snapshot(store, 1).manifest, next(row for row in sandbox.rows("DONE") if row.global_key)
+    of_row = {"data_row_ids": [row.id, "none"], "global_keys": [row.global_key], "batch_ids": [row.batch_id]}
+    for filters, rows in (
+        ({}, published),
+        ({"batch_ids": [row.batch_id]}, published),
+        (of_row, 1),
+        (of_row | {"batch_ids": ["none"]}, 0),
+        ({"global_keys": ["none"]}, 0),
+    ):
+        assert standing_rows(store, manifest, filters) == rows
 
 
 def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
