@@ -73,10 +73,10 @@ def pull(
 
     Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
     it stopped. With ``cache`` (see ``cache.py``) what was pulled before is linked from that folder, and what is read is
-    kept there. What earlier pulls put there and this one does not is removed; other files stay, those among them
-    that were changed since, and only with ``overwrite`` one is replaced by another. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the
-    snapshot does not hold, and StorageRefusedError for a damaged object, named, a path that leads out of the folder, a
-    file that would be replaced, or while another pull uses the folder.
+    kept there. What earlier pulls put there and this one does not is removed; other files stay, as do those that were
+    changed since, and only with ``overwrite`` one is replaced by another. ``snapshot.json`` comes last. Raises
+    ConfigurationError for a format that the snapshot does not hold, and StorageRefusedError for a damaged object,
+    named, a path that leads out of the folder, a file that would be replaced, or while another pull uses the folder.
     """
     check_held(snapshot.manifest, format_name)
     with (

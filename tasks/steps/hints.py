@@ -33,6 +33,8 @@ _NEW, _HANDLED = b'"new"', b'"handled"'
 
 AHEAD: Final = timedelta(minutes=5)
 """How far the clock of Labelbox, which times exports, may be ahead of the store's."""
+LONGEST: Final = timedelta(days=20 * 365)
+"""No export was begun so long ago."""
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +99,8 @@ def last_exported(store: ObjectStore) -> datetime | None:
 
 
 def known(at: datetime | None, now: datetime) -> datetime | None:
-    """The moment, unless it is to come: then a clock was ahead, and what is since that moment says nothing."""
-    return None if at is None or at - now > AHEAD else at
+    """The moment, unless it is to come or before all exports: a clock was wrong, and what is since then says nothing."""
+    return at if at is not None and -LONGEST < at - now <= AHEAD else None
 
 
 def _key(delivery: str) -> str:

@@ -211,9 +211,12 @@ def test_a_damaged_note_of_the_last_export_is_none(looking, body):
     assert asked == []
 
 
-@pytest.mark.parametrize(("minutes", "is_known"), [(-60, True), (4, True), (6, False), (60 * 24 * 300, False)])
+@pytest.mark.parametrize(
+    ("minutes", "is_known"),
+    [(-60, True), (4, True), (6, False), (60 * 24 * 300, False), (-60 * 24 * 365 * 1900, False)],
+)
 def test_a_last_export_that_is_to_come_is_none(looking, minutes, is_known):
-    """A clock was ahead: what has happened since cannot be told, and a look until then would find nothing."""
+    """A clock was ahead, and a look until then would find nothing; nor is one of before there was Labelbox."""
     watch, store, asked = looking
     at = datetime.now(UTC) + timedelta(minutes=minutes)
     note_exported(store, at)
