@@ -99,7 +99,7 @@ def last_exported(store: ObjectStore) -> datetime | None:
 
 
 def known(at: datetime | None, now: datetime) -> datetime | None:
-    """The moment, unless it is to come or before all exports: a clock was wrong, and what is since then says nothing."""
+    """The moment, unless it is to come or before all exports: a clock was wrong, and what came since cannot be told."""
     return at if at is not None and -LONGEST < at - now <= AHEAD else None
 
 
