@@ -37,13 +37,12 @@ def backfill(
 ) -> dict[str, Any]:
     """Publish the rows from ``start`` (in) to ``end`` (out) beside those that the newest version has.
 
-    A retry of a run that was killed keeps the windows that are here; another run of the same dataset and range asks for
-    them again, and takes over what was fetched.
+    A retry of a run that was killed keeps the windows that are here; any other run of the same dataset file asks
+    for an export of its own, and takes over what was fetched.
     Raises ``ConfigurationError`` for a model run, a range that is none, and windows that are too small or too many.
     """
     start, end = in_utc(start), in_utc(end)
     windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
-    scope = f"{by} {start.isoformat()} {end.isoformat()} {every.total_seconds()}"
 
     def work(beginning: Beginning) -> dict[str, Any]:
         run, base, watch = beginning.run, beginning.base.version, Stopwatch()
@@ -59,7 +58,7 @@ def backfill(
         kept = keep_streams(dataset, run, base)
         return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
 
-    return undertake(dataset, str(runtime.flow_run.id), work, scope)
+    return undertake(dataset, str(runtime.flow_run.id), work)
 
 
 def in_utc(moment: datetime) -> datetime:

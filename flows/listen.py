@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +15,19 @@ from prefect.deployments import run_deployment
 from config.settings import load_settings
 from flows.refresh import refresh
 from tasks.errors import ConfigurationError, DatasetRejectedError, LabelsnapError, StorageError
-from tasks.steps.hints import asked_by, is_pending, last_exported, name_of, note_hint, pending_hints, settle_hints
+from tasks.steps.hints import (
+    asked_by,
+    is_pending,
+    known,
+    last_exported,
+    name_of,
+    note_hint,
+    pending_hints,
+    settle_hints,
+)
 from tasks.steps.lease import is_held
 from tasks.steps.poll import done_since
-from tasks.storage import open_store
+from tasks.storage import open_store, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from config.dataset import Dataset
 
 OVERLAP: Final = timedelta(minutes=5)
-"""How far before the last export a poll looks: more than clocks differ."""
+"""How far before the last export a poll looks: more than the clocks of Labelbox's own machines differ."""
 PATIENCE: Final = 10
 """After so many quiet periods a refresh is started though it never was quiet."""
 
@@ -179,8 +188,9 @@ class Watch:
         lapses = load_settings().lease_seconds
         if is_held(store, seconds=lapses, single_writer=self.dataset.single_writer):
             return
-        since, now = last_exported(store, self.dataset), datetime.now(UTC)
-        if since is None or since > now + OVERLAP or done_since(self.dataset, since - OVERLAP):
+        now = probe(store, single_writer=self.dataset.single_writer)
+        since = known(last_exported(store, self.dataset), now)
+        if since is None or done_since(self.dataset, since - OVERLAP):
             as_of = f"{since:%Y%m%dT%H%M%SZ}" if since else f"never-{asked_by(self.dataset)}"
             hour = f"{now:%Y%m%dT%H}"
             if note_hint(store, f"poll-{as_of}-{hour}", single_writer=self.dataset.single_writer):

@@ -25,12 +25,12 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
     def work(beginning: Beginning) -> dict[str, Any]:
         run, base, watch = beginning.run, beginning.base.version, Stopwatch()
         exports = start_exports(dataset, run)
-        wait_for_exports(exports)
+        created = wait_for_exports(exports)
         numbered = tuple(enumerate(exports.ids))
         results = tuple(fetch_stream(dataset, run, base, number, task_id, "RESULT") for number, task_id in numbered)
         errors = tuple(fetch_stream(dataset, run, base, number, task_id, "ERRORS") for number, task_id in numbered)
         result = assembled(dataset, beginning, results, errors, watch)
-        note_exported(open_store(dataset.url), dataset, beginning.exported_since)
+        note_exported(open_store(dataset.url), dataset, created or beginning.exported_since)
         return result
 
     return undertake(dataset, str(runtime.flow_run.id), work)

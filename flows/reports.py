@@ -81,6 +81,7 @@ def describe_pull(report: PullReport) -> str:
         (report.cached, "came from the cache"),
         (report.removed, "of an earlier pull were removed"),
         (report.changed, "of an earlier pull were changed since and stay"),
+        (report.mended, "of an earlier pull were changed since and are set right"),
     ]
     told = "".join(f", {count} {where}" for count, where in parts if count)
     return f"{report.files} files, {report.bytes} bytes{told}"

@@ -41,9 +41,10 @@ class ExportSettings:
     bytes where the chunk has one. ``odd_lines`` names lines of ``oddities.ODDITIES``; ``polls`` is how many status
     queries answer IN_PROGRESS first; ``spaced`` writes JSON with blanks after separators. What the header of a stream
     says may be wrong: ``unsent_lines`` and ``unsent_errors`` are announced beside those of RESULT and of ERRORS,
-    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none. With ``image_seconds``
-    pictures are had by URLs alone that an export signs for so many seconds; with ``no_validators`` they come without
-    ETag and Last-Modified.
+    ``short_size`` leaves the last chunk out of the size, and with ``no_header`` RESULT has none, with ``no_header_for``
+    in those exports alone whose filters have this text: an id of a list, or a moment. With ``image_seconds`` pictures
+    are had by URLs alone that an export signs for so many seconds; with ``no_validators`` they come without ETag and
+    Last-Modified.
     """
 
     polls: int = 0
@@ -56,6 +57,7 @@ class ExportSettings:
     unsent_errors: int = 0
     short_size: bool = False
     no_header: bool = False
+    no_header_for: str = ""
     spaced: bool = False
     image_seconds: int | None = None
     no_validators: bool = False
@@ -63,7 +65,7 @@ class ExportSettings:
 
 @dataclass(slots=True)
 class ExportTask:
-    """One export. ``progress`` is the share of its lines that are written."""
+    """One export. ``progress`` is the share of its lines that are written; ``asked`` its filters as JSON."""
 
     id: str
     name: str
@@ -75,6 +77,8 @@ class ExportTask:
     progress: float = 0.0
     failure: str | None = None
     writer: Thread | None = None
+    asked: str = ""
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def poll(self) -> tuple[str, int]:
         """Status and completion percentage as one status query sees them; it waits a moment for a small export."""
@@ -132,7 +136,7 @@ class Exports:
         files: dict[Stream, Path] = {
             stream: self._directory / f"{task_id}-{stream}.ndjson" for stream in ("RESULT", "ERRORS")
         }
-        task = ExportTask(task_id, name, files, self.settings.polls, self.settings.outcome)
+        task = ExportTask(task_id, name, files, self.settings.polls, self.settings.outcome, asked=json.dumps(filters))
         task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
         with self._lock:
             self._tasks[task_id] = task
@@ -184,7 +188,8 @@ class Exports:
         """Size in bytes and number of lines as they are announced; None for an empty stream."""
         settings = self.settings
         size, lines = task.sizes[stream]
-        if not size or (stream == "RESULT" and settings.no_header):
+        unheard = settings.no_header or (settings.no_header_for and settings.no_header_for in task.asked)
+        if not size or (stream == "RESULT" and unheard):
             return None
         if stream == "RESULT" and settings.short_size:
             size = self._last_chunk(task, stream)

@@ -25,7 +25,9 @@ Json = dict[str, Any]
 
 _OPERATION = re.compile(r"^\s*(?:query|mutation)\s+(\w+)")
 _BY_NAME = re.compile(r"createdTasks\(where: \{name:")
-_MOMENT = "2024-01-01T06:00:00.000Z"
+_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
+_CREATED = datetime(2024, 1, 1, 6, tzinfo=UTC)
+_MOMENT = _CREATED.strftime(_FORM)
 
 
 class GraphqlError(Exception):
@@ -202,7 +204,7 @@ def _created_tasks(api: Api, variables: Json) -> Json:
 def _task_entity(task: ExportTask) -> Json:
     status, percentage = task.poll()
     return {
-        **_times(task.id, task.name),
+        **_times(task.id, task.name, task.created_at),
         "completionPercentage": percentage,
         "errors": None,
         "metadata": None,
@@ -282,13 +284,9 @@ def _webhook_entity(webhook: Webhook) -> Json:
     return {**times, "status": webhook.status, "topics": list(webhook.topics), "url": webhook.url}
 
 
-def _times(identifier: str, name: str) -> Json:
-    return {
-        "id": identifier,
-        "name": name,
-        "createdAt": _MOMENT,
-        "updatedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    }
+def _times(identifier: str, name: str, created_at: datetime = _CREATED) -> Json:
+    created, updated = (moment.strftime(_FORM) for moment in (created_at, datetime.now(UTC)))
+    return {"id": identifier, "name": name, "createdAt": created, "updatedAt": updated}
 
 
 _OPERATIONS: dict[str, Callable[[Api, Json], Json]] = {

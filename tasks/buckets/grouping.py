@@ -1,18 +1,28 @@
 """Which bucket a row belongs to: by hash, so that it stays there while rows come and go.
 
-The number of buckets is a power of two and depends on the number of exported lines alone. When it doubles, each
-bucket's rows go to two buckets and no other, so the rows of any bucket are found in few buckets of an earlier snapshot.
+The number of buckets is a power of two and depends on the number of rows, and on that of the snapshot before. When it
+doubles, each bucket's rows go to two buckets and no other, so the rows of any bucket are found in few buckets of an
+earlier snapshot.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from tasks.records.numbers import hash_of
 
+SPARE: Final = 4
+"""With so many times as many buckets as are needed, or more, there are fewer from then on."""
 
-def bucket_count(lines: int, rows_per_bucket: int) -> int:
-    """The smallest power of two that keeps a bucket at ``rows_per_bucket`` rows on average; at least 1."""
-    needed = -(-lines // rows_per_bucket)
-    return 1 << max(0, needed - 1).bit_length()
+
+def bucket_count(rows: int, rows_per_bucket: int, standing: int = 1) -> int:
+    """The smallest power of two that keeps a bucket at ``rows_per_bucket`` rows on average; at least 1.
+
+    The ``standing`` number of an earlier snapshot stays while it does that too, and is less than ``SPARE`` times that.
+    """
+    buckets = -(-rows // rows_per_bucket)
+    needed = 1 << max(0, buckets - 1).bit_length()
+    return standing if needed <= standing < SPARE * needed else needed
 
 
 def bucket_of(key: bytes, count: int) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from heapq import merge
 from typing import TYPE_CHECKING, Final
 
-from tasks.buckets.grouping import bucket_name, bucket_of
+from tasks.buckets.grouping import bucket_count, bucket_name, bucket_of
 from tasks.records.identity import row_id
 from tasks.records.text import is_blank
 
@@ -27,6 +28,21 @@ class SpooledBucket:
     lines: int
 
 
+def spread(
+    lines: Iterable[bytes | None], directory: Path, at_most: int, rows_per_bucket: int, standing: int
+) -> tuple[int, list[SpooledBucket]]:
+    """Spool lines (``at_most`` so many) over the buckets that their rows need; return their number, and the buckets.
+
+    ``standing`` is the number of an earlier snapshot. Rows are counted only where lines would have it changed: of a row
+    there may be several.
+    """
+    count = bucket_count(at_most, rows_per_bucket, standing)
+    spooled = spool(lines, directory, count)
+    if count == standing or (needed := bucket_count(rows_in(spooled), rows_per_bucket, standing)) == count:
+        return count, spooled
+    return needed, merged(spooled, directory, needed)
+
+
 def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[SpooledBucket]:
     """Append each line, with its number, to its bucket's file; blank lines and buckets without lines are left out.
 
@@ -37,12 +53,9 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
     pending: defaultdict[int, list[bytes]] = defaultdict(list)
     held = 0
 
-    def path(index: int) -> Path:
-        return directory / f"{bucket_name(index, count)}.lines"
-
     def flush() -> None:
         for index, entries in pending.items():
-            with path(index).open("ab") as file:
+            with _path(directory, index, count).open("ab") as file:
                 file.writelines(entries)
         pending.clear()
 
@@ -58,11 +71,46 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
             flush()
             held = 0
     flush()
-    return [SpooledBucket(index, path(index), sizes[index]) for index in sorted(sizes)]
+    return [SpooledBucket(index, _path(directory, index, count), sizes[index]) for index in sorted(sizes)]
+
+
+def rows_in(spooled: Iterable[SpooledBucket]) -> int:
+    """How many rows the buckets' lines are of: a row id counts once, and a line that has none once a bytes."""
+    return sum(len({row_id(line) or line for _, line in _entries(bucket.path)}) for bucket in spooled)
+
+
+def merged(spooled: Iterable[SpooledBucket], directory: Path, count: int) -> list[SpooledBucket]:
+    """The same lines in ``count`` buckets, a power of two below their number; each again in the order of its lines."""
+    parts: defaultdict[int, list[SpooledBucket]] = defaultdict(list)
+    for bucket in spooled:
+        parts[bucket.index % count].append(bucket)
+    return [_joined(index, parts[index], directory, count) for index in sorted(parts)]
+
+
+def _joined(index: int, parts: list[SpooledBucket], directory: Path, count: int) -> SpooledBucket:
+    path = _path(directory, index, count)
+    with path.open("wb") as file:
+        file.writelines(b"%d\t%b\n" % entry for entry in merge(*(_entries(part.path) for part in parts)))
+    for part in parts:
+        part.path.unlink()
+    return SpooledBucket(index, path, sum(part.lines for part in parts))
+
+
+def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        for entry in file:
+            yield _parted(entry.removesuffix(b"\n"))
 
 
 def read_spool(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each line of a bucket's file."""
-    for entry in b"".join(blocks).removesuffix(b"\n").split(b"\n"):
-        number, _, line = entry.partition(b"\t")
-        yield int(number), line
+    return map(_parted, b"".join(blocks).removesuffix(b"\n").split(b"\n"))
+
+
+def _parted(entry: bytes) -> tuple[int, bytes]:
+    number, _, line = entry.partition(b"\t")
+    return int(number), line
+
+
+def _path(directory: Path, index: int, count: int) -> Path:
+    return directory / f"{bucket_name(index, count)}.lines"

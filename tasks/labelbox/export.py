@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from labelbox import ExportTask, StreamType
@@ -77,8 +78,10 @@ def wait(
     timeout: float,
     poll_interval: float,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Return when the task is complete; report its percentage after each poll.
+) -> datetime | None:
+    """Return when the task is complete: the moment it was created, by Labelbox's clock, where that is told.
+
+    Its percentage is reported after each poll.
 
     The pauses between two polls grow from ``FIRST_PAUSE`` to ``poll_interval`` seconds: a small export is soon done. A
     poll that fails is repeated, and ends the wait only with ``timeout`` seconds in all.
@@ -95,7 +98,7 @@ def wait(
         match task.status:
             case "COMPLETE":
                 on_progress(100)
-                return
+                return created if isinstance(created := task.created_at, datetime) else None
             case "IN_PROGRESS":
                 on_progress(int(task.completion_percentage or 0))
             case "FAILED" | "CANCELED" | "CANCELLED" | "CANCELING" | "CANCELLING" as status:

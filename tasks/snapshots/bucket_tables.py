@@ -33,6 +33,12 @@ def bucket_files(files: Iterable[File]) -> dict[tuple[int, int], BucketFiles]:
     return dict(sorted(buckets.items()))
 
 
+def bucket_count_of(files: Iterable[File]) -> int:
+    """Return over how many buckets a snapshot's rows are spread; 1 where it has none."""
+    matches = (TABLE_PATH.fullmatch(file.path) for file in files)
+    return next((int(match["count"]) for match in matches if match), 1)
+
+
 def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table of a snapshot, or some columns. Raises ``StorageRefusedError`` where it is missing or damaged."""
     with parquet.ParquetFile(pa.BufferReader(read_file(store, file))) as opened:

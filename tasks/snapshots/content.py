@@ -79,10 +79,13 @@ def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:
 
 def is_copy(path: Path, file: File) -> bool:
     """Say whether a file on disk has the size and hash of the published one."""
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
+    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file on disk, hexadecimal."""
     with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def checked(file: File, content: bytes | None) -> bytes:

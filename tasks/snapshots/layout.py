@@ -52,7 +52,7 @@ SCRATCH: Final = Kind(
 """What runs leave; hints, and the note of the last export, are no scratch: who settles them removes them."""
 PROBE: Final = Kind(PROBES, re.compile(r"[0-9a-f]{32}"))
 GARBAGE: Final = (OBJECT, MANIFEST, SCRATCH, PROBE)
-"""What garbage collection looks at; commit records, tags and epochs are for ever."""
+"""What garbage collection looks at; commit records, tags and epochs are for ever, and a hint until it is answered."""
 
 
 class CommitKey(NamedTuple):

@@ -47,7 +47,7 @@ class PullReport:
     """What lies in the folder now; ``kept`` files were there already, ``cached`` ones came from the cache.
 
     ``removed`` are files of earlier pulls that the tree does not have; of those, ``changed`` ones are not as they were
-    written, and stay.
+    written, and stay. ``mended`` ones were not either, and are again: the tree has them.
     """
 
     files: int
@@ -56,6 +56,7 @@ class PullReport:
     cached: int = 0
     removed: int = 0
     changed: int = 0
+    mended: int = 0
 
 
 def pull(
@@ -73,10 +74,10 @@ def pull(
 
     Every file is checked against its hash; one that is there already is kept, so an interrupted pull goes on where
     it stopped. With ``cache`` (see ``cache.py``) what was pulled before is linked from that folder, and what is read is
-    kept there. What earlier pulls put there and this one does not is removed; other files stay, and only with
-    ``overwrite`` one is replaced. ``snapshot.json`` comes last. Raises ConfigurationError for a format that the
-    snapshot does not hold, and StorageRefusedError for a damaged object, named, a path that leads out of the folder, a
-    file that would be replaced, or while another pull uses the folder.
+    kept there. What earlier pulls put there and this one does not is removed; other files stay, as do those that were
+    changed since, and only with ``overwrite`` one is replaced by another. ``snapshot.json`` comes last. Raises
+    ConfigurationError for a format that the snapshot does not hold, and StorageRefusedError for a damaged object,
+    named, a path that leads out of the folder, a file that would be replaced, or while another pull uses the folder.
     """
     check_held(snapshot.manifest, format_name)
     with (
@@ -192,4 +193,4 @@ def _write_receipt(
             on_progress(report)
         receipt.write("\n }\n}\n")
         removed, changed = pulled.finish()
-    return replace(report, removed=removed, changed=changed)
+    return replace(report, removed=removed, changed=changed, mended=pulled.mended)

@@ -1,10 +1,11 @@
 """What pulls have put in a folder: known until a whole tree stands there, so that what is of no use goes.
 
-``snapshot.json`` lists the files of a whole tree. While a pull works, the list is ``.labelsnap-pulled`` instead: a line
-a file, of the tree before and of the new one, each written before the file is. Whoever pulls has that file locked; the
-lock ends with the process, the list when the new ``snapshot.json`` stands. So after any crash the next pull knows all
-that may be removed. Paths in both are as trustworthy as the folder: nothing is removed outside it, and no file that is
-not as it was written.
+``snapshot.json`` lists the files of a whole tree, and goes before the first of them is changed. From then on the list
+is ``.labelsnap-pulled``: a line a file, of the tree before and of the new one, each written before the file is. Whoever
+pulls has that file locked; the lock ends with the process, the list when the new ``snapshot.json`` stands, or when the
+pull ends without having changed anything. So after any crash the next pull knows all that may be removed or replaced.
+Paths in both are as trustworthy as the folder: nothing is removed outside it, and no file that is not as it was
+written.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.content import is_copy
+from tasks.snapshots.content import is_copy, sha256_of
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File
 from tasks.snapshots.tree import folder_refused, target_of
@@ -57,14 +58,18 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
 class Pulled:
     """The list of a folder (``root``, resolved) while a pull works in it.
 
-    ``earlier`` are the paths that pulls before this one have written; ``paths`` those of the new tree so far.
+    ``earlier`` are the sha256s (hex, separated by blanks) of what pulls before this one have written, by path;
+    ``paths`` those of the new tree so far. ``changed`` tells whether a file was written or removed. ``mended``
+    files were changed since, and are set right: the new tree has there what was written.
     """
 
     root: Path
     file: BufferedRandom
     overwrite: bool = False
-    earlier: frozenset[str] = frozenset()
+    earlier: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=lambda: {RECEIPT})
+    changed: bool = False
+    mended: int = 0
 
     def claim(self, files: Sequence[File]) -> None:
         """Take the paths for the new tree. Raises StorageRefusedError when two files would stand at one.
@@ -84,10 +89,13 @@ class Pulled:
     def expect(self, files: Sequence[File]) -> None:
         """Write down files that are about to be written, and make way for them.
 
-        Raises StorageRefusedError, before any of them is, when a file stands there that no pull has put there.
+        Raises StorageRefusedError, before any of them is, when another file stands there that no pull has written, or
+        that was changed since.
         """
-        for file in files:
-            self._check_free(file.path)
+        in_the_way = [file.path for file in files if not self._is_free(file)]
+        self._begin()
+        for path in in_the_way:
+            self._make_way(path)
         self._append([_Line(file.path, file.size, file.sha256) for file in files])
 
     def finish(self) -> tuple[int, int]:
@@ -95,6 +103,7 @@ class Pulled:
 
         One that is not as it was written stays.
         """
+        self._begin()
         outcomes = {line.path: False for line in self._lines() if line.path not in self.paths}
         for line in self._lines():
             if line.path in outcomes and self._remove(line):
@@ -111,8 +120,15 @@ class Pulled:
         receipt = self.root / RECEIPT
         if os.path.lexists(receipt):
             self._append(self._listed(receipt))
-            receipt.unlink()
-        self.earlier = frozenset(line.path for line in self._lines())
+        for line in self._lines():
+            known = self.earlier.get(line.path)
+            if known is None or line.sha256 not in known.split():
+                self.earlier[line.path] = f"{known} {line.sha256}" if known else line.sha256
+
+    def _begin(self) -> None:
+        """From now on the folder is not the tree that its ``snapshot.json`` lists."""
+        self.changed = True
+        (self.root / RECEIPT).unlink(missing_ok=True)
 
     def _listed(self, receipt: Path) -> list[_Line]:
         try:
@@ -138,18 +154,26 @@ class Pulled:
             except NOT_SUCH_JSON:  # nothing that it could list was written
                 continue
 
-    def _check_free(self, path: str) -> None:
-        target = self.root / path
+    def _is_free(self, file: File) -> bool:
+        """Say whether a file can be written to its path, in place of what a pull has written; False: way must be made.
+
+        Raises StorageRefusedError when another file stands there.
+        """
+        target = self.root / file.path
         try:
-            in_the_way = S_ISDIR(target.lstat().st_mode)
+            mode = target.lstat().st_mode
         except FileNotFoundError:
-            return
+            return True
         except NotADirectoryError:
-            in_the_way = True
-        if in_the_way:
-            self._make_way(path)
-        elif not self.overwrite and path not in self.earlier:
-            raise _not_pulled(target)
+            return False
+        if S_ISDIR(mode):
+            return False
+        written = self.earlier.get(file.path, "").split()
+        if not self.overwrite and not (S_ISREG(mode) and sha256_of(target) in written):
+            if file.sha256 not in written:
+                raise _not_pulled(target)
+            self.mended += 1
+        return True
 
     def _make_way(self, path: str) -> None:
         """Remove what pulls have written where the path needs a folder, or in a folder that stands at it."""
@@ -184,8 +208,8 @@ class Pulled:
 def pulling(directory: Path, *, overwrite: bool = False) -> Iterator[Pulled]:
     """Make the folder if need be, and have it alone; when the block ends well, what it finished is all there is.
 
-    With ``overwrite`` files that no pull has put there may be replaced. Raises StorageRefusedError while another pull
-    has the folder, and when it cannot be written.
+    With ``overwrite`` files that are not as a pull has written them may be replaced. Raises StorageRefusedError while
+    another pull has the folder, and when it cannot be written.
     """
     root = directory.resolve()
     try:
@@ -195,11 +219,12 @@ def pulling(directory: Path, *, overwrite: bool = False) -> Iterator[Pulled]:
         raise folder_refused(root, error) from error
     with file:
         pulled = Pulled(root, file, overwrite)
+        was_empty = pulled.is_empty()
         try:
             pulled.adopt()
             yield pulled
         except BaseException as error:
-            if pulled.is_empty():
+            if pulled.is_empty() or (was_empty and not pulled.changed):
                 (root / PULLED).unlink()
             if isinstance(error, OSError):
                 raise folder_refused(root, error) from error
@@ -238,7 +263,7 @@ def _taken(root: Path) -> StorageRefusedError:
 
 def _not_pulled(path: Path) -> StorageRefusedError:
     return StorageRefusedError(
-        f"Expected to write {path}, found a file there that no pull has written.",
+        f"Expected to write {path}, found a file there that no pull has written, or that was changed since.",
         remedy="Move it away, or pull into another folder, or give --overwrite.",
         code="file_stands",
     )

@@ -17,13 +17,15 @@ from tasks.buckets.base import part_base
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
 from tasks.buckets.given import behind_part, read_given
-from tasks.buckets.grouping import bucket_count, bucket_name
+from tasks.buckets.grouping import bucket_name
 from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BucketInput, BucketReceipt
-from tasks.buckets.spool import read_spool, spool
+from tasks.buckets.spool import read_spool, spread
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
+from tasks.records.text import is_blank
 from tasks.snapshots.behind import manifests_behind
+from tasks.snapshots.bucket_tables import bucket_count_of
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.read import read_snapshot
@@ -31,6 +33,7 @@ from tasks.steps.beginning import Head
 from tasks.steps.environment import downloader, scratch
 from tasks.steps.export import StreamReceipt
 from tasks.steps.ledger import Ledger
+from tasks.steps.parts import check_parts
 from tasks.steps.retries import RETRIES
 from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
@@ -38,7 +41,7 @@ from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tasks.labelbox.download import Downloader
@@ -68,8 +71,8 @@ def group_rows(
     Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
     concerns it. One without lines is among them where rows may have left it: it keeps their splits.
 
-    Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows: a failed export
-    is no empty dataset. Blank lines are no rows.
+    Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows, of the whole or
+    of one export of several: a failed export is no empty dataset. Blank lines are no rows.
     """
     failed = any(stream.size for stream in errors)
     if failed and not any(stream.size for stream in results):
@@ -83,8 +86,8 @@ def group_rows(
     ledger = Ledger(store, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
-    count = bucket_count(sum(stream.lines for stream in results), settings.rows_per_bucket)
     left_out: list[int] = []
+    filled: set[int] = set()
 
     def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
         if span is None or span.holds(line, dataset.source.id):
@@ -93,14 +96,17 @@ def group_rows(
         return None
 
     with scratch(settings) as directory:
-        told = ((line, stream.span) for stream in results for line in lines_of(store, stream, directory))
+        told = rows_of(store, results, directory, filled)
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
-        spooled = spool(lines, directory, count)
+        at_most = sum(stream.lines for stream in results)
+        before = bucket_count_of(manifest.files) if manifest else 1
+        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before)
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
         if standing and not has_rows:
             raise _without_rows(dataset, base.version, standing)
+        check_parts(store, dataset, manifest, results, filled)
         of_lines = {bucket.index: bucket for bucket in spooled}
         taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
 
@@ -196,6 +202,20 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         max_image_pixels=settings.max_image_pixels,
         max_mask_bytes=settings.max_mask_bytes,
     )
+
+
+def rows_of(
+    store: ObjectStore, results: Sequence[StreamReceipt], directory: Path, filled: set[int]
+) -> Iterator[tuple[bytes, Span | None]]:
+    """The lines of streams, one after another, each with its stream's span.
+
+    ``filled`` is given the place of each stream that has a line which is not blank.
+    """
+    for place, stream in enumerate(results):
+        for line in lines_of(store, stream, directory):
+            if place not in filled and not is_blank(line):
+                filled.add(place)
+            yield line, stream.span
 
 
 def lines_of(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:

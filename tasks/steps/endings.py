@@ -11,7 +11,7 @@ PASSING: Final = {"export_timeout", "labelbox_limit", "labelbox_certificate", "k
 """What Labelbox refuses now and may allow later, to the same export task."""
 LOST: Final = {"bad_chunk", "export_status_unknown"}
 """Answers of Labelbox after which an export task is not asked any more."""
-BAD_OBJECTS: Final = {"object_condemned", "object_damaged", "bad_receipt"}
+BAD_OBJECTS: Final = {"object_condemned", "object_damaged"}
 """What the store refuses because of objects that the run made or found."""
 
 

@@ -6,9 +6,10 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from prefect import task
 
 from config.dataset import Dataset
@@ -72,7 +73,8 @@ class ExportTasks(Struct, frozen=True):
 class ChunkReceipt(Struct, frozen=True):
     """One chunk in the store: where it ends in its stream, its file, and the packs that this is joined from.
 
-    ``breaks`` are the line breaks in it; ``ends_line`` says whether it ends with one.
+    ``breaks`` are the line breaks in it; ``ends_line`` says whether it ends with one. ``task_id`` is the export task
+    that it came from: the chunks of two exports do not join.
     """
 
     end: int
@@ -80,12 +82,14 @@ class ChunkReceipt(Struct, frozen=True):
     packs: tuple[Pack, ...]
     breaks: int
     ends_line: bool
+    task_id: str = ""
 
 
 class StreamReceipt(Struct, frozen=True):
     """One stream of one export, whole: its chunks' files in order, its bytes, and its lines as they were counted.
 
-    Of a stream with a ``span`` only the rows that are in it count.
+    Of a stream with a ``span`` only the rows that are in it count. ``part`` is which of ``parts_of`` the dataset it has
+    all rows of.
     """
 
     files: tuple[File, ...]
@@ -95,16 +99,11 @@ class StreamReceipt(Struct, frozen=True):
     retries: int
     uploads: Uploads
     span: Span | None = None
+    part: int | None = None
 
 
-@task(**RETRIES)
-def start_exports(dataset: Dataset, run: str) -> ExportTasks:
-    """Start the export, or several where a list of ids is longer than Labelbox takes.
-
-    Each is noted as soon as it is started, and a run that is gone on with has the same ones.
-    """
-    ledger = Ledger(open_store(dataset.url), run)
-    client = labelbox(load_settings())
+def parts_of(dataset: Dataset) -> tuple[ExportRequest, ...]:
+    """What a refresh asks for: one export, or several where a list of ids is longer than Labelbox takes."""
     kind = dataset.source.kind
     request = ExportRequest(
         kind=kind,
@@ -112,7 +111,18 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
         params=dataset.params.of_source(kind),
         filters=dataset.filters.for_labelbox(),
     )
-    parts = enumerate(split_lists(request))
+    return tuple(split_lists(request))
+
+
+@task(**RETRIES)
+def start_exports(dataset: Dataset, run: str) -> ExportTasks:
+    """Start each export of ``parts_of`` the dataset.
+
+    Each is noted as soon as it is started, and a run that is gone on with has the same ones.
+    """
+    ledger = Ledger(open_store(dataset.url), run)
+    client = labelbox(load_settings())
+    parts = enumerate(parts_of(dataset))
     name = f"labelsnap {dataset.dataset} {run}"
     return ExportTasks(ids=tuple(started(ledger, client, part, f"{number:03}", name) for number, part in parts))
 
@@ -132,22 +142,29 @@ def started(ledger: Ledger, client: Client, request: ExportRequest, number: str,
 
 
 @task(**RETRIES)
-def wait_for_exports(tasks: ExportTasks) -> None:
-    """Return when every export is complete; a failed or cancelled one raises."""
+def wait_for_exports(tasks: ExportTasks) -> datetime | None:
+    """Return when every export is complete; a failed or cancelled one raises.
+
+    Gives when the first of them was created, by Labelbox's clock, where it tells that of all.
+    """
     settings = load_settings()
     client = labelbox(settings)
+    created = []
     for number, task_id in enumerate(tasks.ids):
 
         def on_progress(percent: int, before: int = 100 * number) -> None:
             report("export", before + percent, 100 * len(tasks.ids))
 
-        wait(
+        moment = wait(
             client,
             task_id,
             timeout=settings.export_timeout,
             poll_interval=settings.poll_interval,
             on_progress=on_progress,
         )
+        created.append(moment)
+    told = [moment for moment in created if moment]
+    return min(told) if told and len(told) == len(created) else None
 
 
 @task(**RETRIES)
@@ -157,7 +174,7 @@ def fetch_stream(dataset: Dataset, run: str, base: int, number: int, task_id: st
     def on_progress(done: int, total: int) -> None:
         report("chunks", done, total)
 
-    return bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress, all_rows=True)
+    return structs.replace(bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress), part=number)
 
 
 def bring(
@@ -168,14 +185,12 @@ def bring(
     task_id: str,
     stream: Stream,
     on_progress: Callable[[int, int], None] = lambda *_: None,
-    *,
-    all_rows: bool = False,
 ) -> StreamReceipt:
     """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept.
 
     ``export`` names the export within the snapshot; streams are joined in the order of these names. Of lines that the
-    snapshot ``base`` (0: none) has nothing is uploaded. Where other lines come than Labelbox announced, or none though
-    it is the export of ``all_rows`` and the base has some, it is asked for all of them once more.
+    snapshot ``base`` (0: none) has nothing is uploaded. Where other lines come than Labelbox announced, or no RESULT at
+    all, it is asked for all of them once more.
     Raises ``LabelboxRefusedError`` when they differ again.
     """
     settings = load_settings()
@@ -183,7 +198,6 @@ def bring(
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
     frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
-    may_be_empty = not (all_rows and stream == "RESULT" and earlier and earlier.result["rows"]["published"])
     with downloader(settings) as pool, scratch(settings) as directory:
         for attempt in range(ASKED):
             if attempt:
@@ -192,10 +206,10 @@ def bring(
             client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
-            names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", anew=attempt > 0)
+            names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)
             receipts = _fetched(source, total, draft, frames, names, on_progress)
             came = lines_in(receipts) - source.ends_inside_line(receipts)
-            if came == total.lines and (total.size or may_be_empty or attempt):
+            if came == total.lines and (total.size or stream == "ERRORS" or attempt):
                 break
         else:
             raise LabelboxRefusedError(
@@ -270,10 +284,11 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """The receipts of a stream's chunks; ``anew``: those that stand are not believed."""
+    """The receipts of the chunks of an export task's stream; ``anew``: those that stand are not believed."""
 
     ledger: Ledger
     prefix: str
+    task_id: str
     anew: bool
 
     def of(self, offset: int) -> str:
@@ -282,7 +297,8 @@ class _Names:
 
     def recall(self, offset: int) -> ChunkReceipt | None:
         """The receipt of the chunk that begins there."""
-        return None if self.anew else self.ledger.recall(self.of(offset), ChunkReceipt)
+        receipt = None if self.anew else self.ledger.recall(self.of(offset), ChunkReceipt)
+        return receipt if receipt and receipt.task_id == self.task_id else None
 
 
 def _fetched(
@@ -308,7 +324,8 @@ def _fetched(
                 path = f"raw/{names.of(offset)}.ndjson.zst"
                 file, packs = add_chunk(draft, path, plain, source.task_id, frames.near(offset / total.size))
                 plain.unlink()
-                receipt = names.ledger.note(names.of(offset), ChunkReceipt(chunk.end, file, packs, breaks, ends_line))
+                made = ChunkReceipt(chunk.end, file, packs, breaks, ends_line, source.task_id)
+                receipt = names.ledger.note(names.of(offset), made)
             receipts.append(receipt)
             offset = receipt.end + 1
             on_progress(offset, total.size)

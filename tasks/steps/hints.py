@@ -8,11 +8,12 @@ when the dataset is: what happened at Labelbox before that has been looked at.
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import HINT, WORK
@@ -32,13 +33,22 @@ KEPT: Final = timedelta(days=7)
 _NEW, _HANDLED = b'"new"', b'"handled"'
 
 
+AHEAD: Final = timedelta(minutes=5)
+"""How far the clock of Labelbox, which times exports, may be ahead of the store's."""
+LONGEST: Final = timedelta(days=20 * 365)
+"""No export was begun so long ago."""
+
+log = logging.getLogger(__name__)
+
+
 class Exported(Struct, frozen=True):
     """When the export of the last refresh that came to its end was begun, and a name for what the dataset file asked.
 
-    Versions of before did not note what was asked.
+    The moment is by Labelbox's clock, where it told. Versions of before did not note what was asked, and went by the
+    store's.
     """
 
-    at: datetime
+    at: Annotated[datetime, Meta(tz=True)]
     asked: str = ""
 
 
@@ -85,9 +95,13 @@ def note_exported(store: ObjectStore, dataset: Dataset, at: datetime) -> None:
 
 def last_exported(store: ObjectStore, dataset: Dataset) -> datetime | None:
     """As of when the dataset is what its file asks, where that is known; a note that cannot be read says nothing."""
+    body = store.get(EXPORTED)
+    if body is None:
+        return None
     try:
-        noted = decoder_of(Exported).decode(store.get(EXPORTED) or b"")
+        noted = decoder_of(Exported).decode(body)
     except NOT_SUCH_JSON:
+        log.warning("%s in %s cannot be read: it is not known as of when the dataset is.", EXPORTED, store.url)
         return None
     return noted.at if noted.asked == asked_by(dataset) else None
 
@@ -95,6 +109,11 @@ def last_exported(store: ObjectStore, dataset: Dataset) -> datetime | None:
 def asked_by(dataset: Dataset) -> str:
     """A name for what a dataset file asks; where it lies, and when and how it is written there, is not part of it."""
     return name_of_values(dataset.content())
+
+
+def known(at: datetime | None, now: datetime) -> datetime | None:
+    """The moment, unless it is to come or before all exports: a clock was wrong, and what came since cannot be told."""
+    return at if at is not None and -LONGEST < at - now <= AHEAD else None
 
 
 def _key(delivery: str) -> str:

@@ -6,11 +6,11 @@ Prefect's own task rows are no ledger: its server may lose or delay them.
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from tasks.errors import StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 Receipt = TypeVar("Receipt")
+
+log = logging.getLogger(__name__)
 
 
 def name_of_values(values: object) -> str:
@@ -41,18 +43,16 @@ class Ledger:
         return work_key(self._run, name)
 
     def recall(self, name: str, kind: type[Receipt]) -> Receipt | None:
-        """The receipt that stands under a name, if any. Raises ``StorageRefusedError`` when it is damaged."""
+        """The receipt that stands under a name; None where there is none, or it is damaged: its work is done again."""
         body = self._store.get(self.key(f"receipts/{name}.json"))
         if body is None:
             return None
         try:
             return decoder_of(kind).decode(body)
         except NOT_SUCH_JSON:
-            raise StorageRefusedError(
-                f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
-                remedy="Delete the folder work/ of the dataset and run again.",
-                code="bad_receipt",
-            ) from None
+            key = self.key(f"receipts/{name}.json")
+            log.warning("The receipt %s in %s cannot be read; its work is done again.", key, self._store.url)
+            return None
 
     def note(self, name: str, receipt: Receipt) -> Receipt:
         """Write a receipt and give it back."""

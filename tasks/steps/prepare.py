@@ -21,7 +21,7 @@ from tasks.storage import ObjectStore, open_store, probe
 
 
 @task(**RETRIES)
-def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
+def prepare(dataset: Dataset, flow_run: str) -> Beginning:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
     settings = load_settings()
@@ -31,7 +31,7 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
     head = head_of(store)
     if not head.version:
         check_outermost(store.url)
-    left = recall_left(store, dataset, scope)
+    left = recall_left(store, dataset)
     run = f"{flow_run}-{uuid4().hex[:8]}"
     begun = begin(head, left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
     if left is not None:
@@ -41,7 +41,7 @@ def prepare(dataset: Dataset, flow_run: str, scope: str = "") -> Beginning:
             look_anew(store, begun.run)
         if begun.way == "over":
             take_over(store, before.run, begun.run, look=look)
-    note_beginning(store, dataset, begun, scope)
+    note_beginning(store, dataset, begun)
     if left is not None and begun.run != left.beginning.run:
         Ledger(store, left.beginning.run).clear()
     return begun

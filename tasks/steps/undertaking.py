@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from tasks.steps.beginning import Beginning
 
 
-def undertake(
-    dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]], scope: str = ""
-) -> dict[str, Any]:
-    """What the work gives, done while the dataset is the run's own; ``scope`` tells works on one dataset apart.
+def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
+    """What the work gives, done while the dataset is the run's own.
 
     Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare`` and the work raise. What a
     failure leaves to the next run is ``ending_of``'s to say. Where an export that is gone on with turns out to be of no
@@ -39,17 +37,17 @@ def undertake(
         single_writer=dataset.single_writer,
     ):
         while True:
-            beginning = prepare(dataset, flow_run, scope)
+            beginning = prepare(dataset, flow_run)
             try:
                 result = work(beginning)
             except LabelsnapError as error:
                 ending = ending_of(error)
                 if ending is Ending.NOTHING:
-                    forget(store, dataset, beginning.run, scope)
+                    forget(store, dataset, beginning.run)
                 elif ending is Ending.WORK:
-                    give_up_export(store, dataset, beginning, scope)
+                    give_up_export(store, dataset, beginning)
                     if beginning.way == "on" and isinstance(error, LabelboxError):
                         continue
                 raise
-            forget(store, dataset, beginning.run, scope)
+            forget(store, dataset, beginning.run)
             return result

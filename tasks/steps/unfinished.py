@@ -9,13 +9,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from tasks.buckets.receipt import BucketReceipt
-from tasks.errors import StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.history import read_history
 from tasks.snapshots.layout import SCRATCH, work_key
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from config.dataset import Dataset
     from tasks.storage import ObjectStore
-
-Receipt = TypeVar("Receipt")
 
 BUCKET: Final = "bucket-"
 """How the receipts of buckets begin."""
@@ -64,9 +61,9 @@ class Taken(Struct, frozen=True):
         return tuple(sorted({pack for bucket in self.buckets.values() for pack in bucket.packs}, key=lambda p: p.key))
 
 
-def recall_left(store: ObjectStore, dataset: Dataset, scope: str = "") -> Left | None:
+def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
     """What the last run of this dataset file left, if it has no outcome; a note that cannot be read is none."""
-    body = store.get(_key(dataset, scope))
+    body = store.get(_key(dataset))
     if body is None:
         return None
     try:
@@ -77,19 +74,19 @@ def recall_left(store: ObjectStore, dataset: Dataset, scope: str = "") -> Left |
     return Left(found, max(signs), published=read_history(store).published_by(found.run) is not None)
 
 
-def note_beginning(store: ObjectStore, dataset: Dataset, beginning: Beginning, scope: str = "") -> None:
+def note_beginning(store: ObjectStore, dataset: Dataset, beginning: Beginning) -> None:
     """Write down how a run has begun."""
-    store.put(_key(dataset, scope), msgspec.json.encode(beginning))
+    store.put(_key(dataset), msgspec.json.encode(beginning))
 
 
-def give_up_export(store: ObjectStore, dataset: Dataset, beginning: Beginning, scope: str = "") -> None:
+def give_up_export(store: ObjectStore, dataset: Dataset, beginning: Beginning) -> None:
     """A run has failed so that nobody shall go on with its export; its work stays."""
-    note_beginning(store, dataset, msgspec.structs.replace(beginning, given_up=True), scope)
+    note_beginning(store, dataset, msgspec.structs.replace(beginning, given_up=True))
 
 
-def forget(store: ObjectStore, dataset: Dataset, run: str, scope: str = "") -> None:
+def forget(store: ObjectStore, dataset: Dataset, run: str) -> None:
     """A run's outcome is known: its name goes first, then its ledger, so that nobody goes on with half a ledger."""
-    store.delete(_key(dataset, scope))
+    store.delete(_key(dataset))
     Ledger(store, run).clear()
 
 
@@ -101,7 +98,7 @@ def take_over(store: ObjectStore, before: str, run: str, *, look: bool) -> None:
     ledger = Ledger(store, before)
     with ThreadPoolExecutor(LOOKERS, thread_name_prefix="look") as pool:
         names = list(ledger.names(BUCKET))
-        receipts = zip(names, pool.map(partial(_recalled, ledger, kind=BucketReceipt), names), strict=True)
+        receipts = zip(names, pool.map(partial(ledger.recall, kind=BucketReceipt), names), strict=True)
         built = {name: TakenBucket(found.files, found.packs) for name, found in receipts if found}
         inherited = ledger.recall(TAKEN, Taken) or Taken()
         counts = {_count(name) for name in built}
@@ -121,7 +118,7 @@ def look_anew(store: ObjectStore, run: str) -> None:
     ledger = Ledger(store, run)
 
     def check(name: str) -> None:
-        receipt = _recalled(ledger, name, kind=dict[str, object])
+        receipt = ledger.recall(name, dict[str, object])
         if receipt is None or not _stands(store, receipt):
             ledger.drop(name)
 
@@ -148,19 +145,11 @@ def _stands(store: ObjectStore, receipt: object) -> bool:
     return all((found := store.head(key)) is not None and found.size == size for key, size in named)
 
 
-def _recalled(ledger: Ledger, name: str, *, kind: type[Receipt]) -> Receipt | None:
-    """A receipt, or None where it is damaged: its work is done again."""
-    try:
-        return ledger.recall(name, kind)
-    except StorageRefusedError:
-        return None
-
-
 def _count(name: str) -> str:
     return name.rpartition("-")[2]
 
 
-def _key(dataset: Dataset, scope: str) -> str:
-    """Where the run of these parameters, by this code, is named; ``scope`` is the range of a backfill."""
-    parameters = [dataset.model_dump(mode="json"), software(), scope]
+def _key(dataset: Dataset) -> str:
+    """Where the run of this dataset file, by this code, is named: a refresh or a backfill of any range."""
+    parameters = [dataset.model_dump(mode="json"), software()]
     return work_key("runs", f"{name_of_values(parameters)}.json")

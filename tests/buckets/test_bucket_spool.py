@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tasks.buckets import spool as spool_module
-from tasks.buckets.spool import read_spool, spool
+from tasks.buckets.spool import merged, read_spool, rows_in, spool
 
 
 def row(identifier, **more):
@@ -62,3 +62,24 @@ def test_no_lines_make_no_buckets(tmp_path):
     """An empty export leaves nothing on disk."""
     assert spool([], tmp_path, 1) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_counted_once_however_many_lines_they_have(tmp_path):
+    """As is a line that has no row id."""
+    lines = [*(row(f"r{n % 7}", n=n) for n in range(21)), b"not json", b"not json", b"nor this"]
+    assert rows_in(spool(lines, tmp_path, 8)) == 7 + 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_buckets_that_are_merged_are_those_of_the_smaller_number(tmp_path, count):
+    """Byte for byte what they were, had the lines been spread over so many from the start; nothing else is left."""
+    lines = [*(row(f"r{n % 17}", n=n) for n in range(60)), b"\ttabs\r", b"not json"]
+    for folder in ("few", "many"):
+        (tmp_path / folder).mkdir()
+    few = spool(lines, tmp_path / "few", count)
+    found = merged(spool(lines, tmp_path / "many", 16), tmp_path / "many", count)
+    assert [(each.index, each.lines) for each in found] == [(each.index, each.lines) for each in few]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "many").iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "few").iterdir()
+    }
+    assert [each.path.parent.name for each in found] == ["many"] * len(found)

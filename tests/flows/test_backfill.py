@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -91,6 +91,37 @@ def test_three_years_in_36_windows(sandbox, dataset_file, tmp_path, labelsnap, a
     assert again["reused_rows"] == whole["rows"]["published"] - 1
     url = result["ref"].rpartition("@")[0]
     assert len(list_versions(open_store(url))) == 2
+
+
+@pytest.mark.parametrize("first", ["backfill", "refresh"])
+def test_work_is_taken_over_between_backfills_and_refreshes(sandbox, dataset_file, tmp_path, first):
+    """Of one dataset file: the other kind of run asks for no mask and no image again, and nothing is left in work/."""
+    chosen, whole = load_dataset(dataset_file()), (datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
+    runs = {
+        "backfill": lambda: backfill(chosen, *whole, timedelta(days=9000)),
+        "refresh": lambda: refresh(chosen),
+    }
+    with pytest.raises(PowerCutError), listening(PowerCut("files", 3)):
+        runs.pop(first)()
+    asked = sandbox.requests.count("*mask"), sandbox.requests.count("image")
+    assert min(asked) > 0
+    (other,) = runs.values()
+    result = other()
+    assert (result["version"], result["resumed"], result["base"]) == (1, True, None)
+    assert (sandbox.requests.count("*mask"), sandbox.requests.count("image")) == asked
+    assert not [found.key for found in open_store(chosen.url).list("work/") if found.key != "work/exported.json"]
+
+
+def test_a_backfill_that_finds_nothing_publishes_nothing(sandbox, dataset_file, monkeypatch):
+    """Though every row has two lines by then: rows decide over how many buckets they are spread, not lines."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "6")
+    chosen = load_dataset(dataset_file())
+    refresh(chosen)
+    again = backfill(chosen, datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC), timedelta(days=9000))
+    assert again["rows"]["excluded"]["duplicate"] == len(sandbox.rows("DONE"))
+    for result in (again, refresh(chosen)):
+        assert (result["published"], result["reason"], result["version"]) == (False, "unchanged", 1)
+    assert len(list_versions(open_store(chosen.url))) == 1
 
 
 def published(result):

@@ -12,6 +12,9 @@ import pytest
 from street_versions import TREES, record
 
 from tasks.snapshots import expire, tag
+from tasks.snapshots.epochs import Condemned
+from tasks.snapshots.gc import condemn
+from tasks.steps.hints import note_hint, pending_hints
 from tasks.storage import open_store
 
 FOREIGN = (".DS_Store", ".nfs0000000000c0ffee00000001", "read me.txt")
@@ -41,6 +44,23 @@ def test_a_pull_writes_over_a_persons_file_only_on_request(labelsnap, url, tmp_p
     assert (tmp_path / "out/data.yaml").read_bytes() == TREES[0]["data.yaml"]
 
 
+def test_a_refused_pull_leaves_the_tree_before_as_it_was(labelsnap, url, tmp_path):
+    """With its ``snapshot.json``: where a person's own file stands in the way, and where a pulled one was changed."""
+    out = tmp_path / "out"
+    labelsnap("pull", f"{url}@1", "--format", "yolo", out)
+    for path, body in (("labels/val/b.txt", b"mine"), ("version.txt", b"mine too")):
+        (out / path).parent.mkdir(exist_ok=True)
+        (out / path).write_bytes(body)
+        before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        status, refused = labelsnap.json("pull", f"{url}@2", "--format", "yolo", out)
+        assert (status, refused["error"]["code"]) == (4, "file_stands")
+        assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+        (out / path).unlink()
+    (out / "labels/train/a.txt").write_bytes(b"mine")
+    status, told, _ = labelsnap("pull", f"{url}@2", "--format", "yolo", out)
+    assert (status, "1 of an earlier pull were changed since and are set right" in told) == (0, True)
+
+
 def test_a_record_that_is_gone_is_told_and_its_data_is_kept(labelsnap, url, folder, days_ago):
     """Of a kept version: list shows the others and ends with status 4; gc, twice, deletes nothing."""
     expire(open_store(url), keep=3)
@@ -62,6 +82,19 @@ def test_a_record_that_is_gone_is_told_and_its_data_is_kept(labelsnap, url, fold
     assert labelsnap("snapshots", "expire", url, "--keep", 1, "--yes")[0] == 4
     assert labelsnap.json("snapshots", "show", f"{url}@5")[1]["error"]["code"] == "version_gap"
     assert sorted(folder.joinpath("data").rglob("*")) == before
+
+
+def test_a_delivery_that_is_still_to_be_answered_is_no_garbage(labelsnap, url, days_ago):
+    """However long the listener is down; nor is one of an epoch that an earlier labelsnap began."""
+    store = open_store(url)
+    note_hint(store, "a" * 32)
+    days_ago(8)
+    (hint,) = pending_hints(store)
+    condemn(store, (Condemned(hint.key, hint.size),))
+    for _ in range(2):
+        days_ago(2)
+        assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
+    assert [found.key for found in pending_hints(store)] == [hint.key]
 
 
 def test_a_lost_version_is_given_up(labelsnap, url, folder):

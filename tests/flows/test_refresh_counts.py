@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from deploy.sandbox import Fault
+from flows.backfill import backfill
 from flows.refresh import refresh
 from tasks.errors import DatasetRejectedError, LabelboxRefusedError
-from tasks.snapshots.read import list_versions
+from tasks.labelbox.export import LIST_LIMIT
+from tasks.snapshots.read import list_versions, read_snapshot
+from tasks.steps.parts import standing_rows
 from tasks.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -74,6 +78,85 @@ def test_an_export_without_a_header_is_no_empty_dataset(sandbox, dataset, rows):
     with pytest.raises(LabelboxRefusedError) as caught:
         refresh(chosen)
     assert (caught.value.code, caught.value.exit_status, versions(chosen)) == ("export_without_rows", 3, 1)
+
+
+def listed(sandbox, filtered):
+    """What each row that is Done and not skipped has for that list; it may be none."""
+    name = {"data_row_ids": "id", "global_keys": "global_key"}[filtered]
+    return [getattr(row, name) for row in sandbox.rows("DONE") if not row.skipped]
+
+
+@pytest.mark.parametrize("filtered", ["data_row_ids", "global_keys"])
+def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtered):
+    """Where the version before has rows that it asks for, though the others have theirs; it is asked twice."""
+    ids = [found for found in dict.fromkeys(listed(sandbox, filtered)) if found]
+    missing = ids[-1]
+    filters = {filtered: [*ids[:-1], *(f"none-{number}" for number in range(LIST_LIMIT)), missing]}
+    chosen = dataset(filters=filters)
+    whole = refresh(chosen)
+    sandbox.settings.no_header_for = f'"{missing}"'
+    with pytest.raises(
+        LabelboxRefusedError, match=f"2 of 2 .* {listed(sandbox, filtered).count(missing)} of"
+    ) as caught:
+        refresh(chosen)
+    assert (caught.value.code, caught.value.exit_status, versions(chosen)) == ("export_without_rows", 3, 1)
+    sandbox.settings.no_header_for = ""
+    assert refresh(chosen)["rows"] == whole["rows"]
+
+
+def test_a_part_that_has_only_blank_lines_has_no_rows(sandbox, dataset, monkeypatch):
+    """As one that has no lines."""
+    ids = listed(sandbox, "data_row_ids")
+    chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIST_LIMIT)), ids[0]]})
+    refresh(chosen)
+    monkeypatch.setattr("deploy.sandbox.exports.with_oddities", blanked(ids[0]))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        refresh(chosen)
+    assert (caught.value.code, versions(chosen)) == ("export_without_rows", 1)
+
+
+def blanked(row_id):
+    """An export that has this row has blank lines in place of its rows."""
+
+    def lines(rows, *_):
+        found = list(rows)
+        return iter(["", " "] if any(row_id in line for line in found) else found)
+
+    return lines
+
+
+def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox, dataset):
+    """A row has to be on all lists of an export; without any the export asks for all of them."""
+    chosen = dataset()
+    published = refresh(chosen)["rows"]["published"]
+    store = open_store(chosen.url)
+    manifest, row = read_snapshot(store, 1).manifest, next(row for row in sandbox.rows("DONE") if row.global_key)
+    of_row = {"data_row_ids": [row.id, "none"], "global_keys": [row.global_key], "batch_ids": [row.batch_id]}
+    for filters, rows in (
+        ({}, published),
+        ({"batch_ids": [row.batch_id]}, published),
+        (of_row, 1),
+        (of_row | {"batch_ids": ["none"]}, 0),
+        ({"global_keys": ["none"]}, 0),
+    ):
+        assert standing_rows(store, manifest, filters) == rows
+
+
+def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
+    """Its ids may be those of rows to come."""
+    none = [f"none-{number}" for number in range(LIST_LIMIT)]
+    chosen = dataset(filters={"data_row_ids": [*listed(sandbox, "data_row_ids"), *none]})
+    assert refresh(chosen)["version"] == 1
+    assert refresh(chosen)["reason"] == "unchanged"
+
+
+def test_a_window_without_a_header_is_asked_for_again(sandbox, dataset):
+    """Its rows come after all; and they may be in another window by now, so that a second time is believed."""
+    chosen, years = dataset(), [datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2036)]
+    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
+    assert backfill(chosen, *years, timedelta(days=9000))["rows"]["published"]
+    sandbox.settings.no_header = True
+    assert backfill(chosen, *years, timedelta(days=9000))["reason"] == "unchanged"
 
 
 def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
 from deploy.sandbox import Fault, row_truth
+from flows.listen import Watch
 from flows.refresh import refresh
 from flows.trees import read_ref
 from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
-from tasks.steps.hints import last_exported
+from tasks.steps.hints import last_exported, pending_hints
 from tasks.steps.lease import held
 from tasks.steps.progress import listening
-from tasks.storage import open_store
+from tasks.storage import open_store, probe
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -87,6 +89,48 @@ def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, tmp_path, small_
     assert [found.key for found in open_store(chosen.url).list("work/")] == ["work/exported.json"]
 
 
+@pytest.mark.parametrize(
+    ("name", "again"), [("taken", True), ("taken", False), ("export-000", False), ("*", True), ("*", False)]
+)
+@pytest.mark.usefixtures("small_buckets")
+def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, tmp_path, name, again):
+    """One of them, or all: no run is refused for it, and the outcome is that of a refresh that nothing disturbed."""
+    sandbox.settings.chunk_bytes = 20_000
+    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
+    chosen = dataset()
+    broken_off(chosen)
+
+    def damage():
+        found = list((tmp_path / "store").rglob(f"receipts/{name}.json"))
+        assert found
+        for receipt in found:
+            receipt.write_bytes(b"{")
+
+    if again:
+        with pytest.raises(PowerCutError), listening(PowerCut(damage)):
+            refresh(chosen)
+        result = refresh(chosen)
+    else:
+        result = retried(chosen, then=damage)
+    assert (result["version"], result["rows"]) == (1, undisturbed["rows"])
+    assert files(result) == files(undisturbed)
+
+
+def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(sandbox, dataset, small_buckets, tmp_path):
+    """A retry that does not know its export any more asks for another, whose lines stand elsewhere by now."""
+    sandbox.settings.chunk_bytes = 20_000
+    chosen = dataset()
+
+    def change():
+        for receipt in (tmp_path / "store").rglob("receipts/*.json"):
+            if not receipt.name.startswith("result-000-0000000000"):
+                receipt.unlink()
+        sandbox.set_status(sandbox.rows("DONE")[0].index, "IN_REVIEW")
+
+    result = retried(chosen, then=change)
+    assert result["rows"] == refresh(dataset(store=f"file://{tmp_path}/other"))["rows"]
+
+
 def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox, dataset, small_buckets):
     """Rows that came since are in it, and its own moment is noted, not that of the killed one."""
     later = sandbox.rows("DONE")[5:]
@@ -128,6 +172,20 @@ def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, da
     assert retried(chosen, then=lambda: sandbox.edit_row(row.index))["resumed"]
     assert last_exported(open_store(chosen.url), chosen) < sandbox.row(row.index).last_activity_at
     assert refresh(chosen)["version"] == 2
+
+
+def test_what_happens_after_an_export_is_found_though_the_stores_clock_is_ahead(sandbox, dataset, monkeypatch):
+    """By more than a look goes back: an export is timed by Labelbox's clock, as the rows' activity is."""
+    chosen = dataset()
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.steps.prepare.probe", lambda store, **how: probe(store, **how) + timedelta(minutes=6))
+        refresh(chosen)
+    watch = Watch(chosen, quiet=0, poll=0)
+    watch.look()
+    assert not pending_hints(open_store(chosen.url))
+    sandbox.edit_row(sandbox.rows("DONE")[0].index)
+    watch.look()
+    assert pending_hints(open_store(chosen.url))
 
 
 def test_an_export_whose_chunk_is_gone_is_given_up_at_once(sandbox, dataset):

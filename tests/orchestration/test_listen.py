@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from config.reading import parse_dataset
-from flows.listen import PATIENCE, Quiet, Watch, check_listenable
+from flows.listen import OVERLAP, PATIENCE, Quiet, Watch, check_listenable
 from tasks.errors import ConfigurationError, DatasetRejectedError, LabelboxAnswerError, StorageOutcomeUnknownError
-from tasks.steps.hints import HINTS, KEPT, name_of, note_hint, pending_hints, settle_hints
+from tasks.steps.hints import HINTS, KEPT, name_of, note_exported, note_hint, pending_hints, settle_hints
 from tasks.storage import open_store
 from tests.contracts.memory_store import MemoryStore
 
@@ -184,6 +185,44 @@ def test_a_rejected_refresh_is_not_started_again_until_something_happens(tmp_pat
         assert len(rejections) == 1
         watch.accept("delivery-2")
         until(lambda: len(rejections) == 2)
+
+
+@pytest.fixture
+def looking(tmp_path, monkeypatch):
+    """A watch and its store; Labelbox, asked by a look, has had nothing since any moment, and says what it was."""
+    asked = []
+    monkeypatch.setattr("flows.listen.done_since", lambda _, since: asked.append(since) or 0)
+    watch = Watch(dataset(tmp_path), quiet=0, poll=0)
+    return watch, open_store(watch.dataset.url), asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\0" * 40, b"\xff", b"[]", b"{}", b'{"at": 5}', b'{"at": "2026-01-01T00:00:00"}', b'{"at": null}'],
+    ids=repr,
+)
+def test_a_damaged_note_of_the_last_export_is_none(looking, body):
+    """A hint tells that the dataset has to be looked after, as where there is no note; and the next look works too."""
+    watch, store, asked = looking
+    store.put("work/exported.json", body)
+    for _ in range(2):
+        watch.look()
+    assert [hint.key.startswith(f"{HINTS}poll-never-") for hint in pending_hints(store)] == [True]
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_known"),
+    [(-60, True), (4, True), (6, False), (60 * 24 * 300, False), (-60 * 24 * 365 * 1900, False)],
+)
+def test_a_last_export_that_is_to_come_is_none(looking, minutes, is_known):
+    """A clock was ahead, and a look until then would find nothing; nor is one of before there was Labelbox."""
+    watch, store, asked = looking
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    note_exported(store, watch.dataset, at)
+    watch.look()
+    assert asked == ([at - OVERLAP] if is_known else [])
+    assert bool(pending_hints(store)) is not is_known
 
 
 def test_old_deliveries_are_forgotten():

@@ -176,6 +176,14 @@ def test_of_buckets_of_another_number_nothing_is_taken_over_beside_the_newer(sto
     assert taken(store, "run-3") == {"bucket-00001-of-00002": ["data/new"]}
 
 
+def test_a_damaged_list_of_what_was_taken_over_is_none(store):
+    """What the run built itself is taken over nevertheless."""
+    Ledger(store, "run-1").note("bucket-00000-of-00002", built(0, file("there")))
+    store.put("work/run-1/receipts/taken.json", b"{")
+    take_over(store, "run-1", "run-2", look=False)
+    assert taken(store, "run-2") == {"bucket-00000-of-00002": ["data/there"]}
+
+
 def test_a_bucket_whose_objects_are_gone_is_not_taken_over(store):
     """Nor one whose receipt cannot be read; the others are."""
     ledger = Ledger(store, "run-1")

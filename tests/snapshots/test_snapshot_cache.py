@@ -68,7 +68,7 @@ def test_damaged_entry_is_read_anew(folder_store, snapshot, tmp_path, damage):
     changed.write_bytes(damage)
     assert reads(folder_store, snapshot, tmp_path / "two", cache) == (PullReport(6, SIZE, 0, 5), 1)
     assert tree(tmp_path / "two") == FILES
-    assert reads(folder_store, snapshot, tmp_path / "one", cache) == (PullReport(6, SIZE, 5, 1), 0)
+    assert reads(folder_store, snapshot, tmp_path / "one", cache) == (PullReport(6, SIZE, 5, 1, mended=1), 0)
     assert tree(tmp_path / "one") == FILES
 
 

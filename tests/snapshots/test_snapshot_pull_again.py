@@ -52,6 +52,11 @@ def tree(folder):
     return files
 
 
+def everything(folder):
+    """Return {path: bytes} of a folder, with whatever is not the tree's."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_later_version_takes_the_place_of_an_earlier_one(versions, tmp_path):
     """What only the earlier one has is gone, with folders that are empty then; what both have is kept."""
     pulled(versions, 1, tmp_path / "out")
@@ -94,19 +99,48 @@ def test_a_link_in_an_earlier_files_place_stays(versions, tmp_path):
     assert (tmp_path / "mine.txt").read_bytes() == b"b1"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pulled_file_that_was_changed_since_gives_way_to_another_only_on_request(versions, tmp_path, linked):
+    """It is a person's own by now; the pull names it, and changes nothing."""
+    pulled(versions, 1, tmp_path / "out")
+    changed = tmp_path / "out/data.yaml"
+    if linked:
+        changed.unlink()
+        changed.symlink_to(tmp_path / "mine.yaml")
+    changed.write_bytes(b"mine")
+    standing = everything(tmp_path / "out")
+    with pytest.raises(StorageRefusedError, match=r"data\.yaml.*changed since.*--overwrite") as refused:
+        pulled(versions, 2, tmp_path / "out")
+    assert refused.value.code == "file_stands"
+    assert everything(tmp_path / "out") == standing
+    pulled(versions, 2, tmp_path / "out", overwrite=True)
+    assert tree(tmp_path / "out") == SECOND
+    assert not linked or (tmp_path / "mine.yaml").read_bytes() == b"mine"
+
+
+def test_a_pulled_file_that_was_changed_since_is_set_right_and_counted(versions, tmp_path):
+    """Where the tree has the very file that was written there; one that is as it was is not counted."""
+    pulled(versions, 1, tmp_path / "out")
+    (tmp_path / "out/data.yaml").write_bytes(b"mine")
+    assert pulled(versions, 1, tmp_path / "out").mended == 1
+    assert tree(tmp_path / "out") == FIRST
+    assert pulled(versions, 2, tmp_path / "out").mended == 0
+
+
 @pytest.mark.parametrize("before", [False, True], ids=["empty folder", "earlier tree"])
 def test_a_file_that_no_pull_wrote_is_replaced_only_on_request(versions, tmp_path, before):
-    """Without it nothing is written over it, and with it the tree is whole."""
+    """Without it nothing is changed, and the tree before is still known as one; with it the new tree is whole."""
     if before:
         pulled(versions, 1, tmp_path / "out")
     own = tmp_path / "out/labels/val/b.txt"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_bytes(b"mine")
+    standing = everything(tmp_path / "out")
     for _ in range(2):
         with pytest.raises(StorageRefusedError, match=r"labels/val/b\.txt.*--overwrite") as refused:
             pulled(versions, 2, tmp_path / "out")
         assert refused.value.code == "file_stands"
-        assert own.read_bytes() == b"mine"
+        assert everything(tmp_path / "out") == standing
     pulled(versions, 2, tmp_path / "out", overwrite=True)
     assert tree(tmp_path / "out") == SECOND
 
