@@ -23,7 +23,8 @@ from tasks.labelbox.failures import DownloadError
 from tasks.masks.png import Limits
 from tasks.records.carry import carry_over
 from tasks.records.geometry import Mask
-from tasks.records.model import Image, ModelRunEntry, Record, Sample
+from tasks.records.image import Image
+from tasks.records.model import ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
 from tasks.records.splits import Split, split_of
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tasks.buckets.receipt import BucketInput
-    from tasks.records.model import Image, Sample
+    from tasks.records.image import Image
+    from tasks.records.model import Sample
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import Pack
 

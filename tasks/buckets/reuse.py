@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from tasks.buckets.reading import Earlier
     from tasks.images.orientation import Rule
     from tasks.records.geometry import MaskRule
-    from tasks.records.model import Image, Record, Sample
+    from tasks.records.image import Image
+    from tasks.records.model import Record, Sample
 
 Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends"]
 Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]

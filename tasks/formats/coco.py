@@ -32,7 +32,7 @@ from tasks.masks.contours import corner_polygons
 from tasks.masks.polygons import region_of
 from tasks.records.extent import has_area, is_inside
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs
-from tasks.records.model import Annotation, Image, Label, Sample
+from tasks.records.model import Annotation, Label, Sample
 from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_box
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tasks.masks.coco_polygons import Box
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Position
+    from tasks.records.image import Image
 
 Make: TypeAlias = Callable[[int, Sample], Iterable[JsonObject]]
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tasks.records.geometry import Runs
-    from tasks.records.model import Annotation, Image, Label
+    from tasks.records.image import Image
+    from tasks.records.model import Annotation, Label
 
 
 class Segment(NamedTuple):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry
-    from tasks.records.model import Annotation, Image, Sample
+    from tasks.records.image import Image
+    from tasks.records.model import Annotation, Sample
 
 Box: TypeAlias = tuple[float, float, float, float]
 

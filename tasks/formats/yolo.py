@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry, Position
-    from tasks.records.model import Image, Sample
+    from tasks.records.image import Image
+    from tasks.records.model import Sample
 
 Row: TypeAlias = str
 """A row without its class."""

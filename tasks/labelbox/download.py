@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tasks.labelbox.known import Known
     from tasks.labelbox.pace import Pace
-    from tasks.records.model import Validators
+    from tasks.records.image import Validators
 
     Headers = Mapping[str, str]
 

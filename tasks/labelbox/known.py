@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
-from tasks.records.model import Validators
+from tasks.records.image import Validators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.records.geometry import Mask, MaskReference, MaskRule
-from tasks.records.model import Image, ModelRunEntry
+from tasks.records.image import Image
+from tasks.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
     from tasks.records.model import Annotation, Label, Record

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from tasks.records.geometry import Geometry, MaskReference, MaskRule
+from tasks.records.image import Image
 
 JsonScalar: TypeAlias = str | int | float | bool | None
 
@@ -364,38 +365,6 @@ class Problem(Struct, frozen=True, gc=False):
     path: str
     code: str
     reason: str
-
-
-class Validators(Struct, frozen=True, gc=False):
-    """What an answer told of the version of an image that it brought: ``ETag`` and ``Last-Modified``, as HTTP has them.
-
-    None where it told none, or what cannot be sent back (see RFC 9110, 8.8).
-    """
-
-    etag: str | None = None
-    last_modified: str | None = None
-
-
-class Image(Struct, frozen=True, gc=False):
-    """The image of a sample as it stands in the snapshot.
-
-    ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
-    ``size`` (bytes) are None where the dataset refers to images and does not copy them. ``orientation`` (1 to 8) is the
-    one that readers saw in the file at its source (None: not known), and ``turned`` whether the pixels were turned by
-    it; the published file has none. ``validators`` are of that file, and ``unconfirmed`` tells that the image was kept
-    though nobody could say whether it is still the one at its source: both stand in the images table alone.
-    """
-
-    file_name: str
-    width: int
-    height: int
-    mime_type: str
-    sha256: str | None
-    size: int | None
-    orientation: int | None = None
-    turned: bool = False
-    validators: Validators = Validators()
-    unconfirmed: bool = False
 
 
 class Sample(Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tasks.records.carry import Standing
 from tasks.records.columns import lists, plain, structs
 from tasks.records.geometry_columns import geometries_of, masks_of
+from tasks.records.image import Image, Validators
 from tasks.records.model import (
     Annotation,
     Answer,
@@ -24,7 +25,6 @@ from tasks.records.model import (
     DataRowDetails,
     Embedding,
     Entry,
-    Image,
     Label,
     LabelDetails,
     MediaAttributes,
@@ -42,7 +42,6 @@ from tasks.records.model import (
     TextAnswer,
     Unanswered,
     Unreadable,
-    Validators,
     WorkflowMove,
 )
 from tasks.records.questions import IMAGE, Owner, nested

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.records.model import Image, Record, Row, Sample, Source
+from tasks.records.image import Image
+from tasks.records.model import Record, Row, Sample, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import to_tables

@@ -16,7 +16,8 @@ from tasks.buckets.reuse import Reuse
 from tasks.labelbox.known import ImageAnswer
 from tasks.records.carry import Standing
 from tasks.records.geometry import Mask
-from tasks.records.model import Source, Validators
+from tasks.records.image import Validators
+from tasks.records.model import Source
 from tasks.records.moments import BEFORE_ALL
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select

@@ -19,7 +19,8 @@ from tasks.buckets.receipt import BucketReceipt
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.known import ImageAnswer, Known
 from tasks.labelbox.pace import Pace
-from tasks.records.model import Source, Validators
+from tasks.records.image import Validators
+from tasks.records.model import Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.splits import Split

@@ -13,7 +13,8 @@ from tasks.buckets.reading import NOTHING
 from tasks.buckets.reuse import Reuse
 from tasks.labelbox.known import Known
 from tasks.records.carry import Standing
-from tasks.records.model import DataRowDetails, Image, MediaAttributes, Sample, Validators
+from tasks.records.image import Image, Validators
+from tasks.records.model import DataRowDetails, MediaAttributes, Sample
 from tasks.records.splits import Split
 from tests.buckets.image_server import serving
 from tests.formats.format_samples import sample

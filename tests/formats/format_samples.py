@@ -19,12 +19,12 @@ from tasks.formats.interface import Artifact, Dataset, Row, Shard, shard_count
 from tasks.formats.registry import FORMATS
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
+from tasks.records.image import Image
 from tasks.records.model import (
     Annotation,
     ChecklistAnswer,
     Classification,
     DataRow,
-    Image,
     Label,
     MediaAttributes,
     ModelRunEntry,

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.known import ImageAnswer, Known, validators_of
-from tasks.records.model import Validators
+from tasks.records.image import Validators
 from tests.buckets.image_server import serving
 
 PATH = "/image"

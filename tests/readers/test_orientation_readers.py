@@ -21,7 +21,7 @@ from pycocotools.coco import COCO
 from tasks.buckets.image import check_image, publishable
 from tasks.formats.registry import format_of
 from tasks.records.geometry import BoundingBox
-from tasks.records.model import Image as Published
+from tasks.records.image import Image as Published
 from tasks.records.model import MediaAttributes
 from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, registry, sample
 from tests.formats.yolo_rules import read_labels

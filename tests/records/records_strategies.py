@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Overlap, Point, Polygon, Polyline, Runs
+from tasks.records.image import Image
 from tasks.records.model import (
     Annotation,
     Attachment,
@@ -15,7 +16,6 @@ from tasks.records.model import (
     DataRow,
     DataRowDetails,
     Embedding,
-    Image,
     Label,
     LabelDetails,
     MediaAttributes,

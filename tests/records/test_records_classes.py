@@ -12,7 +12,8 @@ from records_lines import box, label, published, row, shape
 
 from tasks.records.classes import Class, ClassRegistry, SeenClass, inherited, seen_classes, update
 from tasks.records.geometry import Point
-from tasks.records.model import Annotation, Image, Sample, Source
+from tasks.records.image import Image
+from tasks.records.model import Annotation, Sample, Source
 from tasks.records.policy import Policy
 from tasks.records.tables import to_tables
 

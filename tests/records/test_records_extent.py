@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tasks.masks.polygons import fill_rings
 from tasks.records.extent import has_area
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
-from tasks.records.model import Annotation, DataRow, Image, Label, MediaAttributes, ProjectEntry, Record, Sample
+from tasks.records.image import Image
+from tasks.records.model import Annotation, DataRow, Label, MediaAttributes, ProjectEntry, Record, Sample
 from tasks.records.tables import to_tables
 
 if TYPE_CHECKING:

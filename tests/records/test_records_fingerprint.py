@@ -11,7 +11,8 @@ from records_lines import MODEL_RUN, PROJECT, as_line, box, label, published, re
 from tasks.records.carry import Standing, carry_over
 from tasks.records.fingerprint import fingerprint
 from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.model import Image, Source
+from tasks.records.image import Image
+from tasks.records.model import Source
 from tasks.records.policy import Policy
 
 RUNS = Runs(100, 200, b"abc", 5, (1, 2, 3, 4))

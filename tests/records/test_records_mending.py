@@ -14,7 +14,8 @@ from test_records_shapes import COMPOSITE, TIE
 
 from tasks.records.geometry import MaskReference
 from tasks.records.identity import row_id
-from tasks.records.model import Image, Problem, Record, Row, Sample, Source
+from tasks.records.image import Image
+from tasks.records.model import Problem, Record, Row, Sample, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy, select
 from tasks.records.tables import from_tables, to_tables

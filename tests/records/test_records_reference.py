@@ -13,7 +13,8 @@ from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, refere
 
 from tasks.records.counts import count
 from tasks.records.identity import row_id
-from tasks.records.model import Image, Sample, Source
+from tasks.records.image import Image
+from tasks.records.model import Sample, Source
 from tasks.records.parse import parse
 from tasks.records.policy import Policy
 from tasks.records.tables import from_tables, to_tables, write_table

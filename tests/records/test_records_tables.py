@@ -16,7 +16,8 @@ from records_strategies import sample_lists
 
 from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.model import Image, ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
+from tasks.records.image import Image
+from tasks.records.model import ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
 from tasks.records.policy import Policy
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import (

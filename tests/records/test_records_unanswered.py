@@ -9,7 +9,8 @@ from records_lines import box, first_label, label, published, refused, row
 from test_records_shapes import TIE
 
 from tasks.records.counts import count
-from tasks.records.model import Image, Sample, Source, TextAnswer, Unanswered
+from tasks.records.image import Image
+from tasks.records.model import Sample, Source, TextAnswer, Unanswered
 from tasks.records.policy import Policy
 from tasks.records.tables import to_tables
 
