@@ -110,7 +110,8 @@ def _fault(fault: Fault) -> str:
 
 
 def _too_old(outcome: Verification) -> ReaderTooOldError:
-    return reader_too_old(", ".join(each.key for each in outcome.unread), outcome.unread[0].reason)
+    first, count = outcome.unread[0], len(outcome.unread)
+    return reader_too_old(first.key if count == 1 else f"{count} objects, as {first.key},", first.reason)
 
 
 def verification_error(outcome: Verification) -> dict[str, Any]:

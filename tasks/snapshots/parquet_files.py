@@ -32,7 +32,8 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
     it, and what is the machine's fault (see ``is_machines``) as it is.
     """
     with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
-        found = file.iter_batches(_BATCH_ROWS, columns=_listed(columns), use_threads=False)
+        with _reading(name):
+            found = file.iter_batches(_BATCH_ROWS, columns=_listed(columns), use_threads=False)
         while True:
             with _reading(name):
                 batch = next(found, None)
