@@ -49,7 +49,7 @@ test-pythons: install  ## The pure parts under the other PYTHONS, and that all w
 test-pyarrow: install  ## What tables are written and read by, under the oldest and the newest of the PYARROWS
 	set -e; for version in $(PYARROWS); do \
 	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target .pyarrow/$$version pyarrow==$$version; \
-	  PYTHONPATH=.pyarrow/$$version $(BIN)/pytest -n $(JOBS) $(OF_PYARROW); \
+	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) $(OF_PYARROW); \
 	done
 
 bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
