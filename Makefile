@@ -4,9 +4,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 PYTHONS ?= python3.12 python3.13
+PYARROWS ?= 18.0.0 26.0.1
+OF_PYARROW := tests/records/test_records_tables.py tests/records/test_records_reference.py \
+  tests/snapshots/test_snapshot_pyarrow.py tests/snapshots/test_snapshot_verify.py tests/snapshots/test_snapshot_gate.py \
+  tests/buckets/test_bucket_formats.py tests/readers/test_duckdb_readme.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-pythons check bench constraints clean
+.PHONY: help install demo test test-slow test-pythons test-pyarrow check bench constraints clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +46,12 @@ test-pythons: install  ## The pure parts under the other PYTHONS, and that all w
 	done
 	$(BIN)/pytest -m slow tests/formats/test_format_golden.py
 
+test-pyarrow: install  ## What tables are written and read by, under the oldest and the newest of the PYARROWS
+	set -e; for version in $(PYARROWS); do \
+	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target .pyarrow/$$version pyarrow==$$version; \
+	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) $(OF_PYARROW); \
+	done
+
 bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
 	$(BIN)/python -m tests.benchmarks
 
@@ -52,4 +62,4 @@ constraints:  ## Pin the newest versions that work together
 	  $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .venv-* .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json
+	rm -rf $(VENV) .venv-* .pyarrow .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json

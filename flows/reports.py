@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flows.console import counted
+from flows.console import counted, described
+from tasks.snapshots.parquet_files import reader_too_old
 from tasks.snapshots.runs import runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tasks.errors import ReaderTooOldError
     from tasks.snapshots.diff import Diff
     from tasks.snapshots.objects import Fault
     from tasks.snapshots.pull import PullReport
@@ -90,10 +92,16 @@ def describe_pull(report: PullReport) -> str:
 def describe_verification(dataset_url: str, outcome: Verification) -> str:
     """Whether a version is whole, or each object that is not, by its key."""
     of_version = f"{dataset_url}@{outcome.version}"
-    if not outcome.faults:
+    if not outcome.faults and not outcome.unread:
         return f"{of_version} is whole: {outcome.objects} objects, {outcome.bytes} bytes"
-    lines = [f"{of_version} is damaged, of {outcome.objects} objects these:"]
-    return "\n".join([*lines, *map(_fault, outcome.faults)])
+    lines = []
+    if outcome.faults:
+        lines += [f"{of_version} is damaged, of {outcome.objects} objects these:", *map(_fault, outcome.faults)]
+    if outcome.unread:
+        lines += [f"{of_version} was not read whole: of {outcome.objects} objects these have the right bytes."]
+        lines += [f"  {each.key}: {each.reason}" for each in outcome.unread]
+        lines.append(str(_too_old(outcome)))
+    return "\n".join(lines)
 
 
 def _fault(fault: Fault) -> str:
@@ -102,8 +110,15 @@ def _fault(fault: Fault) -> str:
     return f"{where}: expected {fault.expected}, found {fault.found}"
 
 
+def _too_old(outcome: Verification) -> ReaderTooOldError:
+    first, count = outcome.unread[0], len(outcome.unread)
+    return reader_too_old(first.key if count == 1 else f"{count} objects, as {first.key},", first.reason)
+
+
 def verification_error(outcome: Verification) -> dict[str, Any]:
-    """The error that goes with faults, as every command describes one."""
+    """The error that goes with faults, or with what could not be read here, as every command describes one."""
+    if not outcome.faults and outcome.unread:
+        return {"error": described(_too_old(outcome))}
     if not outcome.faults:
         return {}
     keys = sorted({fault.key for fault in outcome.faults})

@@ -60,7 +60,7 @@ def verify_snapshot(ref: Ref, as_json: Json = False) -> None:
         )
     described = asdict(outcome) | verification_error(outcome)
     print_json(described) if as_json else print(describe_verification(place.dataset_url, outcome))
-    if outcome.faults:
+    if outcome.faults or outcome.unread:
         raise typer.Exit(StorageError.exit_status)
 
 

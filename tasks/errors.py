@@ -9,7 +9,8 @@
     │   └── LabelboxAnswerError           an answer that Labelbox's protocol does not have
     ├── StorageError                                                                                  exit 4
     │   ├── StorageRefusedError           no rights, no bucket, no conditional writes, damaged bytes
-    │   └── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
+    │   ├── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
+    │   └── ReaderTooOldError             what lies there is sound, and the pyarrow of this machine cannot read it
     └── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
 
 A row that cannot be used is no exception: it is a ``Problem`` (see ``tasks.records``), counted and kept.
@@ -74,6 +75,10 @@ class StorageRefusedError(StorageError):
 
 class StorageOutcomeUnknownError(StorageError):
     """An answer was lost and reading back did not settle what happened."""
+
+
+class ReaderTooOldError(StorageError):
+    """What the store holds is what was written, and the pyarrow that is installed here cannot read it."""
 
 
 class DatasetRejectedError(LabelsnapError):

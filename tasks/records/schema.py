@@ -1,7 +1,8 @@
 """The Arrow schemas of the canonical tables: names, types, and what is always there.
 
 README.md describes every column. Struct columns have the fields of the model's types, by name and in order; a null
-struct is a block that the export did not have (Arrow then wants the fields within to be nullable as well).
+struct is a block that the export did not have (Arrow then wants the fields within to be nullable as well). No list has
+a fixed length: before 26 pyarrow reads none that is null, or lies in a null struct (github.com/apache/arrow, #35692).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _always(name: str, kind: pa.DataType) -> pa.Field:
 
 POSITION: Final = pa.struct([pa.field("x", pa.float64()), pa.field("y", pa.float64())])
 BOX: Final = pa.struct([pa.field(name, pa.float64()) for name in ("left", "top", "width", "height")])
-COLOUR: Final = pa.list_(pa.uint8(), 3)
+COLOUR: Final = pa.list_(pa.uint8())
 MASK_REFERENCE: Final = pa.struct([*_texts("url", "composite_url"), pa.field("color_rgb", COLOUR)])
 RUNS: Final = pa.struct(
     [
@@ -31,7 +32,7 @@ RUNS: Final = pa.struct(
         pa.field("width", pa.int32()),
         pa.field("counts", TEXT),
         pa.field("area", pa.int64()),
-        pa.field("bounding_box", pa.list_(pa.int32(), 4)),
+        pa.field("bounding_box", pa.list_(pa.int32())),
     ]
 )
 OVERLAP: Final = pa.struct([pa.field("covered", pa.int64()), pa.field("shared", pa.int64())])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-from pyarrow import parquet
-
 from tasks.snapshots.content import read_file
+from tasks.snapshots.parquet_files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
 
     from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
@@ -40,6 +40,8 @@ def bucket_count_of(files: Iterable[File]) -> int:
 
 
 def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a table of a snapshot, or some columns. Raises ``StorageRefusedError`` where it is missing or damaged."""
-    with parquet.ParquetFile(pa.BufferReader(read_file(store, file))) as opened:
-        return opened.read(columns=columns and list(columns), use_threads=False)  # it is small
+    """Read a table of a snapshot, or some columns.
+
+    Raises ``StorageRefusedError`` where it is missing or damaged, ``ReaderTooOldError`` where it is sound and not read.
+    """
+    return read_whole(read_file(store, file), file.path, columns)

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
-from pyarrow import parquet
 
+from tasks.errors import StorageRefusedError
 from tasks.snapshots.extents import OutlineError, mask_extents
 from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.snapshots.parquet_files import batches, is_machines, reader_too_old
 from tasks.storage.compression import decompressed
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
-_BATCH_ROWS: Final = 1024
 _TABLES: Final = "tables/"
+_LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
+"""Columns of structs with a list in them, and how long that is where it is not null."""
 
 
 OnBatch: TypeAlias = "Callable[[str, pa.RecordBatch], None]"
@@ -47,7 +49,8 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
 
     Counts are keyed like a refresh's result: ``rows``, ``labels``, ``annotations.mask``, ``predictions.polygon``;
     ``images`` and ``left`` are the rows of these tables. Other files than tables count nothing. ``on_batch`` is given
-    each batch of a table that is sound so far, with the table's name. Raises UndecodableError.
+    each batch of a table that is sound so far, with the table's name. Raises UndecodableError, and ReaderTooOldError
+    where a table may well be sound; what is the machine's fault, such as a full disk, is raised as it is.
     """
     readers: tuple[tuple[str, Callable[[Path, str], Counter[str]]], ...] = (
         (".parquet", partial(_parquet, on_batch)),
@@ -64,7 +67,13 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
                 return read(path, name)
             except UndecodableError:
                 raise
+            except pa.ArrowNotImplementedError as error:
+                raise reader_too_old(name, error) from error
+            except StorageRefusedError as error:
+                raise UndecodableError(error.message) from error
             except (OSError, ValueError, pa.ArrowException, tarfile.TarError, *NOT_SUCH_JSON) as error:
+                if is_machines(error):
+                    raise
                 raise UndecodableError(f"{suffix} that cannot be read: {error}") from error
     return Counter()
 
@@ -84,16 +93,10 @@ def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
     return np.column_stack([pc.struct_field(masks, "area").to_numpy(), boxes])
 
 
-def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file in batches. Raises what pyarrow raises."""
-    with pa.memory_map(str(path)) as mapped, parquet.ParquetFile(mapped) as opened:
-        yield from opened.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
-
-
 def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
     table = name.removeprefix(_TABLES).partition("/")[0] if name.startswith(_TABLES) else ""
     counts: Counter[str] = Counter()
-    for batch in batches(path):
+    for batch in batches(path, name):
         match table:
             case "data_rows":
                 counts["rows"] += len(batch)
@@ -103,6 +106,7 @@ def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
                 counts["labels"] += batch.column("origin").to_pylist().count("label")
             case "annotations" | "predictions":
                 counts.update(f"{table}.{kind}" for kind in batch.column("kind").to_pylist())
+                _check_lengths(batch)
                 _check_masks(batch)
             case "classifications":
                 counts.update(_of_origin(batch, batch.column("kind").to_pylist()))
@@ -116,6 +120,14 @@ def _of_origin(batch: pa.RecordBatch, kinds: Iterable[str]) -> Iterator[str]:
     origins = {"label": "annotations", "prediction": "predictions"}
     for origin, kind in zip(batch.column("origin").to_pylist(), kinds, strict=True):
         yield f"{origins[origin]}.{kind}"
+
+
+def _check_lengths(batch: pa.RecordBatch) -> None:
+    """Raise UndecodableError where a list that stands for a box or a colour has another length."""
+    for column, name, length in _LENGTHS:
+        lengths = pc.list_value_length(pc.struct_field(batch.column(column).drop_null(), name)).drop_null()
+        if not pc.all(pc.equal(lengths, length), min_count=0).as_py():
+            raise UndecodableError(f"a {name} of {column} that has not {length} values")
 
 
 def _check_masks(batch: pa.RecordBatch) -> None:

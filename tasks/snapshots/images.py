@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from tasks.snapshots.manifest import File
+from tasks.snapshots.parquet_files import batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +42,8 @@ IMAGES_SCHEMA: Final = pa.schema(
 def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iterator[File]:
     """Read one file of the table: the images that were copied, each under ``layout(split, file_name)`` if any."""
     columns = ["split", "file_name", "sha256", "size", "pack", "offset"]
-    with parquet.ParquetFile(table) as opened:
-        for batch in opened.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                path = layout(row["split"], row["file_name"]) if row["pack"] is not None else None
-                if path is not None:
-                    yield File(path, row["pack"], row["size"], row["sha256"], row["offset"])
+    for batch in batches(table, IMAGES, columns):
+        for row in batch.to_pylist():
+            path = layout(row["split"], row["file_name"]) if row["pack"] is not None else None
+            if path is not None:
+                yield File(path, row["pack"], row["size"], row["sha256"], row["offset"])

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Struct
 
-from tasks.errors import StorageRefusedError
+from tasks.errors import ReaderTooOldError, StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.decoding import UndecodableError, batches, image_size
+from tasks.snapshots.decoding import UndecodableError, image_size
 from tasks.snapshots.history import decode_commit
 from tasks.snapshots.images import IMAGES
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import Manifest, decode_manifest, digest
 from tasks.snapshots.objects import Fault, Whole, check_object, wholes_of
+from tasks.snapshots.parquet_files import batches
 from tasks.snapshots.read import LATEST, find_commit
 
 if TYPE_CHECKING:
@@ -34,14 +35,23 @@ _PARALLEL: Final = 8
 _KINDS: Final = ("annotations", "predictions")
 
 
+class Unread(Struct, frozen=True):
+    """An object whose bytes are those that were written, and what the pyarrow of this machine says of it."""
+
+    key: str
+    path: str | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was looked at, and every fault that was found, by key; none: the version is whole."""
+    """What was looked at, every fault that was found, and what could not be read here, by key; none: it is whole."""
 
     version: int
     objects: int
     bytes: int
     faults: tuple[Fault, ...]
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,9 @@ def verify(
         check = _Check(store, manifest, Path(scratch))
         faults = [*check.run(on_progress), *check.miscounts(name)]
     size += sum(whole.size for whole in check.objects)
-    return Verification(key.version, 2 + len(check.objects), size, tuple(sorted(faults, key=lambda each: each.key)))
+    found = tuple(sorted(faults, key=lambda each: each.key))
+    unread = tuple(sorted(check.unread, key=lambda each: each.key))
+    return Verification(key.version, 2 + len(check.objects), size, found, unread)
 
 
 def _manifest(key: str, commit: Commit, body: bytes | None) -> Manifest | Fault:
@@ -116,6 +128,7 @@ class _Check:
     manifest: Manifest
     scratch: Path
     objects: tuple[Whole, ...] = ()
+    unread: list[Unread] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     counted: bool = True
     _packs: dict[str, int] = field(default_factory=dict)
@@ -153,9 +166,13 @@ class _Check:
         path = self.scratch / f"object-{digest(f'{whole.key} {whole.path}'.encode())}"
         try:
             faults = tuple(self._faults(whole, path))
+            is_read = not faults
+        except ReaderTooOldError as error:
+            faults, is_read = (), False
+            self.unread.append(Unread(whole.key, whole.path, str(error.__cause__)))
         finally:
             path.unlink(missing_ok=True)
-        if any(file.path.startswith("tables/") for file in whole.files) and faults:
+        if any(file.path.startswith("tables/") for file in whole.files) and not is_read:
             self.counted = False
         return faults
 
@@ -175,7 +192,7 @@ class _Check:
         """Set aside, pack by pack, where a table says that the images lie."""
         columns = ["split", "file_name", "pack", "offset", "size", "sha256", "width", "height"]
         lines: defaultdict[str, list[_Packed]] = defaultdict(list)
-        for batch in batches(table, columns):
+        for batch in batches(table, name, columns):
             for row in batch.to_pylist():
                 if row["pack"] is not None:
                     path = f"{row['split']}/{row['file_name']}"

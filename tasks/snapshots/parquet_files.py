@@ -1,0 +1,100 @@
+"""Parquet files, read in one place: their columns in the types of today, and whose fault it is when they are not read.
+
+What comes here was compared with its hash. So a file that is no Parquet was written so, and so was a page that is
+cut; what else pyarrow says of a file whose footer it understood is about pyarrow, and nothing is damaged.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from tasks.errors import ReaderTooOldError
+from tasks.snapshots.manifest import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Columns: TypeAlias = "Sequence[str] | None"
+_Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
+
+_BATCH_ROWS: Final = 1024
+
+
+def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file in batches; ``name`` says which it is.
+
+    Raises StorageRefusedError where it is no whole Parquet, ReaderTooOldError where the installed pyarrow does not read
+    it, and what is the machine's fault (see ``is_machines``) as it is.
+    """
+    with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
+        with _reading(name):
+            found = file.iter_batches(_BATCH_ROWS, columns=_listed(columns), use_threads=False)
+        while True:
+            with _reading(name):
+                batch = next(found, None)
+            if batch is None:
+                return
+            yield _of_today(batch)
+
+
+def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
+    """Read a small Parquet file, like ``batches``."""
+    with _opened(pa.BufferReader(content), name) as file, _reading(name):
+        return _of_today(file.read(columns=_listed(columns), use_threads=False))
+
+
+def is_machines(error: BaseException) -> bool:
+    """Say whether a failure to read is this machine's: its memory, or what its operating system reports."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def reader_too_old(name: str, found: object) -> ReaderTooOldError:
+    """Return the error for what is stored as it was written, and is not read by the pyarrow that is installed."""
+    return ReaderTooOldError(
+        f"Expected a pyarrow that reads {name}, found {pa.__version__}, which does not ({found}).",
+        remedy="Nothing is damaged. pyarrow 26 reads every table that labelsnap ever wrote: "
+        "`pip install --upgrade 'pyarrow>=26,<27'`. If it is installed, please report this.",
+        code="reader_too_old",
+    )
+
+
+@contextmanager
+def _opened(source: pa.NativeFile, name: str) -> Iterator[parquet.ParquetFile]:
+    with _reading(name, footer=True):
+        file = parquet.ParquetFile(source)
+    with file:
+        yield file
+
+
+@contextmanager
+def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
+    """Say whose fault it is where pyarrow fails; it has an ``OSError`` without a number for pages that are damaged."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if is_machines(error):
+            raise
+        if isinstance(error, OSError) or (footer and not isinstance(error, NotImplementedError)):
+            raise damaged(name, f"what is no whole Parquet ({error})") from error
+        raise reader_too_old(name, error) from error
+
+
+def _listed(columns: Columns) -> list[str] | None:
+    return None if columns is None else list(columns)
+
+
+def _of_today(rows: _Rows) -> _Rows:
+    """Return rows with a plain list in place of each of a fixed length, which structs of earlier tables have."""
+    schema = pa.schema([field.with_type(_plain(field.type)) for field in rows.schema], rows.schema.metadata)
+    return rows if schema.equals(rows.schema) else rows.cast(schema)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind

@@ -1,0 +1,195 @@
+"""Whatever pyarrow is installed: new tables are read, earlier ones are read or named, and neither is called damaged."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from sample_snapshot import publish_samples
+
+from flows.reports import describe_verification, verification_error
+from tasks.buckets.base import BasePart
+from tasks.errors import ReaderTooOldError, StorageRefusedError
+from tasks.formats.registry import format_of
+from tasks.records.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
+from tasks.records.tables import joined, rows_of
+from tasks.snapshots import IMAGES_SCHEMA, read_snapshot
+from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.decoding import UndecodableError, decode_file
+from tasks.snapshots.verify import verify
+from tasks.storage import open_store
+from tests.formats.format_samples import every_kind
+from tests.golden import remake_fixed_lists as earlier
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "fixed-lists"
+ANNOTATIONS = "tables/annotations/bucket-00000-of-00001.parquet"
+READS_ALL = int(pa.__version__.partition(".")[0]) >= 26
+reads_all = pytest.mark.skipif(not READS_ALL, reason="pyarrow reads null lists of a fixed length from 26 on")
+
+
+@pytest.fixture
+def golden(tmp_path):
+    """A store over a copy of the version whose tables have lists of a fixed length."""
+    shutil.copytree(GOLDEN, tmp_path / "fixed-lists")
+    return open_store((tmp_path / "fixed-lists").as_uri())
+
+
+@pytest.fixture
+def sound(folder_store):
+    """A store with a version of today."""
+    source = every_kind()
+    publish_samples(folder_store, [*source.samples("train"), *source.samples("val")], classes=source.registry)
+    return folder_store
+
+
+def tables_of(store, files):
+    """The tables of the one bucket among some files."""
+    (found,) = bucket_files(files).values()
+    return {name: read_table(store, found[name]) for name in SCHEMAS}
+
+
+def types_within(kind):
+    """A type and all that are nested in it."""
+    yield kind
+    for place in range(kind.num_fields):
+        yield from types_within(kind.field(place).type)
+
+
+@pytest.mark.parametrize("schema", [*SCHEMAS.values(), CLASSES, LEFT, PROBLEMS, IMAGES_SCHEMA])
+def test_no_table_has_lists_of_a_fixed_length(schema):
+    """No pyarrow before 26 reads one that is null, or is in a struct that is null."""
+    assert not [field.name for field in schema if any(map(pa.types.is_fixed_size_list, types_within(field.type)))]
+
+
+def test_a_version_of_today_is_read(sound):
+    """By the pyarrow that is installed: tables with masks, boxes, points and nulls beside them."""
+    outcome = verify(sound)
+    assert (outcome.faults, outcome.unread) == ((), ())
+    tables = tables_of(sound, read_snapshot(sound).manifest.files)
+    assert {"mask", "bounding_box", "polygon", "point"} <= set(tables["annotations"]["kind"].to_pylist())
+    assert {name: table.schema for name, table in tables.items()} == SCHEMAS
+
+
+@pytest.mark.parametrize("layout", ["parquet", "imagefolder"])
+def test_hugging_face_tables_are_read(layout):
+    """Their lists of a fixed length are never null."""
+    source = every_kind()
+    for artifact in format_of("huggingface", {"layout": layout}).write(source, "train"):
+        found = parquet.read_table(io.BytesIO(b"".join(artifact.chunks)))
+        boxes = [box for row in found["objects"].to_pylist() for box in row["bbox"]]
+        assert boxes
+        assert {len(box) for box in boxes} == {4}
+
+
+@reads_all
+def test_an_earlier_version_is_whole(golden):
+    """Its tables are read in the types of today, and can be put together with new ones."""
+    outcome = verify(golden)
+    assert (outcome.objects, outcome.faults, outcome.unread) == (18, (), ())
+    tables = tables_of(golden, read_snapshot(golden).manifest.files)
+    assert {name: table.schema for name, table in tables.items()} == SCHEMAS
+    masks = [row["mask"] and row["mask"]["bounding_box"] for row in tables["annotations"].to_pylist()]
+    assert masks == [None, list(earlier.TREE), list(earlier.TREE)]
+    halves = [rows_of(tables, rows) for rows in (earlier.ROWS[:2], earlier.ROWS[2:])]
+    assert joined(*halves) == tables
+
+
+@reads_all
+def test_an_earlier_version_is_built_upon(golden):
+    """No image and no mask is asked for again; what is written says the same, in the types of today."""
+    manifest = read_snapshot(golden).manifest
+    given = earlier.Given()
+    receipt = earlier.build(golden.root, given, BasePart(manifest.files, manifest.packs))
+    assert (given.asked, receipt.tally.published, receipt.tally.reused_rows) == ([], 4, 4)
+    made = {file.path: file for file in receipt.files}[ANNOTATIONS]
+    schema = parquet.read_schema(golden.root / made.key)
+    assert schema == SCHEMAS["annotations"] != parquet.read_schema(golden.root / manifest.file(ANNOTATIONS).key)
+    assert tables_of(golden, receipt.files) == tables_of(golden, manifest.files)
+
+
+@pytest.mark.skipif(READS_ALL, reason="this pyarrow reads it")
+def test_an_earlier_version_that_is_not_read_is_not_damaged(golden):
+    """The table, the pyarrow and what to install are named; nothing of it is called damaged."""
+    outcome = verify(golden)
+    assert outcome.faults == ()
+    assert [each.path for each in outcome.unread] == [ANNOTATIONS]
+    manifest = read_snapshot(golden).manifest
+    with pytest.raises(ReaderTooOldError, match=pa.__version__):
+        earlier.build(golden.root, earlier.Given(), BasePart(manifest.files, manifest.packs))
+
+
+def failing(monkeypatch, error):
+    """Let pyarrow fail at the annotations, once it has understood their footer."""
+
+    class Failing(parquet.ParquetFile):
+        def iter_batches(self, *arguments, **options):
+            if "z_order" in self.schema_arrow.names:
+                raise error
+            return super().iter_batches(*arguments, **options)
+
+        def read(self, *arguments, **options):
+            if "z_order" in self.schema_arrow.names:
+                raise error
+            return super().read(*arguments, **options)
+
+    monkeypatch.setattr(parquet, "ParquetFile", Failing)
+
+
+@pytest.mark.parametrize("kind", [pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError])
+def test_what_pyarrow_cannot_read_is_no_damage(sound, monkeypatch, kind):
+    """Of a version with the right bytes it is said which of them were not read, by which pyarrow, and what to do."""
+    failing(monkeypatch, kind("lists are beyond me"))
+    outcome = verify(sound)
+    assert outcome.faults == ()
+    assert [(each.path, each.reason) for each in outcome.unread] == [
+        (ANNOTATIONS, "lists are beyond me"),
+        (ANNOTATIONS.replace("annotations", "predictions"), "lists are beyond me"),
+    ]
+    error = verification_error(outcome)["error"]
+    assert error["code"] == "reader_too_old"
+    assert pa.__version__ in error["message"]
+    assert "'pyarrow>=26,<27'" in error["remedy"]
+    told = describe_verification("file:///d", outcome)
+    assert "lists are beyond me" in told
+    assert "damaged, of" not in told
+    with pytest.raises(ReaderTooOldError) as caught:
+        tables_of(sound, read_snapshot(sound).manifest.files)
+    assert (caught.value.code, caught.value.exit_status) == ("reader_too_old", 4)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), pa.ArrowMemoryError("no more")])
+def test_the_machine_s_faults_are_raised_as_they_are(sound, monkeypatch, error):
+    """A full disk and too little memory say nothing about an object."""
+    failing(monkeypatch, error)
+    with pytest.raises(type(error)) as caught:
+        verify(sound)
+    assert caught.value is error
+    with pytest.raises(type(error)):
+        tables_of(sound, read_snapshot(sound).manifest.files)
+
+
+def test_pages_that_were_written_damaged_are(sound, monkeypatch):
+    """What pyarrow says of pages is an ``OSError`` without a number: that is about the bytes."""
+    failing(monkeypatch, OSError("ZSTD decompression failed"))
+    assert [fault.damage for fault in verify(sound).faults] == ["content", "content"]
+    with pytest.raises(StorageRefusedError, match="ZSTD") as caught:
+        tables_of(sound, read_snapshot(sound).manifest.files)
+    assert caught.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize(("column", "name"), [("mask", "bounding_box"), ("mask_reference", "color_rgb")])
+@pytest.mark.parametrize("values", [[], [1, 2], [1, 2, 3, 4, 5]])
+def test_a_list_of_another_length_is_damage(sound, tmp_path, column, name, values):
+    """A plain list may have any length; a box has four values and a colour three."""
+    file = read_snapshot(sound).manifest.file(ANNOTATIONS)
+    rows = read_table(sound, file).to_pylist()
+    masks = [row for row in rows if row[column]]
+    masks[0][column][name] = values
+    parquet.write_table(pa.Table.from_pylist(rows, SCHEMAS["annotations"]), tmp_path / "changed.parquet")
+    with pytest.raises(UndecodableError, match=f"{name} of {column}"):
+        decode_file(tmp_path / "changed.parquet", ANNOTATIONS)
