@@ -12,7 +12,7 @@ from flows.listen import Watch
 from tests.months.plain import check_pulled
 from tests.months.power import PowerCutError
 from tests.months.project import FIRST_DAY
-from tests.months.team import ANY, DRAWN, POINTS, ROWS, Event, Team, killed
+from tests.months.team import ANY, DRAWN, LAST, POINTS, ROWS, Event, Team, killed
 
 LATELY, FUTURE = datetime(2025, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -78,9 +78,10 @@ class KilledBackfills(Backfills):
 class Pictures(Team):
     """Images are replaced."""
 
-    @rule(number=ANY)
-    def replace_image(self, number):
+    @rule(number=ANY, is_last=LAST)
+    def replace_image(self, number, is_last):
         self.changed(self.project.replace_image(self.pick(number)))
+        self.refresh(is_last)
 
 
 class Rollbacks(Team):
@@ -205,7 +206,7 @@ class Listens(Team):
 
     @rule(number=ANY, classes=DRAWN)
     def edit_and_tell(self, number, classes):
-        self.edit(number, classes)
+        self.edit(number, classes, is_last=False)
         self.hear()
 
     @rule()

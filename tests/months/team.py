@@ -30,6 +30,8 @@ SOON = {"minutes": 10}
 
 ANY = st.integers(0, 11)
 """One of several, by its place from the end."""
+LAST = st.booleans()
+"""Whether a change is the last one before a refresh."""
 DRAWN = st.lists(st.sampled_from(sorted(CLASSES)), max_size=2, unique=True)
 POINTS = st.sampled_from(
     [
@@ -139,31 +141,37 @@ class Team(RuleBasedStateMachine):
         """Whether there are rows that are Done besides this one: an empty export is refused."""
         return any(look.done for other, look in self.project.rows.items() if other != index)
 
-    @rule(number=ANY, classes=DRAWN)
-    def edit(self, number, classes):
+    @rule(number=ANY, classes=DRAWN, is_last=LAST)
+    def edit(self, number, classes, is_last):
         self.changed(self.project.edit(self.pick(number), tuple(classes)))
+        self.refresh(is_last)
 
-    @rule(done=st.booleans(), classes=DRAWN)
-    def add(self, done, classes):
+    @rule(done=st.booleans(), classes=DRAWN, is_last=LAST)
+    def add(self, done, classes, is_last):
         self.changed(self.project.add(done=done, classes=classes))
+        self.refresh(is_last)
 
-    @rule(number=ANY)
-    def delete(self, number):
+    @rule(number=ANY, is_last=LAST)
+    def delete(self, number, is_last):
         index = self.pick(number)
         if self.leaves_some(index):
             self.project.delete(index)
+        self.refresh(is_last)
 
-    @rule(number=ANY)
-    def move(self, number):
+    @rule(number=ANY, is_last=LAST)
+    def move(self, number, is_last):
         index = self.pick(number)
         if self.leaves_some(index):
             self.changed(self.project.move(index, done=not self.project.rows[index].done))
+        self.refresh(is_last)
 
     # What is done about it
 
     @rule()
-    def refresh(self):
-        self.refreshed()
+    def refresh(self, is_last=True):
+        """Publish what the source holds, unless something else is to happen before."""
+        if is_last:
+            self.refreshed()
 
     def refreshed(self, event=None):
         """Run a refresh: it publishes what the source holds when it is started, or later."""

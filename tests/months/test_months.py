@@ -36,6 +36,7 @@ def world(tmp_path, monkeypatch):
                 "source": {"project": project.sandbox.project_id},
                 "params": {"data_row_details": True},
                 "filters": {"workflow_status": "Done"},
+                "split": {"train": 0.4, "val": 0.3, "test": 0.3},
                 "formats": {"coco": {}},
                 "problems": {"max_share": 0},
             }
@@ -72,13 +73,13 @@ def test_a_quarter(world):
         team.edit_and_tell(0, ["schema-bus"])
         team.disturbed_answer(Event(AT_THE_ROWS, kills=True, is_retried=True, edits=1))
         team.poll()
-        team.replace_image(2)
-        team.add(done=True, classes=["schema-dog"])
+        team.replace_image(2, is_last=False)
+        team.add(done=True, classes=["schema-dog"], is_last=False)
         team.killed_backfill((LATELY, FUTURE), Event(AT_THE_ROWS, kills=True, is_retried=False, edits=None))
         team.refresh()
         team.backfill_again()
         team.roll_back(2)
-        team.edit(3, ["schema-car-again"])
+        team.edit(3, ["schema-car-again"], is_last=False)
         team.put_file("work/lease/.DS_Store")
         team.refresh()
         team.lose_record(1)
