@@ -78,9 +78,9 @@ class KilledBackfills(Backfills):
 class Pictures(Team):
     """Images are replaced."""
 
-    @rule(number=ANY, is_last=LAST)
-    def replace_image(self, number, is_last):
-        self.changed(self.project.replace_image(self.pick(number)))
+    @rule(number=ANY, is_shared=st.booleans(), is_last=LAST)
+    def replace_image(self, number, is_shared, is_last):
+        self.changed(self.project.replace_image(self.pick(number), is_shared=is_shared))
         self.refresh(is_last)
 
 

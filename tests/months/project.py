@@ -20,6 +20,8 @@ from deploy.sandbox.server import Handlers
 WIDTH, HEIGHT = 16, 12
 CLASSES = {"schema-car": "car", "schema-bus": "bus", "schema-dog": "dog", "schema-car-again": "car"}
 """Names by feature schema: two classes have one name."""
+SHARED = (20, 200, 90)
+"""The colour of the image that several rows may show."""
 FIRST_DAY = datetime(2024, 3, 1, tzinfo=UTC)
 """Rows that nobody has touched since were active in the last second of this day, of the next, and so on."""
 
@@ -45,7 +47,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """A row at the source. ``drawn`` is another number for every edit of its labels; ``image`` counts its images."""
+    """A row at the source. ``drawn`` is another number for every edit of its labels; ``image`` counts its images.
+
+    Its image is one that no other row has, or, ``is_shared``, one that others show too, each at an address of its own.
+    """
 
     id: str
     done: bool
@@ -53,6 +58,7 @@ class Look:
     classes: tuple
     drawn: int = 0
     image: int = 0
+    is_shared: bool = False
 
     @property
     def seen(self):
@@ -62,8 +68,8 @@ class Look:
 
     @property
     def picture(self):
-        """Its image, which no other row has, as PNG."""
-        colour = tuple(hashlib.sha256(self.path.encode()).digest()[:3])
+        """Its image, as PNG."""
+        colour = SHARED if self.is_shared else tuple(hashlib.sha256(self.path.encode()).digest()[:3])
         output = io.BytesIO()
         Image.new("RGB", (WIDTH, HEIGHT), colour).save(output, "PNG")
         return output.getvalue()
@@ -121,9 +127,9 @@ class Project:
         """A labeller draws other boxes."""
         return self._change(index, classes=classes, drawn=self.edits + 1)
 
-    def replace_image(self, index):
+    def replace_image(self, index, *, is_shared=False):
         """The row shows another image, with the same boxes."""
-        return self._change(index, image=self.rows[index].image + 1)
+        return self._change(index, image=self.rows[index].image + 1, is_shared=is_shared)
 
     def move(self, index, *, done):
         """The row reaches or leaves Done."""

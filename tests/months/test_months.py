@@ -73,7 +73,7 @@ def test_a_quarter(world):
         team.edit_and_tell(0, ["schema-bus"])
         team.disturbed_answer(Event(AT_THE_ROWS, kills=True, is_retried=True, edits=1))
         team.poll()
-        team.replace_image(2, is_last=False)
+        team.replace_image(2, is_shared=False, is_last=False)
         team.add(done=True, classes=["schema-dog"], is_last=False)
         team.killed_backfill((LATELY, FUTURE), Event(AT_THE_ROWS, kills=True, is_retried=False, edits=None))
         team.refresh()
@@ -93,3 +93,18 @@ def test_a_quarter(world):
             check()
     finally:
         team.teardown()
+
+
+def test_rows_of_one_image_while_buckets_become_fewer_and_more(world):
+    """Five rows are two buckets, and four are one: there each row's image is found in the pack of any of them."""
+    team = type("OurRows", (Months,), {"world": world})()
+    team.begin()
+    for number in range(5):
+        team.replace_image(number, is_shared=True, is_last=number == 4)
+    team.delete(0, is_last=True)
+    for number in range(4):
+        team.edit(number, (), is_last=number == 3)
+    team.add(done=True, classes=(), is_last=True)
+    for number in range(5):
+        team.edit(number, (), is_last=True)
+    team.versions_read_whole()
