@@ -87,8 +87,8 @@ class Pictures(Team):
 class Rollbacks(Team):
     """Older versions become the newest one."""
 
-    @rule(number=ANY)
-    def roll_back(self, number):
+    @rule(number=ANY, is_last=LAST)
+    def roll_back(self, number, is_last):
         target = self.pick_version(number)
         status, _ = self.command("snapshots", "rollback", f"{self.url}@{target}")
         if target in self.lost:
@@ -97,6 +97,7 @@ class Rollbacks(Team):
         else:
             assert status == 0
             self.catch_up([self.versions[target][1].rows], most=1)
+        self.refresh(is_last)
 
 
 class Cleaning(Team):

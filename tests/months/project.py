@@ -18,7 +18,8 @@ from deploy.sandbox.rows import Edit
 from deploy.sandbox.server import Handlers
 
 WIDTH, HEIGHT = 16, 12
-CLASSES = {"schema-car": "car", "schema-bus": "bus", "schema-dog": "dog", "schema-car-again": "car"}
+NAMES = ("car", "ant", "bus", "cat", "dog", "elk", "fox", "car")
+CLASSES = {f"schema-{number}-{name}": name for number, name in enumerate(NAMES)}
 """Names by feature schema: two classes have one name."""
 SHARED = (20, 200, 90)
 """The colour of the image that several rows may show."""
@@ -108,7 +109,7 @@ class Project:
         self.clock, self.rows, self.looks, self.edits = clock, {}, {}, 0
         for day in range(rows):
             at = FIRST_DAY + timedelta(days=day, hours=24, seconds=-1, milliseconds=500 * (day % 2))
-            self._add(done=True, classes=("schema-car",), at=at)
+            self._add(done=True, classes=(next(iter(CLASSES)),), at=at)
 
     def published(self):
         """What a refresh publishes now, by row id."""
