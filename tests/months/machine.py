@@ -18,9 +18,10 @@ LATELY, FUTURE = datetime(2025, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=U
 
 DAYS = st.tuples(st.integers(0, ROWS - 1), st.integers(1, ROWS)).map(sorted).filter(lambda days: days[0] < days[1])
 RANGES = st.one_of(
+    st.sampled_from([None, (LATELY, FUTURE)]),
     DAYS.map(lambda days: tuple(FIRST_DAY + timedelta(days=day) for day in days)),
-    st.just((LATELY, FUTURE)),
 )
+"""Spans of time; None: until the present second is over."""
 FOREIGN = st.sampled_from(
     [
         ".DS_Store",
@@ -49,7 +50,11 @@ class Backfills(Team):
 
     @rule(span=RANGES)
     def backfill(self, span):
-        self.backfilled(span)
+        self.backfilled(span or self.until_now())
+
+    def until_now(self):
+        """What is lately, until the present second is over."""
+        return LATELY, self.clock.now.replace(microsecond=0) + timedelta(seconds=1)
 
     def backfilled(self, span, event=None):
         """Run a backfill: the newest version's rows stay, but for those of the range."""
@@ -65,6 +70,7 @@ class KilledBackfills(Backfills):
 
     @rule(span=RANGES, event=killed())
     def killed_backfill(self, span, event):
+        span = span or self.until_now()
         if not self.backfilled(span, event).ended:
             self.broken_off = span
 
@@ -89,7 +95,7 @@ class Rollbacks(Team):
 
     @rule(number=ANY, is_last=LAST)
     def roll_back(self, number, is_last):
-        target = self.pick_version(number)
+        target = self.pick_version(number + (len(self.kept) > 1))
         status, _ = self.command("snapshots", "rollback", f"{self.url}@{target}")
         if target in self.lost:
             assert status == 4

@@ -32,7 +32,8 @@ ANY = st.integers(0, 11)
 """One of several, by its place from the end."""
 LAST = st.booleans()
 """Whether a change is the last one before a refresh."""
-DRAWN = st.lists(st.sampled_from(list(CLASSES)[::-1]), max_size=2, unique=True)
+SCHEMA = st.sampled_from(list(CLASSES))
+DRAWN = st.one_of(st.tuples(SCHEMA), st.tuples(SCHEMA, SCHEMA).filter(lambda pair: pair[0] != pair[1]), st.just(()))
 POINTS = st.sampled_from(
     [
         Point("put", r"work/.+/receipts/export-", after=False),

@@ -78,7 +78,7 @@ def test_a_quarter(world):
         team.killed_backfill((LATELY, FUTURE), Event(AT_THE_ROWS, kills=True, is_retried=False, edits=None))
         team.refresh()
         team.backfill_again()
-        team.roll_back(2, is_last=False)
+        team.roll_back(1, is_last=False)
         team.edit(3, ["schema-7-car"], is_last=False)
         team.put_file("work/lease/.DS_Store")
         team.refresh()
