@@ -52,6 +52,11 @@ class Backfills(Team):
     def backfill(self, span):
         self.backfilled(span or self.until_now())
 
+    @rule(number=ANY, classes=DRAWN)
+    def edit_and_backfill(self, number, classes):
+        self.edit(number, classes, is_last=False)
+        self.backfill(self.until_now())
+
     def until_now(self):
         """What is lately, until the present second is over."""
         return LATELY, self.clock.now.replace(microsecond=0) + timedelta(seconds=1)
