@@ -39,8 +39,9 @@ class ImageLocation:
 class Earlier:
     """One bucket as an earlier snapshot holds it.
 
-    ``fingerprints`` are by data row id, ``locations`` of images by sha256 (hex), ``packs`` by key, ``files`` by path.
-    Where rows may be taken over as they stand, ``tables`` are ``whole``; else they have what a row made anew reuses.
+    ``fingerprints`` are by data row id ("": nothing of the row may be reused), ``locations`` of images by sha256 (hex),
+    ``packs`` by key, ``files`` by path. Where rows may be taken over as they stand, ``tables`` are ``whole``; else they
+    have what a row made anew reuses.
     """
 
     fingerprints: Mapping[str, str]
@@ -57,7 +58,7 @@ class Earlier:
 
     def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
         """Return what stands of the rows of records, by data row id; masks of those alone whose content is the same."""
-        there = [each for each in records if each.data_row.id in self.fingerprints]
+        there = [each for each in records if self.fingerprints.get(each.data_row.id)]
         if not there:
             return {}
         same = [each.data_row.id for each in there if self.fingerprints[each.data_row.id] == each.fingerprint]
@@ -75,7 +76,11 @@ def table_path(table: str, index: int, count: int) -> str:
 
 
 def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
-    """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with."""
+    """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with.
+
+    Of a row whose image lies in a pack of other buckets (it was found there when there were fewer, as that of another
+    row) nothing is reused: its image is packed anew, with its own bucket's.
+    """
     found = bucket_files(base.files).values()
     columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
     tables = {
@@ -84,13 +89,12 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
         if found
     }
     packs = {pack.key: pack for pack in base.packs}
+    images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
+    elsewhere = {row_id for row_id, _, key, _ in images if key and key not in packs}
+    fingerprints = zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True)
     return Earlier(
-        fingerprints=dict(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True)),
-        locations={
-            sha256: ImageLocation(packs[key], offset)
-            for sha256, key, offset in zip(*_values(tables, "images", *_LOCATION), strict=True)
-            if key
-        },
+        fingerprints={row_id: "" if row_id in elsewhere else found for row_id, found in fingerprints},
+        locations={sha256: ImageLocation(packs[key], offset) for _, sha256, key, offset in images if key in packs},
         packs=packs,
         files={file.path: file for file in base.files},
         tables=tables,
