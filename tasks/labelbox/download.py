@@ -93,8 +93,8 @@ class Downloader:
     """A bounded pool of connections, shared by the threads of one task.
 
     ``connections`` is how many threads use it at once. ``timeout`` is the seconds that may pass without a byte,
-    ``seconds`` what one body may take in all, repetitions included. ``pace`` is the process's. ``check_key`` raises where
-    Labelbox does not take the key for anything; it is called where a mask is forbidden.
+    ``seconds`` what one body may take in all, repetitions included. ``pace`` is the process's.
+    ``check_key`` raises where Labelbox does not take the key for anything; it is called where a mask is forbidden.
     """
 
     def __init__(
