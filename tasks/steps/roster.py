@@ -153,4 +153,4 @@ def _said(failure: BaseException) -> str:
         return f"it did not answer within {ANSWER_SECONDS:g} seconds"
     if isinstance(failure, ImportError | AttributeError):
         return f"it has no labelsnap, or another version of it ({failure})"
-    return f"it cannot answer ({type(failure).__name__}: {failure})"
+    return f"it cannot answer ({type(failure).__name__}: {(str(failure).splitlines() or [''])[0][:200]})"

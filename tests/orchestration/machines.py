@@ -13,6 +13,8 @@ from threading import Thread
 
 import pytest
 
+from flows.trees import read_ref
+
 CODE = Path(__file__).parents[2]
 PRIVATE = 'hostname "$0" && mount -t tmpfs none /tmp && exec "$@"'
 
@@ -37,6 +39,12 @@ def machine(name, *command, environment, log):
             yield process
         finally:
             process.kill()
+
+
+def files(result):
+    """What a version holds by path, without the raw export, which names its task."""
+    manifest = read_ref(result["ref"]).manifest
+    return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 
 class Recorder:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
-from machines import CODE, Recorder, machine, needs_namespaces
+from machines import CODE, Recorder, files, machine, needs_namespaces
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_DATABASE_CONNECTION_URL,
@@ -19,14 +20,13 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from deploy.sandbox import Sandbox
 from flows.refresh import refresh
 from flows.runners import runner_of
-from flows.trees import read_ref
 from tasks.errors import ConfigurationError
 from tasks.steps.progress import listening
 from tasks.storage import open_store
 from tests.contracts.store_fixtures import free_port
+from tests.orchestration.prefect_service import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
@@ -35,24 +35,6 @@ SECRETS = {
     PREFECT_API_AUTH_STRING: "auth-string-8675309",
     PREFECT_API_DATABASE_CONNECTION_URL: "postgresql+asyncpg://prefect:password-8675309@127.0.0.1/prefect",
 }
-
-
-@pytest.fixture
-def sandbox(monkeypatch, tmp_path):
-    """A sandbox and its store, with small buckets."""
-    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
-        monkeypatch.setenv("LABELSNAP_WORKERS", "2")
-        monkeypatch.setenv("LABELSNAP_WORKER_SECONDS", "4")
-        yield sandbox
-
-
-@pytest.fixture
-def chosen(sandbox, dataset):
-    """The dataset of that sandbox in its S3 store, under a prefix."""
-    return lambda name: dataset(source={"project": sandbox.project_id}, store=f"s3://datasets/{name}")
 
 
 class Machines:
@@ -78,29 +60,23 @@ class Machines:
         command = ("worker", f"tcp://127.0.0.1:{self.port}", "--nthreads", "1", "--no-dashboard", "--no-nanny")
         return self._start(name, *command, environment=environment)
 
-    def said(self):
-        """What all of them have printed."""
-        return self._log.read_text(encoding="utf-8")
+    def await_workers(self, count):
+        """Wait until so many workers have come."""
+        until(lambda: self._log.read_text(encoding="utf-8").count("Registered to:") >= count, 60)
 
 
 @pytest.fixture
-def machines(sandbox, prefect_server, tmp_path):
+def machines(clustered, prefect_server, tmp_path):
     """Machines to be started."""
     needs_namespaces()
     with ExitStack() as stack:
-        yield Machines(stack, sandbox, tmp_path)
+        yield Machines(stack, clustered, tmp_path)
 
 
 def over(machines, dataset, *, port=None):
     """Refresh over the scheduler."""
     runner = runner_of(f"dask:tcp://127.0.0.1:{port or machines.port}")
     return refresh.with_options(task_runner=runner)(dataset)
-
-
-def files(result):
-    """What a version holds by path, without the raw export, which names its task."""
-    manifest = read_ref(result["ref"]).manifest
-    return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 
 def test_machines_that_share_nothing_give_the_same_bytes_and_see_no_secret(machines, chosen):
@@ -137,47 +113,45 @@ def another_version(folder):
 
 
 def without_labelsnap(folder):
-    """A folder whose modules are in the way of labelsnap's."""
+    """A folder whose module is in the way of labelsnap's."""
     folder.mkdir()
     (folder / "tasks.py").write_text("raise ModuleNotFoundError(\"No module named 'tasks'\")\n", encoding="utf-8")
     return str(folder)
 
 
-@pytest.mark.parametrize(
-    ("lacking", "changes", "reason"),
-    [
-        (("LABELBOX_API_KEY",), {}, "LABELBOX_API_KEY is not what it is"),
-        (("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), {"AWS_EC2_METADATA_DISABLED": "true"}, "AWS_ACCESS_KEY_ID"),
-        ((), {"PYTHONPATH": another_version}, "software digest is"),
-        ((), {"PYTHONPATH": without_labelsnap}, "no labelsnap, or another version"),
-        ((), {"LABELSNAP_TEMPORARY_DIRECTORY": "/proc/none"}, "no scratch space"),
-        (("LABELSNAP_ALLOW_HOSTS",), {}, "LABELSNAP_ALLOW_HOSTS is not what it is"),
-        (("PREFECT_API_URL",), {}, "PREFECT_API_URL is not set"),
-    ],
-    ids=["no key", "no AWS rights", "another version", "no labelsnap", "no scratch", "no hosts", "no Prefect"],
-)
-def test_a_machine_that_does_not_fit_gets_no_work(  # noqa: PLR0917 - pytest calls it by name
-    machines, chosen, caplog, lacking, changes, reason
-):
-    """Alone it ends the run at once, named; beside one that fits all rows are published."""
-    folder = CODE.parent / f"{CODE.name}-{os.getpid()}"  # a machine has a /tmp of its own
-    try:
-        changes = {name: value(folder) if callable(value) else value for name, value in changes.items()}
-        machines.scheduler()
-        machines.worker("misfit", *lacking, **changes)
-        time.sleep(6)
-        with pytest.raises(ConfigurationError) as caught:
-            over(machines, chosen("dask"))
-        assert (caught.value.code, caught.value.exit_status) == ("no_worker", 2)
-        assert reason in caught.value.message
-        machines.worker("fitting")
-        time.sleep(6)
-        caplog.clear()
-        result = over(machines, chosen("dask"))
-        assert (result["rows"]["problems"], result["published"]) == (0, True)
-        assert reason in caplog.text
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture
+def seen_by_all():
+    """A folder that every machine sees, as /tmp is private."""
+    with TemporaryDirectory(prefix=".machines-", dir=CODE) as folder:
+        yield Path(folder)
+
+
+def test_machines_that_do_not_fit_get_no_work(machines, chosen, seen_by_all, caplog):
+    """Alone they end the run at once, each told with what it lacks; beside one that fits all rows are published."""
+    wrong = {
+        "LABELBOX_API_KEY is not what it is": (["LABELBOX_API_KEY"], {}),
+        "AWS_ACCESS_KEY_ID": (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], {"AWS_EC2_METADATA_DISABLED": "true"}),
+        "software digest is": ([], {"PYTHONPATH": another_version(seen_by_all / "other")}),
+        "no labelsnap, or another version": ([], {"PYTHONPATH": without_labelsnap(seen_by_all / "none")}),
+        "no scratch space": ([], {"LABELSNAP_TEMPORARY_DIRECTORY": "/proc/none"}),
+        "PREFECT_API_URL is not set": (["LABELSNAP_ALLOW_HOSTS", "PREFECT_API_URL"], {}),
+    }
+    machines.scheduler()
+    for number, (lacking, changes) in enumerate(wrong.values()):
+        machines.worker(f"misfit-{number}", *lacking, **changes)
+    machines.await_workers(len(wrong))
+    with pytest.raises(ConfigurationError) as caught:
+        over(machines, chosen("dask"))
+    assert (caught.value.code, caught.value.exit_status) == ("no_worker", 2)
+    assert [reason for reason in wrong if reason not in caught.value.message] == []
+    assert "the machine misfit-1" in caught.value.message
+    assert "LABELSNAP_ALLOW_HOSTS is not what it is" in caught.value.message
+    machines.worker("fitting")
+    machines.await_workers(len(wrong) + 1)
+    caplog.clear()
+    result = over(machines, chosen("dask"))
+    assert (result["rows"]["problems"], result["published"]) == (0, True)
+    assert caplog.text.count("gets no work") == len(wrong)
 
 
 def test_a_run_without_any_worker_ends(machines, chosen):
@@ -218,13 +192,9 @@ def test_a_run_whose_scheduler_dies_ends(machines, chosen):
     assert caught.value.code == "cluster_unusable"
 
 
-def test_a_scheduler_without_labelsnap_is_told(machines, chosen):
+def test_a_scheduler_without_labelsnap_is_told(machines, chosen, seen_by_all):
     """Before any work."""
-    folder = CODE.parent / f"{CODE.name}-{os.getpid()}"
-    try:
-        machines.scheduler(PYTHONPATH=without_labelsnap(folder))
-        with pytest.raises(ConfigurationError, match="has no labelsnap") as caught:
-            over(machines, chosen("dask"))
-        assert caught.value.code == "cluster_unusable"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    machines.scheduler(PYTHONPATH=without_labelsnap(seen_by_all / "none"))
+    with pytest.raises(ConfigurationError, match="has no labelsnap") as caught:
+        over(machines, chosen("dask"))
+    assert caught.value.code == "cluster_unusable"
