@@ -1,0 +1,273 @@
+"""What to make: a dataset file (YAML), checked whole before anything starts. It is the one parameter of a flow.
+
+Every key has a meaning; an unknown one is refused with the nearest known one, because Labelbox's SDK drops unknown
+params and filters without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+from tasks.formats.registry import format_of
+from tasks.records.model import Source as AskedSource
+from tasks.records.policy import Policy
+from tasks.records.splits import Split as SplitRule
+from tasks.records.splits import check_group_by
+from tasks.storage import check_store_url
+
+_CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
+_ID = r'^[^"\\\x00-\x1f]+$'
+WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Part):
+    """A Labelbox project or a model run: exactly one."""
+
+    project: str | None = Field(default=None, pattern=_ID)
+    model_run: str | None = Field(default=None, pattern=_ID)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.project is None) == (self.model_run is None):
+            raise ValueError("name either a project or a model_run, by its id")
+        return self
+
+    @property
+    def kind(self) -> Literal["project", "model_run"]:
+        """Which of the two it is."""
+        return "project" if self.project is not None else "model_run"
+
+    @property
+    def id(self) -> str:
+        """The project's or model run's id."""
+        return self.project or self.model_run or ""
+
+
+class Params(_Part):
+    """Labelbox's export params. Three are always on, because choosing labels and seeing changes depends on them.
+
+    Labelbox takes none of the three for a model run, whose labels come without details: there ``data_row_details`` is
+    always on instead, whose last activity alone tells that a mask was edited.
+    """
+
+    attachments: bool = True
+    metadata_fields: bool = True
+    data_row_details: bool = True
+    project_details: Literal[True] = True
+    label_details: Literal[True] = True
+    performance_details: Literal[True] = True
+    embeddings: bool = False
+    interpolated_frames: bool = False
+    predictions: bool = False
+    model_run_details: bool = False
+
+    def of_source(self, kind: Literal["project", "model_run"]) -> dict[str, bool]:
+        """The params that Labelbox takes for an export of this kind."""
+        common = ("attachments", "metadata_fields", "data_row_details", "embeddings")
+        of_project = ("project_details", "label_details", "performance_details", "interpolated_frames")
+        of_model_run = ("predictions", "model_run_details")
+        return {name: getattr(self, name) for name in (*common, *(of_project if kind == "project" else of_model_run))}
+
+
+def _utc(value: object) -> object:
+    """Text, or what YAML makes of it → an aware time in UTC; a date or time without an offset is taken as UTC."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    if not isinstance(moment, datetime):
+        return moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _seconds(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Moment = Annotated[datetime, BeforeValidator(_utc), PlainSerializer(_seconds, return_type=str)]
+Range = tuple[Moment | None, Moment | None]
+
+
+class Filters(_Part):
+    """Labelbox's export filters, joined by AND. A range is [from, to]; null leaves an end open."""
+
+    workflow_status: WorkflowStatus | None = None
+    last_activity_at: Range = (None, None)
+    label_created_at: Range = (None, None)
+    global_keys: tuple[str, ...] = ()
+    data_row_ids: tuple[str, ...] = ()
+    batch_ids: tuple[str, ...] = ()
+
+    @field_validator("last_activity_at", "label_created_at")
+    @classmethod
+    def _in_order(cls, value: Range) -> Range:
+        start, end = value
+        if start is not None and end is not None and start > end:
+            raise ValueError(f"the range starts ({_seconds(start)}) after it ends ({_seconds(end)})")
+        return value
+
+    @model_validator(mode="after")
+    def _one_list(self) -> Self:
+        if self.global_keys and self.data_row_ids:
+            raise ValueError("Labelbox takes global_keys or data_row_ids, not both")
+        return self
+
+    def for_labelbox(self) -> dict[str, Any]:
+        """The filters that are set, as the SDK takes them: times in UTC, all in one form."""
+        return {
+            name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], [None, None])
+        }
+
+
+class Split(_Part):
+    """Shares of the splits (they add up to 1), the seed of the hash, and what must stay together."""
+
+    train: float = Field(default=0.8, ge=0, le=1)
+    val: float = Field(default=0.1, ge=0, le=1)
+    test: float = Field(default=0.1, ge=0, le=1)
+    seed: int = Field(default=0, ge=-(2**63), le=2**63 - 1)
+    group_by: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:  # noqa: PLR2004 - decimal shares are not exact in binary
+            raise ValueError(f"train, val and test add up to {total:g}; they must add up to 1")
+        return self
+
+    @field_validator("group_by")
+    @classmethod
+    def _known_group(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_group_by(value)
+        return value
+
+    @property
+    def rule(self) -> SplitRule:
+        """The same shares as ``tasks.records`` takes them."""
+        return SplitRule(train=self.train, val=self.val, test=self.test, seed=self.seed)
+
+
+class Problems(_Part):
+    """How many rows may be problems before the run is rejected: a share of the exported lines."""
+
+    max_share: float = Field(default=0.05, ge=0, le=1)
+
+
+class Card(_Part):
+    """What the dataset card, Croissant and the report say that no count can tell."""
+
+    license: str = Field(
+        default="unknown", pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", description="SPDX or Hub identifier"
+    )
+    description: str = ""
+
+
+class Schedule(_Part):
+    """When a deployment of the dataset runs by itself: five cron fields, in a time zone of the IANA's list."""
+
+    cron: str
+    timezone: str = "UTC"
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if not _CRON.fullmatch(value.strip()):
+            raise ValueError(f"expected five cron fields such as `0 2 * * *`, found {value!r}")
+        return value.strip()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"expected a time zone such as Europe/Zurich, found {value!r}")
+        return value
+
+
+class Dataset(_Part):
+    """One dataset file: the whole of what a refresh is told."""
+
+    dataset: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The dataset's name under the store")
+    store: str = Field(description="s3://BUCKET/PREFIX or file:///DIR")
+    source: Source
+    params: Params = Params()
+    filters: Filters = Filters()
+    images: Literal["copy", "reference"] = "copy"
+    orientation: Literal["declared", "stored", "upright"] = "declared"
+    masks: Literal["composite", "instance"] = "composite"
+    labels: Literal["selected", "latest", "all"] = "selected"
+    skipped: Literal["exclude", "keep"] = "exclude"
+    empty: Literal["keep", "exclude"] = "keep"
+    split: Split = Split()
+    formats: dict[str, dict[str, Any]] = {"coco": {}}
+    problems: Problems = Problems()
+    card: Card = Card()
+    classes: dict[str, str | None] = {}
+    single_writer: bool = False
+    overlap: Literal["queue", "refuse"] = "queue"
+    schedule: Schedule | None = None
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        return check_store_url(value)
+
+    @field_validator("formats", mode="before")
+    @classmethod
+    def _empty_options(cls, value: object) -> object:
+        return {name: options or {} for name, options in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, options in value.items():
+            format_of(name, options)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_source(self) -> Self:
+        if self.source.kind == "model_run" and self.filters != Filters():
+            raise ValueError("filters: Labelbox takes no filters for a model run; remove them")
+        if self.source.kind == "project" and (self.params.predictions or self.params.model_run_details):
+            raise ValueError("params: predictions and model_run_details belong to a model run, not to a project")
+        if self.source.kind == "model_run" and not self.params.data_row_details:
+            raise ValueError(
+                "params: a model run needs data_row_details, because Labelbox exports its labels without details and "
+                "nothing else tells that one was edited"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_is_laid_out(self) -> Self:
+        if self.images == "reference" and self.formats.get("yolo", {}).get("task") == "classify":
+            raise ValueError("formats: yolo with task classify lays out the images themselves; set images: copy")
+        return self
+
+    @property
+    def url(self) -> str:
+        """``DATASET_URL`` of the contract: the store's URL and the dataset's name."""
+        return f"{self.store}/{self.dataset}"
+
+    @property
+    def policy(self) -> Policy:
+        """What is published of a row, as ``tasks.records`` takes it."""
+        return Policy(
+            source=AskedSource(self.source.kind, self.source.id),
+            labels=self.labels,
+            skipped=self.skipped,
+            empty=self.empty,
+            workflow_status=self.filters.workflow_status,
+            classes=dict(self.classes),
+        )
+
+    def content(self) -> dict[str, Any]:
+        """What decides the snapshot's content: everything but where it lies, and when and how it is written there."""
+        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule"})

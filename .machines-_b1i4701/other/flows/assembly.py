@@ -1,0 +1,83 @@
+"""What every flow that publishes has in common: streams of lines → buckets → formats → one snapshot."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from config.settings import load_settings
+from tasks.records.splits import SPLITS
+from tasks.steps.artifacts import advancing, show_result
+from tasks.steps.buckets import build_bucket, group_rows
+from tasks.steps.describe import describe
+from tasks.steps.formats import write_format
+from tasks.steps.outlived import check_urls_lived
+from tasks.steps.progress import counted
+from tasks.steps.publish import publish
+from tasks.steps.result import final, summary
+from tasks.steps.settle import settle
+from tasks.steps.window import windowed
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
+
+    from config.dataset import Dataset
+    from tasks.buckets.receipt import BucketInput, BucketReceipt
+    from tasks.steps.beginning import Beginning
+    from tasks.steps.export import StreamReceipt
+    from tasks.steps.formats import FormatReceipt
+    from tasks.steps.stopwatch import Stopwatch
+
+
+def assembled(
+    dataset: Dataset,
+    beginning: Beginning,
+    results: tuple[StreamReceipt, ...],
+    errors: tuple[StreamReceipt, ...],
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Publish what the streams hold, as part of a flow run; give back the result (see the README)."""
+    run, base = beginning.run, beginning.base.version
+    side_by_side = load_settings().workers
+    buckets = group_rows(dataset, run, results, errors, beginning.base)
+    watch.lap("export")
+
+    def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
+        return build_bucket.submit(dataset, run, bucket, beginning.looking_since)
+
+    built = windowed(build, buckets.inputs, side_by_side)
+    shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
+    receipts = tuple(shown)
+    settlement = settle(dataset, beginning.base, buckets.lines, receipts, buckets.not_in_range)
+    check_urls_lived(dataset, beginning, settlement)
+    watch.lap("fetch")
+
+    def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
+        name, split = part
+        return write_format.submit(
+            dataset,
+            name,
+            split,
+            settlement.tables,
+            settlement.registry,
+            settlement.changed,
+            settlement.census,
+            base,
+        )
+
+    parts = tuple(product(dataset.formats, SPLITS))
+    formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
+    formats = (*formats, describe(dataset, settlement, formats, base))
+    watch.lap("convert")
+
+    result = summary(dataset, settlement, results, errors, formats, watch.seconds)
+    publication = publish(dataset, beginning, settlement, (*results, *errors), formats, result)
+    watch.lap("publish")
+    whole = final(dataset, result, publication, beginning, watch.seconds)
+    show_result(dataset, whole)
+    return whole
+
+
+def rows_of(receipt: BucketReceipt) -> int:
+    """How many rows of the export a bucket accounts for."""
+    return receipt.tally.rows

@@ -1,0 +1,113 @@
+"""Years of history, window by window → one snapshot: rows of the range are added to the base's, or replace them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from prefect import flow, runtime
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from flows.assembly import assembled
+from flows.cluster_runner import check_workers
+from flows.options import MAX_WINDOWS
+from tasks.errors import ConfigurationError
+from tasks.records.moments import By
+from tasks.steps.artifacts import show_table
+from tasks.steps.kept import keep_streams
+from tasks.steps.progress import counted
+from tasks.steps.span import Span
+from tasks.steps.stopwatch import Stopwatch
+from tasks.steps.undertaking import undertake
+from tasks.steps.window import windowed
+from tasks.steps.windows import Window, WindowReceipt, cut, export_window, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prefect.futures import PrefectFuture
+
+    from tasks.steps.beginning import Beginning
+
+
+@flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False)
+def backfill(
+    dataset: Dataset, start: datetime, end: datetime, every: timedelta, by: By = "last_activity_at"
+) -> dict[str, Any]:
+    """Publish the rows from ``start`` (in) to ``end`` (out) beside those that the newest version has.
+
+    A retry of a run that was killed keeps the windows that are here; another run of the same dataset and range asks for
+    them again, and takes over what was fetched.
+    Raises ``ConfigurationError`` for a model run, a range that is none, and windows that are too small or too many.
+    """
+    start, end = in_utc(start), in_utc(end)
+    windows = tuple(cut(start, end, check_range(dataset, start, end, every)))
+    scope = f"{by} {start.isoformat()} {end.isoformat()} {every.total_seconds()}"
+
+    def work(beginning: Beginning) -> dict[str, Any]:
+        run, base, watch = beginning.run, beginning.base.version, Stopwatch()
+
+        def export(window: Window) -> PrefectFuture[WindowReceipt]:
+            return export_window.submit(dataset, run, base, window, by)
+
+        done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
+        receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
+        whole = Span(by, start, end)
+        results = (within(stream, whole) for receipt in receipts for stream in receipt.results)
+        errors = chain.from_iterable(receipt.errors for receipt in receipts)
+        kept = keep_streams(dataset, run, base)
+        return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
+
+    check_workers(dataset)
+    return undertake(dataset, str(runtime.flow_run.id), work, scope)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC, as which one without an offset is taken: Labelbox is told the time and no offset."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedelta) -> timedelta:
+    """The windows' length. Raises ``ConfigurationError`` for what cannot be cut into windows."""
+    fault = None
+    if dataset.source.kind != "project":
+        fault = "Labelbox takes no dates for a model run", "Refresh it instead."
+    elif start >= end:
+        fault = (
+            f"the range ends ({end:%Y-%m-%d %H:%M}) before it begins ({start:%Y-%m-%d %H:%M})",
+            "Give --from < --to.",
+        )
+    elif every < timedelta(seconds=1):
+        fault = f"windows of {every} are too small", "Give --every at least one hour (1h)."
+    elif (end - start) / every > MAX_WINDOWS:
+        fault = (
+            f"it would take more than {MAX_WINDOWS} windows of {every}",
+            "Give a larger --every, or a shorter range.",
+        )
+    if fault:
+        raise ConfigurationError(f"Nothing can be backfilled: {fault[0]}.", remedy=fault[1], code="bad_range")
+    return every
+
+
+def shown(dataset: Dataset, windows: tuple[Window, ...], receipts: Iterable[WindowReceipt]) -> Iterator[WindowReceipt]:
+    """The receipts as they come, each put into a table in Prefect's interface: one row a window."""
+    done: dict[Window, WindowReceipt] = {}
+    for receipt in receipts:
+        done[receipt.window] = receipt
+        table = [row(window, done.get(window)) for window in windows]
+        show_table(f"backfill-{dataset.dataset}", table, f"{len(done)} of {len(windows)} windows of {dataset.url}")
+        yield receipt
+
+
+def row(window: Window, receipt: WindowReceipt | None) -> dict[str, Any]:
+    """One window's row in the table of progress."""
+    return {
+        "from": window.start.isoformat(),
+        "to": window.end.isoformat(),
+        "state": "exported" if receipt else "to do",
+        "rows": receipt.rows if receipt else None,
+        "errors": sum(stream.lines for stream in receipt.errors) if receipt else None,
+        "exports": receipt.exports if receipt else None,
+    }

@@ -1,0 +1,130 @@
+"""The ``labelsnap`` command: what is typed becomes one call, and its outcome an exit status. No logic lives here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.console import describe, print_error, print_json, progress_shown
+from flows.operations import app as operations
+from flows.options import MAX_COUNT, Json, Ref, Runner
+from flows.snapshots import app as snapshots
+from tasks.errors import ConfigurationError, LabelsnapError
+
+QUIET_PREFECT = {
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "DO_NOT_TRACK": "1",
+}
+"""What Prefect is told unless the environment says otherwise: time to start, no telemetry, failures in our words."""
+
+app = typer.Typer(
+    name="labelsnap",
+    help="Labelbox image exports as versioned training datasets on S3-compatible storage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(snapshots, name="snapshots")
+app.add_typer(operations)
+
+Rows = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Rows of the generated sample project.")]
+Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
+
+DEMO = Path("labelsnap-demo")
+INTERRUPTED = 130
+"""The shell's exit status for Ctrl-C."""
+
+
+@app.command(epilog="Example: labelsnap demo --rows 48 --dir labelsnap-demo")
+def demo(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
+    """Run the whole thing on this machine with no account: sandbox up, refresh, pull, and where to look."""
+    from flows.demo import run_demo
+
+    with progress_shown() as show:
+        outcome = run_demo(rows, directory, show)
+    print_json(outcome.content) if as_json else print(outcome.text)
+
+
+@app.command(epilog="Example: labelsnap sandbox --rows 200 --dir labelsnap-demo")
+def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
+    """Run the demo's Labelbox stand-in and S3 store until interrupted; print what to export and what to run."""
+    from flows.demo import open_sandbox
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), open_sandbox(rows, directory) as running:
+        print_json(running.content) if as_json else print(running.text)
+        sys.stdout.flush()
+        running.wait()
+
+
+@app.command(epilog="Example: labelsnap refresh config/datasets/street-scenes.yaml")
+def refresh(
+    config: Annotated[Path, typer.Argument(help="The dataset file.")], runner: Runner = "thread", as_json: Json = False
+) -> None:
+    """Export, fetch masks and images, convert, and publish a new version, or none when nothing changed."""
+    from config.reading import load_dataset
+
+    dataset = load_dataset(config)
+    from flows.refresh import refresh as run_refresh
+    from flows.runners import runner_of
+    from tasks.steps.progress import listening
+
+    run = run_refresh.with_options(task_runner=runner_of(runner))
+    with progress_shown() as show, listening(show):
+        result = run(dataset)
+    print_json(result) if as_json else print(describe(result))
+
+
+@app.command(epilog="Example: labelsnap pull s3://datasets/labelsnap/street-scenes@latest --format coco tree")
+def pull(  # noqa: PLR0917 - typer calls it by name
+    ref: Ref,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The root of the tree.")],
+    format_name: Annotated[str, typer.Option("--format", help="coco, … as in the dataset file; also parquet and raw.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(envvar="LABELSNAP_CACHE", metavar="DIR", help="Link files that were pulled before from here."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that no pull has written.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Lay out the plain tree that a training tool expects; every hash is checked, and a broken-off pull goes on.
+
+    In the folder of an earlier pull it leaves the new tree, and every file that was not pulled.
+    """
+    from flows.reports import describe_pull
+    from flows.trees import lay_out
+
+    with progress_shown() as show:
+        report = lay_out(ref, format_name, directory, show, cache, overwrite=overwrite)
+    print_json(asdict(report)) if as_json else print(f"{directory}: {describe_pull(report)}")
+
+
+def main() -> None:
+    """Run the command line; the exit status is the contract's (see the README)."""
+    for name, value in QUIET_PREFECT.items():
+        os.environ.setdefault(name, value)
+    as_json = "--json" in sys.argv
+    try:
+        sys.exit(app(standalone_mode=False))
+    except LabelsnapError as error:
+        print_error(error, as_json=as_json)
+        sys.exit(error.exit_status)
+    except typer.TyperException as error:
+        usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
+        print_error(usage, as_json=as_json)
+        sys.exit(usage.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""What people see: bars on a terminal, plain lines elsewhere, results in words. Only results go to stdout."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from tasks.buckets.noted import said_of
+from tasks.records.counts import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tasks.errors import LabelsnapError
+
+TITLES = {
+    "windows": "export (windows)",
+    "export": "export (%)",
+    "chunks": "download export (bytes)",
+    "rows": "masks and images (rows)",
+    "files": "write and upload formats",
+    "gate": "read back (objects)",
+    "pull": "pull (files)",
+    "verify": "verify (objects)",
+    "diff": "compare (buckets)",
+    "gc": "delete (objects)",
+}
+PLAIN_STEPS = 4
+"""How many lines a stage prints where there is no terminal."""
+
+
+@contextmanager
+def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
+    if not sys.stderr.isatty():
+        with _said_by(partial(print, file=sys.stderr, flush=True)):
+            yield PlainProgress().show
+        return
+    columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars: dict[str, TaskID] = {}
+    lock = threading.Lock()
+    console = Console(stderr=True)
+    said = _said_by(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    with Progress(*columns, console=console) as progress, said:
+
+        def show(stage: str, done: int, total: int) -> None:
+            with lock:
+                if stage not in bars:
+                    bars[stage] = progress.add_task(TITLES[stage], total=total)
+                progress.update(bars[stage], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
+def _said_by(write: Callable[[str], None]) -> Iterator[None]:
+    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            write(record.getMessage())
+
+    handler, ours = Handler(logging.WARNING), logging.getLogger("tasks")
+    ours.addHandler(handler)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+
+
+class PlainProgress:
+    """One line when a stage begins, at each quarter, and when it is done."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, int] = {}
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Print a line when the stage has come a step further."""
+        step = PLAIN_STEPS if done >= total else done * PLAIN_STEPS // total
+        if self._shown.get(stage) != step:
+            self._shown[stage] = step
+            print(f"{TITLES[stage]}: {done} of {total}", file=sys.stderr, flush=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def described(error: LabelsnapError) -> dict[str, str]:
+    """An error as every command describes it in JSON."""
+    return {"code": error.code, "message": error.message, "remedy": error.remedy}
+
+
+def print_error(error: LabelsnapError, *, as_json: bool) -> None:
+    """An error as one JSON object on standard output, or in two lines on standard error."""
+    if as_json:
+        rejected = getattr(error, "result", None)
+        print_json(rejected if rejected is not None else {"error": described(error)})
+    else:
+        print(f"labelsnap: {error.message}\n  → {error.remedy}", file=sys.stderr)
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """The result of a refresh in a few lines."""
+    rows, labels, requests = result["rows"], result["labels"], result["requests"]
+    verdict = "published" if result["published"] else result["reason"]
+    lines = [
+        f"{verdict}: {result['ref']}",
+        f"  rows         {rows['exported']} exported = {_where_rows_went(rows)}",
+        f"  labels       {labels['published']} published{_listed(labels['excluded'])}",
+        f"  annotations  {counted(result['annotations'])}",
+        f"  reused       {result['reused_rows']} rows",
+        f"  downloaded   {downloads(requests)}",
+    ]
+    if "predictions" in result:
+        lines.insert(4, f"  predictions  {counted(result['predictions'])}")
+    if result["export_errors"]:
+        lines.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
+    lines += [f"  {number} {said}" for number, said in said_of(result)]
+    for name, described in result["classes"]["suffixed"].items():
+        lines.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
+    for name, kinds in result["formats"].items():
+        if kinds["lost"]:
+            lines.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
+    return "\n".join(lines)
+
+
+def downloads(requests: Mapping[str, int]) -> str:
+    """What was asked for once, in words."""
+    kinds = ("composite_masks", "instance_masks", "images")
+    counts = ", ".join(f"{requests[kind]} {kind.replace('_', ' ')}" for kind in kinds)
+    return f"{counts} ({requests['retries']} retries)"
+
+
+def _where_rows_went(rows: Mapping[str, Any]) -> str:
+    excluded = f"{sum(rows['excluded'].values())} excluded{_listed(rows['excluded'])}"
+    return f"{rows['published']} published + {excluded} + {rows['problems']} problems"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Kinds in the contract's order, then whatever else is counted."""
+    names = [*(kind for kind in KINDS if kind in counts), *(name for name in counts if name not in KINDS)]
+    return ", ".join(f"{counts[name]} {name}" for name in names) or "none"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return f" ({counted(counts)})" if counts else ""

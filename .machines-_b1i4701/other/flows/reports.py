@@ -1,0 +1,135 @@
+"""What the commands about versions say in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flows.console import counted
+from tasks.snapshots.runs import runs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tasks.snapshots.diff import Diff
+    from tasks.snapshots.objects import Fault
+    from tasks.snapshots.pull import PullReport
+    from tasks.snapshots.verify import Verification
+
+_DAMAGES = {
+    "missing": "is missing",
+    "size": "has another size",
+    "bytes": "has other bytes",
+    "content": "cannot be true",
+    "counts": "does not add up",
+    "record": "is no true record",
+}
+
+
+def describe_versions(versions: Sequence[Mapping[str, Any]]) -> str:
+    """A line a version: number, time, rows, how it came about if not by publishing, and tags."""
+    return "\n".join(map(_version, versions)) or "no versions yet"
+
+
+def _version(version: Mapping[str, Any]) -> str:
+    action = "" if version["action"] == "publish" else f"  {version['action']}"
+    tags = f"  {', '.join(version['tags'])}" if version["tags"] else ""
+    return f"{version['version']:>6}  {version['created_at']}  {version['rows']} rows{action}{tags}"
+
+
+def describe_expiry(outcome: Mapping[str, Any]) -> str:
+    """Which versions go and stay, and what makes it so."""
+    lines = [
+        f"{'would expire' if outcome['dry_run'] else 'expired':<13} {_numbers(outcome['expiring'])}",
+        f"{'kept':<13} {_numbers(outcome['kept'])}",
+    ]
+    if outcome["tagged"]:
+        lines.append(f"{'kept by a tag':<13} {_numbers(outcome['tagged'])}")
+    if outcome.get("lost"):
+        lines.append(f"{'given up':<13} {_runs(outcome['lost'])}")
+    if outcome["dry_run"] and (outcome["expiring"] or outcome.get("lost")):
+        lines.append("Nothing was changed: give --yes to do it.")
+    return "\n".join(lines)
+
+
+def describe_collection(outcome: Mapping[str, Any]) -> str:
+    """What is deleted, what is listed for the next call, and what waits."""
+    verbs = ("would delete", "would list", "waiting") if outcome["dry_run"] else ("deleted", "listed", "waiting")
+    parts = [(verb, outcome[name]) for verb, name in zip(verbs, ("deleted", "condemned", "waiting"), strict=True)]
+    lines = [f"{verb:<12} {part['objects']} objects, {part['bytes']} bytes" for verb, part in parts if part["objects"]]
+    if uploads := outcome["uploads"]["objects"]:
+        lines.append(f"{verbs[0]:<12} {uploads} uploads that were broken off")
+    if epochs := outcome.get("lost_epochs"):
+        lines.append(f"{'given up':<12} damaged lists {_numbers(epochs)}, of which the objects are listed again")
+    if outcome["dry_run"] and lines:
+        lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
+    return "\n".join(lines) or "no garbage"
+
+
+def _numbers(versions: Sequence[int]) -> str:
+    """1, 2, 3, 7 as 1–3, 7."""
+    return _runs(runs_of(versions))
+
+
+def _runs(runs: Sequence[Sequence[int]]) -> str:
+    return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs) or "none"
+
+
+def describe_pull(report: PullReport) -> str:
+    """How many files lie there, where those came from that were not downloaded, and what went."""
+    parts = [
+        (report.kept, "were there already"),
+        (report.cached, "came from the cache"),
+        (report.removed, "of an earlier pull were removed"),
+        (report.changed, "of an earlier pull were changed since and stay"),
+    ]
+    told = "".join(f", {count} {where}" for count, where in parts if count)
+    return f"{report.files} files, {report.bytes} bytes{told}"
+
+
+def describe_verification(dataset_url: str, outcome: Verification) -> str:
+    """Whether a version is whole, or each object that is not, by its key."""
+    of_version = f"{dataset_url}@{outcome.version}"
+    if not outcome.faults:
+        return f"{of_version} is whole: {outcome.objects} objects, {outcome.bytes} bytes"
+    lines = [f"{of_version} is damaged, of {outcome.objects} objects these:"]
+    return "\n".join([*lines, *map(_fault, outcome.faults)])
+
+
+def _fault(fault: Fault) -> str:
+    spoiled = f" ({fault.path})" if fault.path else ""
+    where = f"  {fault.key}{spoiled} {_DAMAGES[fault.damage]}"
+    return f"{where}: expected {fault.expected}, found {fault.found}"
+
+
+def verification_error(outcome: Verification) -> dict[str, Any]:
+    """The error that goes with faults, as every command describes one."""
+    if not outcome.faults:
+        return {}
+    keys = sorted({fault.key for fault in outcome.faults})
+    return {
+        "error": {
+            "code": "snapshot_damaged",
+            "message": f"{len(keys)} objects of version {outcome.version} are damaged or missing: {', '.join(keys)}.",
+            "remedy": "Restore them from a copy of the bucket, or use another version of the dataset.",
+        }
+    }
+
+
+def describe_diff(before: str, after: str, found: Diff) -> str:
+    """What became of one version on the way to another, in a few lines; the rows themselves are in ``--json``."""
+    rows = {change: len(getattr(found.rows, change)) for change in found.rows.__struct_fields__}
+    lines = [f"from {before}", f"to   {after}", f"  rows         {counted({k: n for k, n in rows.items() if n})}"]
+    for name, changes in (("annotations", found.annotations), ("predictions", found.predictions)):
+        lines += [
+            f"  {name:<12} {change}: {counted(getattr(changes, change))}"
+            for change in ("added", "removed", "changed", "moved")
+            if getattr(changes, change)
+        ]
+        lines += [
+            f"    {each.name}: {each.added} added, {each.removed} removed, {each.changed} changed"
+            for each in changes.classes
+        ]
+    lines += [f"  new class    {each.name}" for each in found.classes.added]
+    lines += [f"  no more      {each.name}" for each in found.classes.removed]
+    lines += [f"  renamed      {each.before} → {each.after}" for each in found.classes.renamed]
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""References, and what is read through them: trees and differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tasks.errors import ConfigurationError
+from tasks.formats.endings import layout_of
+from tasks.formats.registry import FORMATS, format_of
+from tasks.snapshots.diff import diff
+from tasks.snapshots.pull import PullReport, pull
+from tasks.snapshots.read import check_kept, parse_ref, read_snapshot
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tasks.snapshots.diff import Diff
+    from tasks.snapshots.read import Snapshot
+
+
+def read_ref(ref: str) -> Snapshot:
+    """The snapshot that a reference names. Raises ``ConfigurationError`` when there is none, or when it has expired."""
+    parsed = parse_ref(ref)
+    store = open_store(parsed.dataset_url)
+    return check_kept(store, read_snapshot(store, parsed.selector))
+
+
+def lay_out(
+    ref: str,
+    format_name: str,
+    directory: Path,
+    show: Callable[[str, int, int], None],
+    cache: Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> PullReport:
+    """Pull a snapshot as the tree of one format, images where that format wants them."""
+    snapshot = read_ref(ref)
+    options = snapshot.manifest.config.get("formats", {}).get(format_name)
+    told = snapshot.manifest.result.get("formats", {}).get(format_name, {})
+    lost = told.get("images", {}).get("lost", {})
+    layout = layout_of(format_of(format_name, options), lost) if format_name in FORMATS else None
+    expected = int(snapshot.manifest.result["rows"]["published"]) if layout else len(snapshot.manifest.files)
+    report = pull(
+        open_store(snapshot.dataset_url),
+        snapshot,
+        format_name,
+        directory,
+        layout=layout,
+        cache=cache,
+        overwrite=overwrite,
+        on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
+    )
+    show("pull", report.files, report.files)
+    return report
+
+
+def compare_refs(before: str, after: str, show: Callable[[str, int, int], None]) -> tuple[tuple[str, str], Diff]:
+    """Compare the snapshots that two references name; give back what they mean now, and the difference.
+
+    Raises ``ConfigurationError`` when they are of different datasets, whose rows and classes have nothing in common.
+    """
+    one, other = read_ref(before), read_ref(after)
+    if one.dataset_url != other.dataset_url:
+        raise ConfigurationError(
+            f"Expected two versions of one dataset, found {one.ref} and {other.ref}.",
+            remedy="Compare versions of the same dataset.",
+            code="other_dataset",
+        )
+    found = diff(
+        open_store(one.dataset_url),
+        one.manifest,
+        other.manifest,
+        on_progress=lambda done, total: show("diff", done, total),
+    )
+    return (str(one.ref), str(other.ref)), found

@@ -1,0 +1,230 @@
+"""One bucket, from lines to tables and a pack of images: the unit of parallel work, of resume and of reuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from tasks.buckets.errors import RowError
+from tasks.buckets.given import left_table
+from tasks.buckets.images import images_table, store_images
+from tasks.buckets.noted import noted
+from tasks.buckets.reading import NOTHING, Earlier, table_path
+from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
+from tasks.buckets.reuse import LASTING, Reuse
+from tasks.formats.census import Census, census
+from tasks.records.classes import seen_classes
+from tasks.records.model import Excluded, Problem, Record, Row, Sample
+from tasks.records.moments import BEFORE_ALL, instant
+from tasks.records.parse import parse
+from tasks.records.policy import Policy, select
+from tasks.records.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
+from tasks.snapshots.behind import LEFT
+from tasks.snapshots.measures import add, measure
+from tasks.snapshots.remeasure import measure_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from tasks.buckets.fetch import Fetcher
+    from tasks.buckets.reuse import Reused
+    from tasks.snapshots.draft import Draft
+    from tasks.snapshots.manifest import File
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
+
+    ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
+    what the earlier snapshot has: another line, URL, image, split or rule of masks. ``repeated`` are the numbers of
+    lines whose row has another.
+    """
+
+    kept: Tables = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    excluded: Counter[str] = field(default_factory=Counter)
+    repeated: list[int] = field(default_factory=list)
+    labels_excluded: Counter[str] = field(default_factory=Counter)
+    annotations_dropped: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    anew: set[str] = field(default_factory=set)
+    reused_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BucketBuilder:
+    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
+
+    ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
+    are reused like those, and of which no snapshot knows. ``since`` is when the run began to look.
+    """
+
+    draft: Draft
+    policy: Policy
+    keep_embeddings: bool
+    earlier: Earlier
+    fetcher: Fetcher
+    threads: int
+    taken: Earlier = NOTHING
+    since: datetime = BEFORE_ALL
+
+    def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
+        """Give every line its place, write the bucket's files and say what came of it.
+
+        A bucket without lines has files only where it has to tell of rows that left.
+        """
+        outcome = Outcome()
+        numbered = list(lines)
+        if not numbered and not self.fetcher.given:
+            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
+        reuse = self._reuse
+        of_lines = reuse.of_lines(numbered)
+        self._keep(of_lines.kept.values(), outcome)
+        records = dict(self._records((each for each in numbered if each[0] in of_lines.against), outcome))
+        self._complete(records, reuse.of_records(records), outcome)
+        return self._written(bucket, reuse, outcome)
+
+    @property
+    def _reuse(self) -> Reuse:
+        fetcher = self.fetcher
+        until = self.since + LASTING
+        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, fetcher.masks, until)
+
+    def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
+        """Take rows over from the earlier snapshot, with what policies left out of them."""
+        if not row_ids:
+            return
+        outcome.kept = rows_of(self.earlier.tables, row_ids)
+        outcome.reused_rows += len(row_ids)
+        rows = outcome.kept["data_rows"]
+        for counts, column in (
+            (outcome.labels_excluded, rows["labels_excluded"]),
+            (outcome.annotations_dropped, rows["annotations_dropped"]),
+        ):
+            for each in column.to_pylist():
+                counts.update(dict(each))
+
+    def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
+        """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
+
+        A refused line whose row comes well in a later one is a repetition: it was mended since.
+        """
+        rows: dict[str, tuple[int, Row]] = {}
+        refused: list[Problem] = []
+        for number, line in lines:
+            row = parse(line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
+            if isinstance(row, Problem):
+                refused.append(row)
+                continue
+            standing = rows.get(row.data_row.id)
+            if standing is None or _activity(row) >= _activity(standing[1]):
+                rows[row.data_row.id] = number, row
+            if standing is not None:
+                outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
+        for problem in refused:
+            if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
+                outcome.repeated.append(problem.line)
+            else:
+                outcome.problems.append(problem)
+        outcome.excluded["duplicate"] += len(outcome.repeated)
+        for number, row in rows.values():
+            chosen = select(row, self.policy)
+            outcome.labels_excluded.update(chosen.labels_excluded)
+            outcome.annotations_dropped.update(chosen.annotations_dropped)
+            if isinstance(chosen, Excluded):
+                outcome.excluded[chosen.policy] += 1
+            else:
+                yield number, chosen
+
+    def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
+        """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
+
+        def attempt(number: int) -> tuple[Reused, Sample | Problem, Counter[str]]:
+            record, row = records[number], reused[number]
+            requests = Counter[str]()
+            try:
+                return row, self.fetcher.fetch(record, requests, row), requests
+            except RowError as error:
+                return row, Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
+
+        at_hand = [number for number, row in reused.items() if row.lacks_nothing]
+        missing = [number for number, row in reused.items() if not row.lacks_nothing]
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
+            fetched = pool.map(attempt, missing)
+            for row, result, requests in chain(map(attempt, at_hand), fetched):
+                outcome.requests.update(requests)
+                if isinstance(result, Problem):
+                    outcome.problems.append(result)
+                    continue
+                outcome.samples.append(result)
+                outcome.reused_rows += row.is_reused
+                if not row.is_before(result):
+                    outcome.anew.add(result.record.data_row.id)
+        outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
+        outcome.requests["retries"] = self.fetcher.downloader.counts.retries
+
+    def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
+        samples, kept = outcome.samples, outcome.kept
+        images = [sample.image for sample in samples]
+        locations = {**self.taken.locations, **self.earlier.locations}
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
+        tables = to_tables(samples) | {"images": images_table(samples, stored)}
+        packs = {pack.key: pack for pack in stored.packs}
+        measures = measure(samples)
+        if kept:
+            tables = joined(kept, tables)
+            packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
+            measures = add(chain(measures, measure_tables(kept)))
+        left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
+        problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
+        return BucketReceipt(
+            index=bucket.index,
+            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
+            packs=tuple(packs[key] for key in sorted(packs)),
+            tally=self._tally(tables, outcome, len(left)),
+            census=census(tables),
+            measures=measures,
+            changed=reuse.changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome.anew),
+            alike=bucket.base.alike,
+            seen=tuple(seen_classes(tables)),
+            repeated=tuple(sorted(outcome.repeated)),
+        )
+
+    def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
+        """Write the tables, but for those that stand in the earlier snapshot as they are."""
+        files: list[File] = []
+        bodies: list[tuple[str, bytes]] = []
+        for name, table in tables.items():
+            path = table_path(name, bucket.index, bucket.count)
+            if standing := self.earlier.file(path, name, table):
+                files.append(self.draft.keep_file(standing))
+            else:
+                bodies.append((path, write_table(table)))
+        return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
+
+    def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:
+        return Tally(
+            published=len(tables["data_rows"]),
+            excluded=dict(+outcome.excluded),
+            problems=len(outcome.problems),
+            labels=tables["labels"]["origin"].to_pylist().count("label"),
+            labels_excluded=dict(outcome.labels_excluded),
+            annotations_dropped=dict(outcome.annotations_dropped),
+            noted=noted(tables),
+            reused_rows=outcome.reused_rows,
+            left=left,
+            requests=dict(outcome.requests),
+            downloaded=self.fetcher.downloader.counts.bytes,
+            uploads=self.draft.uploads,
+        )
+
+
+def _activity(row: Row) -> datetime:
+    details = row.data_row.details
+    return instant(details and details.last_activity_at) or BEFORE_ALL

@@ -1,0 +1,197 @@
+"""A record → a sample: its image comes down and is checked, its masks come down and are decoded to runs.
+
+How masks are had is told in ``masks.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from os import SEEK_END
+from typing import TYPE_CHECKING, Final, Literal
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from tasks.buckets.errors import RowError, object_path
+from tasks.buckets.image import ImageError, check_image, declared_size, publishable, size_text
+from tasks.buckets.masks import MaskFetcher
+from tasks.buckets.reuse import Reused
+from tasks.images.orientation import fits
+from tasks.labelbox.failures import DownloadError
+from tasks.masks.png import Limits
+from tasks.records.carry import carry_over
+from tasks.records.geometry import Mask
+from tasks.records.model import Image, ModelRunEntry, Record, Sample
+from tasks.records.names import file_name
+from tasks.records.splits import Split, split_of
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from tasks.images.orientation import Rule
+    from tasks.labelbox.download import Downloader
+    from tasks.records.carry import Size
+    from tasks.records.geometry import MaskRule
+    from tasks.records.model import Label
+
+EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
+"""What earlier versions of labelsnap called a type."""
+NEW: Final = Reused()
+"""A row of which nothing stands."""
+REFUSED: Final = "images_refused"
+"""Counts the images that stand unconfirmed because their URLs were refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
+
+    ``given`` are the splits that rows were given before under the same settings, by data row id.
+    """
+
+    downloader: Downloader
+    directory: Path
+    images: Literal["copy", "reference"]
+    split: Split
+    group_by: str | None
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mask_bytes: int
+    orientation: Rule = "declared"
+    masks: MaskRule = "composite"
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
+        """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
+
+        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result.
+        """
+        standing = reused.standing
+        image = self._image(record, requests, reused)
+        size = (image.height, image.width) if image else None
+        if standing:
+            record = carry_over(record, standing, size)
+        labels, size = self._labels(record.entry.labels, size, requests)
+        entry = replace(record.entry, labels=labels)
+        if isinstance(entry, ModelRunEntry):
+            predictions, size = self._labels(entry.predictions, size, requests)
+            entry = replace(entry, predictions=predictions)
+            labels += predictions
+        image = image or _referenced(record, size)
+        _check_masks(labels, image)
+        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+
+    def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
+        """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
+        stands = _named_now(record, reused.standing.image) if reused.standing else None
+        if stands and reused.image == "stands":
+            return stands
+        media = record.data_row.media
+        if self.images == "reference":
+            declared = media.height is not None and media.width is not None
+            return _referenced(record, (media.height or 0, media.width or 0)) if declared else None
+        path = self.directory / uuid4().hex
+        try:
+            with path.open("w+b") as file:
+                answer = self.downloader.image(
+                    record.data_row.row_data,
+                    file,
+                    limit=self.max_image_bytes,
+                    check=partial(check_image, max_pixels=self.max_image_pixels),
+                    known=reused.known,
+                )
+                if stands and answer.is_known:
+                    path.unlink()
+                    requests["images_not_modified"] += 1
+                    return replace(stands, validators=answer.validators, unconfirmed=False)
+                picture = publishable(file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels)
+                size = file.seek(0, SEEK_END)
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (DownloadError, ImageError) as error:
+            path.unlink()
+            if stands and reused.spares and isinstance(error, DownloadError):
+                requests[REFUSED] += not reused.is_unchanged and error.code.startswith("http_4")
+                return replace(stands, unconfirmed=not reused.is_unchanged)
+            raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        path.replace(self.directory / digest)
+        requests["images"] += 1
+        return Image(
+            file_name=file_name(record.data_row, picture.mime_type),
+            width=picture.width,
+            height=picture.height,
+            mime_type=picture.mime_type,
+            sha256=digest,
+            size=size,
+            orientation=picture.orientation,
+            turned=picture.turned,
+            validators=answer.validators,
+        )
+
+    def _labels(
+        self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str]
+    ) -> tuple[tuple[Label, ...], Size | None]:
+        finished = []
+        for label in labels:
+            size = size or _size_of_masks(label)
+            complete = self._masks.complete(label, size, requests)
+            size = size or _size_of_masks(complete)
+            finished.append(complete)
+        return tuple(finished), size
+
+    @property
+    def _masks(self) -> MaskFetcher:
+        return MaskFetcher(self.downloader, self.masks, Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes))
+
+
+def _size_of_masks(label: Label) -> Size | None:
+    """The size of the first decoded mask of a label."""
+    masks = (each.geometry for each in label.annotations if isinstance(each.geometry, Mask))
+    return next(((mask.runs.height, mask.runs.width) for mask in masks), None)
+
+
+def _check_masks(labels: Iterable[Label], image: Image) -> None:
+    """Raise ``RowError`` for a mask of another size than its image, wherever either came from."""
+    for each in (annotation for label in labels for annotation in label.annotations):
+        if not isinstance(each.geometry, Mask):
+            continue
+        runs, reference = each.geometry.runs, each.geometry.reference
+        if (runs.height, runs.width) != (image.height, image.width):
+            path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
+            reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
+            raise RowError(path, "mask_size_mismatch", reason)
+
+
+def _named_now(record: Record, image: Image) -> Image:
+    """Return an image that stands under the type and the name that it would get today."""
+    mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
+    name = file_name(record.data_row, mime_type)
+    orientation = None if image.sha256 is None else image.orientation or 1
+    return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
+
+
+def _referenced(record: Record, size: Size | None) -> Image:
+    if size is None:
+        raise RowError(
+            "$.media_attributes",
+            "image_size_unknown",
+            "the export declares no width and height, and images are referenced, not copied",
+        )
+    declared = declared_size(record.data_row.media)
+    if not fits(size[::-1], declared):
+        reason = f"the export declares {size_text(declared)}, its masks have {size_text(size[::-1])} pixels"
+        raise RowError("$.media_attributes", "image_size_mismatch", reason)
+    mime_type = record.data_row.media.mime_type or "application/octet-stream"
+    return Image(
+        file_name=file_name(record.data_row, mime_type),
+        width=size[1],
+        height=size[0],
+        mime_type=mime_type,
+        sha256=None,
+        size=None,
+    )

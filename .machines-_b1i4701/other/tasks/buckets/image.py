@@ -1,0 +1,185 @@
+"""What an image must be to enter a snapshot: a known format, whole, within the limits, and of the declared size.
+
+It leaves as every reader shall see it: no orientation stands in it.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import get_sampling
+
+from tasks.images.containers import container_of
+from tasks.images.exif import ORIENTATION
+from tasks.images.orientation import placed, take_out, turned_size
+from tasks.images.webp import is_lossless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, Any
+
+    from tasks.images.containers import Container
+    from tasks.images.orientation import Declared, Rule, Size
+    from tasks.records.model import MediaAttributes
+
+Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and is checked on the header before anything is decoded
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # of damaged metadata, which is taken out here
+
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+_UNREADABLE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    struct.error,
+)
+"""What Pillow raises about bytes that are not what it expects."""
+_TRANSPOSED: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What an orientation asks of a reader (EXIF 2.3, 4.6.4)."""
+_QUALITY: Final = 95
+_BYTE: Final = 8
+
+
+class ImageError(ValueError):
+    """The bytes are no image that a dataset may hold. ``code`` is a problem's code."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as it is published: its size in pixels, what it really is, and whether its pixels were turned.
+
+    ``orientation`` (1 to 8) is the one that readers saw in the file as it came.
+    """
+
+    width: int
+    height: int
+    mime_type: str
+    orientation: int
+    turned: bool
+
+
+def check_image(file: IO[bytes], *, max_pixels: int) -> None:
+    """Raise ``ImageError`` for a file that is no image of a known format, or not whole to its end.
+
+    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``. What no reader would
+    read although it is whole passes: ``publishable`` refuses it.
+    """
+    container = container_of(file)
+    if container is None:
+        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    with _reading("its header"):
+        whole = container.is_whole(file)
+        if whole and container.unsupported(file):
+            return
+        with Image.open(file, formats=FORMATS) as image:
+            pixels = image.width * image.height
+            image.verify()
+        untold = whole is None or container.is_compressed(file)
+    if untold and pixels <= max_pixels:
+        with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+            image.load()
+    if whole is False:
+        raise ImageError("image_damaged", "it ends before its image does")
+
+
+def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixels: int) -> Picture:
+    """Make an image, which ``check_image`` has let pass, what is published, in its file.
+
+    The orientation is taken out of it, and the pixels keep their bytes; they are decoded, turned and encoded anew only
+    where ``placed`` says so. Raises ``ImageError``.
+    """
+    container = container_of(file)
+    if container is None:
+        raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    with _reading("its metadata"):
+        if reason := container.unsupported(file):
+            raise ImageError("image_unsupported", reason)
+        orientation = take_out(file, container)
+    with _reading("its header"), Image.open(file, formats=FORMATS) as image:
+        stored = image.size
+        if image.width * image.height > max_pixels:
+            raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
+        if image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in _TRANSPOSED:  # PNG would be decoded
+            raise ImageError("image_damaged", "its orientation cannot be taken out")
+    declared = declared_size(media)
+    match placed(rule, orientation, stored, declared):
+        case "mismatch":
+            raise _mismatch(stored, orientation, declared)
+        case "turned":
+            _turn(file, container, orientation)
+            return Picture(*turned_size(stored, orientation), container.mime_type, orientation, turned=True)
+        case _:
+            return Picture(*stored, container.mime_type, orientation, turned=False)
+
+
+def declared_size(media: MediaAttributes) -> Declared:
+    """Return what the export declares of the size, in pixels."""
+    return media.width, media.height
+
+
+def size_text(size: Declared) -> str:
+    """Write a size for people, with a question mark for a side that is not declared."""
+    return "×".join("?" if side is None else str(side) for side in size)
+
+
+def _mismatch(stored: Size, orientation: int, declared: Declared) -> ImageError:
+    told = size_text(declared)
+    found = "{}×{} pixels".format(*stored)
+    side = f" (EXIF orientation {orientation})" if orientation in _TRANSPOSED else ""
+    return ImageError("image_size_mismatch", f"the export declares {told}, the image has {found}{side}")
+
+
+def _turn(file: IO[bytes], container: Container, orientation: int) -> None:
+    """Turn the pixels of an image that has no orientation any more, and encode them anew in its format.
+
+    Raises ``ImageError`` where Pillow would cut its samples.
+    """
+    with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+        written = "JPEG" if image.format == "MPO" else image.format or "PNG"
+        if (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
+            reason = f"it must be turned, and its {bits} bits a sample cannot be kept by that: turn it at its source"
+            raise ImageError("image_unsupported", reason)
+        options: dict[str, Any] = {}
+        if written == "JPEG":
+            options = {"quality": _QUALITY, "subsampling": get_sampling(image)}
+        elif written == "WEBP":
+            options = {"lossless": True, "exact": True} if is_lossless(file) else {"quality": _QUALITY}
+        options["icc_profile"] = image.info.get("icc_profile")
+        turned = image.transpose(_TRANSPOSED[orientation])
+        file.seek(0)
+        file.truncate()
+        turned.save(file, written, **options)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Tell what cannot be read of an image, whatever was raised about it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError("image_damaged", f"{what} cannot be read") from None
+    except _UNREADABLE as error:
+        raise ImageError("image_damaged", f"{what} cannot be read ({type(error).__name__})") from None

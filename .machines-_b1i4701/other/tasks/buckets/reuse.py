@@ -1,0 +1,242 @@
+"""What a bucket's rows take over of the rows that stand: decided here for every line, and read everywhere else.
+
+First each line is looked at as it came. Its row is taken over from table to table, and no record is made of it, unless
+something speaks against that:
+
+==================  ==================================================================================================
+``otherwise``       other code, or another dataset file, wrote what stands
+``several_lines``   it takes all of them to choose one
+``new``             no such row stands
+``changed``         the line says something else now
+``url_ends``        the image is referenced by a URL whose signature ends, or has ended, and may be had anew
+==================  ==================================================================================================
+
+Then each record is looked at, with the row that stands of it. Of one content those masks are taken that the dataset's
+rule would make again, and the URL as long as it lasts; of the image only where it lies so already as it would be
+published:
+
+========================================================  =============================================================
+the row that stands                                       its image
+========================================================  =============================================================
+one content; image as wanted                              ``stands``: nothing is asked
+one content; nobody knows whether the image was turned    ``unless_size``: stands if its source is still as long
+another content, one image, as wanted                     ``unless_changed``: its source says whether it stands
+… its source never told what to ask by                    ``stands`` if the data row was not changed since
+… and the data row was changed, or does not say           ``made``, and stands if its source cannot be had
+another content, one image, nobody knows …                ``unless_size`` if the data row was not changed since
+anything else                                             ``made``
+========================================================  =============================================================
+
+One image is what one URL without its signature names.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tasks.buckets.image import declared_size
+from tasks.buckets.masks import still_made
+from tasks.images.containers import NEVER_TURNED
+from tasks.images.orientation import placed, turned_size
+from tasks.labelbox.known import Known
+from tasks.records.carry import Standing, carry_over
+from tasks.records.fingerprint import fingerprint
+from tasks.records.geometry import MaskReference
+from tasks.records.identity import row_id
+from tasks.records.model import ModelRunEntry
+from tasks.records.moments import instant
+from tasks.records.numbers import numbers
+from tasks.records.signatures import ends_at, lasting_url, unsigned
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from tasks.buckets.reading import Earlier
+    from tasks.images.orientation import Rule
+    from tasks.records.geometry import MaskRule
+    from tasks.records.model import Image, Record, Sample
+
+Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends"]
+Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]
+
+TIFF: Final = "image/tiff"
+_CHEAPEST: Final[tuple[Way, ...]] = ("stands", "unless_changed", "unless_size", "made")
+LASTING: Final = timedelta(hours=24)
+"""A URL that ends so soon after a run begins is exchanged for one that ends later."""
+
+
+class Lines(NamedTuple):
+    """The ids of rows that are taken over as they stand, and what speaks against that, by numbers of lines."""
+
+    kept: Mapping[int, str]
+    against: Mapping[int, Against]
+
+
+class Reused(Struct, frozen=True):
+    """What one record takes over of ``standing``, the row that it is made upon (None: a new one).
+
+    ``same_content`` tells whether that has the record's content, and ``lacks_masks`` whether it has not all masks as
+    they would be made now. ``before`` is the row as the version before has it, and ``is_reused`` the same of it. With
+    ``spares`` the image stands where its source cannot be had; ``is_unchanged`` tells that the data row was not changed
+    since.
+    """
+
+    image: Way = "made"
+    standing: Standing | None = None
+    same_content: bool = False
+    lacks_masks: bool = False
+    before: Standing | None = None
+    is_reused: bool = False
+    spares: bool = False
+    is_unchanged: bool = False
+
+    @property
+    def known(self) -> Known | None:
+        """What its source is told of the image that stands."""
+        match self.standing, self.image:
+            case Standing(image=image), "unless_changed":
+                return Known(validators=image.validators)
+            case Standing(image=image), "unless_size":
+                return Known(size=image.size)
+        return None
+
+    @property
+    def lacks_nothing(self) -> bool:
+        """Whether nothing has to be asked for."""
+        return self.image == "stands" and self.same_content and not self.lacks_masks
+
+    def is_before(self, sample: Sample) -> bool:
+        """Whether what was made of the record is what the version before has."""
+        row, record, found = self.before, sample.record, (sample.image, sample.split, sample.mask_rule)
+        if row is None or (row.image, row.split, row.mask_rule) != found:
+            return False
+        return (row.fingerprint, row.row_data) == (record.fingerprint, record.data_row.row_data)
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What may be taken over in one bucket: of the version before, and of what a run ``taken`` over had fetched.
+
+    ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged.
+    """
+
+    earlier: Earlier
+    taken: Earlier
+    images: Literal["copy", "reference"]
+    orientation: Rule
+    masks: MaskRule
+    until: datetime
+
+    def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
+        """Look at lines as they came: each is kept, or something speaks against it."""
+        kept: dict[int, str] = {}
+        if not self.earlier.whole:
+            return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
+        against: dict[int, Against] = {}
+        row_ids = {number: row_id(line) for number, line in lines}
+        times, ending = Counter(row_ids.values()), self._ending()
+        for number, line in lines:
+            found = row_ids[number]
+            if found is None or found not in self.earlier.fingerprints:
+                against[number] = "new"
+            elif times[found] > 1:
+                against[number] = "several_lines"
+            elif self.earlier.fingerprints[found] != fingerprint(line):
+                against[number] = "changed"
+            elif found in ending:
+                against[number] = "url_ends"
+            else:
+                kept[number] = found
+        return Lines(kept, against)
+
+    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused]:
+        """Look at records, by the numbers of their lines."""
+        before, taken = (snapshot.standing(records.values()) for snapshot in (self.earlier, self.taken))
+        return {
+            number: self.of_record(record, before.get(record.data_row.id), taken.get(record.data_row.id))
+            for number, record in records.items()
+        }
+
+    def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
+        """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
+        found = [self._upon(record, row) for row in (before, taken) if row]
+        chosen = min(found, key=_cost, default=Reused())
+        is_reused = before is not None and before.fingerprint == record.fingerprint
+        return replace(chosen, before=before, is_reused=is_reused)
+
+    def changed(self, row_ids: Iterable[str], anew: Collection[str]) -> tuple[str, ...] | None:
+        """Return which rows of the bucket are not as in the version before, or have another number; None without one.
+
+        ``anew`` are those made records that are not what it has.
+        """
+        if not self.earlier.fingerprints:
+            return None
+        now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
+        return tuple(row_id for row_id in now if row_id in anew or before[row_id] != now[row_id])
+
+    def _ending(self) -> frozenset[str]:
+        """The rows of the version before that refer to an image by a URL which ends."""
+        if self.images == "copy":
+            return frozenset()
+        rows = self.earlier.tables["data_rows"]
+        urls = zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True)
+        return frozenset(row_id for row_id, url in urls if (end := ends_at(url)) and end < self.until)
+
+    def _upon(self, record: Record, row: Standing) -> Reused:
+        as_wanted = self._as_wanted(record, row.image)
+        exported = record.data_row.row_data
+        if row.fingerprint == record.fingerprint:
+            way: Way = "stands" if as_wanted else "unless_size" if as_wanted is None else "made"
+            url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
+            standing = replace(row, row_data=url, masks=still_made(row, self.masks))
+            return Reused(way, standing, same_content=True, lacks_masks=_lacks_masks(record, standing))
+        if as_wanted is False or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
+            return Reused("made", row)
+        same = _is_unchanged(record, row)
+        if as_wanted is None:
+            return Reused("unless_size" if same else "made", row)
+        if Known(validators=row.image.validators).conditions:
+            return Reused("unless_changed", row, spares=True, is_unchanged=same)
+        return Reused("stands" if same else "made", row, spares=True, is_unchanged=same)
+
+    def _as_wanted(self, record: Record, standing: Image) -> bool | None:
+        """Tell whether an image that stands is what would be published now; None: its source must be asked.
+
+        An image whose orientation is not known may have been turned by it; then it was encoded anew, and is not as long
+        as its source. Of TIFF that is not certain, so it is made again; some types are never turned.
+        """
+        if standing.sha256 is None or self.images == "reference":
+            return standing.sha256 is None and self.images == "reference"
+        if standing.orientation is None and standing.mime_type not in NEVER_TURNED:
+            return False if standing.mime_type == TIFF else None
+        orientation = standing.orientation or 1
+        size = standing.width, standing.height
+        stored = turned_size(size, orientation) if standing.turned else size
+        place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
+        return place == ("turned" if standing.turned else "stored")
+
+
+def _cost(reused: Reused) -> tuple[bool, int, bool]:
+    """Order rows by how much has to be asked for."""
+    return not reused.same_content, _CHEAPEST.index(reused.image), reused.lacks_masks
+
+
+def _lacks_masks(record: Record, row: Standing) -> bool:
+    """Whether a mask of the record is not among those of the row, or not of the size of its image."""
+    entry = carry_over(record, row, (row.image.height, row.image.width)).entry
+    labels = entry.labels + (entry.predictions if isinstance(entry, ModelRunEntry) else ())
+    return any(isinstance(each.geometry, MaskReference) for label in labels for each in label.annotations)
+
+
+def _is_unchanged(record: Record, row: Standing) -> bool:
+    """Whether the data row itself says that it was not changed since its image was known to be its source's."""
+    details = record.data_row.details
+    now = instant(details and details.updated_at)
+    return now is not None and now == instant(row.updated_at) and not row.image.unconfirmed

@@ -1,0 +1,94 @@
+"""Everything that labelsnap raises on purpose, named by who is at fault.
+
+::
+
+    LabelsnapError
+    ├── ConfigurationError                the dataset file, the environment or the command line       exit 2
+    ├── LabelboxError                                                                                 exit 3
+    │   ├── LabelboxRefusedError          a wrong key, an unknown project, a failed export task
+    │   └── LabelboxAnswerError           an answer that Labelbox's protocol does not have
+    ├── StorageError                                                                                  exit 4
+    │   ├── StorageRefusedError           no rights, no bucket, no conditional writes, damaged bytes
+    │   └── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
+    └── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
+
+A row that cannot be used is no exception: it is a ``Problem`` (see ``tasks.records``), counted and kept.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabelsnapError(Exception):
+    """The root. ``message`` says what was expected and what was found, ``remedy`` what to do about it."""
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, remedy: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.remedy, self.code)
+
+
+def _rebuild(kind: type[LabelsnapError], message: str, remedy: str, code: str) -> LabelsnapError:
+    return kind(message, remedy=remedy, code=code)
+
+
+class ConfigurationError(LabelsnapError):
+    """The dataset file, the environment or the command line asks for something that cannot be."""
+
+    exit_status = 2
+
+
+class LabelboxError(LabelsnapError):
+    """Labelbox did not do what was asked."""
+
+    exit_status = 3
+
+
+class LabelboxRefusedError(LabelboxError):
+    """Labelbox understood and said no."""
+
+
+class LabelboxAnswerError(LabelboxError):
+    """Labelbox answered something that its protocol does not have, or stopped answering."""
+
+
+class StorageError(LabelsnapError):
+    """The object store did not do what was asked."""
+
+    exit_status = 4
+
+
+class StorageRefusedError(StorageError):
+    """The store said no, cannot do what a snapshot needs, or holds bytes that are not what was written."""
+
+
+class StorageOutcomeUnknownError(StorageError):
+    """An answer was lost and reading back did not settle what happened."""
+
+
+class DatasetRejectedError(LabelsnapError):
+    """The dataset's own policy rejects the result: nothing is published. ``result`` is the refresh's, whole."""
+
+    exit_status = 5
+
+    def __init__(self, message: str, *, remedy: str, code: str, result: dict[str, object] | None = None) -> None:
+        super().__init__(message, remedy=remedy, code=code)
+        self.result = result
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_rejection, (self.message, self.remedy, self.code, self.result)
+
+
+def _rebuild_rejection(message: str, remedy: str, code: str, result: dict[str, object] | None) -> DatasetRejectedError:
+    return DatasetRejectedError(message, remedy=remedy, code=code, result=result)
+# another

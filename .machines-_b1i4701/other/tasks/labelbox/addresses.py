@@ -1,0 +1,115 @@
+"""Where a download may go: URLs come out of exports, and an export is not trusted.
+
+A URL is read once, by the parser of the library that connects (urllib3). What it read decides who gets the key, which
+address is looked up and where the connection goes; nothing reads the URL a second time in another way.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+PORTS: Final = {"http": 80, "https": 443}
+_AUTHORITY: Final = re.compile(r"[^:/?#]+://([^/?#]*)")
+"""RFC 3986, appendix B."""
+_PROTOCOL_ASSIGNMENTS: Final = IPv4Network("192.0.0.0/24")
+"""Not of the public internet, which ``ipaddress`` knows since Python 3.11.10 only."""
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+class ForbiddenAddressError(Exception):
+    """A URL points where downloads must not go. The message names the host, never the whole URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: whom a connection is to. The host is in lower case, an IPv6 address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL, read: whom to connect to, and the path and query to ask for there."""
+
+    origin: Origin
+    path: str
+
+    @property
+    def url(self) -> str:
+        """The URL as it was understood, which only a proxy is told."""
+        host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
+        return f"{self.origin.scheme}://{host}:{self.origin.port}{self.path}"
+
+
+def read_url(url: str) -> Target:
+    r"""Read an http(s) URL. Raises ``ForbiddenAddressError`` for any other, and for one that has two readings.
+
+    A backslash ends the authority for some readers and not for others, and a user name makes it look like another
+    host's: ``http://stranger\@labelbox/`` is refused, not guessed at.
+    """
+    scheme = url.partition("://")[0].lower() if "://" in url else ""
+    if scheme not in PORTS:
+        raise ForbiddenAddressError(f"the scheme {scheme[:20]!r} is not http or https")
+    authority = _AUTHORITY.match(url)
+    if authority is None or re.search(r"[\\@%\s]", authority[1]) or not url.isprintable():
+        raise ForbiddenAddressError(
+            "the URL has a user name, a backslash, a percent sign or a blank where its host is named"
+        )
+    try:
+        parts = parse_url(url)
+    except (LocationParseError, UnicodeError):
+        raise ForbiddenAddressError("the URL cannot be parsed") from None
+    host = (parts.host or "").strip("[]")
+    if not host or parts.port == 0:
+        raise ForbiddenAddressError("the URL names no host and port")
+    return Target(Origin(scheme, host, parts.port or PORTS[scheme]), parts.request_uri)
+
+
+def addresses_of(host: str, port: int, *, anywhere: bool) -> list[str]:
+    """The IP addresses of a host that may be connected to: public ones, or with ``anywhere`` all.
+
+    Raises ``ForbiddenAddressError`` when the host has others only, and ``OSError`` when its name is not resolved.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+    permitted = [address for address in addresses if anywhere or is_public(address)]
+    if not permitted:
+        raise ForbiddenAddressError(
+            f"the host {host} is at a private or loopback address (LABELSNAP_ALLOW_HOSTS can allow it)"
+        )
+    return permitted
+
+
+def check_literal(host: str, *, anywhere: bool) -> None:
+    """Do the same for a host that is itself an IP address, where a proxy looks the others up."""
+    try:
+        permitted = anywhere or is_public(host)
+    except ValueError:
+        return
+    if not permitted:
+        raise ForbiddenAddressError(f"the host {host} is a private or loopback address")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, also where an IPv6 address stands for an IPv4 one."""
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv4Address):
+        return parsed.is_global and not parsed.is_multicast and parsed not in _PROTOCOL_ASSIGNMENTS
+    inner = parsed.ipv4_mapped or parsed.sixtofour or _behind_nat64(parsed)
+    if inner is not None:
+        return is_public(str(inner))
+    return parsed in _GLOBAL_UNICAST and parsed.is_global
+
+
+def _behind_nat64(address: IPv6Address) -> IPv4Address | None:
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None

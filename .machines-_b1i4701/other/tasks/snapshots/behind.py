@@ -1,0 +1,110 @@
+"""What a rollback leaves behind: class ids and splits that the newest version's manifest does not know were given.
+
+A refresh goes on from the newest version's manifest. After a rollback that is an old one, so the record names the
+manifests behind it: whatever they gave away is taken, though the newest version does not say so.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.bucket_tables import CLASSES_PATH, TABLE_PATH, read_table
+from tasks.snapshots.history import read_manifest, survey
+from tasks.snapshots.layout import manifest_key
+from tasks.snapshots.manifest import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from tasks.snapshots.history import Commit
+    from tasks.snapshots.manifest import File, Manifest
+    from tasks.storage import ObjectStore
+
+Manifests = tuple[str, ...]
+"""The sha256s of manifests, of the newest version first."""
+
+LEFT: Final = "left"
+"""The bucket table of rows that are not published now, and were."""
+SPLITS_IN: Final = ("data_rows", LEFT)
+"""The bucket tables that say which split a row was given, the one that counts first."""
+
+
+def behind_of(store: ObjectStore, commit: Commit) -> Manifests:
+    """Return which manifests stand behind a version; of a record that does not say so, from those before it.
+
+    What cannot be read of these, because a record is gone or damaged, is passed over.
+    """
+    if isinstance(commit.behind, tuple):
+        return commit.behind
+    return told([each for each in survey(store, expired=True).commits if each.version <= commit.version])
+
+
+def told(commits: Iterable[Commit]) -> Manifests:
+    """Return what stands behind the last of these versions, which begin with the oldest.
+
+    A publication whose record does not say took nothing over: it left behind what stood there before it.
+    """
+    found: Manifests = ()
+    before = ""
+    for each in commits:
+        if isinstance(each.behind, tuple):
+            found = each.behind
+        elif before and each.action != "publish":
+            found = replaced(found, before, each.manifest)
+        before = each.manifest
+    return found
+
+
+def replaced(behind: Manifests, head: str, manifest: str) -> Manifests:
+    """Return what stands behind a manifest that takes the place of a head, which had this behind it."""
+    return tuple(dict.fromkeys(each for each in (head, *behind) if each != manifest))
+
+
+def left_behind(store: ObjectStore, head: Commit, standing: Commit) -> Manifests:
+    """Return what stands behind a version whose manifest takes the place of the newest version's."""
+    return replaced(behind_of(store, head), head.manifest, standing.manifest)
+
+
+def manifests_behind(store: ObjectStore, behind: Manifests) -> tuple[Manifest, ...]:
+    """Read the manifests that are still there; what was deleted is passed over.
+
+    Raises StorageRefusedError where one is damaged.
+    """
+    there = (sha256 for sha256 in behind if store.head(manifest_key(sha256)) is not None)
+    with _forgettable():
+        return tuple(read_manifest(store, sha256) for sha256 in there)
+
+
+def needed(manifest: Manifest) -> tuple[File, ...]:
+    """Return the files of a manifest that says what it gave away: classes, and the splits of rows."""
+    return tuple(file for file in manifest.files if file.path == CLASSES_PATH or tells_splits(file))
+
+
+def tells_splits(file: File) -> bool:
+    """Say whether a file is a bucket table that says which split rows were given."""
+    match = TABLE_PATH.fullmatch(file.path)
+    return match is not None and match["table"] in SPLITS_IN
+
+
+def read_behind(store: ObjectStore, file: File, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """Read a table of a manifest behind; None: it was deleted. Raises StorageRefusedError where it is damaged."""
+    if store.head(file.key) is None:
+        return None
+    with _forgettable():
+        return read_table(store, file, columns)
+
+
+@contextmanager
+def _forgettable() -> Iterator[None]:
+    """Name the way out where something behind is damaged."""
+    try:
+        yield
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        remedy = "Restore it from a copy of the bucket, or delete it: then the class ids and splits that it alone has "
+        raise StorageRefusedError(error.message, remedy=f"{remedy}are forgotten.", code=error.code) from error

@@ -1,0 +1,244 @@
+"""What pulls have put in a folder: known until a whole tree stands there, so that what is of no use goes.
+
+``snapshot.json`` lists the files of a whole tree. While a pull works, the list is ``.labelsnap-pulled`` instead: a line
+a file, of the tree before and of the new one, each written before the file is. Whoever pulls has that file locked; the
+lock ends with the process, the list when the new ``snapshot.json`` stands. So after any crash the next pull knows all
+that may be removed. Paths in both are as trustworthy as the folder: nothing is removed outside it, and no file that is
+not as it was written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from stat import S_ISDIR
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.content import is_copy
+from tasks.snapshots.decoders import decoder_of
+from tasks.snapshots.manifest import NOT_SUCH_JSON, File
+from tasks.snapshots.tree import folder_refused, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from io import BufferedRandom
+    from pathlib import Path
+
+RECEIPT: Final = "snapshot.json"
+PULLED: Final = ".labelsnap-pulled"
+
+log = logging.getLogger(__name__)
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    size: int
+    sha256: str
+
+
+class _Receipt(msgspec.Struct, frozen=True):
+    ref: str
+    files: dict[str, _Entry]
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True):
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Pulled:
+    """The list of a folder (``root``, resolved) while a pull works in it.
+
+    ``earlier`` are the paths that pulls before this one have written; ``paths`` those of the new tree so far.
+    """
+
+    root: Path
+    file: BufferedRandom
+    overwrite: bool = False
+    earlier: frozenset[str] = frozenset()
+    paths: set[str] = field(default_factory=lambda: {RECEIPT})
+
+    def claim(self, files: Sequence[File]) -> None:
+        """Take the paths for the new tree. Raises StorageRefusedError when two files would stand at one.
+
+        One that leads out of the folder is named as that.
+        """
+        for file in files:
+            if file.path in self.paths:
+                target_of(self.root, file.path)
+                raise StorageRefusedError(
+                    f"Expected one file at every path, found two for {file.path!r}.",
+                    remedy="Publish the dataset again with names that are unique in each split.",
+                    code="path_clash",
+                )
+            self.paths.add(file.path)
+
+    def expect(self, files: Sequence[File]) -> None:
+        """Write down files that are about to be written, and make way for them.
+
+        Raises StorageRefusedError, before any of them is, when a file stands there that no pull has put there.
+        """
+        for file in files:
+            self._check_free(file.path)
+        self._append([_Line(file.path, file.size, file.sha256) for file in files])
+
+    def finish(self) -> tuple[int, int]:
+        """Remove what pulls have written and is not in the new tree; return how many files, and how many stay.
+
+        One that is not as it was written stays.
+        """
+        outcomes = {line.path: False for line in self._lines() if line.path not in self.paths}
+        for line in self._lines():
+            if line.path in outcomes and self._remove(line):
+                outcomes[line.path] = True
+        left = [path for path, removed in outcomes.items() if not removed and self._stands(path)]
+        return sum(outcomes.values()), len(left)
+
+    def is_empty(self) -> bool:
+        """Say whether no pull has written anything that is listed."""
+        return next(self._lines(), None) is None
+
+    def adopt(self) -> None:
+        """Go on from what earlier pulls left: a whole tree's ``snapshot.json``, and the list of one broken off."""
+        receipt = self.root / RECEIPT
+        if os.path.lexists(receipt):
+            self._append(self._listed(receipt))
+            receipt.unlink()
+        self.earlier = frozenset(line.path for line in self._lines())
+
+    def _listed(self, receipt: Path) -> list[_Line]:
+        try:
+            files = decoder_of(_Receipt).decode(receipt.read_bytes()).files
+        except NOT_SUCH_JSON:
+            if not self.overwrite:
+                raise _not_pulled(receipt) from None
+            return []
+        return [_Line(path, entry.size, entry.sha256) for path, entry in files.items()]
+
+    def _append(self, lines: Sequence[_Line]) -> None:
+        """Write lines to the disk, after whatever a crash left of the last one."""
+        self.file.seek(0, os.SEEK_END)
+        self.file.write(b"".join([b"\n", *(msgspec.json.encode(line) + b"\n" for line in lines)]))
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def _lines(self) -> Iterator[_Line]:
+        self.file.seek(0)
+        for line in self.file:
+            try:
+                yield decoder_of(_Line).decode(line)
+            except NOT_SUCH_JSON:  # nothing that it could list was written
+                continue
+
+    def _check_free(self, path: str) -> None:
+        target = self.root / path
+        try:
+            in_the_way = S_ISDIR(target.lstat().st_mode)
+        except FileNotFoundError:
+            return
+        except NotADirectoryError:
+            in_the_way = True
+        if in_the_way:
+            self._make_way(path)
+        elif not self.overwrite and path not in self.earlier:
+            raise _not_pulled(target)
+
+    def _make_way(self, path: str) -> None:
+        """Remove what pulls have written where the path needs a folder, or in a folder that stands at it."""
+        folders = {folder.as_posix() for folder in PurePosixPath(path).parents}
+        for line in self._lines():
+            if (line.path in folders or line.path.startswith(f"{path}/")) and line.path not in self.paths:
+                self._remove(line)
+
+    def _stands(self, path: str) -> bool:
+        try:
+            return os.path.lexists(target_of(self.root, path))
+        except StorageRefusedError:
+            return False
+
+    def _remove(self, line: _Line) -> bool:
+        """Remove a file that is as it was written, and folders that are empty then."""
+        try:
+            target = target_of(self.root, line.path)
+        except StorageRefusedError:
+            return False
+        if target.is_symlink() or not is_copy(target, File(line.path, "", line.size, line.sha256)):
+            return False
+        target.unlink()
+        for folder in target.parents:
+            if folder == self.root or any(folder.iterdir()):
+                break
+            folder.rmdir()
+        return True
+
+
+@contextmanager
+def pulling(directory: Path, *, overwrite: bool = False) -> Iterator[Pulled]:
+    """Make the folder if need be, and have it alone; when the block ends well, what it finished is all there is.
+
+    With ``overwrite`` files that no pull has put there may be replaced. Raises StorageRefusedError while another pull
+    has the folder, and when it cannot be written.
+    """
+    root = directory.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        file = _locked(root)
+    except OSError as error:
+        raise folder_refused(root, error) from error
+    with file:
+        pulled = Pulled(root, file, overwrite)
+        try:
+            pulled.adopt()
+            yield pulled
+        except BaseException as error:
+            if pulled.is_empty():
+                (root / PULLED).unlink()
+            if isinstance(error, OSError):
+                raise folder_refused(root, error) from error
+            raise
+        (root / PULLED).unlink()
+
+
+def _locked(root: Path) -> BufferedRandom:
+    """Open the list of a folder, and lock it: the one that is there, not one that a pull has just removed."""
+    path = root / PULLED
+    while True:
+        file = path.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise _taken(root) from None
+        except OSError as error:
+            log.warning("%s is on a file system without locks (%s): let one pull use it at a time", root, error)
+            return file
+        try:
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        file.close()
+
+
+def _taken(root: Path) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected {root} to be free, found that another pull works in it.",
+        remedy="Wait until it ends, or pull into another folder.",
+        code="pull_running",
+    )
+
+
+def _not_pulled(path: Path) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected to write {path}, found a file there that no pull has written.",
+        remedy="Move it away, or pull into another folder, or give --overwrite.",
+        code="file_stands",
+    )

@@ -1,0 +1,1 @@
+"""The only modules with ``@task``: options in, the packages below called, a receipt out."""

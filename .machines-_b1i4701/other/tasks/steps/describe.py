@@ -1,0 +1,109 @@
+"""What a snapshot says of itself: a card and Croissant in every format's tree, and one report for all of them."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from tasks.buckets.noted import blocks_of, said_of
+from tasks.buckets.source import BucketSource
+from tasks.formats.card import card
+from tasks.formats.croissant import croissant
+from tasks.formats.description import Description, Listed
+from tasks.formats.registry import STANDING, format_of
+from tasks.formats.report.page import Page, html
+from tasks.formats.report.sheet import sheet
+from tasks.formats.report.thumbnails import choose, thumbnail
+from tasks.records.model import Problem
+from tasks.records.splits import SPLITS
+from tasks.snapshots.content import read_file
+from tasks.snapshots.decoders import decoder_of
+from tasks.snapshots.draft import Draft
+from tasks.snapshots.pull import REPORT
+from tasks.snapshots.read import read_snapshot
+from tasks.steps.artifacts import show_picture
+from tasks.steps.environment import scratch
+from tasks.steps.formats import FormatReceipt, folder_of
+from tasks.steps.retries import RETRIES
+from tasks.steps.settle import Settlement
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.formats.report.thumbnails import Thumbnail
+    from tasks.snapshots.manifest import File
+    from tasks.storage import ObjectStore
+
+THUMBNAILS_OF_A_SPLIT = 3
+THUMBNAILS_SHOWN = 3
+"""In Prefect's interface, whose database keeps them for each run: about 20 kB each."""
+
+
+@task(**RETRIES)
+def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
+    """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts."""
+    store = open_store(dataset.url)
+    draft = Draft(store, read_snapshot(store, base).manifest if base else None)
+    description = description_of(dataset, settlement)
+    options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
+    written = []
+    for name, given in options.items():
+        training_format, folder = format_of(name, given), folder_of(name)
+        files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
+        listed = [listed_of(file, folder) for file in files]
+        readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))
+        listed.append(listed_of(readme, folder))
+        written += [
+            readme,
+            draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),
+        ]
+    pictures = thumbnails(store, settlement)
+    if pictures:
+        show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
+    page = Page(
+        description=description,
+        formats=[format_of(name, given) for name, given in options.items()],
+        thumbnails=pictures,
+        excluded=settlement.tally.excluded,
+        problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
+        noted=list(said_of(blocks_of(settlement.tally.noted))),
+    )
+    written.append(draft.add_file(REPORT, html(page)))
+    return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
+
+
+def description_of(dataset: Dataset, settlement: Settlement) -> Description:
+    """The dataset in words and numbers."""
+    return Description(
+        name=dataset.dataset,
+        text=dataset.card.description,
+        license=dataset.card.license,
+        source=f"Labelbox {dataset.source.kind.replace('_', ' ')} {dataset.source.id}",
+        registry=settlement.registry,
+        census=settlement.census,
+        splits=SPLITS,
+        model_run=dataset.source.kind == "model_run",
+    )
+
+
+def listed_of(file: File, folder: str) -> Listed:
+    """A file as it lies in its format's tree."""
+    return Listed(file.path.removeprefix(folder), file.sha256, small=file.offset is not None)
+
+
+def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
+    """A few images of each split with their annotations; none of a dataset that refers to images."""
+
+    def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
+        for split in SPLITS:
+            for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
+                body = source.pick_image(sample)
+                yield None if body is None else thumbnail(sample, body, settlement.registry)
+
+    with scratch(load_settings()) as directory:
+        return [found for found in drawn(BucketSource(store, settlement.tables, directory)) if found]

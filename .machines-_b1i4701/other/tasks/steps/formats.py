@@ -1,0 +1,127 @@
+"""Training formats, written from the bucket tables: one task a format and split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from tasks.buckets.source import BucketSource
+from tasks.formats.census import Census
+from tasks.formats.endings import images_held, narrowed
+from tasks.formats.interface import Dataset as FormatInput
+from tasks.formats.registry import format_of
+from tasks.records.classes import ClassRegistry
+from tasks.records.splits import SPLITS
+from tasks.snapshots.content import lines_of
+from tasks.snapshots.draft import Draft, Uploads
+from tasks.snapshots.joined import add_revision
+from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.pull import FORMATS
+from tasks.snapshots.read import read_snapshot
+from tasks.snapshots.small import SmallFiles
+from tasks.steps.environment import scratch
+from tasks.steps.retries import RETRIES
+from tasks.steps.settle import Changed
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+LINES = ".json"
+"""What is written a line an item; of such a file only new lines are uploaded."""
+
+
+class FormatReceipt(Struct, frozen=True):
+    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones."""
+
+    name: str
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    uploads: Uploads
+
+
+@task(**RETRIES)
+def write_format(
+    dataset: Dataset,
+    name: str,
+    split: str,
+    tables: tuple[File, ...],
+    registry: ClassRegistry,
+    changed: Changed,
+    census: Census,
+    base: int,
+) -> FormatReceipt:
+    """Write one split of a format, as a stream, from the bucket tables to the store.
+
+    Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
+    rows that did not change a format keeps both without making them, where it could only make the same.
+    """
+    store = open_store(dataset.url)
+    earlier = read_snapshot(store, base).manifest if base else None
+    draft = Draft(store, earlier)
+    training_format = format_of(name, dataset.formats[name])
+    folder = folder_of(name)
+    small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
+    files: list[File] = []
+    packs: set[Pack] = set()
+    with scratch(load_settings()) as directory:
+        source = BucketSource(store, tables, directory, changed)
+
+        def lines(path: str) -> Iterator[bytes]:
+            file = earlier.file(folder + path) if earlier else None
+            return lines_of(store, file) if file else iter(())
+
+        described = FormatInput(
+            name=dataset.dataset,
+            registry=registry,
+            splits=SPLITS,
+            samples=source.samples,
+            shards=source.shards,
+            read_image=source.read_image,
+            rows=source.rows,
+            counts=images_held(training_format, census),
+            earlier=lines,
+            buckets=source.buckets,
+            model_run=dataset.source.kind == "model_run",
+        )
+        if dataset.images == "copy":
+            described = narrowed(described, training_format)
+        for artifact in training_format.write(described, split):
+            path = folder + artifact.path
+            if artifact.kept:
+                small.keep(path)
+                continue
+            if artifact.small:
+                small.add(path, b"".join(artifact.chunks))
+                continue
+            body = written(artifact.chunks, directory / "artifact")
+            if path.endswith(LINES):
+                file, joined = add_revision(draft, store, path, body, earlier)
+                packs.update(joined)
+            else:
+                file = draft.add_file(path, body)
+            files.append(file)
+        small.flush()
+    return FormatReceipt(
+        name=name,
+        files=(*files, *small.files),
+        packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
+        uploads=draft.uploads,
+    )
+
+
+def folder_of(name: str) -> str:
+    """The folder of a format's files in a snapshot."""
+    return f"{FORMATS}{name}/"
+
+
+def written(chunks: Iterable[bytes], path: Path) -> Path:
+    """The path, holding the bytes."""
+    with path.open("wb") as file:
+        file.writelines(chunks)
+    return path

@@ -1,0 +1,91 @@
+"""What a run has finished, kept in the store under ``work/<run>/``: a repeated task takes its receipt from here.
+
+Prefect's own task rows are no ledger: its server may lose or delay them. A receipt says which software has written it,
+because a task may have been carried out by another than this one, and then it is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.decoders import decoder_of
+from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.listing import listed
+from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.steps.software import software
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tasks.storage.interface import ObjectStore
+
+Receipt = TypeVar("Receipt")
+
+
+class Noted(Struct, frozen=True):
+    """A receipt as it lies in the store, and the digest of the software that has written it."""
+
+    software: str = ""
+    receipt: Raw = Raw(b"null")
+
+
+def name_of_values(values: object) -> str:
+    """A name, 32 hexadecimal digits, that only equal JSON values have."""
+    return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
+
+
+class Ledger:
+    """The receipts of one run by name. Writing one twice is harmless: a receipt is a function of its inputs."""
+
+    def __init__(self, store: ObjectStore, run: str) -> None:
+        self._store = store
+        self._run = run
+
+    def key(self, name: str) -> str:
+        """Where something of the run lies in the store."""
+        return work_key(self._run, name)
+
+    def recall(self, name: str, kind: type[Receipt]) -> Receipt | None:
+        """The receipt that stands under a name, if any, and if this software has written it.
+
+        Raises ``StorageRefusedError`` when it is damaged.
+        """
+        body = self._store.get(self.key(f"receipts/{name}.json"))
+        if body is None:
+            return None
+        try:
+            noted = decoder_of(Noted).decode(body)
+            return decoder_of(kind).decode(noted.receipt) if noted.software == software() else None
+        except NOT_SUCH_JSON:
+            raise StorageRefusedError(
+                f"The receipt {self.key(f'receipts/{name}.json')} in {self._store.url} cannot be read.",
+                remedy="Delete the folder work/ of the dataset and run again.",
+                code="bad_receipt",
+            ) from None
+
+    def note(self, name: str, receipt: Receipt) -> Receipt:
+        """Write a receipt and give it back."""
+        noted = Noted(software(), Raw(msgspec.json.encode(receipt)))
+        self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(noted))
+        return receipt
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names of receipts that begin so."""
+        folder, ending = self.key("receipts"), ".json"
+        for info, _ in listed(self._store, SCRATCH, f"{self._run}/receipts/{prefix}"):
+            if info.key.endswith(ending):
+                yield info.key[len(folder) + 1 : -len(ending)]
+
+    def drop(self, name: str) -> None:
+        """Remove a receipt: its work has to be done again."""
+        self._store.delete(self.key(f"receipts/{name}.json"))
+
+    def clear(self) -> None:
+        """Remove everything of the run: its outcome is known."""
+        for info, _ in list(listed(self._store, SCRATCH, f"{self._run}/")):
+            self._store.delete(info.key)

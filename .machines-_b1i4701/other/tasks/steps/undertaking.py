@@ -1,0 +1,55 @@
+"""A run from its lease to its outcome: alone on its dataset, begun as ``tasks.steps.beginning`` says, and settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from config.settings import load_settings
+from tasks.errors import LabelboxError, LabelsnapError
+from tasks.steps.endings import Ending, ending_of
+from tasks.steps.lease import held
+from tasks.steps.prepare import prepare
+from tasks.steps.unfinished import forget, give_up_export
+from tasks.storage import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config.dataset import Dataset
+    from tasks.steps.beginning import Beginning
+
+
+def undertake(
+    dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]], scope: str = ""
+) -> dict[str, Any]:
+    """What the work gives, done while the dataset is the run's own; ``scope`` tells works on one dataset apart.
+
+    Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare`` and the work raise. What a
+    failure leaves to the next run is ``ending_of``'s to say. Where an export that is gone on with turns out to be of no
+    use any more, the work begins again at once, with an export of its own.
+    """
+    settings = load_settings()
+    store = open_store(dataset.url)
+    with held(
+        store,
+        flow_run,
+        overlap=dataset.overlap,
+        seconds=settings.lease_seconds,
+        patience=settings.queue_seconds,
+        single_writer=dataset.single_writer,
+    ):
+        while True:
+            beginning = prepare(dataset, flow_run, scope)
+            try:
+                result = work(beginning)
+            except LabelsnapError as error:
+                ending = ending_of(error)
+                if ending is Ending.NOTHING:
+                    forget(store, dataset, beginning.run, scope)
+                elif ending is Ending.WORK:
+                    give_up_export(store, dataset, beginning, scope)
+                    if beginning.way == "on" and isinstance(error, LabelboxError):
+                        continue
+                raise
+            forget(store, dataset, beginning.run, scope)
+            return result

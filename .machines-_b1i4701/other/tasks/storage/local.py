@@ -1,0 +1,221 @@
+"""A folder as an object store: what it acknowledges has reached the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from errno import ELOOP
+from functools import partial
+from pathlib import Path
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from tasks.errors import StorageRefusedError
+from tasks.storage.interface import Capabilities, ObjectInfo, Upload, check_key, is_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
+PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """Objects as files below ``root``. ``create`` is a hard link, which POSIX makes atomic and exclusive."""
+
+    root: Path
+
+    @property
+    def url(self) -> str:
+        """``file:///DIR``."""
+        return self.root.as_uri()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All but multipart uploads, which a file system has no need of."""
+        return Capabilities(conditional_create=True, listing=True, ranged_read=True, multipart=False)
+
+    def put(self, key: str, body: bytes | Path) -> None:
+        """See ObjectStore."""
+        with self._translated(key), self._written(body) as written:
+            self._place(key, written.replace)
+
+    def create(self, key: str, body: bytes) -> bool:
+        """See ObjectStore."""
+        with self._translated(key), self._written(body) as written:
+            try:
+                self._place(key, partial(os.link, written))
+            except FileExistsError:
+                return False
+            return True
+
+    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+        """See ObjectStore."""
+        with self._translated(key):
+            try:
+                with self._path(key).open("rb") as file:
+                    file.seek(offset)
+                    return file.read(length)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
+
+    def download(self, key: str, path: Path) -> bool:
+        """See ObjectStore."""
+        with self._translated(key):
+            try:
+                with self._path(key).open("rb") as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target)
+            except FileNotFoundError:
+                if not path.parent.is_dir():
+                    raise
+                return False
+            return True
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """See ObjectStore."""
+        with self._translated(key):
+            try:
+                return _info(key, self._path(key))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told.
+
+        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects.
+        """
+        folder = self.root / prefix.rpartition("/")[0]
+        with self._translated(prefix):
+            paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_unread) for name in names]
+            keyed = ((path.relative_to(self.root).as_posix(), path) for path in paths)
+            wanted = ((key, path) for key, path in keyed if key.startswith(prefix) and not key.startswith(PARTIAL))
+            encoded = ((os.fsencode(key), key, path) for key, path in wanted if _is_text(key))
+            for _, key, path in sorted(encoded):
+                if info := _found(key, path):
+                    yield info
+
+    def delete(self, key: str) -> None:
+        """See ObjectStore. Folders that are empty then go too."""
+        with self._translated(key):
+            path = self._path(key)
+            path.unlink(missing_ok=True)
+            for folder in path.parents[: key.count("/")]:
+                try:
+                    folder.rmdir()
+                except OSError:  # something is in it, or somebody else removed it
+                    break
+
+    def uploads(self) -> Iterator[Upload]:
+        """See ObjectStore. Files that a process was killed over, or is writing now."""
+        with self._translated(PARTIAL):
+            try:
+                paths = sorted((self.root / PARTIAL).iterdir())
+            except FileNotFoundError:
+                return
+            for path in paths:
+                if is_key(path.name) and (info := _found(path.name, path)):
+                    yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
+
+    def abort(self, upload: Upload) -> None:
+        """See ObjectStore."""
+        with self._translated(PARTIAL):
+            (self.root / PARTIAL / check_key(upload.name)).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+    def _place(self, key: str, place: Callable[[Path], object]) -> None:
+        """Bring a written file to its key, in a folder that is made for it and may be removed just then."""
+        target = self._path(key)
+        for left in reversed(range(PLACINGS)):
+            try:
+                _make_folder(target.parent)
+                place(target)
+                break
+            except FileNotFoundError:
+                if not left:
+                    raise
+        with suppress(FileNotFoundError):  # the object is deleted already, and so is its folder
+            _flush(target.parent)
+
+    @contextmanager
+    def _written(self, body: bytes | Path) -> Iterator[Path]:
+        """Give the body as a file of its own inside the root, flushed to the disk, removed if it was not moved."""
+        written = self.root / PARTIAL / uuid4().hex
+        _make_folder(written.parent)
+        try:
+            with written.open("xb") as file:
+                if isinstance(body, bytes):
+                    file.write(body)
+                else:
+                    with body.open("rb") as source:
+                        shutil.copyfileobj(source, file)
+                file.flush()
+                os.fsync(file.fileno())
+            yield written
+        finally:
+            written.unlink(missing_ok=True)
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageRefusedError(
+                f"Expected to reach {key!r} below {self.root}, found: {error.strerror or error}.",
+                remedy="Check the folder's owner, rights and free space, and that its file system has hard links.",
+                code="folder_refused",
+            ) from error
+
+
+def _info(key: str, path: Path) -> ObjectInfo | None:
+    """Return a file's size and time; None: it is something else. Raises OSError where there is nothing."""
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        return None
+    return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _found(key: str, path: Path) -> ObjectInfo | None:
+    """Return a listed file's size and time; None: it is something else, or gone since, or a link to itself."""
+    try:
+        return _info(key, path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == ELOOP:
+            return None
+        raise
+
+
+def _is_text(key: str) -> bool:
+    """Say whether a name on the disk is UTF-8: Python spells the other bytes as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in key)
+
+
+def _unread(error: OSError) -> None:
+    """Raise what ``os.walk`` met, unless the folder is not there: then nothing is in it."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it so that they survive a power cut."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
+
+
+def _flush(folder: Path) -> None:
+    """Bring a folder's list of names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,51 @@
+"""From a URL to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from tasks.errors import ConfigurationError
+from tasks.storage.local import LocalStore
+from tasks.storage.s3 import S3Store
+
+if TYPE_CHECKING:
+    from tasks.storage.interface import ObjectStore
+
+
+def open_store(url: str) -> ObjectStore:
+    """Open ``s3://BUCKET/PREFIX`` or ``file:///DIR``; nothing is contacted yet. Raises ConfigurationError."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise _refusal(url) from error
+    path = parts.path.strip("/")
+    dotted = any(part in {"", ".", ".."} for part in path.split("/") if path)
+    unclean = not url.isprintable() or url != url.strip()  # urlsplit drops such characters in silence
+    if dotted or unclean or "://" not in url or {"?", "#"} & set(url):  # and an empty query or fragment too
+        raise _refusal(url)
+    match parts.scheme:
+        case "s3" if parts.netloc and not {"@", ":"} & set(parts.netloc):
+            return S3Store(bucket=parts.netloc, prefix=path)
+        case "file" if parts.netloc in {"", "localhost"} and path:
+            return LocalStore(Path("/", unquote(path)))
+        case _:
+            raise _refusal(url)
+
+
+def check_store_url(url: str) -> str:
+    """Return the URL as its store writes it. Raises ConfigurationError when no store has such a URL."""
+    return open_store(url).url
+
+
+def _refusal(url: str) -> ConfigurationError:
+    scheme = url.partition("://")[0] if "://" in url else ""
+    shown = f"one with the scheme {scheme!r}" if scheme not in {"", "s3", "file"} else repr(url)
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        shown = "one with a user or password in it"
+    return ConfigurationError(
+        f"Expected a store's URL, s3://BUCKET/PREFIX or file:///DIR, found {shown}.",
+        remedy="Correct the URL; credentials and end points of S3 come from boto3's own environment variables.",
+        code="store_url",
+    )

@@ -1,0 +1,72 @@
+"""What boto3 raises, in this project's terms: refused (do something) or unknown (nothing was answered)."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Final
+
+from boto3.exceptions import RetriesExceededError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as UnreachableError
+
+from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
+from tasks.storage.interface import UNSUPPORTED
+
+if TYPE_CHECKING:
+    from tasks.errors import StorageError
+
+_RIGHTS: Final = (
+    "Grant s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the bucket to these credentials; for "
+    "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
+)
+_CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
+_REGION: Final = "Set AWS_REGION to the bucket's region."
+_REMEDIES: Final = {
+    "NoSuchBucket": ("bucket_missing", "Create the bucket, or correct the store's URL."),
+    "InvalidBucketName": ("bucket_missing", "Correct the store's URL."),
+    "AccessDenied": ("access_denied", _RIGHTS),
+    "403": ("access_denied", _RIGHTS),
+    "InvalidAccessKeyId": ("credentials_wrong", _CREDENTIALS),
+    "SignatureDoesNotMatch": ("credentials_wrong", _CREDENTIALS),
+    "ExpiredToken": ("credentials_wrong", _CREDENTIALS),
+    "InvalidToken": ("credentials_wrong", _CREDENTIALS),
+    "PermanentRedirect": ("region_wrong", _REGION),
+    "AuthorizationHeaderMalformed": ("region_wrong", _REGION),
+    "301": ("region_wrong", _REGION),
+    "RequestTimeTooSkewed": ("clock_wrong", "Set this machine's clock."),
+    "NotImplemented": (UNSUPPORTED, "Use a store that has this operation."),
+}
+_TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
+_SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
+
+
+def error_code(error: ClientError) -> str:
+    """Return S3's own code (``NoSuchKey``), or the status where the answer had no body."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def translated(error: Exception, *, action: str, key: str, bucket: str) -> StorageError:
+    """Return the error to raise. It names the machine, the bucket, the key and S3's code, never credentials."""
+    expected = f"Expected to {action} {key!r} in bucket {bucket!r} from the machine {platform.node()}, found"
+    if isinstance(error, ClientError) and not _is_transient(error):
+        found = error_code(error)
+        code, remedy = _REMEDIES.get(found, ("storage_refused", "See the store's documentation of this code."))
+        return StorageRefusedError(f"{expected} the answer {found}.", remedy=remedy, code=code)
+    if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
+        found = error_code(error) if isinstance(error, ClientError) else type(error).__name__
+        return StorageOutcomeUnknownError(
+            f"{expected} no usable answer ({found}).",
+            remedy="Check that the store runs and can be reached (AWS_ENDPOINT_URL_S3), then run the command again.",
+            code="storage_unreachable",
+        )
+    return StorageRefusedError(
+        f"{expected} that the client cannot ask for it ({type(error).__name__}).",
+        remedy=_CREDENTIALS,
+        code="credentials_missing" if "Credential" in type(error).__name__ else "client_refused",
+    )
+
+
+def _is_transient(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    failed = status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED
+    return failed or status == _TOO_MANY or error_code(error) in _TRANSIENT
