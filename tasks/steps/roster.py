@@ -19,6 +19,8 @@ ANSWER_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 1.0
 """Between two looks at who is there."""
 ASKERS: Final = 8
+UNKNOWN: Final = ("ImportError", "ModuleNotFoundError", "AttributeError", "failed to import")
+"""What tells that a member does not know what it is asked; clusters wrap it up in errors of their own."""
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +153,7 @@ class Roster:
 def _said(failure: BaseException) -> str:
     if isinstance(failure, TimeoutError):
         return f"it did not answer within {ANSWER_SECONDS:g} seconds"
-    if isinstance(failure, ImportError | AttributeError):
-        return f"it has no labelsnap, or another version of it ({failure})"
-    return f"it cannot answer ({type(failure).__name__}: {(str(failure).splitlines() or [''])[0][:200]})"
+    found = (repr(failure).splitlines() or [""])[0][:200]
+    if any(each in found for each in UNKNOWN):
+        return f"it has no labelsnap, or another version of it ({found})"
+    return f"it cannot answer ({found})"
