@@ -14,7 +14,7 @@ from tasks.steps.fitness import look
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-ANSWER_SECONDS: Final = 30.0
+ANSWER_SECONDS: Final = 60.0
 """Within which a member has to say whether it fits; one that did not is asked again after as long."""
 LOOK_SECONDS: Final = 1.0
 """Between two looks at who is there."""
@@ -75,11 +75,11 @@ class Roster:
         self._askers.shutdown(wait=False, cancel_futures=True)
 
     def begin(self) -> frozenset[str]:
-        """Those that fit, once everybody has answered. Raises at once where there are members and none fits."""
+        """Those that fit, once everybody has answered. Raises at once where all have, and none fits."""
         self.fit()
         wait(list(self._asked.values()), timeout=ANSWER_SECONDS)
         fit = self.fit(anew=True)
-        if self._names and not fit:
+        if self._names and not fit and not self._unanswered:
             raise self._nobody()
         return fit or self.await_fit()
 
