@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     rows_per_bucket: int = Field(
         default=128, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
     )
+    worker_seconds: float = Field(
+        default=60, gt=0, le=86_400, description="Seconds to wait for a worker of a cluster that can carry out tasks"
+    )
     exports: int = Field(default=4, ge=1, le=10, description="Windows exported side by side; a project may have 10")
     export_timeout: float = Field(
         default=7200,

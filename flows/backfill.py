@@ -11,6 +11,7 @@ from prefect import flow, runtime
 from config.dataset import Dataset
 from config.settings import load_settings
 from flows.assembly import assembled
+from flows.cluster_runner import check_workers
 from flows.options import MAX_WINDOWS
 from tasks.errors import ConfigurationError
 from tasks.records.moments import By
@@ -58,6 +59,7 @@ def backfill(
         kept = keep_streams(dataset, run, base)
         return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
 
+    check_workers(dataset)
     return undertake(dataset, str(runtime.flow_run.id), work)
 
 

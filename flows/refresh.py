@@ -8,6 +8,7 @@ from prefect import flow, runtime
 
 from config.dataset import Dataset
 from flows.assembly import assembled
+from flows.cluster_runner import check_workers
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
 from tasks.steps.hints import note_exported
 from tasks.steps.stopwatch import Stopwatch
@@ -33,4 +34,5 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
         note_exported(open_store(dataset.url), dataset, created or beginning.exported_since)
         return result
 
+    check_workers(dataset)
     return undertake(dataset, str(runtime.flow_run.id), work)

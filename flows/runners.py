@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,11 @@ from tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
-KINDS: Final = ("thread", "process", "dask", "ray")
+ADDRESSES: Final = {
+    "dask": re.compile(r"((tcp|tls|ws|wss)://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+):[0-9]{1,5}", re.ASCII),
+    "ray": re.compile(r"auto|(ray://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+):[0-9]{1,5}", re.ASCII),
+}
+RUNNERS: Final = {"dask": "DaskRunner", "ray": "RayRunner"}
 
 
 def runner_of(text: str) -> TaskRunner[Any]:
@@ -44,13 +49,20 @@ def runner_of(text: str) -> TaskRunner[Any]:
 
 def _optional(extra: str, address: str, **local: Any) -> TaskRunner[Any]:
     """The runner of an extra, on the cluster at the address or on one of its own."""
+    if address and not ADDRESSES[extra].fullmatch(address):
+        raise ConfigurationError(
+            f"--runner names the address {address!r}, which is none with a host and a port.",
+            remedy="Write dask:tcp://SCHEDULER:8786 or ray:ray://HEAD:10001.",
+            code="bad_runner_address",
+        )
     try:
-        made = getattr(import_module(f"prefect_{extra}"), f"{extra.title()}TaskRunner")
+        import_module(f"prefect_{extra}")
     except ImportError as error:
         raise ConfigurationError(
             f"The runner {extra!r} is not installed: {error}.",
             remedy=f"Install it here and on the cluster: pip install 'labelsnap[{extra}]'.",
             code="runner_not_installed",
         ) from None
+    made = getattr(import_module(f"flows.{extra}_runner"), RUNNERS[extra])
     runner: TaskRunner[Any] = made(address=address) if address else made(**local)
     return runner

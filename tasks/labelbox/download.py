@@ -1,7 +1,8 @@
 """Bytes behind a URL of an export: masks with the key, chunks and images without it.
 
 The key goes to mask URLs on the REST endpoint's own origin and nowhere else; redirects are followed by hand and never
-carry it. Every body is read up to a limit, checked for its length, asked for again a bounded number of times, and given
+carry it. Where Labelbox does not take the key that is no matter of one mask but of this machine, and ends the run.
+Every body is read up to a limit, checked for its length, asked for again a bounded number of times, and given
 up when its time is over, however many bytes still trickle in.
 """
 
@@ -11,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urljoin
 
@@ -19,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
+from tasks.labelbox.faults import key_refused
 from tasks.labelbox.known import ImageAnswer, validators_of
 from tasks.labelbox.object_sources import ObjectSources
 from tasks.labelbox.retry import Backoff
@@ -91,6 +94,7 @@ class Downloader:
 
     ``connections`` is how many threads use it at once. ``timeout`` is the seconds that may pass without a byte,
     ``seconds`` what one body may take in all, repetitions included. ``pace`` is the process's.
+    ``check_key`` raises where Labelbox does not take the key for anything; it is called where a mask is forbidden.
     """
 
     def __init__(
@@ -105,8 +109,10 @@ class Downloader:
         seconds: float = 600.0,
         backoff: Backoff | None = None,
         sources: ObjectSources | None = None,
+        check_key: Callable[[], None] = lambda: None,
     ) -> None:
         self._api_key = api_key
+        self._check_key = check_key
         self._labelbox = read_url(rest_endpoint).origin
         self._pace = pace
         self._seconds = seconds
@@ -127,7 +133,8 @@ class Downloader:
     def mask(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
         """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again.
 
-        Its ``code``, where it has one, is the code of the ``DownloadError`` in the end.
+        Its ``code``, where it has one, is the code of the ``DownloadError`` in the end. Raises ``LabelboxRefusedError``
+        where Labelbox does not take this machine's key.
         """
 
         def take(blocks: Iterator[bytes], _headers: Headers) -> bytes:
@@ -270,15 +277,24 @@ class Downloader:
             _discard(response)
             if known and conditions and response.status == NOT_MODIFIED:
                 raise _KnownError(known.validators)
+            if keyed:
+                self._check_refusal(response.status)
             if location is None:
                 raise of_status(response, target.origin)
             target = _read(urljoin(target.url, location))
         raise DownloadError("too_many_redirects", f"{target.origin.host} redirected more than {REDIRECTS} times")
 
+    def _check_refusal(self, status: int) -> None:
+        """Raise what ends the run where Labelbox's own host refuses the key, and not the mask."""
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise key_refused("masks" if self._api_key else "masks: it has none")
+        if status == HTTPStatus.FORBIDDEN:
+            self._check_key()
+
     def _ask(self, target: Target, deadline: Deadline, conditions: dict[str, str], *, keyed: bool) -> BaseHTTPResponse:
         if deadline.left <= 0:
             raise PassingError("timed_out", f"{target.origin.host} had no time left")
-        headers = conditions | ({"Authorization": f"Bearer {self._api_key}"} if keyed else {})
+        headers = conditions | ({"Authorization": f"Bearer {self._api_key}"} if keyed and self._api_key else {})
         self.counts.add(requests=1)
         try:
             return self._connections.get(target, headers, seconds=deadline.left)

@@ -11,6 +11,8 @@ code                    what happened                                           
 ``http_429``            too many requests: the whole process pauses                            yes
 ``http_408`` … 5xx      the server failed                                                      yes
 ``http_4xx``, others    the server refused; 404 and 410 for what is gone                       no
+                        (401 of Labelbox's host to the key ends the run, and so does 403 where
+                        the key is taken for nothing else)
 ``too_large``           more bytes than allowed                                                no
 ``forbidden_address``   a URL that downloads must not follow                                   no
 ``source_credentials``  an object of a bucket that is named, and no credentials to sign with           no

@@ -60,7 +60,7 @@ def _of_answer(error: Exception, subject: str) -> LabelsnapError | HiccupError:
     reason = _first_line(error)
     match error:
         case refusals.AuthenticationError() | refusals.AuthorizationError():
-            return _key_refused(subject)
+            return key_refused(subject)
         case refusals.ResourceNotFoundError():
             return LabelboxRefusedError(
                 f"Labelbox knows no {subject}.",
@@ -75,7 +75,7 @@ def _of_answer(error: Exception, subject: str) -> LabelsnapError | HiccupError:
             return _limit(subject, reason) if _LIMIT.search(reason) else _refused(error, subject)
 
 
-def _key_refused(subject: str) -> LabelboxRefusedError:
+def key_refused(subject: str) -> LabelboxRefusedError:
     """The key is wrong, or may not do this; the machine is named, because each has an environment of its own."""
     return LabelboxRefusedError(
         f"Labelbox refused the API key of the machine {platform.node()} for {subject}.",
@@ -87,7 +87,7 @@ def _key_refused(subject: str) -> LabelboxRefusedError:
 def _of_connection(cause: NoAnswerError, subject: str) -> LabelsnapError | HiccupError:
     match cause.kind:
         case "key":
-            return _key_refused(subject)
+            return key_refused(subject)
         case "certificate":
             return LabelboxRefusedError(
                 f"{platform.node()} could not ask Labelbox about {subject}: {cause.reason}.",

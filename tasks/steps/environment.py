@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tasks.labelbox.azure_source import AzureSource
 from tasks.labelbox.client import Account, Client, connect
 from tasks.labelbox.download import Downloader
+from tasks.labelbox.keys import KeyCheck, check_key
 from tasks.labelbox.object_sources import ObjectSource, ObjectSources
 from tasks.labelbox.pace import shared_pace
 from tasks.labelbox.patience import Patience
@@ -44,6 +45,7 @@ def downloader(settings: Settings) -> Downloader:
         timeout=settings.download_timeout,
         seconds=settings.download_seconds,
         sources=object_sources(settings),
+        check_key=KeyCheck(lambda: check_key(labelbox(settings))),
     )
 
 

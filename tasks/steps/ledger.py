@@ -1,6 +1,7 @@
 """What a run has finished, kept in the store under ``work/<run>/``: a repeated task takes its receipt from here.
 
-Prefect's own task rows are no ledger: its server may lose or delay them.
+Prefect's own task rows are no ledger: its server may lose or delay them. A receipt says which software has written it,
+because a task may have been carried out by another than this one, and then it is none.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec import Raw, Struct
 
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.steps.software import software
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +27,13 @@ if TYPE_CHECKING:
 Receipt = TypeVar("Receipt")
 
 log = logging.getLogger(__name__)
+
+
+class Noted(Struct, frozen=True):
+    """A receipt as it lies in the store, and the digest of the software that has written it."""
+
+    software: str = ""
+    receipt: Raw = Raw(b"null")
 
 
 def name_of_values(values: object) -> str:
@@ -43,12 +53,16 @@ class Ledger:
         return work_key(self._run, name)
 
     def recall(self, name: str, kind: type[Receipt]) -> Receipt | None:
-        """The receipt that stands under a name; None where there is none, or it is damaged: its work is done again."""
+        """The receipt that stands under a name, if this software has written it.
+
+        None where there is none, or it is damaged: its work is done again.
+        """
         body = self._store.get(self.key(f"receipts/{name}.json"))
         if body is None:
             return None
         try:
-            return decoder_of(kind).decode(body)
+            noted = decoder_of(Noted).decode(body)
+            return decoder_of(kind).decode(noted.receipt) if noted.software == software() else None
         except NOT_SUCH_JSON:
             key = self.key(f"receipts/{name}.json")
             log.warning("The receipt %s in %s cannot be read; its work is done again.", key, self._store.url)
@@ -56,7 +70,8 @@ class Ledger:
 
     def note(self, name: str, receipt: Receipt) -> Receipt:
         """Write a receipt and give it back."""
-        self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(receipt))
+        noted = Noted(software(), Raw(msgspec.json.encode(receipt)))
+        self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(noted))
         return receipt
 
     def names(self, prefix: str) -> Iterator[str]:

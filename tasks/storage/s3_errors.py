@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import RetriesExceededError
@@ -45,8 +46,8 @@ def error_code(error: ClientError) -> str:
 
 
 def translated(error: Exception, *, action: str, key: str, bucket: str) -> StorageError:
-    """Return the error to raise. It names the bucket, the key and S3's code, never credentials."""
-    expected = f"Expected to {action} {key!r} in bucket {bucket!r}, found"
+    """Return the error to raise. It names the machine, the bucket, the key and S3's code, never credentials."""
+    expected = f"Expected to {action} {key!r} in bucket {bucket!r} from the machine {platform.node()}, found"
     if isinstance(error, ClientError) and not _is_transient(error):
         found = error_code(error)
         code, remedy = _REMEDIES.get(found, ("storage_refused", "See the store's documentation of this code."))

@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from machines import files
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from deploy.sandbox import Sandbox, row_truth
 from flows.refresh import refresh
 from flows.runners import runner_of
-from flows.trees import read_ref
 from tasks.buckets.grouping import bucket_count, bucket_of
 from tasks.errors import ConfigurationError
 from tasks.steps.progress import listening
@@ -39,6 +39,16 @@ def test_another_runner_is_refused(text):
     assert caught.value.code == "unknown_runner"
 
 
+@pytest.mark.parametrize(
+    "text", ["dask:tcp://127.0.0.1", "dask:scheduler", "dask:http://a:1", "ray:ray://head", "ray:x y:1"]
+)
+def test_an_address_that_leads_nowhere_is_refused(text):
+    """One without a port, or of another scheme, before anything is asked."""
+    with pytest.raises(ConfigurationError, match="host and a port") as caught:
+        runner_of(text)
+    assert caught.value.code == "bad_runner_address"
+
+
 def test_a_runner_that_is_not_installed_is_refused(monkeypatch):
     """The error names the extra that brings it, for here and for the cluster."""
     monkeypatch.setitem(sys.modules, "prefect_ray", None)  # an import fails as where it is not installed
@@ -46,12 +56,6 @@ def test_a_runner_that_is_not_installed_is_refused(monkeypatch):
         runner_of("ray")
     assert caught.value.code == "runner_not_installed"
     assert "labelsnap[ray]" in caught.value.remedy
-
-
-def files(result):
-    """What a version holds by path, without the raw export, which names its task."""
-    manifest = read_ref(result["ref"]).manifest
-    return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 
 @pytest.mark.slow

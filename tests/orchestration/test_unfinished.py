@@ -219,3 +219,13 @@ def test_what_a_failure_leaves(error, code, ending):
     """What may pass leaves all to a retry; a lost export leaves the work; what cannot be trusted goes."""
     raised = error() if code is None else error("It failed.", remedy="Repeat.", code=code)
     assert ending_of(raised) is ending
+
+
+@pytest.mark.parametrize("body", [b'{"software": "0123456789abcdef", "receipt": {}}', b'{"streams": []}'])
+def test_a_receipt_of_another_software_is_none(store, body):
+    """Its work is done again: other code may have written it otherwise."""
+    ledger = Ledger(store, "run-1")
+    ledger.note("made", Made())
+    assert ledger.recall("made", Made) == Made()
+    store.put("work/run-1/receipts/made.json", body)
+    assert ledger.recall("made", Made) is None

@@ -1,0 +1,159 @@
+"""Who of a cluster gets a run's tasks: its members, each asked once whether it fits, and those that come late, too."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tasks.errors import ConfigurationError
+from tasks.steps.fitness import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+ANSWER_SECONDS: Final = 60.0
+"""Within which a member has to say whether it fits; one that did not is asked again after as long."""
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at who is there."""
+ASKERS: Final = 8
+UNKNOWN: Final = ("ImportError", "ModuleNotFoundError", "AttributeError", "failed to import")
+"""What tells that a member does not know what it is asked; clusters wrap it up in errors of their own."""
+
+log = logging.getLogger(__name__)
+
+
+class LostError(Exception):
+    """Whoever carried out a task is gone, and what came of it is not known."""
+
+
+class Sent(Protocol):
+    """A task that is with a member."""
+
+    def result(self, seconds: float) -> Any:
+        """What came of it. Raises ``TimeoutError`` while it goes on, and ``LostError``."""
+
+    def cancel(self) -> None:
+        """Give it up."""
+
+
+class Cluster(Protocol):
+    """Machines that carry out functions. Each method raises ``ConfigurationError`` where the cluster is gone."""
+
+    def members(self) -> Mapping[str, str]:
+        """What people call each member that is there now, by its id."""
+
+    def ask(self, member: str, terms: bytes, seconds: float) -> list[str]:
+        """What keeps a member from working. Raises whatever the way there and back raises."""
+
+    def send(self, members: Collection[str], function: Callable[..., Any], *arguments: bytes) -> Sent:
+        """Have one of these members call a function; without members whoever comes."""
+
+
+class Roster:
+    """The members of a cluster that fit a run's terms.
+
+    Raises ``ConfigurationError`` (``no_worker``) where there is none for ``patience`` seconds.
+    """
+
+    def __init__(self, cluster: Cluster, terms: bytes, *, patience: float) -> None:
+        self._cluster = cluster
+        self._terms = terms
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._askers = ThreadPoolExecutor(ASKERS, thread_name_prefix="ask")
+        self._asked: dict[str, Future[list[str]]] = {}
+        self._names: dict[str, str] = {}
+        self._refusals: dict[str, str] = {}
+        self._unanswered: dict[str, float] = {}
+        self._looked = float("-inf")
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._askers.shutdown(wait=False, cancel_futures=True)
+
+    def begin(self) -> frozenset[str]:
+        """Those that fit, once everybody has answered. Raises at once where all have, and none fits."""
+        self.fit()
+        wait(list(self._asked.values()), timeout=ANSWER_SECONDS)
+        fit = self.fit(anew=True)
+        if self._names and not fit and not self._unanswered:
+            raise self._nobody()
+        return fit or self.await_fit()
+
+    def fit(self, *, anew: bool = False) -> frozenset[str]:
+        """Those that fit of whoever is there now."""
+        with self._lock:
+            if anew or time.monotonic() - self._looked >= LOOK_SECONDS:
+                self._names = dict(self._cluster.members())
+                self._looked = time.monotonic()
+                self._asked = {member: found for member, found in self._asked.items() if member in self._names}
+                self._refusals = {member: why for member, why in self._refusals.items() if member in self._names}
+                for member in self._names:
+                    if member not in self._asked and self._unanswered.get(member, 0) <= time.monotonic():
+                        self._asked[member] = self._askers.submit(
+                            self._cluster.ask, member, self._terms, ANSWER_SECONDS
+                        )
+            return frozenset(member for member, found in list(self._asked.items()) if self._fits(member, found))
+
+    def await_fit(self) -> frozenset[str]:
+        """Those that fit, as soon as there is one."""
+        deadline = time.monotonic() + self._patience
+        wanted: Sent | None = None
+        try:
+            while not (fit := self.fit()):
+                if time.monotonic() >= deadline:
+                    raise self._nobody()
+                if wanted is None and not self._names:
+                    log.warning("There is no worker yet. It is waited for one for %g seconds.", self._patience)
+                    wanted = self._cluster.send((), look, self._terms)  # a cluster that grows by need sees one
+                time.sleep(LOOK_SECONDS / 4)
+        finally:
+            if wanted is not None:
+                wanted.cancel()
+        return fit
+
+    def ask_again(self, why: str) -> None:
+        """A member that seemed to fit does not: everybody is asked once more."""
+        with self._lock:
+            log.warning("A worker does not fit any more, and gave a task back: %s.", why)
+            self._asked.clear()
+            self._looked = float("-inf")
+
+    def _fits(self, member: str, found: Future[list[str]]) -> bool:
+        if not found.done():
+            return False
+        if failure := found.exception():
+            del self._asked[member]
+            self._unanswered[member] = time.monotonic() + ANSWER_SECONDS
+            self._refuse(member, _said(failure))
+            return False
+        if reasons := found.result():
+            self._refuse(member, "; ".join(reasons))
+        return not reasons
+
+    def _refuse(self, member: str, why: str) -> None:
+        if self._refusals.get(member) != why:
+            self._refusals[member] = why
+            log.warning("The worker %s gets no work: %s.", self._names[member], why.rstrip("."))
+
+    def _nobody(self) -> ConfigurationError:
+        each = [f"{name}: {self._refusals.get(member, 'it has not answered')}" for member, name in self._names.items()]
+        found = f"none of {len(each)} workers fits ({'; '.join(each)})" if each else "there is none"
+        return ConfigurationError(
+            f"No worker can carry out the run's tasks: {found}.",
+            remedy="Give each worker the same labelsnap, environment and rights as the machine that starts the run "
+            "(deploy/README.md, “Over many machines”), start workers, and run again: what is finished is kept.",
+            code="no_worker",
+        )
+
+
+def _said(failure: BaseException) -> str:
+    if isinstance(failure, TimeoutError):
+        return f"it did not answer within {ANSWER_SECONDS:g} seconds"
+    found = (repr(failure).splitlines() or [""])[0][:200]
+    if any(each in found for each in UNKNOWN):
+        return f"it has no labelsnap, or another version of it ({found})"
+    return f"it cannot answer ({found})"

@@ -1,0 +1,200 @@
+"""Dask workers that share nothing but the store: those that fit do the work, and every other fault has a sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from contextlib import ExitStack, closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+from machines import CODE, Recorder, files, machine, needs_namespaces
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_DATABASE_CONNECTION_URL,
+    PREFECT_API_KEY,
+    PREFECT_API_URL,
+    temporary_settings,
+)
+
+from flows.refresh import refresh
+from flows.runners import runner_of
+from tasks.errors import ConfigurationError
+from tasks.steps.progress import listening
+from tasks.storage import open_store
+from tests.contracts.store_fixtures import free_port
+from tests.orchestration.prefect_service import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+
+SECRETS = {
+    PREFECT_API_KEY: "prefect-key-8675309",
+    PREFECT_API_AUTH_STRING: "auth-string-8675309",
+    PREFECT_API_DATABASE_CONNECTION_URL: "postgresql+asyncpg://prefect:password-8675309@127.0.0.1/prefect",
+}
+
+
+class Machines:
+    """A scheduler, and workers of one thread, each on a machine of its own."""
+
+    def __init__(self, stack, sandbox, folder):
+        self._stack, self._log, self.port = stack, folder / "dask.log", free_port()
+        self.environment = sandbox.environment() | {"PREFECT_API_URL": PREFECT_API_URL.value()}
+        self.environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "DASK_DISTRIBUTED__COMM__COMPRESSION": "False"}
+
+    def _start(self, name, *command, environment):
+        started = machine(name, "-m", "dask", *command, environment=environment, log=self._log)
+        return self._stack.enter_context(started)
+
+    def scheduler(self, **changes):
+        """Start the scheduler."""
+        command = ("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        return self._start("scheduler", *command, environment=self.environment | changes)
+
+    def worker(self, name, *lacking, **changes):
+        """Start a worker, without some variables."""
+        environment = {each: value for each, value in self.environment.items() if each not in lacking} | changes
+        command = ("worker", f"tcp://127.0.0.1:{self.port}", "--nthreads", "1", "--no-dashboard", "--no-nanny")
+        return self._start(name, *command, environment=environment)
+
+    def await_workers(self, count):
+        """Wait until so many workers have come."""
+        until(lambda: self._log.read_text(encoding="utf-8").count("Registered to:") >= count, 60)
+
+
+@pytest.fixture
+def machines(clustered, prefect_server, tmp_path):
+    """Machines to be started."""
+    needs_namespaces()
+    with ExitStack() as stack:
+        yield Machines(stack, clustered, tmp_path)
+
+
+def over(machines, dataset, *, port=None):
+    """Refresh over the scheduler."""
+    runner = runner_of(f"dask:tcp://127.0.0.1:{port or machines.port}")
+    return refresh.with_options(task_runner=runner)(dataset)
+
+
+def test_machines_that_share_nothing_give_the_same_bytes_and_see_no_secret(machines, chosen):
+    """One of them comes late, another dies; no byte before the scheduler is one of Prefect's or Labelbox's secrets."""
+    threads = refresh(chosen("threads"))
+    machines.scheduler()
+    first = machines.worker("first")
+    late = []
+
+    def change(stage, done, total):
+        if stage == "rows" and not late:
+            late.append(machines.worker("late"))
+        if stage == "files" and done and first.poll() is None:
+            os.kill(first.pid, signal.SIGKILL)
+
+    with closing(Recorder("127.0.0.1", machines.port)) as recorder, temporary_settings(SECRETS), listening(change):
+        result = over(machines, chosen("dask"), port=recorder.port)
+    assert first.wait(10) == -signal.SIGKILL
+    assert files(result) == files(threads)
+    assert result["rows"] == threads["rows"]
+    assert b"carry_out" in recorder.bytes
+    secrets = ["8675309", machines.environment["LABELBOX_API_KEY"]]
+    assert [secret for secret in secrets if secret.encode() in recorder.bytes] == []
+    assert list(open_store(chosen("dask").url).list("_probe/")) == []
+
+
+def another_version(folder):
+    """The same code, but for a comment."""
+    for name in ("flows", "tasks", "config", "deploy"):
+        shutil.copytree(CODE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "tasks/errors.py").open("a", encoding="utf-8") as file:
+        file.write("# another\n")
+    return str(folder)
+
+
+def without_labelsnap(folder):
+    """A folder whose module is in the way of labelsnap's."""
+    folder.mkdir()
+    (folder / "tasks.py").write_text("raise ModuleNotFoundError(\"No module named 'tasks'\")\n", encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def seen_by_all():
+    """A folder that every machine sees, as /tmp is private."""
+    with TemporaryDirectory(prefix=".machines-", dir=CODE) as folder:
+        yield Path(folder)
+
+
+def test_machines_that_do_not_fit_get_no_work(machines, chosen, seen_by_all, caplog):
+    """Alone they end the run at once, each told with what it lacks; beside one that fits all rows are published."""
+    wrong = {
+        "LABELBOX_API_KEY is not what it is": (["LABELBOX_API_KEY"], {}),
+        "AWS_ACCESS_KEY_ID": (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], {"AWS_EC2_METADATA_DISABLED": "true"}),
+        "software digest is": ([], {"PYTHONPATH": another_version(seen_by_all / "other")}),
+        "no labelsnap, or another version": ([], {"PYTHONPATH": without_labelsnap(seen_by_all / "none")}),
+        "no scratch space": ([], {"LABELSNAP_TEMPORARY_DIRECTORY": "/proc/none"}),
+        "PREFECT_API_URL is not set": (["LABELSNAP_ALLOW_HOSTS", "PREFECT_API_URL"], {}),
+    }
+    machines.scheduler()
+    for number, (lacking, changes) in enumerate(wrong.values()):
+        machines.worker(f"misfit-{number}", *lacking, **changes)
+    machines.await_workers(len(wrong))
+    with pytest.raises(ConfigurationError) as caught:
+        over(machines, chosen("dask"))
+    assert (caught.value.code, caught.value.exit_status) == ("no_worker", 2)
+    assert [reason for reason in wrong if reason not in caught.value.message] == []
+    assert "the machine misfit-1" in caught.value.message
+    assert "LABELSNAP_ALLOW_HOSTS is not what it is" in caught.value.message
+    machines.worker("fitting")
+    machines.await_workers(len(wrong) + 1)
+    caplog.clear()
+    result = over(machines, chosen("dask"))
+    assert (result["rows"]["problems"], result["published"]) == (0, True)
+    assert caplog.text.count("gets no work") == len(wrong)
+
+
+def test_a_run_without_any_worker_ends(machines, chosen):
+    """After the time that is given to workers to come."""
+    machines.scheduler()
+    with pytest.raises(ConfigurationError, match="there is none") as caught:
+        over(machines, chosen("dask"))
+    assert caught.value.code == "no_worker"
+
+
+def test_a_run_whose_last_worker_dies_ends(machines, chosen):
+    """In the middle of its rows."""
+    machines.scheduler()
+    worker = machines.worker("first")
+
+    def kill(stage, done, _):
+        if stage == "rows" and done:
+            worker.kill()
+
+    with listening(kill), pytest.raises(ConfigurationError) as caught:
+        over(machines, chosen("dask"))
+    assert caught.value.code == "no_worker"
+
+
+def test_a_run_whose_scheduler_dies_ends(machines, chosen):
+    """At once, in words; another run goes on with its work."""
+    scheduler = machines.scheduler()
+    machines.worker("first")
+    killed = []
+
+    def kill(stage, done, _):
+        if stage == "rows" and done and not killed:
+            killed.append(Thread(target=scheduler.kill))
+            killed[0].start()
+
+    with listening(kill), pytest.raises(ConfigurationError, match=r"scheduler .* is lost") as caught:
+        over(machines, chosen("dask"))
+    assert caught.value.code == "cluster_unusable"
+
+
+def test_a_scheduler_without_labelsnap_is_told(machines, chosen, seen_by_all):
+    """Before any work."""
+    machines.scheduler(PYTHONPATH=without_labelsnap(seen_by_all / "none"))
+    with pytest.raises(ConfigurationError, match="has no labelsnap") as caught:
+        over(machines, chosen("dask"))
+    assert caught.value.code == "cluster_unusable"
