@@ -35,7 +35,11 @@ def test_prefect_yaml_has_what_the_command_makes():
         written["work_pool"]["job_variables"],
     )
     (scheduled,) = made.schedules
-    assert {"cron": scheduled.schedule.cron, "timezone": scheduled.schedule.timezone} == written["schedules"][0]
+    assert {
+        "cron": scheduled.schedule.cron,
+        "timezone": scheduled.schedule.timezone,
+        "slug": scheduled.slug,
+    } == written["schedules"][0]
 
 
 def test_parameters_are_a_validated_form():
@@ -75,6 +79,11 @@ def test_a_schedule_that_is_none_is_refused(schedule):
         parse_dataset(SHORT | {"schedule": schedule})
 
 
+def test_a_leap_day_is_a_next_time():
+    """29 February comes, though not this year."""
+    assert parse_dataset(SHORT | {"schedule": {"cron": "0 0 29 2 *"}}).schedule is not None
+
+
 def test_the_schedule_and_what_overlaps_are_no_content():
     """Another schedule makes no new version."""
     plain = parse_dataset(SHORT).content()
@@ -93,7 +102,7 @@ def test_the_shipped_automations_are_ones_that_prefect_takes():
     """Triggers and actions are read by Prefect's own models: a lost heartbeat crashes, an event starts a refresh."""
     described = yaml.safe_load((DEPLOY / "automations.yaml").read_text(encoding="utf-8"))["automations"]
     lost, moved = (AutomationCore.model_validate(each) for each in described)
-    assert lost.trigger.within == moved.trigger.within == timedelta(minutes=2)
+    assert (lost.trigger.within, moved.trigger.within) == (timedelta(minutes=10), timedelta(minutes=2))
     assert [action.state for action in lost.actions] == ["CRASHED"]
     assert [(action.type, action.schedule_after) for action in moved.actions] == [
         ("run-deployment", timedelta(minutes=2))
