@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -10,9 +11,9 @@ import sys
 import threading
 import traceback
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from tempfile import mkstemp
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
@@ -94,17 +95,26 @@ def unforeseen(error: BaseException) -> LabelsnapError:
 
 
 def _kept(error: BaseException) -> str:
-    """Keep the trace; say where."""
+    """Keep the trace, once however often it comes; say where."""
     told = " ".join(sys.argv)
     lines = [f"labelsnap {version('labelsnap')}, Python {platform.python_version()}\n", f"{told}\n\n"]
-    lines += traceback.format_exception(error)
+    text = without_secrets("".join([*lines, *traceback.format_exception(error)]))
+    path = Path(
+        scratch_folder(), f"labelsnap-trace-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}.txt"
+    )
     try:
-        handle, path = mkstemp(prefix="labelsnap-trace-", suffix=".txt", dir=scratch_folder())
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(without_secrets("".join(lines)))
+        with (
+            suppress(FileExistsError),
+            open(path, "x", encoding="utf-8", errors="replace", opener=_for_its_owner) as file,
+        ):
+            file.write(text)
     except OSError as refused:
-        return f"The trace could not be kept in {scratch_folder()} ({refused.strerror or refused})."
+        return f"The trace could not be kept in {path.parent} ({refused.strerror or refused})."
     return f"The trace is in {path}."
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def without_secrets(text: str) -> str:
