@@ -17,7 +17,7 @@ from flows.faults import StoppedBySignal, fault_of, sigterm_raises
 from flows.operations import app as operations
 from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
 from flows.snapshots import app as snapshots
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, RunStoppedError
 
 if TYPE_CHECKING:
     from tasks.errors import LabelsnapError
@@ -122,7 +122,7 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         with sigterm_raises():
-            sys.exit(app(standalone_mode=False))
+            status = app(standalone_mode=False)
     except typer.TyperException as error:
         usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
         _end(usage, as_json=as_json)
@@ -133,6 +133,9 @@ def main() -> None:
         _end(fault_of(KeyboardInterrupt()), as_json=as_json)
     except (Exception, KeyboardInterrupt, StoppedBySignal) as error:  # noqa: BLE001 - none ends with a bare trace
         _end(fault_of(error), as_json=as_json)
+    if status == RunStoppedError.exit_status:  # typer's own answer to Ctrl-C, without a word
+        _end(fault_of(KeyboardInterrupt()), as_json=as_json)
+    sys.exit(status)
 
 
 def _end(error: LabelsnapError, *, as_json: bool) -> NoReturn:

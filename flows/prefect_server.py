@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from config.settings import load_settings
 from tasks.errors import ConfigurationError
+from tasks.steps.wanted import cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tasks.errors import LabelsnapError
 
-PATIENCE: Final = 45.0
-"""Seconds until a server that does not answer is given up: one that is started anew takes 20 to 40."""
 PAUSE: Final = 2.0
+"""Seconds between two looks."""
 SERVER_ERROR: Final = 500
+NOT_FOUND: Final = 404
 EPHEMERAL: Final = "ephemeral Prefect API server"
 """What Prefect's errors say of the server that it starts by itself."""
 
@@ -32,20 +34,15 @@ def check_named(purpose: str) -> None:
         )
 
 
-def check_server(
-    *,
-    patience: float = PATIENCE,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Raise ``ConfigurationError`` where ``PREFECT_API_URL`` names a server that does not answer within ``patience``.
+def check_server() -> None:
+    """Raise ``ConfigurationError`` where ``PREFECT_API_URL`` names a server that does not answer in time.
 
-    Without the variable Prefect starts a server of its own.
+    That is ``LABELSNAP_PREFECT_SECONDS``; without an address Prefect starts a server of its own.
     """
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         return
-    deadline = clock() + patience
+    deadline = time.monotonic() + load_settings().prefect_seconds
     while True:
         try:
             answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10)
@@ -54,12 +51,12 @@ def check_server(
             found = str(error) or type(error).__name__
         if found is None:
             return
-        if clock() >= deadline:
+        if time.monotonic() >= deadline:
             raise unreachable(found)
-        sleep(PAUSE)
+        time.sleep(PAUSE)
 
 
-def fault_of_prefect(error: BaseException) -> ConfigurationError | None:
+def fault_of_prefect(error: BaseException) -> LabelsnapError | None:
     """What an error, or one that it came from, says of Prefect's server; None where it says nothing of it.
 
     Nothing else here speaks through httpx.
@@ -84,7 +81,9 @@ def unreachable(found: str) -> ConfigurationError:
     )
 
 
-def _refused(error: httpx.HTTPStatusError) -> ConfigurationError:
+def _refused(error: httpx.HTTPStatusError) -> LabelsnapError:
+    if error.response.status_code == NOT_FOUND and "/flow_runs/" in error.request.url.path:
+        return cancelled("was deleted")
     return ConfigurationError(
         f"Prefect's server{_named()} refuses {error.request.method} {error.request.url.path}: "
         f"{error.response.status_code} {error.response.reason_phrase}.",

@@ -136,7 +136,7 @@ def publish_on_head(
                 return Publication(version=parent, published=False)
             if not base.holds(head_at(store, standing.commit)):
                 break
-        check_wanted()
+        check_wanted(load_settings().prefect_seconds)
         outcome = commit(
             store,
             manifest,

@@ -19,8 +19,6 @@ from tasks.errors import RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE: Final = 120.0
-"""Seconds to wait for an answer: a server takes 20 to 40 to start."""
 PAUSE: Final = 2.0
 """Seconds between two questions."""
 
@@ -28,8 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def check_wanted(
+    patience: float,
     *,
-    patience: float = PATIENCE,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -48,7 +46,7 @@ def check_wanted(
             with get_client(sync_client=True) as client:
                 state = client.read_flow_run(flow_run).state
         except ObjectNotFound:
-            raise _stopped("was deleted") from None
+            raise cancelled("was deleted") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             if clock() >= deadline:
                 log.warning(
@@ -61,11 +59,12 @@ def check_wanted(
             sleep(PAUSE)
         else:
             if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                raise _stopped("was cancelled")
+                raise cancelled("was cancelled")
             return
 
 
-def _stopped(what: str) -> RunStoppedError:
+def cancelled(what: str) -> RunStoppedError:
+    """The error that a run ends with of which Prefect's server says this."""
     return RunStoppedError(
         f"The flow run {what} in Prefect: nothing was published.",
         remedy="Run it again when the dataset is wanted: what was fetched is kept.",

@@ -20,7 +20,6 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import prefect_server
 from flows.faults import without_secrets
 from tasks.snapshots.read import list_versions
 from tasks.storage import open_store
@@ -80,12 +79,6 @@ def relay(prefect_server):
         yield between
 
 
-@pytest.fixture
-def short_patience(monkeypatch):
-    """Nobody waits long for Prefect's server."""
-    monkeypatch.setitem(prefect_server.check_server.__kwdefaults__, "patience", 0.1)
-
-
 @contextmanager
 def refusing(status):
     """A Prefect server that is well and takes nobody; gives its address."""
@@ -113,9 +106,10 @@ def refusing(status):
 @pytest.mark.parametrize(
     "command", [("refresh",), ("backfill", *RANGE), ("deploy",), ("worker",)], ids=lambda command: command[0]
 )
-def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, short_patience, command):
+def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command):
     """An address that nobody answers at: status 2, nothing was started."""
     monkeypatch.setenv("PREFECT_API_URL", "http://user:the-password@127.0.0.1:9/api")
+    monkeypatch.setenv("LABELSNAP_PREFECT_SECONDS", "0.1")
     name, *options = command
     config = [] if name == "worker" else [dataset_file()]
     as_json = [] if name == "worker" else ["--json"]
@@ -155,7 +149,11 @@ def test_prefect_away_in_the_middle(dataset_file, relay, sandbox, tmp_path):
 def started(path, url, *options):
     """A refresh in a process of its own."""
     command = [sys.executable, "-m", "flows.cli", "refresh", str(path), *(options or ["--json"])]
-    environment = os.environ | {"PREFECT_API_URL": url, "LABELSNAP_POLL_INTERVAL": "0.5"}
+    environment = os.environ | {
+        "PREFECT_API_URL": url,
+        "LABELSNAP_POLL_INTERVAL": "0.5",
+        "LABELSNAP_PREFECT_SECONDS": "3",
+    }
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
@@ -193,7 +191,7 @@ def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, new
     monkeypatch.setattr("tasks.steps.export.wait", lambda *_, **__: newest_run(cancel))
     status, result = labelsnap.json("refresh", dataset_file())
     assert (status, result["error"]["code"]) == (130, "run_cancelled")
-    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == []
+    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == ()
     assert not list((tmp_path / "store/street-scenes").glob("work/lease/*"))
     assert newest_run(lambda _, run: run.state.name) == "Cancelled"
 
@@ -205,7 +203,7 @@ def test_a_run_that_was_deleted_publishes_nothing(labelsnap, dataset_file, newes
     )
     status, result = labelsnap.json("refresh", dataset_file())
     assert (status, result["error"]["code"]) == (130, "run_cancelled")
-    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == []
+    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == ()
 
 
 def test_no_scratch(labelsnap, dataset_file, monkeypatch, tmp_path):
@@ -234,7 +232,7 @@ def test_a_full_scratch_disk(labelsnap, dataset_file, monkeypatch, tmp_path, siz
         subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S603, S607
     assert (status, json.loads(output)["error"]["code"]) == (4, "scratch_full"), (output, errors)
     assert "Traceback" not in errors
-    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == []
+    assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == ()
     monkeypatch.setenv("LABELSNAP_TEMPORARY_DIRECTORY", str(tmp_path))
     status, result = labelsnap.json("refresh", path)
     assert (status, result["rows"]["problems"]) == (0, 0)
