@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -45,6 +46,8 @@ Rows = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Rows of the gener
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
 
 DEMO = Path("labelsnap-demo")
+EXIT_SECONDS = 30.0
+"""How long threads have to end after a command has."""
 BROKEN_PIPE = 141
 """The shell's exit status for a reader that has closed its end, such as ``| head``."""
 
@@ -116,6 +119,22 @@ def pull(  # noqa: PLR0917 - typer calls it by name
 
 
 def main() -> None:
+    """Run the command line, and end the process: what still waits a while after that is not waited for.
+
+    Prefect's client tries at the end to deliver each of its events, for minutes where its server has gone.
+    """
+    try:
+        run()
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else int(left.code is not None)
+        sys.stdout.flush()
+        ending = Timer(EXIT_SECONDS, os._exit, (status,))
+        ending.daemon = True
+        ending.start()
+        raise
+
+
+def run() -> NoReturn:
     """Run the command line; the exit status is the contract's (see the README)."""
     for name, value in QUIET_PREFECT.items():
         os.environ.setdefault(name, value)

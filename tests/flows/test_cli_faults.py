@@ -153,6 +153,7 @@ def started(path, url, *options):
         "PREFECT_API_URL": url,
         "LABELSNAP_POLL_INTERVAL": "0.5",
         "LABELSNAP_PREFECT_SECONDS": "3",
+        "PREFECT_CLIENT_MAX_RETRIES": "0",
     }
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
