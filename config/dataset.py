@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
+from config.crons import check_cron
 from tasks.formats.registry import format_of
 from tasks.records.model import Source as AskedSource
 from tasks.records.policy import Policy
@@ -174,7 +175,7 @@ class Card(_Part):
 class Schedule(_Part):
     """When a deployment of the dataset runs by itself: five cron fields, in a time zone of the IANA's list."""
 
-    cron: str
+    cron: str = Field(max_length=200)
     timezone: str = "UTC"
 
     @field_validator("cron")
@@ -190,6 +191,11 @@ class Schedule(_Part):
         if value not in available_timezones():
             raise ValueError(f"expected a time zone such as Europe/Zurich, found {value!r}")
         return value
+
+    @model_validator(mode="after")
+    def _has_a_next_time(self) -> Self:
+        check_cron(self.cron, self.timezone)
+        return self
 
 
 class Dataset(_Part):

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     queue_seconds: float = Field(
         default=21600, ge=0, le=2_592_000, description="Seconds to wait for another run of the dataset"
     )
+    prefect_seconds: float = Field(
+        default=60, gt=0, le=86_400, description="Seconds to wait for an answer of Prefect's server"
+    )
     max_image_bytes: int = Field(default=200_000_000, ge=1, le=10**12, description="A larger image is a named problem")
     max_image_pixels: int = Field(
         default=200_000_000, ge=1, le=10**12, description="An image of more pixels is a named problem"

@@ -10,6 +10,7 @@ from prefect import flow, runtime
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from flows.again import run_again
 from flows.assembly import assembled
 from flows.cluster_runner import check_workers
 from flows.options import MAX_WINDOWS
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tasks.steps.beginning import Beginning
 
 
-@flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False)
+@flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False, on_crashed=[run_again])
 def backfill(
     dataset: Dataset, start: datetime, end: datetime, every: timedelta, by: By = "last_activity_at"
 ) -> dict[str, Any]:

@@ -8,20 +8,26 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from threading import Timer
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
+from flows.faults import StoppedBySignal, fault_of, sigterm_raises
 from flows.operations import app as operations
-from flows.options import MAX_COUNT, Json, Ref, Runner
+from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
 from flows.snapshots import app as snapshots
-from tasks.errors import ConfigurationError, LabelsnapError
+from tasks.errors import ConfigurationError, RunStoppedError
+
+if TYPE_CHECKING:
+    from tasks.errors import LabelsnapError
 
 QUIET_PREFECT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     "DO_NOT_TRACK": "1",
 }
 """What Prefect is told unless the environment says otherwise: time to start, no telemetry, failures in our words."""
@@ -40,8 +46,10 @@ Rows = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Rows of the gener
 Directory = Annotated[Path, typer.Option("--dir", help="Where the sandbox keeps its store and its files.")]
 
 DEMO = Path("labelsnap-demo")
-INTERRUPTED = 130
-"""The shell's exit status for Ctrl-C."""
+EXIT_SECONDS = 30.0
+"""How long threads have to end after a command has."""
+BROKEN_PIPE = 141
+"""The shell's exit status for a reader that has closed its end, such as ``| head``."""
 
 
 @app.command(epilog="Example: labelsnap demo --rows 48 --dir labelsnap-demo")
@@ -74,11 +82,13 @@ def refresh(
     from config.reading import load_dataset
 
     dataset = load_dataset(config)
+    from flows.prefect_server import check_server
     from flows.refresh import refresh as run_refresh
     from flows.runners import runner_of
     from tasks.steps.progress import listening
 
     run = run_refresh.with_options(task_runner=runner_of(runner))
+    check_server()
     with progress_shown() as show, listening(show):
         result = run(dataset)
     print_json(result) if as_json else print(describe(result))
@@ -109,21 +119,47 @@ def pull(  # noqa: PLR0917 - typer calls it by name
 
 
 def main() -> None:
+    """Run the command line, and end the process: what still waits a while after that is not waited for.
+
+    Prefect's client tries at the end to deliver each of its events, for minutes where its server has gone.
+    """
+    try:
+        run()
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else int(left.code is not None)
+        sys.stdout.flush()
+        ending = Timer(EXIT_SECONDS, os._exit, (status,))
+        ending.daemon = True
+        ending.start()
+        raise
+
+
+def run() -> NoReturn:
     """Run the command line; the exit status is the contract's (see the README)."""
     for name, value in QUIET_PREFECT.items():
         os.environ.setdefault(name, value)
     as_json = "--json" in sys.argv
     try:
-        sys.exit(app(standalone_mode=False))
-    except LabelsnapError as error:
-        print_error(error, as_json=as_json)
-        sys.exit(error.exit_status)
+        with sigterm_raises():
+            status = app(standalone_mode=False)
     except typer.TyperException as error:
         usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
-        print_error(usage, as_json=as_json)
-        sys.exit(usage.exit_status)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
+        _end(usage, as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
+    except typer.Abort:
+        _end(fault_of(KeyboardInterrupt()), as_json=as_json)
+    except (Exception, KeyboardInterrupt, StoppedBySignal) as error:  # noqa: BLE001 - none ends with a bare trace
+        _end(fault_of(error), as_json=as_json)
+    if status == RunStoppedError.exit_status:  # typer's own answer to Ctrl-C, without a word
+        _end(fault_of(KeyboardInterrupt()), as_json=as_json)
+    sys.exit(status)
+
+
+def _end(error: LabelsnapError, *, as_json: bool) -> NoReturn:
+    print_error(error, as_json=as_json)
+    sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tasks.buckets.noted import said_of
+from tasks.errors import RunStoppedError
 from tasks.records.counts import KINDS
 
 if TYPE_CHECKING:
@@ -101,10 +102,12 @@ def described(error: LabelsnapError) -> dict[str, str]:
 
 
 def print_error(error: LabelsnapError, *, as_json: bool) -> None:
-    """An error as one JSON object on standard output, or in two lines on standard error."""
+    """An error as one JSON object on standard output, or in two lines (one where it was stopped) on standard error."""
     if as_json:
         rejected = getattr(error, "result", None)
         print_json(rejected if rejected is not None else {"error": described(error)})
+    elif isinstance(error, RunStoppedError):
+        print(f"labelsnap: {error}", file=sys.stderr)
     else:
         print(f"labelsnap: {error.message}\n  → {error.remedy}", file=sys.stderr)
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 from prefect.deployments import run_deployment
 
 from config.settings import load_settings
+from flows.faults import fault_of
 from flows.refresh import refresh
-from tasks.errors import ConfigurationError, DatasetRejectedError, LabelsnapError, StorageError
+from tasks.errors import ConfigurationError, DatasetRejectedError, StorageError
 from tasks.steps.hints import (
     asked_by,
     is_pending,
@@ -156,11 +157,8 @@ class Watch:
                 else:
                     next_poll = time.monotonic() + self.poll
                     self.look()
-            except LabelsnapError as error:
-                log.warning("%s: %s", self.dataset.dataset, error)
-                waiting.hint(time.monotonic())
-            except Exception:
-                log.exception("%s: a refresh could not be started; it is tried again", self.dataset.dataset)
+            except Exception as error:  # noqa: BLE001 - the thread goes on whatever it is
+                log.warning("%s: %s", self.dataset.dataset, fault_of(error))
                 waiting.hint(time.monotonic())
 
     def answer(self) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from flows.console import describe, print_json, progress_shown
-from flows.options import MAX_SECONDS, MAX_WINDOWS, Json, Runner
+from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -38,19 +38,40 @@ def deploy(
     pool: Annotated[str, typer.Option(help="The work pool; made as a process pool where there is none.")] = "labelsnap",
     as_json: Json = False,
 ) -> None:
-    """Create or renew one Prefect deployment a dataset file, `refresh/DATASET`, with the file's schedule."""
+    """Create or renew one Prefect deployment a dataset file, `refresh/DATASET`, with the file's schedule.
+
+    What operators set in Prefect stays: paused, inactive, limits, tags and job variables of their own.
+    """
     from config.reading import load_dataset
 
     datasets = [load_dataset(config) for config in configs]
     from flows.deployments import deploy as deploy_all
+    from flows.reports import describe_deployed
 
-    deployed = deploy_all(datasets, pool)
-    if as_json:
-        print_json({"pool": pool, "deployments": deployed})
-        return
-    for each in deployed:
-        print(f"{each['deployment']}: {each['schedule'] or 'no schedule'}")
-    print(f"To run them: prefect worker start --pool {pool}")
+    outcome = deploy_all(datasets, pool)
+    print_json(outcome) if as_json else print(describe_deployed(outcome))
+
+
+@app.command(epilog="Example: labelsnap worker --pool labelsnap --limit 2 --grace 100")
+def worker(
+    pool: Annotated[
+        str, typer.Option(help="The work pool whose runs it starts, as `labelsnap deploy` names it.")
+    ] = "labelsnap",
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="So many runs side by side at most.")] = None,
+    grace: Annotated[
+        float, typer.Option(min=0, max=MAX_SECONDS, help="Seconds that runs have to end when it is stopped.")
+    ] = 100,
+) -> None:
+    """Run deployments in processes of this machine, as `prefect worker start` does, and stop in order.
+
+    On SIGTERM or Ctrl-C each run lets go of its dataset and is scheduled again, for whichever worker is there then.
+    """
+    from flows.prefect_server import check_named, check_server
+    from flows.worker import work
+
+    check_named("take runs from")
+    check_server()
+    raise typer.Exit(work(pool, limit, grace))
 
 
 @app.command(epilog="Example: labelsnap listen config/datasets/street-scenes.yaml --port 8080 --poll 900 --quiet 120")
@@ -108,10 +129,12 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
     from flows.backfill import backfill as run_backfill
+    from flows.prefect_server import check_server
     from flows.runners import runner_of
     from tasks.steps.progress import listening
 
     run = run_backfill.with_options(task_runner=runner_of(runner))
+    check_server()
     with progress_shown() as show, listening(show):
         result = run(dataset, begin, stop, length, by.value)
     print_json(result) if as_json else print(describe(result))

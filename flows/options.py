@@ -11,6 +11,8 @@ MAX_SECONDS: Final = 31_536_000
 MAX_COUNT: Final = 1_000_000
 MAX_WINDOWS: Final = 10_000
 """What number options are bounded by, so that clocks and threads can be set by them."""
+HEARTBEAT_SECONDS: Final = 30
+"""How often a run tells Prefect that it lives, wherever it is started; deploy/automations.yaml waits far longer."""
 
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, everything else on stderr.")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, runtime
 
 from config.dataset import Dataset
+from flows.again import run_again
 from flows.assembly import assembled
 from flows.cluster_runner import check_workers
 from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tasks.steps.beginning import Beginning
 
 
-@flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False)
+@flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False, on_crashed=[run_again])
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds when it is started, or later, as the next version; give back the result."""
 

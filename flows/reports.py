@@ -1,8 +1,10 @@
-"""What the commands about versions say in words."""
+"""What the commands about versions and deployments say in words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from flows.console import counted, described
 from tasks.snapshots.parquet_files import reader_too_old
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from tasks.snapshots.pull import PullReport
     from tasks.snapshots.verify import Verification
 
+MAX_SHOWN: Final = 100
+"""Characters of a setting's value."""
 _DAMAGES = {
     "missing": "is missing",
     "size": "has another size",
@@ -149,3 +153,25 @@ def describe_diff(before: str, after: str, found: Diff) -> str:
     lines += [f"  no more      {each.name}" for each in found.classes.removed]
     lines += [f"  renamed      {each.before} → {each.after}" for each in found.classes.renamed]
     return "\n".join(lines)
+
+
+def describe_deployed(outcome: Mapping[str, Any]) -> str:
+    """A line a deployment, and one a change; then what no file names, and how to run them."""
+    lines: list[str] = []
+    for each in outcome["deployments"]:
+        halted = "paused" if each["paused"] else "its schedule is inactive" if each["schedule_active"] is False else ""
+        schedule = each["schedule"] or "no schedule"
+        lines.append(f"{each['deployment']}: {each['outcome']} ({', '.join(filter(None, (schedule, halted)))})")
+        lines += [
+            f"  {key}: {_short(change['before'])} → {_short(change['after'])}"
+            for key, change in each["changes"].items()
+        ]
+    if outcome["unnamed"]:
+        lines.append(f"left as they are, since no file names them: {', '.join(outcome['unnamed'])}")
+    return "\n".join([*lines, f"To run them: labelsnap worker --pool {outcome['pool']}"])
+
+
+def _short(value: object) -> str:
+    """A value on one line, cut where it is long."""
+    text = "nothing" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

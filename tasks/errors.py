@@ -11,7 +11,9 @@
     │   ├── StorageRefusedError           no rights, no bucket, no conditional writes, damaged bytes
     │   ├── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
     │   └── ReaderTooOldError             what lies there is sound, and the pyarrow of this machine cannot read it
-    └── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
+    ├── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
+    └── RunStoppedError                   Ctrl-C, or the run was cancelled in Prefect                 exit 130
+        └── RunTerminatedError            SIGTERM                                                     exit 143
 
 A row that cannot be used is no exception: it is a ``Problem`` (see ``tasks.records``), counted and kept.
 """
@@ -92,6 +94,18 @@ class DatasetRejectedError(LabelsnapError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild_rejection, (self.message, self.remedy, self.code, self.result)
+
+
+class RunStoppedError(LabelsnapError):
+    """Somebody stopped the run. Nothing was published after that."""
+
+    exit_status = 130
+
+
+class RunTerminatedError(RunStoppedError):
+    """Whoever looks after the process ended it."""
+
+    exit_status = 143
 
 
 def _rebuild_rejection(message: str, remedy: str, code: str, result: dict[str, object] | None) -> DatasetRejectedError:

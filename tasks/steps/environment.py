@@ -17,6 +17,7 @@ from tasks.labelbox.keys import KeyCheck, check_key
 from tasks.labelbox.object_sources import ObjectSource, ObjectSources
 from tasks.labelbox.pace import shared_pace
 from tasks.labelbox.patience import Patience
+from tasks.steps.room import no_scratch, scratch_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,13 @@ def object_sources(settings: Settings) -> ObjectSources:
 
 @contextmanager
 def scratch(settings: Settings) -> Iterator[Path]:
-    """A directory of the task's own, gone afterwards."""
-    with TemporaryDirectory(prefix="labelsnap-", dir=settings.temporary_directory) as directory:
-        yield Path(directory)
+    """A directory of the task's own, gone afterwards. Raises ``StorageRefusedError`` when it cannot be written."""
+    try:
+        directory = TemporaryDirectory(prefix="labelsnap-", dir=settings.temporary_directory)
+    except OSError as error:
+        raise no_scratch(error) from None
+    with directory as folder:
+        try:
+            yield Path(folder)
+        except OSError as error:
+            raise scratch_fault(error) or error from None

@@ -25,6 +25,7 @@ from tasks.steps.result import standing
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import Settlement
 from tasks.steps.software import software
+from tasks.steps.wanted import check_wanted
 from tasks.storage import ObjectStore, open_store
 
 MAX_RACES = 10
@@ -125,7 +126,7 @@ def publish_on_head(
     """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
 
     ``behind`` is what stands behind the base and was not taken over. What else was published meanwhile is the answer
-    where it holds the same; else nothing is published.
+    where it holds the same; else nothing is published, and nothing by a run that was cancelled.
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
@@ -135,6 +136,7 @@ def publish_on_head(
                 return Publication(version=parent, published=False)
             if not base.holds(head_at(store, standing.commit)):
                 break
+        check_wanted(load_settings().prefect_seconds)
         outcome = commit(
             store,
             manifest,

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import LabelboxAnswerError, StorageOutcomeUnknownError
 from tasks.labelbox.patience import WAITED_OUT
+from tasks.steps.room import scratch_fault
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
@@ -19,7 +20,9 @@ def may_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:  # 
     failure = state.result(raise_on_failure=False)
     if isinstance(failure, LabelboxAnswerError):
         return failure.code not in WAITED_OUT
-    return isinstance(failure, StorageOutcomeUnknownError | OSError)
+    if isinstance(failure, OSError):
+        return scratch_fault(failure) is None
+    return isinstance(failure, StorageOutcomeUnknownError)
 
 
 RETRIES: Final[dict[str, Any]] = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect.states import Cancelled
 
 from config.settings import load_settings
-from tasks.errors import LabelboxError, LabelsnapError
+from tasks.errors import LabelboxError, LabelsnapError, RunStoppedError
 from tasks.steps.endings import Ending, ending_of
 from tasks.steps.lease import held
 from tasks.steps.prepare import prepare
+from tasks.steps.room import scratch_fault
 from tasks.steps.unfinished import forget, give_up_export
 from tasks.storage import open_store
 
@@ -22,10 +25,19 @@ if TYPE_CHECKING:
 def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
     """What the work gives, done while the dataset is the run's own.
 
-    Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare`` and the work raise. What a
-    failure leaves to the next run is ``ending_of``'s to say. Where an export that is gone on with turns out to be of no
-    use any more, the work begins again at once, with an export of its own.
+    A run that was cancelled gives that state, which Prefect makes its outcome; whoever called the flow gets the
+    ``RunStoppedError`` in it. Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare``
+    and the work raise. What a failure leaves to the next run is ``ending_of``'s to say. Where an export that is gone on
+    with turns out to be of no use any more, the work begins again at once, with an export of its own.
     """
+    try:
+        return _undertaken(dataset, flow_run, work)
+    except RunStoppedError as stopped:
+        return cast("dict[str, Any]", Cancelled(message=stopped.message, data=stopped))
+
+
+def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
+    """The work's result; the lease is let go of whatever becomes of it."""
     settings = load_settings()
     store = open_store(dataset.url)
     with held(
@@ -40,6 +52,8 @@ def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[
             beginning = prepare(dataset, flow_run)
             try:
                 result = work(beginning)
+            except OSError as error:
+                raise scratch_fault(error) or error from None
             except LabelsnapError as error:
                 ending = ending_of(error)
                 if ending is Ending.NOTHING:

@@ -28,7 +28,7 @@ class CommandLine:
             self.monkeypatch.setenv(name, "test")
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            cli.run()
         output = self.capsys.readouterr()
         return left.value.code or 0, output.out, output.err
 

@@ -222,7 +222,7 @@ def number_options(command, path=()):
 def test_every_number_option_has_bounds():
     """So that clocks and threads can be set by it."""
     found = list(number_options(get_command(cli.app)))
-    assert {path[-1] for path, _ in found} == {"demo", "sandbox", "listen", "backfill", "expire", "gc"}
+    assert {path[-1] for path, _ in found} == {"demo", "sandbox", "listen", "backfill", "expire", "gc", "worker"}
     for path, option in found:
         assert None not in {option.min, option.max}, (path, option.name)
 

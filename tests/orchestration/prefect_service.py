@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
@@ -61,15 +61,48 @@ def prefect_service(folder):
     """The environment that leads to a new server."""
     port = free_port()
     environment = QUIET | {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    start = ("prefect", "server", "start", "--port", str(port), "--no-ui")
-    with running(*start, environment=environment, log=folder / "server.log") as server:
+    server = Server(environment, port, folder / "server.log")
+    SERVERS[environment["PREFECT_API_URL"]] = server
+    server.start()
+    try:
+        yield environment
+    finally:
+        server.stop()
+        del SERVERS[environment["PREFECT_API_URL"]]
+
+
+class Server:
+    """A Prefect server that may be ended and started again on the same port and database."""
+
+    def __init__(self, environment, port, log):
+        self.environment, self.port, self.log = environment, port, log
+        self.stack = ExitStack()
+
+    def start(self):
+        """Start it, and return when it answers."""
+        start = ("prefect", "server", "start", "--port", str(self.port), "--no-ui")
+        server = self.stack.enter_context(running(*start, environment=self.environment, log=self.log))
 
         def answers():
-            assert server.poll() is None, (folder / "server.log").read_text(encoding="utf-8")[-2000:]
+            assert server.poll() is None, self.log.read_text(encoding="utf-8")[-2000:]
             try:
-                return requests.get(f"{environment['PREFECT_API_URL']}/health", timeout=5).ok
+                return requests.get(f"{self.environment['PREFECT_API_URL']}/health", timeout=5).ok
             except requests.ConnectionError:
                 return False
 
         until(answers, 240)
-        yield environment
+
+    def stop(self):
+        """End it."""
+        self.stack.close()
+
+
+SERVERS = {}
+
+
+def restarted(environment, *, away):
+    """End the server of an environment, and start it again after so many seconds."""
+    server = SERVERS[environment["PREFECT_API_URL"]]
+    server.stop()
+    time.sleep(away)
+    server.start()

@@ -1,0 +1,131 @@
+"""Whatever a command ends with → an error with a code, a sentence and a remedy. What nobody foresaw keeps its trace."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import signal
+import sys
+import threading
+import traceback
+from base64 import b64encode
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import quote
+
+from tasks.errors import LabelsnapError, RunStoppedError, RunTerminatedError
+from tasks.steps.room import scratch_fault, scratch_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_MESSAGE: Final = 300
+MIN_SECRET: Final = 6
+"""A shorter value of the environment cannot be told from other text."""
+_SECRET_NAMES: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|AUTH|CONNECTION_URL", re.IGNORECASE)
+_SECRET_PLACES: Final = re.compile(
+    r"(?i)((?:://)(?=[^/@\s'\"]+@)|[?&](?:[a-z-]*signature|[a-z-]*credential|[a-z-]*token|sig|key)=|\b(?:bearer|basic)\s+)"
+    r"[^&@\s'\"]+"
+)
+"""A name and password in an address, a signature in a query, the value of an Authorization header."""
+_LEFT_OUT: Final = "[left out]"
+
+
+class StoppedBySignal(BaseException):
+    """SIGTERM came. No ``Exception``, so that nothing on the way takes it for a fault of its own."""
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Raise ``StoppedBySignal`` in the block when SIGTERM comes, so that what it holds is let go of."""
+
+    def stop(*_: Any) -> NoReturn:
+        raise StoppedBySignal
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def fault_of(error: BaseException) -> LabelsnapError:
+    """The error that a command ends with."""
+    match error:
+        case LabelsnapError():
+            return error
+        case StoppedBySignal():
+            return RunTerminatedError("SIGTERM ended it.", remedy=_AGAIN, code="terminated")
+        case OSError() if fault := scratch_fault(error):
+            return fault
+        case Exception():
+            return _of_prefect(error) or unforeseen(error)
+        case _:
+            return RunStoppedError("Ctrl-C ended it.", remedy=_AGAIN, code="interrupted")
+
+
+_AGAIN: Final = "Run it again: what was done is kept."
+
+
+def _of_prefect(error: Exception) -> LabelsnapError | None:
+    """What Prefect's client raised; a process that has not loaded it has not asked it anything."""
+    if "prefect" not in sys.modules:
+        return None
+    from flows.prefect_server import fault_of_prefect
+
+    return fault_of_prefect(error)
+
+
+def unforeseen(error: BaseException) -> LabelsnapError:
+    """The error for what nobody foresaw; its trace is kept in a file that only its owner reads."""
+    found = without_secrets(" ".join(f"{type(error).__name__}: {error}".split()))[:MAX_MESSAGE]
+    return LabelsnapError(
+        f"Nobody foresaw this: {found}",
+        remedy=f"{_kept(error)} This is a fault of labelsnap: please report it with that. No version is half "
+        "published; running it again does no harm.",
+        code="unforeseen",
+    )
+
+
+def _kept(error: BaseException) -> str:
+    """Keep the trace, once however often it comes; say where."""
+    told = " ".join(sys.argv)
+    lines = [f"labelsnap {version('labelsnap')}, Python {platform.python_version()}\n", f"{told}\n\n"]
+    text = without_secrets("".join([*lines, *traceback.format_exception(error)]))
+    path = Path(
+        scratch_folder(), f"labelsnap-trace-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}.txt"
+    )
+    try:
+        with (
+            suppress(FileExistsError),
+            open(path, "x", encoding="utf-8", errors="replace", opener=_for_its_owner) as file,
+        ):
+            file.write(text)
+    except OSError as refused:
+        return f"The trace could not be kept in {path.parent} ({refused.strerror or refused})."
+    return f"The trace is in {path}."
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def without_secrets(text: str) -> str:
+    """The text without what the environment holds of secrets, and without what looks like one."""
+    secrets = {value for name, value in os.environ.items() if _SECRET_NAMES.search(name) and len(value) >= MIN_SECRET}
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, _LEFT_OUT)
+    return _SECRET_PLACES.sub(rf"\1{_LEFT_OUT}", text)
+
+
+def _spellings(secret: str) -> set[str]:
+    encoded = secret.encode(errors="surrogateescape")
+    return {secret, quote(encoded, safe=""), b64encode(encoded).decode().rstrip("="), repr(secret)[1:-1]}

@@ -1,0 +1,100 @@
+"""A deployment that stands → the same one as a dataset file has it now; what operators set in Prefect stays.
+
+The file decides the description, the parameters, the pool, and the schedule with labelsnap's slug. Whether a deployment
+is paused and a schedule active, limits, other schedules, and tags and job variables beside labelsnap's are operators',
+and so is another value that they gave to one of labelsnap's job variables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.objects import VersionInfo
+from prefect.client.schemas.schedules import CronSchedule
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import DeploymentSchedule
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.deployments.runner import RunnerDeployment
+
+SLUG: Final = "labelsnap"
+"""By which a deployment's schedule is known as the dataset file's."""
+
+Changes = dict[str, dict[str, Any]]
+"""What was and what is, by key."""
+
+
+def renew(client: SyncPrefectClient, standing: DeploymentResponse, wanted: RunnerDeployment) -> Changes:
+    """Change what differs, and nothing else; say what that was."""
+    update = _differing(standing, wanted)
+    changes = {key: value for name in update for key, value in _told(name, getattr(standing, name), update[name])}
+    if update:
+        if "version" in update:
+            update["version_info"] = VersionInfo(type="prefect:simple", version=update["version"])
+        client.update_deployment(standing.id, DeploymentUpdate(**update))
+    return changes | _renew_schedule(client, standing, wanted)
+
+
+def schedule_of(standing: DeploymentResponse) -> DeploymentSchedule | None:
+    """The dataset file's schedule: the one with the slug.
+
+    Earlier versions of labelsnap gave none: there it is the one without a slug that the parameters name.
+    """
+    by_slug = {each.slug: each for each in standing.schedules}
+    if SLUG in by_slug:
+        return by_slug[SLUG]
+    named = (standing.parameters.get("dataset") or {}).get("schedule")
+    told = (named.get("cron"), named.get("timezone", "UTC")) if named else None
+    return next((each for each in standing.schedules if each.slug is None and cron_of(each.schedule) == told), None)
+
+
+def _differing(standing: DeploymentResponse, wanted: RunnerDeployment) -> dict[str, Any]:
+    variables = standing.job_variables or {}
+    ours = wanted.job_variables["env"]
+    made = {
+        "description": wanted.description,
+        "version": wanted.version,
+        "entrypoint": wanted.entrypoint,
+        "work_pool_name": wanted.work_pool_name,
+        "parameters": standing.parameters | wanted.parameters,
+        "parameter_openapi_schema": wanted._parameter_openapi_schema.model_dump(exclude_unset=True),  # noqa: SLF001
+        "tags": [*standing.tags, *(tag for tag in wanted.tags if tag not in standing.tags)],
+        "job_variables": variables | {"env": ours | (variables.get("env") or {})},
+    }
+    return {name: value for name, value in made.items() if getattr(standing, name) != value}
+
+
+def _told(name: str, before: Any, after: Any) -> list[tuple[str, dict[str, Any]]]:
+    """What changed of one value, by its innermost keys; of the form of parameters only that it did."""
+    if name == "parameter_openapi_schema":
+        return [(name, {"before": "another version's", "after": "this version's"})]
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [*before, *(key for key in after if key not in before)]
+        differing = [key for key in keys if before.get(key) != after.get(key)]
+        return [each for key in differing for each in _told(f"{name}.{key}", before.get(key), after.get(key))]
+    return [(name, {"before": before, "after": after})]
+
+
+def _renew_schedule(client: SyncPrefectClient, standing: DeploymentResponse, wanted: RunnerDeployment) -> Changes:
+    before = schedule_of(standing)
+    after = wanted.schedules[0].schedule if wanted.schedules else None
+    was, will_be = (cron_of(before.schedule) if before else None), cron_of(after)
+    if before is None and isinstance(after, CronSchedule):
+        made = DeploymentScheduleCreate(schedule=after, slug=SLUG)
+        client.create_deployment_schedules(standing.id, [made])
+    elif before is not None and after is None:
+        client.delete_deployment_schedule(standing.id, before.id)
+    elif before is not None and (was != will_be or before.slug != SLUG):
+        client.update_deployment_schedule(standing.id, before.id, schedule=after, slug=SLUG)
+    return {} if was == will_be else {"schedule": {"before": _text(was), "after": _text(will_be)}}
+
+
+def cron_of(schedule: object) -> tuple[str, str] | None:
+    """A schedule's cron and time zone; None for one of another kind."""
+    return (schedule.cron, schedule.timezone or "UTC") if isinstance(schedule, CronSchedule) else None
+
+
+def _text(cron: tuple[str, str] | None) -> str | None:
+    return " ".join(cron) if cron else None

@@ -1,0 +1,72 @@
+"""Whether a run is still wanted, asked of Prefect's server before the one step that cannot be taken back.
+
+Prefect tells a running process of its cancellation by ending it. What it tells by is an observer in the worker, which
+gives up when the server does not answer for about 25 seconds: then nobody ends the run, and only it can ask.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+
+from tasks.errors import RunStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAUSE: Final = 2.0
+"""Seconds between two questions."""
+
+log = logging.getLogger(__name__)
+
+
+def check_wanted(
+    patience: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Return while the flow run of this context may go on; outside of one there is nobody to ask.
+
+    Raises ``RunStoppedError`` where it was cancelled, or deleted. A server that does not answer says nothing: after
+    ``patience`` seconds the run goes on, with a warning.
+    """
+    flow_run = runtime.flow_run.id
+    if flow_run is None:
+        return
+    deadline = clock() + patience
+    told = False
+    while True:
+        try:
+            with get_client(sync_client=True) as client:
+                state = client.read_flow_run(flow_run).state
+        except ObjectNotFound:
+            raise cancelled("was deleted") from None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+            if clock() >= deadline:
+                log.warning(
+                    "Prefect's server did not say for %.0f seconds whether the run was cancelled; it goes on.", patience
+                )
+                return
+            if not told:
+                log.warning("Prefect's server does not say whether the run was cancelled (%s); asked again.", error)
+                told = True
+            sleep(PAUSE)
+        else:
+            if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                raise cancelled("was cancelled")
+            return
+
+
+def cancelled(what: str) -> RunStoppedError:
+    """The error that a run ends with of which Prefect's server says this."""
+    return RunStoppedError(
+        f"The flow run {what} in Prefect: nothing was published.",
+        remedy="Run it again when the dataset is wanted: what was fetched is kept.",
+        code="run_cancelled",
+    )

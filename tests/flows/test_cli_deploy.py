@@ -1,0 +1,148 @@
+"""Deployments that are renewed: the file's part is, the operators' part stays, and what was done is said."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.settings import PREFECT_API_URL
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+NIGHTLY = {"cron": "0 2 * * *", "timezone": "Europe/Zurich"}
+
+
+class Operator:
+    """A dataset file, its deployment, and somebody who changes that in Prefect."""
+
+    def __init__(self, labelsnap, path):
+        self.labelsnap, self.path = labelsnap, path
+        self.name = f"streets-{uuid4().hex[:8]}"
+        self.content = {
+            "dataset": self.name,
+            "store": "s3://ml-datasets/labelsnap",
+            "source": {"project": "cltd3vkju021907u63w2odj69"},
+            "filters": {"workflow_status": "Done"},
+        }
+
+    def deploy(self, *arguments, **changes):
+        """Deploy the file with these changes; what it says of the one deployment, and of the others."""
+        self.path.write_text(yaml.safe_dump(self.content | changes), encoding="utf-8")
+        status, outcome = self.labelsnap.json("deploy", self.path, *arguments)
+        assert status == 0, outcome
+        (deployment,) = outcome["deployments"]
+        return deployment, outcome["unnamed"]
+
+    def standing(self):
+        """The deployment as the server has it."""
+        with get_client(sync_client=True) as client:
+            return client.read_deployment_by_name(f"refresh/{self.name}")
+
+    def set(self, **changes):
+        """Change it."""
+        with get_client(sync_client=True) as client:
+            client.update_deployment(self.standing().id, DeploymentUpdate(**changes))
+
+
+@pytest.fixture
+def operator(labelsnap, prefect_server, tmp_path, monkeypatch):
+    """One of them, on a server."""
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+    return Operator(labelsnap, tmp_path / "dataset.yaml")
+
+
+def test_a_deployment_is_created_then_unchanged(operator):
+    """A second deploy of the same file changes nothing, and says so."""
+    deployment, _ = operator.deploy(schedule=NIGHTLY)
+    assert (deployment["outcome"], deployment["schedule"], deployment["changes"]) == ("created", "0 2 * * *", {})
+    before = operator.standing()
+    deployment, _ = operator.deploy(schedule=NIGHTLY)
+    assert (deployment["outcome"], deployment["changes"]) == ("unchanged", {})
+    assert operator.standing() == before
+    status, output, _ = operator.labelsnap("deploy", operator.path)
+    assert status == 0
+    assert output.startswith(f"refresh/{operator.name}: unchanged (0 2 * * *)\n")
+
+
+def test_what_operators_set_stays_while_the_file_changes(operator):
+    """Paused, inactive, limits, tags, job variables and schedules of their own; the file's changes are named."""
+    operator.deploy(schedule=NIGHTLY)
+    (schedule,) = operator.standing().schedules
+    operator.set(
+        paused=True,
+        concurrency_limit=1,
+        tags=[*operator.standing().tags, "team:vision"],
+        job_variables={
+            "env": {
+                **operator.standing().job_variables["env"],
+                "LABELSNAP_WORKERS": "8",
+                "PREFECT_FLOWS_DEFAULT_RETRIES": "5",
+            },
+            "stream_output": False,
+        },
+    )
+    weekly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 6 * * 0", timezone="UTC"))
+    with get_client(sync_client=True) as client:
+        client.update_deployment_schedule(operator.standing().id, schedule.id, active=False)
+        client.create_deployment_schedules(operator.standing().id, [weekly])
+    deployment, _ = operator.deploy(schedule=NIGHTLY | {"cron": "30 3 * * *"}, filters={"workflow_status": "InReview"})
+    assert deployment["changes"] == {
+        "parameters.dataset.filters.workflow_status": {"before": "Done", "after": "InReview"},
+        "parameters.dataset.schedule.cron": {"before": "0 2 * * *", "after": "30 3 * * *"},
+        "schedule": {"before": "0 2 * * * Europe/Zurich", "after": "30 3 * * * Europe/Zurich"},
+    }
+    assert (deployment["outcome"], deployment["paused"], deployment["schedule_active"]) == ("changed", True, False)
+    now = operator.standing()
+    assert now.paused
+    assert now.global_concurrency_limit.limit == 1
+    assert set(now.tags) == {"labelsnap", f"dataset:{operator.name}", "team:vision"}
+    assert now.job_variables["stream_output"] is False
+    assert (
+        now.job_variables["env"] | {"LABELSNAP_WORKERS": "8", "PREFECT_FLOWS_DEFAULT_RETRIES": "5"}
+        == now.job_variables["env"]
+    )
+    assert {(each.schedule.cron, each.active) for each in now.schedules} == {("30 3 * * *", False), ("0 6 * * 0", True)}
+    assert now.parameters["dataset"]["filters"] == {"workflow_status": "InReview"}
+    _, output, _ = operator.labelsnap("deploy", operator.path)
+    assert f"refresh/{operator.name}: unchanged (30 3 * * *, paused)" in output
+
+
+def test_a_schedule_that_the_file_gives_and_takes_away(operator):
+    """It comes with its slug, and goes; the operator's own stays."""
+    operator.deploy()
+    weekly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 6 * * 0", timezone="UTC"))
+    with get_client(sync_client=True) as client:
+        client.create_deployment_schedules(operator.standing().id, [weekly])
+    deployment, _ = operator.deploy(schedule=NIGHTLY)
+    assert deployment["changes"]["schedule"] == {"before": None, "after": "0 2 * * * Europe/Zurich"}
+    assert {each.slug for each in operator.standing().schedules} == {"labelsnap", None}
+    deployment, _ = operator.deploy()
+    assert deployment["changes"]["schedule"] == {"before": "0 2 * * * Europe/Zurich", "after": None}
+    assert [each.schedule.cron for each in operator.standing().schedules] == ["0 6 * * 0"]
+
+
+def test_the_schedule_of_an_earlier_labelsnap_is_taken_over(operator):
+    """It has no slug; what its file said is in the parameters. It is not doubled, and stays inactive."""
+    operator.deploy(schedule=NIGHTLY)
+    (schedule,) = operator.standing().schedules
+    earlier = DeploymentScheduleCreate(schedule=schedule.schedule, active=False)
+    with get_client(sync_client=True) as client:
+        client.delete_deployment_schedule(operator.standing().id, schedule.id)
+        client.create_deployment_schedules(operator.standing().id, [earlier])
+    operator.deploy(schedule=NIGHTLY | {"cron": "0 4 * * *"})
+    (schedule,) = operator.standing().schedules
+    assert (schedule.schedule.cron, schedule.active, schedule.slug) == ("0 4 * * *", False, "labelsnap")
+
+
+def test_deployments_that_no_file_names_are_named_and_left(operator, labelsnap, tmp_path):
+    """By their tag; nothing about them changes."""
+    operator.deploy()
+    before = operator.standing()
+    _, unnamed = Operator(labelsnap, tmp_path / "other.yaml").deploy()
+    assert f"refresh/{operator.name}" in unnamed
+    assert operator.standing() == before
+    assert f"refresh/{operator.name}" in labelsnap("deploy", tmp_path / "other.yaml")[1]

@@ -1,0 +1,69 @@
+"""A run whose process ended: when it is started again, and when it is not; and what a silent server says of it."""
+
+from __future__ import annotations
+
+import logging
+from uuid import uuid4
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelling, Crashed, Running
+
+from flows.again import STARTS, run_again
+from tasks.errors import RunStoppedError
+from tasks.steps.wanted import check_wanted
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+@flow(name="again")
+def nothing():
+    """A flow to have runs of."""
+
+
+@pytest.fixture
+def crashed(prefect_server):
+    """Makes a run that went through such states and crashed; gives its states after it was looked after."""
+
+    def make(*states, deployed=True):
+        with get_client(sync_client=True) as client:
+            flow_id = client.create_flow(nothing)
+            if deployed:
+                deployment = client.create_deployment(flow_id, name=uuid4().hex)
+                run = client.create_flow_run_from_deployment(deployment)
+            else:
+                run = client.create_flow_run(nothing)
+            for state in (*states, Crashed()):
+                client.set_flow_run_state(run.id, state, force=True)
+            run_again(nothing, client.read_flow_run(run.id), Crashed())
+            return client.read_flow_run(run.id).state.name
+
+    return make
+
+
+def test_a_crashed_run_of_a_deployment_is_started_again_a_few_times(crashed):
+    """As often as it may be started; then it stays crashed."""
+    starts = (Running(), Crashed()) * (STARTS - 2)
+    assert crashed(*starts, Running()) == "AwaitingRetry"
+    assert crashed(*starts, Running(), Crashed(), Running()) == "Crashed"
+
+
+def test_what_a_person_started_or_cancelled_is_not_started_again(crashed):
+    """A command's run has no deployment; one that was being cancelled is to end."""
+    assert crashed(Running(), deployed=False) == "Crashed"
+    assert crashed(Running(), Cancelling()) == "Crashed"
+
+
+def test_a_silent_server_is_no_cancellation(prefect_server, monkeypatch, caplog):
+    """It is asked again for a while; then the run goes on, and says so. A flow run that is gone is one."""
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    pauses = []
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}), caplog.at_level(logging.WARNING):
+        check_wanted(6, clock=lambda: 2 * len(pauses), sleep=pauses.append)
+    assert len(pauses) == 3
+    assert "did not say for 6 seconds" in caplog.text
+    with pytest.raises(RunStoppedError) as caught:
+        check_wanted(1)
+    assert caught.value.code == "run_cancelled"

@@ -1,0 +1,109 @@
+"""On a real Prefect server: a worker that is stopped in mid-run, and a run that is cancelled after an outage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import requests
+import yaml
+
+from deploy.sandbox import ExportSettings, Sandbox
+from tasks.snapshots.read import list_versions
+from tasks.storage import open_store
+from tests.orchestration.prefect_service import BIN, prefect_service, restarted, running, until
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("prefect-service")]
+
+PATIENCE = 240
+WORKER = ("labelsnap", "worker", "--pool", "labelsnap")
+
+
+@pytest.fixture
+def service(tmp_path):
+    """A Prefect server, a sandbox whose export takes a minute, and a deployment: environment, sandbox, folder."""
+    settings = ExportSettings(polls=60)
+    with (
+        Sandbox(rows=24, directory=tmp_path / "sandbox", settings=settings) as sandbox,
+        prefect_service(tmp_path) as served,
+    ):
+        path = sandbox.write_dataset_file(tmp_path / "dataset.yaml")
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) | {"store": f"file://{tmp_path}/store"}
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        environment = served | sandbox.environment() | {"LABELSNAP_POLL_INTERVAL": "1"}
+        command = [BIN / "labelsnap", "deploy", path, "--json"]
+        made = subprocess.run(command, env=os.environ | environment, capture_output=True, check=True)  # noqa: S603
+        (deployment,) = json.loads(made.stdout)["deployments"]
+        assert deployment["outcome"] == "created"
+        yield Service(environment, sandbox, tmp_path, deployment["id"])
+
+
+class Service:
+    """What the tests ask of the server and of the store."""
+
+    def __init__(self, environment, sandbox, folder, deployment):
+        self.environment, self.sandbox, self.folder, self.deployment = environment, sandbox, folder, deployment
+        self.api = environment["PREFECT_API_URL"]
+
+    def start(self):
+        """Start the deployment; the run's id."""
+        made = requests.post(f"{self.api}/deployments/{self.deployment}/create_flow_run", json={}, timeout=30)
+        return made.json()["id"]
+
+    def states(self, run):
+        """The names of the states that the run has been in."""
+        answer = requests.get(f"{self.api}/flow_run_states/", params={"flow_run_id": run}, timeout=30)
+        return [state["name"] for state in answer.json()]
+
+    def lease(self):
+        """The lease that is held, if any."""
+        folder = self.folder / "store/street-scenes/work/lease"
+        return list(folder.iterdir()) if folder.is_dir() else []
+
+    def exporting(self):
+        """Whether Labelbox has been asked for an export."""
+        return self.sandbox.requests.count("exports") or self.lease()
+
+    def versions(self):
+        """How many versions there are."""
+        return len(list_versions(open_store(f"file://{self.folder}/store/street-scenes")))
+
+
+def test_a_worker_that_is_stopped_gives_the_run_to_the_next(service):
+    """Its lease is let go of at once, the same run is started again within the delay, and publishes once."""
+    log = service.folder / "worker.log"
+    with running(*WORKER, environment=service.environment, log=log) as worker:
+        run = service.start()
+        until(service.lease, PATIENCE)
+        time.sleep(3)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(40) == 0
+    assert service.lease() == []
+    assert service.states(run)[-2:] == ["Crashed", "AwaitingRetry"]
+    stopped = time.monotonic()
+    with running(*WORKER, environment=service.environment, log=log):
+        until(lambda: service.states(run)[-1] == "Running", 120)
+        assert time.monotonic() - stopped < 100
+        until(lambda: service.states(run)[-1] == "Completed", PATIENCE)
+    assert service.versions() == 1
+    found = requests.post(f"{service.api}/flow_runs/filter", json={}, timeout=30).json()
+    assert [each["id"] for each in found] == [run]
+
+
+def test_a_run_that_is_cancelled_after_an_outage_publishes_nothing(service):
+    """The server is away for 30 seconds, so that Prefect's observer gives up; then the run is cancelled."""
+    log = service.folder / "worker.log"
+    with running(*WORKER, environment=service.environment, log=log):
+        run = service.start()
+        until(service.lease, PATIENCE)
+        restarted(service.environment, away=30)
+        state = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
+        answer = requests.post(f"{service.api}/flow_runs/{run}/set_state", json=state, timeout=30).json()
+        assert answer["status"] == "ACCEPT"
+        until(lambda: service.states(run)[-1] == "Cancelled", PATIENCE)
+        until(lambda: not service.lease(), 60)
+    assert service.versions() == 0
