@@ -11,7 +11,7 @@ from tasks.records.signatures import without_signature
 _MASKS_OF_TASK = re.compile(rb"/tasks/[^/\"\\?]+/masks/")
 _URL_KEYS = (b'"url":', b'"url": ')
 _SPACED_URL_KEY = re.compile(rb'"url"\s*:\s*\Z')
-_ROW_DATA_QUERY = re.compile(rb'("row_data"\s*:\s*"[^"?\\]*\?)([^"\\]*)(?=")')
+_ROW_DATA_QUERY = re.compile(rb'("row_data"\s*:\s*"(?i:https?://)[^"?\\]*\?)([^"\\]*)(?=")')
 _LONGEST_KEY = 16
 
 
