@@ -9,6 +9,7 @@ something speaks against that:
 ``new``             no such row stands
 ``changed``         the line says something else now
 ``url_ends``        the image is referenced by a URL whose signature ends, or has ended, and may be had anew
+``composite_due``   masks came whole, because their composite could not be had, and are to be what it shows
 ==================  ==================================================================================================
 
 Then each record is looked at, with the row that stands of it. Of one content those masks are taken that the dataset's
@@ -35,17 +36,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.buckets.image import declared_size
-from tasks.buckets.masks import still_made
+from tasks.buckets.masks import still_made, whole_masks
+from tasks.buckets.noted import without_composite
 from tasks.images.containers import NEVER_TURNED
 from tasks.images.orientation import placed, turned_size
 from tasks.labelbox.known import Known
-from tasks.records.carry import Standing, carry_over
+from tasks.records.carry import Masks, Standing, carry_over, masks_in
 from tasks.records.fingerprint import fingerprint
 from tasks.records.geometry import MaskReference
 from tasks.records.identity import row_id
@@ -53,6 +56,7 @@ from tasks.records.model import ModelRunEntry
 from tasks.records.moments import instant
 from tasks.records.numbers import numbers
 from tasks.records.signatures import ends_at, lasting_url, unsigned
+from tasks.records.tables import OF_MASKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -64,7 +68,7 @@ if TYPE_CHECKING:
     from tasks.records.image import Image
     from tasks.records.model import Record, Sample
 
-Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends"]
+Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends", "composite_due"]
 Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]
 
 TIFF: Final = "image/tiff"
@@ -86,7 +90,7 @@ class Reused(Struct, frozen=True):
     ``same_content`` tells whether that has the record's content, and ``lacks_masks`` whether it has not all masks as
     they would be made now. ``before`` is the row as the version before has it, and ``is_reused`` the same of it. With
     ``spares`` the image stands where its source cannot be had; ``is_unchanged`` tells that the data row was not changed
-    since.
+    since. ``whole_masks`` are those, of one content, that stand for their instances' own images.
     """
 
     image: Way = "made"
@@ -97,6 +101,7 @@ class Reused(Struct, frozen=True):
     is_reused: bool = False
     spares: bool = False
     is_unchanged: bool = False
+    whole_masks: Masks = {}
 
     @property
     def known(self) -> Known | None:
@@ -118,7 +123,9 @@ class Reused(Struct, frozen=True):
         row, record, found = self.before, sample.record, (sample.image, sample.split, sample.mask_rule)
         if row is None or (row.image, row.split, row.mask_rule) != found:
             return False
-        return (row.fingerprint, row.row_data) == (record.fingerprint, record.data_row.row_data)
+        if (row.fingerprint, row.row_data) != (record.fingerprint, record.data_row.row_data):
+            return False
+        return all(row.masks.get(key) == mask for key, mask in masks_in(record).items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ class Reuse:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
         row_ids = {number: row_id(line) for number, line in lines}
-        times, ending = Counter(row_ids.values()), self._ending()
+        times, ending, due = Counter(row_ids.values()), self._ending(), self._composite_due()
         for number, line in lines:
             found = row_ids[number]
             if found is None or found not in self.earlier.fingerprints:
@@ -153,6 +160,8 @@ class Reuse:
                 against[number] = "changed"
             elif found in ending:
                 against[number] = "url_ends"
+            elif found in due:
+                against[number] = "composite_due"
             else:
                 kept[number] = found
         return Lines(kept, against)
@@ -190,6 +199,12 @@ class Reuse:
         urls = zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True)
         return frozenset(row_id for row_id, url in urls if (end := ends_at(url)) and end < self.until)
 
+    def _composite_due(self) -> frozenset[str]:
+        """The rows of the version before that have masks which came whole for want of their composite."""
+        tables = (self.earlier.tables[name] for name in OF_MASKS)
+        rows = (table.filter(without_composite(table))["data_row_id"].to_pylist() for table in tables)
+        return frozenset(chain.from_iterable(rows))
+
     def _upon(self, record: Record, row: Standing) -> Reused:
         as_wanted = self._as_wanted(record, row.image)
         exported = record.data_row.row_data
@@ -197,7 +212,8 @@ class Reuse:
             way: Way = "stands" if as_wanted else "unless_size" if as_wanted is None else "made"
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
             standing = replace(row, row_data=url, masks=still_made(row, self.masks))
-            return Reused(way, standing, same_content=True, lacks_masks=_lacks_masks(record, standing))
+            lacks_masks = _lacks_masks(record, standing)
+            return Reused(way, standing, same_content=True, lacks_masks=lacks_masks, whole_masks=whole_masks(row.masks))
         if as_wanted is False or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
             return Reused("made", row)
         same = _is_unchanged(record, row)

@@ -1,8 +1,8 @@
 """Signed URLs: what of a query signs it, which image the rest names, and when the signature ends.
 
 Only http and https have queries here: what follows the bucket in ``s3://`` and the like is an object's key as it is,
-with ``?`` and ``#``. What signs goes as a family only. ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand beside them, ``Policy``
-is CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
+with ``?`` and ``#``. What signs goes as a family only: ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand
+beside them, ``Policy`` is CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
 """
 
 from __future__ import annotations
