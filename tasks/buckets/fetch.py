@@ -122,9 +122,9 @@ class Fetcher:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (DownloadError, ImageError) as error:
             path.unlink()
-            if stands and reused.spares and isinstance(error, DownloadError):
-                requests[REFUSED] += not reused.is_unchanged and error.code.startswith("http_4")
-                return replace(stands, unconfirmed=not reused.is_unchanged)
+            if stands and isinstance(error, DownloadError) and (spared := reused.spared(error)):
+                requests[REFUSED] += spared.unconfirmed and error.code.startswith("http_4")
+                return replace(stands, unconfirmed=spared.unconfirmed, orientation=spared.orientation)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
         path.replace(self.directory / digest)
         requests["images"] += 1
