@@ -41,8 +41,8 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, URL, image, split or rule of masks. ``repeated`` are the numbers of
-    lines whose row has another.
+    what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks.
+    ``repeated`` are the numbers of lines whose row has another.
     """
 
     kept: Tables = field(default_factory=dict)

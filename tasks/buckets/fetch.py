@@ -6,6 +6,7 @@ How masks are had is told in ``masks.py``.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from os import SEEK_END
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
 
     from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
-    from tasks.records.carry import Size
+    from tasks.records.carry import Masks, Origin, Size
     from tasks.records.geometry import MaskRule
     from tasks.records.model import Label
+
+    _OfLabels = Mapping[str, Mapping[str, Mask]]
+    """Masks by feature id, by label id."""
 
 EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
@@ -76,10 +80,12 @@ class Fetcher:
         size = (image.height, image.width) if image else None
         if standing:
             record = carry_over(record, standing, size)
-        labels, size = self._labels(record.entry.labels, size, requests)
+        whole = reused.whole_masks
+        labels, size = self._labels(record.entry.labels, size, requests, _of_labels(whole, "label"))
         entry = replace(record.entry, labels=labels)
         if isinstance(entry, ModelRunEntry):
-            predictions, size = self._labels(entry.predictions, size, requests)
+            of_predictions = _of_labels(whole, "prediction")
+            predictions, size = self._labels(entry.predictions, size, requests, of_predictions)
             entry = replace(entry, predictions=predictions)
             labels += predictions
         image = image or _referenced(record, size)
@@ -116,9 +122,9 @@ class Fetcher:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (DownloadError, ImageError) as error:
             path.unlink()
-            if stands and reused.spares and isinstance(error, DownloadError):
-                requests[REFUSED] += not reused.is_unchanged and error.code.startswith("http_4")
-                return replace(stands, unconfirmed=not reused.is_unchanged)
+            if stands and isinstance(error, DownloadError) and (spared := reused.spared(error)):
+                requests[REFUSED] += spared.unconfirmed and error.code.startswith("http_4")
+                return replace(stands, unconfirmed=spared.unconfirmed, orientation=spared.orientation)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
         path.replace(self.directory / digest)
         requests["images"] += 1
@@ -135,12 +141,12 @@ class Fetcher:
         )
 
     def _labels(
-        self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str]
+        self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str], whole: _OfLabels
     ) -> tuple[tuple[Label, ...], Size | None]:
         finished = []
         for label in labels:
             size = size or _size_of_masks(label)
-            complete = self._masks.complete(label, size, requests)
+            complete = self._masks.complete(label, size, requests, whole.get(label.id, {}))
             size = size or _size_of_masks(complete)
             finished.append(complete)
         return tuple(finished), size
@@ -148,6 +154,15 @@ class Fetcher:
     @property
     def _masks(self) -> MaskFetcher:
         return MaskFetcher(self.downloader, self.masks, Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes))
+
+
+def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:
+    """Part the masks of one origin by label."""
+    parted: defaultdict[str, dict[str, Mask]] = defaultdict(dict)
+    for (origin, label_id, feature_id), mask in masks.items():
+        if origin == wanted:
+            parted[label_id][feature_id] = mask
+    return parted
 
 
 def _size_of_masks(label: Label) -> Size | None:

@@ -3,8 +3,9 @@
 ``composite``: a pixel belongs to the instance that the label's composite shows there. One request brings all instances
 that their colour alone shows. One whose colour is not there, or is another's too, is asked for by its own URL, and has
 those pixels of its own image where the composite shows no other instance: none, where it lies under others wholly, and
-all, where the composite lacks it. Colours that no object of the label has cover nothing. Where there is no composite,
-or it cannot be used, instances come whole by their own URLs.
+all, where the composite lacks it. Colours that no object of the label has cover nothing. Where an instance is in no
+composite it comes whole by its own URL, and also where its composite cannot be had or used: then what others cover of
+it is not known, and every run asks for the composite again, but not for the instance.
 
 ``instance``: every instance comes whole by its own URL; only one that has none is what the composite shows.
 """
@@ -29,7 +30,7 @@ from tasks.records.geometry import Mask, MaskReference, Overlap
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tasks.labelbox.download import Downloader
     from tasks.masks.composite import Colour, Composite
@@ -85,19 +86,27 @@ class MaskFetcher:
     rule: MaskRule
     limits: Limits
 
-    def complete(self, label: Label, size: Size | None, requests: Counter[str]) -> Label:
+    def complete(self, label: Label, size: Size | None, requests: Counter[str], whole: Mapping[str, Mask]) -> Label:
         """Return a label with all its masks decoded. ``size``, where it is known, is what each must have.
 
+        ``whole`` are masks that stand, by feature id, each its instance's own image: those are not asked for.
         ``requests`` counts the distinct masks that were downloaded. Raises ``RowError``.
         """
         references = {each.feature_id: each.geometry for each in label.annotations}
         wanted = {name: found for name, found in references.items() if isinstance(found, MaskReference)}
         standing = {name: _told(found) for name, found in references.items() if isinstance(found, Mask)}
-        if not wanted and all(found is references[name] for name, found in standing.items()):
-            return replace(label, beside=()) if label.beside else label
         shown = self._composites(label, wanted, size, requests)
-        made = {name: self._made(name, reference, shown, size, requests) for name, reference in wanted.items()}
+
+        def own(feature_id: str, url: str) -> Runs:
+            stands = whole.get(feature_id)
+            if stands and size in {None, (stands.runs.height, stands.runs.width)}:
+                return stands.runs
+            came = self._instance(url, feature_id, size)
+            requests["instance_masks"] += 1
+            return came
+
         try:
+            made = {name: self._made(name, reference, shown, own) for name, reference in wanted.items()}
             masks = _with_shared({**standing, **made})
         except MaskError as error:
             raise RowError("$..objects", f"mask_{error.code}", f"a mask that stands cannot be read: {error}") from None
@@ -141,21 +150,23 @@ class MaskFetcher:
         feature_id: str,
         reference: MaskReference,
         shown: Mapping[str, _Shown | _Refused],
-        size: Size | None,
-        requests: Counter[str],
+        own_image: Callable[[str, str], Runs],
     ) -> Mask:
         """The mask of one instance, by its own image where the composite alone does not tell it."""
         kept = lasting(reference)
         found = shown.get(kept.composite_url or "")
-        by_composite = isinstance(found, _Shown) and (self.rule == "composite" or reference.url is None)
+        by_composite = self.rule == "composite" or reference.url is None
         if isinstance(found, _Shown) and by_composite and (runs := found.alone(feature_id)) is not None:
             return Mask(kept, runs)
         if reference.url is None:
             code, reason = found if isinstance(found, _Refused) else NOT_SHOWN
             raise RowError(object_path(feature_id, "composite_mask"), code, reason)
-        own = self._instance(reference.url, feature_id, size)
-        requests["instance_masks"] += 1
-        left = found.left_to(feature_id, own) if isinstance(found, _Shown) and by_composite else own
+        own = own_image(feature_id, reference.url)
+        if found is None or not by_composite:
+            return Mask(kept, own, Overlap(covered=0, shared=0))
+        if isinstance(found, _Refused):
+            return Mask(kept, own, Overlap(covered=None, shared=0))
+        left = found.left_to(feature_id, own)
         return Mask(kept, left, Overlap(covered=own.area - left.area, shared=0))
 
     def _instance(self, url: str, feature_id: str, size: Size | None) -> Runs:
@@ -169,14 +180,26 @@ class MaskFetcher:
 def still_made(standing: Standing, rule: MaskRule) -> Masks:
     """Return those masks of a row that stands which the rule would make again, as long as the row's line is the same.
 
-    One that is in no composite comes whole by either rule. Where no rule is noted, masks were made by ``composite``,
-    but for instances that were fetched whole although others lie over them: there two masks of one composite overlap.
+    One that is in no composite comes whole by either rule, and one that is there alone is what that shows. One that
+    came whole because its composite could not be had is made again. Where no rule is noted, masks were made by
+    ``composite``, but for instances that were fetched whole although others lie over them: there two masks of one
+    composite overlap.
     """
-    if standing.mask_rule == rule:
-        return standing.masks
-    if standing.mask_rule is None and rule == "composite" and not _composites_overlap(standing.masks):
-        return standing.masks
-    return {key: mask for key, mask in standing.masks.items() if mask.reference.composite_url is None}
+    by_rule = standing.mask_rule == rule or (
+        standing.mask_rule is None and rule == "composite" and not _composites_overlap(standing.masks)
+    )
+    return {
+        key: mask
+        for key, mask in standing.masks.items()
+        if (by_rule and not (mask.overlap and mask.overlap.covered is None))
+        or mask.reference.composite_url is None
+        or mask.reference.url is None
+    }
+
+
+def whole_masks(masks: Masks) -> Masks:
+    """Return those masks that are known to be the whole of their instance's own image."""
+    return {key: mask for key, mask in masks.items() if mask.overlap and not mask.overlap.covered}
 
 
 def _composites_overlap(masks: Masks) -> bool:

@@ -51,6 +51,11 @@ def _overlapping(masks: pa.Table) -> pa.ChunkedArray:
     return pc.greater(pc.struct_field(masks["mask_overlap"], "shared"), 0)
 
 
+def without_composite(masks: pa.Table) -> pa.ChunkedArray:
+    """Tell which masks came whole because their composite could not be had."""
+    return pc.and_(masks["mask_overlap"].is_valid(), pc.struct_field(masks["mask_overlap"], "covered").is_null())
+
+
 def _from_composites(tables: Tables) -> int:
     """Count the masks that have no image of their own in rows that ask for whole ones."""
     rows = tables["data_rows"]
@@ -88,6 +93,11 @@ NOTED: Final = {
     "masks.overlapping": _Noted(
         lambda tables: _masks(tables, _overlapping),
         "masks came by their own image and share pixels with another mask of their label",
+    ),
+    "masks.without_composite": _Noted(
+        lambda tables: _masks(tables, without_composite),
+        "masks came whole, though masks: composite asks for what is seen, because their composites could not be had; "
+        "the next refresh asks for these again",
     ),
     "masks.from_composite": _Noted(
         _from_composites,

@@ -74,9 +74,9 @@ class BucketReceipt(Struct, frozen=True):
     """What building a bucket gave: the files and packs that the snapshot will name, counts, and the classes seen.
 
     ``measures`` are the records', to be compared with what is read back before publication. ``changed`` are the ids of
-    the rows whose line, URL, image, split or number is not as in the earlier snapshot; None: all, as there is none.
-    With ``alike`` the formats may keep what they have of all other rows. ``repeated`` are the numbers of the lines that
-    were left out because their row has another.
+    the rows whose line, URL, image, masks, split or number is not as in the earlier snapshot; None: all, for want of
+    one. With ``alike`` the formats may keep what they have of all other rows. ``repeated`` are the numbers of the lines
+    that were left out because their row has another.
     """
 
     index: int

@@ -9,6 +9,7 @@ something speaks against that:
 ``new``             no such row stands
 ``changed``         the line says something else now
 ``url_ends``        the image is referenced by a URL whose signature ends, or has ended, and may be had anew
+``composite_due``   masks came whole, because their composite could not be had, and are to be what it shows
 ==================  ==================================================================================================
 
 Then each record is looked at, with the row that stands of it. Of one content those masks are taken that the dataset's
@@ -21,13 +22,14 @@ the row that stands                                       its image
 one content; image as wanted                              ``stands``: nothing is asked
 one content; nobody knows whether the image was turned    ``unless_size``: stands if its source is still as long
 another content, one image, as wanted                     ``unless_changed``: its source says whether it stands
-… its source never told what to ask by                    ``stands`` if the data row was not changed since
-… and the data row was changed, or does not say           ``made``, and stands if its source cannot be had
+… its source told no ETag, and the data row was changed   ``made``: an older file in its place counts as not modified
+… its source told nothing to ask by                       ``stands`` if the data row was not changed since
 another content, one image, nobody knows …                ``unless_size`` if the data row was not changed since
 anything else                                             ``made``
 ========================================================  =============================================================
 
-One image is what one URL without its signature names.
+One image is what one URL without its signature names. It also stands where its source, which was to be asked, refuses
+or fails; not where that sends something else in its place, nor where the export says that it was turned wrongly.
 """
 
 from __future__ import annotations
@@ -35,17 +37,19 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.buckets.image import declared_size
-from tasks.buckets.masks import still_made
+from tasks.buckets.masks import still_made, whole_masks
+from tasks.buckets.noted import without_composite
 from tasks.images.containers import NEVER_TURNED
 from tasks.images.orientation import placed, turned_size
 from tasks.labelbox.known import Known
-from tasks.records.carry import Standing, carry_over
+from tasks.records.carry import Masks, Standing, carry_over, masks_in
 from tasks.records.fingerprint import fingerprint
 from tasks.records.geometry import MaskReference
 from tasks.records.identity import row_id
@@ -53,6 +57,7 @@ from tasks.records.model import ModelRunEntry
 from tasks.records.moments import instant
 from tasks.records.numbers import numbers
 from tasks.records.signatures import ends_at, lasting_url, unsigned
+from tasks.records.tables import OF_MASKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -60,12 +65,15 @@ if TYPE_CHECKING:
 
     from tasks.buckets.reading import Earlier
     from tasks.images.orientation import Rule
+    from tasks.labelbox.failures import DownloadError
     from tasks.records.geometry import MaskRule
     from tasks.records.image import Image
     from tasks.records.model import Record, Sample
 
-Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends"]
+Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends", "composite_due"]
 Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]
+Change: TypeAlias = Literal["same", "other", "unknown"]
+"""Whether a data row's own change time is the one at which its image was known to be its source's."""
 
 TIFF: Final = "image/tiff"
 _CHEAPEST: Final[tuple[Way, ...]] = ("stands", "unless_changed", "unless_size", "made")
@@ -85,8 +93,8 @@ class Reused(Struct, frozen=True):
 
     ``same_content`` tells whether that has the record's content, and ``lacks_masks`` whether it has not all masks as
     they would be made now. ``before`` is the row as the version before has it, and ``is_reused`` the same of it. With
-    ``spares`` the image stands where its source cannot be had; ``is_unchanged`` tells that the data row was not changed
-    since.
+    ``spares`` the image stands where its source cannot be had; ``change`` is what the data row says.
+    ``whole_masks`` are those, of one content, that stand for their instances' own images.
     """
 
     image: Way = "made"
@@ -96,7 +104,8 @@ class Reused(Struct, frozen=True):
     before: Standing | None = None
     is_reused: bool = False
     spares: bool = False
-    is_unchanged: bool = False
+    change: Change = "unknown"
+    whole_masks: Masks = {}
 
     @property
     def known(self) -> Known | None:
@@ -113,12 +122,29 @@ class Reused(Struct, frozen=True):
         """Whether nothing has to be asked for."""
         return self.image == "stands" and self.same_content and not self.lacks_masks
 
+    def spared(self, error: DownloadError) -> Image | None:
+        """Return the image that stands although its source could not be had; None where that is a problem.
+
+        It is, where something else came, and either the source or the data row says that the image is another one.
+        """
+        if not self.spares or self.standing is None:
+            return None
+        image = self.standing.image
+        is_another = error.told is not None and error.told.is_of_another(image.validators)
+        if error.is_other and (is_another or self.change == "other"):
+            return None
+        unknown = _may_be_turned(image)
+        unconfirmed = is_another or unknown or self.change != "same"
+        return replace(image, unconfirmed=unconfirmed, orientation=None if unknown else image.orientation or 1)
+
     def is_before(self, sample: Sample) -> bool:
         """Whether what was made of the record is what the version before has."""
         row, record, found = self.before, sample.record, (sample.image, sample.split, sample.mask_rule)
         if row is None or (row.image, row.split, row.mask_rule) != found:
             return False
-        return (row.fingerprint, row.row_data) == (record.fingerprint, record.data_row.row_data)
+        if (row.fingerprint, row.row_data) != (record.fingerprint, record.data_row.row_data):
+            return False
+        return all(row.masks.get(key) == mask for key, mask in masks_in(record).items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +168,7 @@ class Reuse:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
         row_ids = {number: row_id(line) for number, line in lines}
-        times, ending = Counter(row_ids.values()), self._ending()
+        times, ending, due = Counter(row_ids.values()), self._ending(), self._composite_due()
         for number, line in lines:
             found = row_ids[number]
             if found is None or found not in self.earlier.fingerprints:
@@ -153,6 +179,8 @@ class Reuse:
                 against[number] = "changed"
             elif found in ending:
                 against[number] = "url_ends"
+            elif found in due:
+                against[number] = "composite_due"
             else:
                 kept[number] = found
         return Lines(kept, against)
@@ -167,8 +195,9 @@ class Reuse:
 
     def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
         """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
-        found = [self._upon(record, row) for row in (before, taken) if row]
-        chosen = min(found, key=_cost, default=Reused())
+        rows = ((before, False), (taken, True))
+        found = [(self._upon(record, row), is_later) for row, is_later in rows if row]
+        chosen, _ = min(found, key=_cost, default=(Reused(), False))
         is_reused = before is not None and before.fingerprint == record.fingerprint
         return replace(chosen, before=before, is_reused=is_reused)
 
@@ -190,22 +219,40 @@ class Reuse:
         urls = zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True)
         return frozenset(row_id for row_id, url in urls if (end := ends_at(url)) and end < self.until)
 
+    def _composite_due(self) -> frozenset[str]:
+        """The rows of the version before that have masks which came whole for want of their composite."""
+        tables = (self.earlier.tables[name] for name in OF_MASKS)
+        rows = (table.filter(without_composite(table))["data_row_id"].to_pylist() for table in tables)
+        return frozenset(chain.from_iterable(rows))
+
     def _upon(self, record: Record, row: Standing) -> Reused:
         as_wanted = self._as_wanted(record, row.image)
         exported = record.data_row.row_data
         if row.fingerprint == record.fingerprint:
-            way: Way = "stands" if as_wanted else "unless_size" if as_wanted is None else "made"
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
             standing = replace(row, row_data=url, masks=still_made(row, self.masks))
-            return Reused(way, standing, same_content=True, lacks_masks=_lacks_masks(record, standing))
-        if as_wanted is False or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
+            return Reused(
+                image="stands" if as_wanted else "unless_size" if as_wanted is None else "made",
+                standing=standing,
+                same_content=True,
+                lacks_masks=_lacks_masks(record, standing),
+                whole_masks=whole_masks(row.masks),
+                spares=not as_wanted and self._spares(record, row.image),
+                change=_change(record, row),
+            )
+        spares = as_wanted or self._spares(record, row.image)
+        if not spares or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
             return Reused("made", row)
-        same = _is_unchanged(record, row)
-        if as_wanted is None:
-            return Reused("unless_size" if same else "made", row)
-        if Known(validators=row.image.validators).conditions:
-            return Reused("unless_changed", row, spares=True, is_unchanged=same)
-        return Reused("stands" if same else "made", row, spares=True, is_unchanged=same)
+        change = _change(record, row)
+        return Reused(_way(row.image, as_wanted, change), row, spares=True, change=change)
+
+    def _spares(self, record: Record, standing: Image) -> bool:
+        """Whether an image whose orientation is not known may stand: nothing says that it was turned wrongly."""
+        if standing.sha256 is None or self.images == "reference" or not _may_be_turned(standing):
+            return False
+        media, size = record.data_row.media, (standing.width, standing.height)
+        is_level = self.orientation == "upright" or media.exif_rotation in {None, 1}
+        return is_level and placed(self.orientation, 1, size, declared_size(media)) == "stored"
 
     def _as_wanted(self, record: Record, standing: Image) -> bool | None:
         """Tell whether an image that stands is what would be published now; None: its source must be asked.
@@ -215,7 +262,7 @@ class Reuse:
         """
         if standing.sha256 is None or self.images == "reference":
             return standing.sha256 is None and self.images == "reference"
-        if standing.orientation is None and standing.mime_type not in NEVER_TURNED:
+        if _may_be_turned(standing):
             return False if standing.mime_type == TIFF else None
         orientation = standing.orientation or 1
         size = standing.width, standing.height
@@ -224,9 +271,28 @@ class Reuse:
         return place == ("turned" if standing.turned else "stored")
 
 
-def _cost(reused: Reused) -> tuple[bool, int, bool]:
-    """Order rows by how much has to be asked for."""
-    return not reused.same_content, _CHEAPEST.index(reused.image), reused.lacks_masks
+def _may_be_turned(image: Image) -> bool:
+    """Whether nobody knows the orientation of an image of a type that has one."""
+    return image.orientation is None and image.mime_type not in NEVER_TURNED
+
+
+def _way(image: Image, as_wanted: bool | None, change: Change) -> Way:
+    """Say what becomes of an image that may stand in a row of another content."""
+    if not as_wanted:
+        return "unless_size" if as_wanted is None and change == "same" else "made"
+    told = image.validators
+    if told.etag or (told.last_modified and change != "other"):
+        return "unless_changed"
+    return "stands" if change == "same" else "made"
+
+
+def _cost(found: tuple[Reused, bool]) -> tuple[bool, bool, bool, int, bool]:
+    """Order rows by how much has to be asked for; of other content the later one goes first, as its image is later."""
+    reused, is_later = found
+    cost = _CHEAPEST.index(reused.image), reused.lacks_masks
+    if reused.same_content:
+        return False, False, False, *cost
+    return True, not reused.spares, not is_later, *cost
 
 
 def _lacks_masks(record: Record, row: Standing) -> bool:
@@ -236,8 +302,9 @@ def _lacks_masks(record: Record, row: Standing) -> bool:
     return any(isinstance(each.geometry, MaskReference) for label in labels for each in label.annotations)
 
 
-def _is_unchanged(record: Record, row: Standing) -> bool:
-    """Whether the data row itself says that it was not changed since its image was known to be its source's."""
+def _change(record: Record, row: Standing) -> Change:
     details = record.data_row.details
-    now = instant(details and details.updated_at)
-    return now is not None and now == instant(row.updated_at) and not row.image.unconfirmed
+    now, before = instant(details and details.updated_at), instant(row.updated_at)
+    if now is None and before is None:
+        return "unknown"
+    return "same" if now == before and not row.image.unconfirmed else "other"

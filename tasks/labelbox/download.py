@@ -202,20 +202,26 @@ class Downloader:
         attempts = 1 if self._pace.is_failing(target.origin) else self._backoff.attempts
         wrong_bodies = self._backoff.wrong_bodies
         number = 1
+        told: Validators | None = None
         while True:
             try:
                 response, place = self._answer(target, deadline, with_key=with_key, known=known)
+                told = validators_of(response.headers)
                 body = take(self._blocks(response, place, limit), response.headers)
             except PassingError as failure:
-                wrong_bodies -= isinstance(failure, WrongBodyError)
+                is_other = isinstance(failure, WrongBodyError)
+                wrong_bodies -= is_other
                 wait = self._backoff.delay(number) if failure.wait is None else failure.wait
                 reason = self._why_not_again(wait, deadline, last=number == attempts or not wrong_bodies)
                 if reason:
-                    self._pace.note(target.origin, failed=not isinstance(failure, WrongBodyError))
-                    raise DownloadError(failure.code, f"{failure.reason}; {reason} after {number} attempts") from None
+                    self._pace.note(target.origin, failed=not is_other)
+                    why = f"{failure.reason}; {reason} after {number} attempts"
+                    raise DownloadError(failure.code, why, told=told, is_other=is_other) from None
                 self._hold(wait, failure, deadline)
-            except (DownloadError, _KnownError):
+            except (DownloadError, _KnownError) as final:
                 self._pace.note(target.origin, failed=False)
+                if isinstance(final, DownloadError):
+                    final.told = told
                 raise
             else:
                 self._pace.note(target.origin, failed=False)
@@ -332,7 +338,7 @@ def _has_size(response: BaseHTTPResponse, size: int | None) -> bool:
 
 
 def _too_large(target: Target, limit: int) -> DownloadError:
-    return DownloadError("too_large", f"{target.origin.host} sent more than {limit} bytes")
+    return DownloadError("too_large", f"{target.origin.host} sent more than {limit} bytes", is_other=True)
 
 
 def _discard(response: BaseHTTPResponse) -> None:

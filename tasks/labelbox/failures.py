@@ -24,6 +24,7 @@ code                    what happened                                           
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -41,24 +42,33 @@ from urllib3.exceptions import (
 from tasks.labelbox.retry import retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from urllib3 import BaseHTTPResponse
 
     from tasks.labelbox.addresses import Origin
+    from tasks.records.image import Validators
 
 RETRYABLE_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 GONE: Final = frozenset({"http_404", "http_410"})
 
 
 class DownloadError(Exception):
-    """What was asked for could not be had. ``code`` is a problem's code; ``reason`` names the host, never the URL."""
+    """What was asked for could not be had. ``code`` is a problem's code; ``reason`` names the host, never the URL.
 
-    def __init__(self, code: str, reason: str) -> None:
+    ``told`` is what the last answer that promised a body (status 200) told of it, None without one; ``is_other`` that
+    this is not what it should be: too large, or whole and wrong.
+    """
+
+    def __init__(self, code: str, reason: str, *, told: Validators | None = None, is_other: bool = False) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.told = told
+        self.is_other = is_other
 
-    def __reduce__(self) -> tuple[type[DownloadError], tuple[str, str]]:
-        return type(self), (self.code, self.reason)
+    def __reduce__(self) -> tuple[Callable[..., DownloadError], tuple[str, str]]:
+        return partial(type(self), told=self.told, is_other=self.is_other), (self.code, self.reason)
 
     @property
     def gone(self) -> bool:

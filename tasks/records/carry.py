@@ -60,6 +60,20 @@ def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:
     return replace(record, data_row=replace(record.data_row, row_data=standing.row_data), entry=entry)
 
 
+def masks_in(record: Record) -> Masks:
+    """Return the decoded masks of a record."""
+    entry = record.entry
+    predictions = entry.predictions if isinstance(entry, ModelRunEntry) else ()
+    origins: tuple[tuple[Origin, tuple[Label, ...]], ...] = (("label", entry.labels), ("prediction", predictions))
+    return {
+        (origin, label.id, each.feature_id): each.geometry
+        for origin, labels in origins
+        for label in labels
+        for each in label.annotations
+        if isinstance(each.geometry, Mask)
+    }
+
+
 def lasting(reference: MaskReference) -> MaskReference:
     """Return a reference as a snapshot keeps it: ``-`` in place of the export task's id in the composite's URL.
 

@@ -138,11 +138,12 @@ class Runs(Struct, frozen=True, gc=False):
 class Overlap(Struct, frozen=True, gc=False):
     """How an instance whose own image was read lies with the other instances of its label, in pixels.
 
-    ``covered`` are those of its image that the mask has not, because the composite shows another instance there;
-    ``shared`` those of the mask that other masks have too.
+    ``covered`` are those of its image that the mask has not, because the composite shows another instance there, and
+    None where the mask is whole because its composite could not be had; ``shared`` those of the mask that other masks
+    have too.
     """
 
-    covered: int
+    covered: int | None
     shared: int
 
 

@@ -14,6 +14,12 @@ class Validators(Struct, frozen=True, gc=False):
     etag: str | None = None
     last_modified: str | None = None
 
+    def is_of_another(self, known: Validators) -> bool:
+        """Whether it is certain that the two are of different versions."""
+        if self.etag and known.etag:
+            return self.etag.removeprefix("W/") != known.etag.removeprefix("W/")
+        return None not in {self.last_modified, known.last_modified} and self.last_modified != known.last_modified
+
 
 class Image(Struct, frozen=True, gc=False):
     """The image of a sample as it stands in the snapshot.

@@ -1,7 +1,8 @@
 """Signed URLs: what of a query signs it, which image the rest names, and when the signature ends.
 
-What signs goes as a family only. ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand beside them, ``Policy``
-is CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
+Only http and https have queries here: what follows the bucket in ``s3://`` and the like is an object's key as it is,
+with ``?`` and ``#``. What signs goes as a family only: ``sp`` and ``se`` are Azure's where ``sv`` and ``sig`` stand
+beside them, ``Policy`` is CloudFront's where ``Signature`` does; anywhere else they may say which image it is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tasks.records.moments import instant
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HTTP: Final = re.compile(r"https?://", re.IGNORECASE)
 _PARAMETER: Final = re.compile(rb"(?:^|&)([^=&]*)=([^&]*)")
 _STARTS: Final = (b"x-amz-", b"x-goog-")
 _LONGEST_POLICY: Final = 8192
@@ -65,6 +67,8 @@ def without_signature(query: bytes) -> bytes:
 
 def unsigned(url: str) -> str:
     """Return what of an image's URL names the image: all but its signature and its fragment."""
+    if not _HTTP.match(url):
+        return url
     address, _, query = url.partition("#")[0].partition("?")
     rest = without_signature(query.encode(errors="replace")).decode().strip("&")
     return f"{address}?{rest}" if rest else address
@@ -72,6 +76,8 @@ def unsigned(url: str) -> str:
 
 def ends_at(url: str) -> datetime | None:
     """Return when a URL's signature ends; None where it has none, or does not tell."""
+    if not _HTTP.match(url):
+        return None
     query = url.partition("#")[0].partition("?")[2].encode(errors="replace")
     told = {found[1].lower(): unquote_to_bytes(found[2]) for found in _PARAMETER.finditer(query)}
     for start in _STARTS:

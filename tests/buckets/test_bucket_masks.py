@@ -168,10 +168,10 @@ def standing(sample, **changes):
     return replace(found, **changes)
 
 
-def built(given, directory, *, rule, base=None, taken=None):
-    """The bucket of one row, upon a bucket that stands, and with what a broken-off run built."""
+def built(given, directory, *, rule, base=None, taken=None, alike=False):
+    """The bucket of one row, upon a bucket that stands, ``alike`` or not, and with what a broken-off run built."""
     store = open_store((directory / "store").as_uri())
-    parts = [BasePart(each.files, each.packs) if each else BasePart() for each in (base, taken)]
+    parts = [BasePart(each.files, each.packs, alike) if each else BasePart() for each in (base, taken)]
     builder = BucketBuilder(
         draft=Draft(store, parts[0]),
         policy=Policy(SOURCE),
@@ -241,9 +241,9 @@ def test_without_a_composite_that_can_be_used_masks_are_whole(shown):
     given = Given(shown)
     sample = fetched(given, record("low", "hidden", "high"))
     assert areas(sample) == {"low": 2500, "hidden": 400, "high": 2500}
-    assert overlaps(sample) == {"low": (0, 1000), "hidden": (0, 400), "high": (0, 1400)}
+    assert overlaps(sample) == {"low": (None, 1000), "hidden": (None, 400), "high": (None, 1400)}
     assert given.asked == ["c", "low", "hidden", "high"]
-    assert counts(sample) == {"overlapping": 3}
+    assert counts(sample) == {"overlapping": 3, "without_composite": 3}
 
 
 def test_whole_masks_come_one_by_one():
@@ -309,6 +309,70 @@ def test_masks_of_another_rule_are_made_anew(first, then):
     sample = fetched(given, row, standing(earlier), rule=then)
     assert sample == fetched(Given(composite("low", "hidden", "high")), row, rule=then)
     assert "free" not in given.asked
+
+
+def test_masks_that_came_without_their_composite_are_asked_for_again():
+    """It alone: where it fails again they stand, and where it comes they are as if it always had been there."""
+    names, given = ("low", "hidden", "high"), Given()
+    earlier = fetched(given, record(*names))
+    given.asked.clear()
+    again = fetched(given, record(*names, task="t2"), standing(earlier))
+    assert (again, given.asked) == (earlier, ["c"])
+    given = Given(composite(*names))
+    sample = fetched(given, record(*names, task="t3"), standing(again))
+    assert (sample, given.asked) == (fetched(Given(composite(*names)), record(*names)), ["c"])
+    assert areas(sample) == {"low": 1500, "hidden": 0, "high": 2500}
+    given.asked.clear()
+    assert fetched(given, record(*names, task="t4"), standing(sample)) == sample
+    assert given.asked == []
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_row_whose_composite_failed_is_looked_at_each_time(tmp_path, alike):
+    """Though its line is the same; nothing is written until the composite comes, and then it is as any other row."""
+    first = built(Given(), tmp_path, rule="composite")
+    given = Given()
+    second = built(given, tmp_path, rule="composite", base=first, alike=alike)
+    assert (given.asked, second.changed, second.files) == (["c"], (), first.files)
+    assert (second.tally.noted["masks.without_composite"], second.tally.reused_rows) == (2, 1)
+    given = Given(composite("low", "high"))
+    third = built(given, tmp_path, rule="composite", base=second, alike=alike)
+    assert (given.asked, third.changed, third.tally.noted["masks.without_composite"]) == (["c"], (ROW,), 0)
+    fourth = built(given, tmp_path, rule="composite", base=third, alike=alike)
+    assert (given.asked, fourth.changed) == (["c"], ())
+
+
+def test_whole_masks_that_stand_are_not_asked_for_by_another_rule():
+    """Each is its instance's own image: by ``composite`` that is asked for, and by ``instance`` nothing."""
+    names = ("low", "hidden", "high")
+    for rule, then, shown, asked in (
+        ("instance", "composite", composite(*names), ["c"]),
+        ("composite", "instance", None, []),
+    ):
+        earlier = fetched(Given(shown if rule == "instance" else None), record(*names), rule=rule)
+        given = Given(shown)
+        sample = fetched(given, record(*names), standing(earlier), rule=then)
+        assert given.asked == asked
+        assert sample == fetched(Given(shown), record(*names), rule=then)
+
+
+@pytest.mark.parametrize(("first", "then"), [("composite", "instance"), ("instance", "composite")])
+def test_masks_that_only_a_composite_has_stand_by_either_rule(first, then):
+    """They are what it shows, also when it is gone."""
+    names = ("low", "high")
+    earlier = fetched(Given(composite(*names)), record(*names, alone=names), rule=first)
+    given = Given()
+    sample = fetched(given, record(*names, alone=names), standing(earlier), rule=then)
+    assert (masks_of(sample), given.asked, sample.mask_rule) == (masks_of(earlier), [], then)
+
+
+def test_masks_do_not_share_pixels_with_a_class_that_is_dropped():
+    """What masks share is counted anew among those that are left; nothing is asked for."""
+    names, given = ("low", "hidden", "high"), Given()
+    earlier = fetched(given, record(*names), rule="instance")
+    given.asked.clear()
+    sample = fetched(given, record(*names, classes={"high": None}), standing(earlier), rule="instance")
+    assert (overlaps(sample), given.asked) == ({"low": (0, 0), "hidden": (0, 0)}, [])
 
 
 def test_masks_of_before_there_was_a_choice_are_made_anew_where_they_overlap():

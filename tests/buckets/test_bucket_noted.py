@@ -43,7 +43,7 @@ def test_counts_are_those_of_the_tables():
     ]
     assert blocks_of(noted(tables(rows))) == {
         "images": {"turned": 1, "turned_by_readers": 2, "unconfirmed": 1},
-        "masks": {"hidden": 0, "cut": 0, "overlapping": 0, "from_composite": 0},
+        "masks": {"hidden": 0, "cut": 0, "overlapping": 0, "without_composite": 0, "from_composite": 0},
         "answers": {"unanswered": 0},
         "text": {"replaced": 3},
         "fields": {"unreadable": 3},

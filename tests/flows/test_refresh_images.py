@@ -100,6 +100,18 @@ def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, fault):
     assert (counted(result), before == after) == ((0, 0, 1), True)
 
 
+def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset):
+    """The data row was changed, and its source sends something else: the picture that stands is not the row's."""
+    chosen = dataset(problems={"max_share": 0.5})
+    first = refresh(chosen)
+    sandbox.edit_row(EDITED)
+    sandbox.replace_image(EDITED, told=True)
+    sandbox.faults.add(Fault("image", "wrong_type", times=None))
+    second = refresh(chosen)
+    assert second["rows"]["problems"] == first["rows"]["problems"] + 1
+    assert sandbox.row(EDITED).id not in rows(chosen, second["version"])
+
+
 def test_an_image_elsewhere_is_another_one(sandbox, dataset):
     """Where its URL without signature is another, what cannot be had is a problem, as that of a new row."""
     sandbox.settings.odd_lines = ("jpeg_orientation_1",)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pycocotools.coco import COCO
 
-from deploy.sandbox import ExportSettings, Sandbox
+from deploy.sandbox import ExportSettings, Fault, Sandbox
 from flows.refresh import refresh
 from flows.trees import lay_out, read_ref
 
@@ -20,8 +20,8 @@ DRAWN = {"under": SQUARE, "beneath": SMALL, "over": SQUARE, "absent": SQUARE, "b
 SHOWN = DRAWN | {"under": SQUARE - COVERED, "beneath": 0, "absent": SQUARE - COVERED}
 AREAS = {"composite": SHOWN, "instance": DRAWN}
 COUNTS = {
-    "composite": {"hidden": 1, "cut": 1, "overlapping": 0, "from_composite": 0},
-    "instance": {"hidden": 0, "cut": 0, "overlapping": 5, "from_composite": 0},
+    "composite": {"hidden": 1, "cut": 1, "overlapping": 0, "without_composite": 0, "from_composite": 0},
+    "instance": {"hidden": 0, "cut": 0, "overlapping": 5, "without_composite": 0, "from_composite": 0},
 }
 
 
@@ -108,6 +108,26 @@ def test_another_rule_makes_masks_anew_and_no_image(layered):
     again = refresh(dataset(masks="composite"))
     assert (again["published"], again["reason"], again["masks"]) == (False, "unchanged", COUNTS["composite"])
     assert sandbox.requests.count("*mask") == 0
+
+
+def test_a_composite_that_fails_is_asked_for_again_and_its_instances_are_not(layered):
+    """Nothing changes while it fails, and then the dataset is as if it never had."""
+    sandbox, dataset = layered
+    sandbox.faults.add(Fault("composite_mask", "status", status=404, times=None))
+    first = refresh(dataset())
+    without = first["masks"]["without_composite"]
+    assert (first["rows"]["problems"], without > 0, first["masks"]["hidden"]) == (0, True, 0)
+    composites = sandbox.requests.count("composite_mask")
+    sandbox.requests.clear()
+    second = refresh(dataset())
+    assert (second["reason"], second["masks"]["without_composite"]) == ("unchanged", without)
+    asked = [sandbox.requests.count(kind) for kind in ("composite_mask", "instance_mask", "image")]
+    assert asked == [composites, 0, 0]
+    sandbox.faults.clear()
+    third = refresh(dataset())
+    assert (third["published"], third["masks"]) == (True, COUNTS["composite"])
+    assert sandbox.requests.count("instance_mask") == 0
+    assert contents(third) == contents(refresh(dataset("another")))
 
 
 def contents(result):

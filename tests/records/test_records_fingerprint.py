@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from records_lines import MODEL_RUN, PROJECT, as_line, box, label, published, reference_row, row, shape
+from xxhash import xxh3_128_hexdigest
 
 from tasks.records.carry import Standing, carry_over
 from tasks.records.fingerprint import fingerprint
@@ -25,6 +26,17 @@ def masked(task: Any = "t1", query: Any = "", **names: Any) -> Any:
     found = shape("ImageSegmentationMask", composite_mask=composite)
     data_row = {"row_data": f"https://h.example/a.png{query}"}
     return row(label(found, box("f2")), data_row=data_row) | names
+
+
+def attached(*values: Any, spelled: Any = str) -> bytes:
+    """A row with attachments of these values, of which the first may be spelled otherwise in JSON."""
+    found = [{"type": "IMAGE", "value": value, "name": '[1] "{'} for value in values]
+    return spelled(as_line(masked() | {"attachments": found}).decode()).encode()
+
+
+def escaped(line: str) -> str:
+    """What Go's encoder, and some that escape slashes, make of a line."""
+    return line.replace("&", "\\u0026").replace("/", "\\/")
 
 
 def record(values: Any) -> Any:
@@ -67,6 +79,36 @@ def test_what_changes_on_every_export_does_not_count(one: Any, other: Any) -> No
 def test_content_counts(one: Any, other: Any) -> None:
     """Anything else, also text that looks like an export task, changes the fingerprint."""
     assert fingerprint(as_line(one)) != fingerprint(as_line(other))
+
+
+@pytest.mark.parametrize("query", [S3, "v=3&Expires=1{0}&KeyName=k&Signature=a{0}", "sv=1&se=2{0}&sp=r&sig=b{0}&v=3"])
+@pytest.mark.parametrize("spelled", [str, escaped, lambda line: line.replace("=", "\\u003d")])
+def test_signatures_of_attachments_and_escaped_urls_do_not_count(query: str, spelled: Any) -> None:
+    """However JSON spells them; the rest of an attachment's URL does count, as do escapes in any other string."""
+    first, then, other = (f"https://h.example/{name}?{query}" for name in ("a", "a", "b"))
+    one, two = first.format(1), then.format(2)
+    assert fingerprint(attached("text", one, spelled=spelled)) == fingerprint(attached("text", two, spelled=spelled))
+    assert fingerprint(attached(one)) != fingerprint(attached(other.format(1)))
+    assert fingerprint(attached(f"see {one}")) != fingerprint(attached(f"see {two}"))
+    assert fingerprint(attached(f"{one} {one}")) != fingerprint(attached(f"{one} {two}"))
+    lines = [as_line(masked(query="?" + query.format(each))).decode() for each in (1, 2)]
+    assert fingerprint(spelled(lines[0]).encode()) == fingerprint(spelled(lines[1]).encode())
+
+
+def test_an_escaped_url_says_what_the_plain_one_says() -> None:
+    """Where it is signed; one that is not keeps its digest, as does what cannot be read."""
+    urls = [
+        f"https:{slash}{slash}h{slash}a?v=3{amp}X-Amz-Signature=1" for slash, amp in (("/", "&"), ("\\/", "\\u0026"))
+    ]
+    plain, escapes = (f'{{"row_data":"{url}"}}'.encode() for url in urls)
+    assert fingerprint(plain) == fingerprint(escapes)
+    assert fingerprint(b'{"row_data":"https:\\/\\/h?v=3"}') == xxh3_128_hexdigest(b'{"row_data":"https:\\/\\/h?v=3"}')
+    for broken in (
+        b'{"row_data":"https://h?sig=1\\ud83d"}',
+        b'{"row_data":"https://h?sig=1\\x"}',
+        b'{"attachments":["?',
+    ):
+        assert fingerprint(broken) == xxh3_128_hexdigest(broken)
 
 
 @pytest.mark.parametrize("name", ["project_row", "model_run_row"])

@@ -90,6 +90,23 @@ def test_a_url_without_its_signature_names_the_image(query: str, rest: str) -> N
     assert unsigned(f"https://images.example/a.png?{query}") == f"https://images.example/a.png{rest}"
 
 
+@pytest.mark.parametrize("scheme", ["s3", "gs", "azure"])
+@pytest.mark.parametrize(("key", "other"), [("a#1.png", "a#2.png"), (f"a?{S3}", f"a?{S3}0"), ("a?sig=1", "a?sig=2")])
+def test_the_key_of_an_object_is_no_query(scheme: str, key: str, other: str) -> None:
+    """What follows a bucket's name is the key to its last sign: another one is another image, and never ends."""
+    one, two = f"{scheme}://images/{key}", f"{scheme}://images/{other}"
+    assert (unsigned(one), unsigned(two)) == (one, two)
+    assert ends_at(one) is None
+    lines = [json.dumps({"data_row": {"id": "r", "row_data": url}}).encode() for url in (one, two)]
+    assert fingerprint(lines[0]) != fingerprint(lines[1])
+
+
+def test_the_case_of_a_scheme_makes_no_difference() -> None:
+    """As where it is connected to."""
+    assert unsigned(f"HTTPS://images.example/a?{S3}") == "HTTPS://images.example/a"
+    assert ends_at(f"HTTP://images.example/a?{S3}") is not None
+
+
 @pytest.mark.parametrize(
     ("query", "end"),
     [
