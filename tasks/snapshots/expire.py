@@ -109,7 +109,7 @@ def _behind(store: ObjectStore, history: History, head: Commit, losses: Losses) 
     tags = sorted(list_tags(store), key=lambda tag: -tag.version)
     later = [tag.manifest for tag in tags if tag.version > head.version and holds(losses.lost, tag.version)]
     named = [sha256 for sha256 in later if sha256 != head.manifest and not is_lost(store, sha256)]
-    known = left_behind(store, history.head, head) if history.head else ()
+    known = left_behind(store, history.commits, head)
     return tuple(dict.fromkeys((*named, *(sha256 for sha256 in known if sha256 not in losses.manifests))))
 
 
