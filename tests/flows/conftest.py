@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
 
 import pytest
-from PIL import Image
 from pyarrow import parquet
 from street_versions import publish_six
 
-from deploy.sandbox import Sandbox, drawing
+from deploy.sandbox import Sandbox
 from flows import cli
 from flows.trees import lay_out
 
@@ -74,29 +72,14 @@ def tables(tmp_path):
 
 
 @pytest.fixture
-def replaced(own_sandbox, monkeypatch):
-    """Gives rows' images other bytes at the source, once more with each call, and says so in their lines."""
-    qualities = iter((70, 50, 30))
+def replaced(own_sandbox):
+    """Gives rows' images other bytes at the source, and says so in their lines."""
 
     def replace(rows):
-        quality = next(qualities)
-        chosen = {row.index for row in rows}
-        before = drawing_now.get("picture", drawing.picture)
+        for row in rows:
+            own_sandbox.replace_image(row.index, told=True)
+            own_sandbox.edit_row(row.index)
 
-        def picture(seed, index, image_format):
-            body = before(seed, index, image_format)
-            if index not in chosen:
-                return body
-            other = io.BytesIO()
-            Image.open(io.BytesIO(body)).point(lambda value: value ^ 1).save(other, image_format, quality=quality)
-            return other.getvalue()
-
-        drawing_now["picture"] = picture
-        monkeypatch.setattr("deploy.sandbox.server.picture", picture)
-        for index in chosen:
-            own_sandbox.edit_row(index)
-
-    drawing_now = {}
     return replace
 
 
