@@ -14,7 +14,7 @@ from tasks.snapshots.bucket_tables import CLASSES_PATH, TABLE_PATH, read_table
 from tasks.snapshots.history import read_manifest, survey
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import UNREADABLE
-from tasks.snapshots.presence import absent
+from tasks.snapshots.presence import absent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -92,7 +92,7 @@ def _tells_all(store: ObjectStore, sha256: str) -> bool:
         if error.code not in UNREADABLE:
             raise
         return False
-    return not absent(store, {file.key: file.size for file in needed(manifest)})
+    return not absent_of(store, manifest, needed(manifest))
 
 
 def manifests_behind(store: ObjectStore, behind: Manifests) -> tuple[Manifest, ...]:
