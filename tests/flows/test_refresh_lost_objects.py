@@ -48,11 +48,12 @@ def test_formats_and_raw_lines_that_are_lost_are_made_anew(own_sandbox, chosen, 
     assert contents_of(second) == contents_of(anew)
 
 
-def test_a_lost_pack_of_images_comes_into_no_other_version(own_sandbox, chosen):
+def test_a_lost_pack_of_images_comes_into_no_other_version(own_sandbox, chosen, monkeypatch):
     """Its rows are kept and nobody reads it: status 4, and its key."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "2")
     made = chosen(formats={})
     first = refresh(made)
-    (key, *_) = keys_of(first, "data/images/")
+    *_, key = keys_of(first, "data/images/")
     store_of(first).delete(key)
     own_sandbox.edit_row(3)
     with pytest.raises(StorageRefusedError, match=key) as refused:
