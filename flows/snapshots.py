@@ -12,6 +12,8 @@ from flows.console import describe, described, print_error, print_json, progress
 from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
+UNTOLD = "a damaged tag, of which nobody can tell what version it named"
+
 app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
 
 
@@ -97,7 +99,7 @@ def untag_snapshot(
     from flows.maintain import untag_version
 
     taken = untag_version(dataset_url, name)
-    was = f"version {taken['version']}" if taken["version"] else "a damaged tag"
+    was = f"version {taken['version']}" if taken["version"] else UNTOLD
     print_json(taken) if as_json else print(f"{name} was {was}, and is the name of none now")
 
 

@@ -14,6 +14,7 @@ from tasks.snapshots.bucket_tables import CLASSES_PATH, TABLE_PATH, read_table
 from tasks.snapshots.history import read_manifest, survey
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import UNREADABLE
+from tasks.snapshots.presence import absent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,9 +65,34 @@ def replaced(behind: Manifests, head: str, manifest: str) -> Manifests:
     return tuple(dict.fromkeys(each for each in (head, *behind) if each != manifest))
 
 
-def left_behind(store: ObjectStore, head: Commit, standing: Commit) -> Manifests:
-    """Return what stands behind a version whose manifest takes the place of the newest version's."""
-    return replaced(behind_of(store, head), head.manifest, standing.manifest)
+def left_behind(store: ObjectStore, commits: Iterable[Commit], standing: Commit) -> Manifests:
+    """Return what stands behind a version whose manifest takes the place of that of the last of these.
+
+    The newest manifest knows what those before it gave away, unless it is lost, or a table of it that says so: then the
+    one before counts too. What stood behind any version since does in every case, for a manifest may be lost later.
+    """
+    since = sorted((each for each in commits if each.version >= standing.version), key=lambda each: -each.version)
+    found: list[str] = []
+    is_known = is_silent = False
+    for each in since:
+        if not is_known:
+            found.append(each.manifest)
+            is_known = each.manifest == standing.manifest or _tells_all(store, each.manifest)
+        if not is_silent or isinstance(each.behind, tuple):  # one that does not say is asked once: it has all before it
+            found += behind_of(store, each)
+        is_silent |= not isinstance(each.behind, tuple)
+    return tuple(dict.fromkeys(sha256 for sha256 in found if sha256 != standing.manifest))
+
+
+def _tells_all(store: ObjectStore, sha256: str) -> bool:
+    """Say whether a manifest can be read, and all of it is there that says what it gave away."""
+    try:
+        manifest = read_manifest(store, sha256)
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        return False
+    return not absent_of(store, manifest, needed(manifest))
 
 
 def manifests_behind(store: ObjectStore, behind: Manifests) -> tuple[Manifest, ...]:

@@ -113,8 +113,7 @@ def recommit(
     """Make a kept version's manifest the next version of this history, for another reason than new content.
 
     ``expired`` replaces what has expired as of its newest version, and ``lost`` is added to what is given up. Unless
-    ``behind`` says what stands behind this version, what stood behind the newest one does, and so does its manifest
-    where it is another.
+    ``behind`` says what stands behind this version, what ``left_behind`` finds does.
     """
     if history.head is None:
         raise ValueError("a dataset without versions has none to repeat")
@@ -128,7 +127,7 @@ def recommit(
         action=action,
         expired=history.expired if expired is None else expired,
         lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
-        behind=left_behind(store, history.head, standing) if behind is None else behind,
+        behind=left_behind(store, history.commits, standing) if behind is None else behind,
     )
     return _append(store, record, single_writer=history.single_writer, sleep=sleep)
 

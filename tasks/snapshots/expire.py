@@ -12,7 +12,7 @@ from tasks.errors import ConfigurationError
 from tasks.snapshots.behind import left_behind
 from tasks.snapshots.commit import LostRace, recommit
 from tasks.snapshots.history import Commit, check_whole, head_version, read_history, read_manifest, survey
-from tasks.snapshots.layout import COMMIT
+from tasks.snapshots.layout import COMMIT, EXPORTED
 from tasks.snapshots.listing import listed
 from tasks.snapshots.losses import Losses, is_lost, losses_of
 from tasks.snapshots.rollback import lost_race
@@ -65,7 +65,8 @@ def expire(
 ) -> tuple[ExpiryPlan, Commit | None]:
     """Expire what ``plan_expiry`` says by one new version; None when there is nothing to expire.
 
-    Their objects stay until garbage collection deletes them, which spares what a tag names. Raises like
+    Their objects stay until garbage collection deletes them, which spares what a tag names. Where the newest version is
+    given up, the note that the dataset is as of its export goes first. Raises like
     ``plan_expiry``; StorageRefusedError when something else was published meanwhile, and StorageOutcomeUnknownError
     when an answer is lost: then repeat the call.
     """
@@ -74,6 +75,8 @@ def expire(
     if not plan.expiring and not plan.lost:
         return plan, None
     head = losses.standing(history.live)[-1]
+    if holds(plan.lost, history.newest):
+        store.delete(EXPORTED)  # it is of that version: the next look at the source finds that it has to be made again
     outcome = recommit(
         store,
         history,
@@ -109,7 +112,7 @@ def _behind(store: ObjectStore, history: History, head: Commit, losses: Losses) 
     tags = sorted(list_tags(store), key=lambda tag: -tag.version)
     later = [tag.manifest for tag in tags if tag.version > head.version and holds(losses.lost, tag.version)]
     named = [sha256 for sha256 in later if sha256 != head.manifest and not is_lost(store, sha256)]
-    known = left_behind(store, history.head, head) if history.head else ()
+    known = left_behind(store, history.commits, head)
     return tuple(dict.fromkeys((*named, *(sha256 for sha256 in known if sha256 not in losses.manifests))))
 
 

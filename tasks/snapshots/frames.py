@@ -26,6 +26,7 @@ from tasks.snapshots.content import download_file
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.joined import MAX_PARTS, append_part, join
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
+from tasks.snapshots.presence import absent
 from tasks.storage.compression import decompressed
 from tasks.storage.lines import lines
 
@@ -114,7 +115,7 @@ def chunk_task(store: ObjectStore, file: File) -> str:
 class EarlierFrames:
     """The frames of an earlier version's streams, of which a few chunks' are in memory.
 
-    ``prefix`` begins the paths of the streams' files (``raw/result-``).
+    ``prefix`` begins the paths of the streams' files (``raw/result-``). Of lost objects nothing is known.
     """
 
     def __init__(self, store: ObjectStore, base: Manifest | None, prefix: str) -> None:
@@ -123,7 +124,8 @@ class EarlierFrames:
         self._heads: dict[int, dict[str, Part]] = {}
         objects = [Pack(file.key, file.size, file.sha256) for file in self._files if file.key]
         objects += base.packs_of(self._files) if base else ()
-        self._objects = {found.key: found for found in objects}
+        gone = absent(store, {found.key: found.size for found in objects})
+        self._objects = {found.key: found for found in objects if found.key not in gone}
 
     def near(self, share: float) -> Known:
         """Return the frames that lie about so far (0 to 1) from the beginning."""
@@ -140,7 +142,8 @@ class EarlierFrames:
         starts = accumulate((length for _, length in head.frames), initial=size)
         ends = list(accumulate(part.size for part in held))
         placed = zip(head.frames, starts, strict=False)
-        return {sha256: part for (sha256, length), start in placed if (part := _cut(held, ends, start, length))}
+        cut = ((sha256, _cut(held, ends, start, length)) for (sha256, length), start in placed)
+        return {sha256: part for sha256, part in cut if part and part.key in self._objects}
 
 
 def _write_frames(plain: Path, target: Path, task: str) -> Head:

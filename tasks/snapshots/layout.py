@@ -41,6 +41,7 @@ MANIFEST: Final = Kind(MANIFESTS, re.compile(r"[0-9a-f]{64}\.json"))
 OBJECT: Final = Kind(DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g[1-9][0-9]*)?(?:\.[^/]*)?"))
 LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
 HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
+EXPORTED: Final = f"{WORK}exported.json"
 RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
 SCRATCH: Final = Kind(
     WORK,

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.commit import LostRace, recommit
-from tasks.snapshots.history import Commit, read_history
+from tasks.snapshots.history import Commit, read_history, read_manifest
 from tasks.snapshots.tagging import kept_version
 from tasks.storage import probe
 
@@ -28,13 +28,15 @@ def rollback(
     """Publish an older version's manifest as the newest version; nothing is copied, and no version is removed.
 
     Gives back the new version, or the newest one when that has this manifest already. Raises ConfigurationError for
-    a version that is not kept, StorageRefusedError when something else was published meanwhile, and
-    StorageOutcomeUnknownError when an answer is lost: then repeat the call with the same ``publish_id``.
+    a version that is not kept, StorageRefusedError when its manifest is missing or damaged, or something else was
+    published meanwhile, and StorageOutcomeUnknownError when an answer is lost: then repeat the call with the same
+    ``publish_id``.
     """
     history = read_history(store)
     if publish_id is not None and (mine := history.published_by(publish_id)) is not None:
         return mine
     target = kept_version(store, history, version)
+    read_manifest(store, target.manifest)
     probe(store, single_writer=history.single_writer)
     head = history.commits[-1]
     if head.manifest == target.manifest:

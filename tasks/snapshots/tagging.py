@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tasks.errors import ConfigurationError, StorageRefusedError
 from tasks.snapshots.commit import settled
-from tasks.snapshots.history import Commit, commit_keys, missing_records, read_history
+from tasks.snapshots.history import Commit, commit_keys, missing_records, read_history, read_manifest
 from tasks.snapshots.layout import TAG_NAME, tag_key
 from tasks.snapshots.manifest import UNREADABLE
 from tasks.snapshots.sealed import seal, timestamp
@@ -27,7 +27,8 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
     """Give a version a name, for good. Repeating the call gives the same tag.
 
     Raises ConfigurationError for a name that cannot be one or a version that is not kept, StorageRefusedError for a
-    name that is another version's; StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
+    name that is another version's, and where the version's manifest is missing or damaged;
+    StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
     """
     if not TAG_NAME.fullmatch(name):
         raise ConfigurationError(
@@ -37,6 +38,7 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
         )
     history = read_history(store, expired=False)
     named = kept_version(store, history, version)
+    read_manifest(store, named.manifest)
     probe(store, single_writer=history.single_writer)
     body = seal(Tag(name=name, version=version, manifest=named.manifest, created_at=timestamp(), write_id=uuid4().hex))
     standing = read_tag(store, name)

@@ -43,8 +43,9 @@ def read_tag(store: ObjectStore, name: str) -> Tag | None:
 def decode_tag(body: bytes, name: str) -> Tag:
     """Read a tag's bytes. Raises StorageRefusedError when they are damaged or another tag's."""
     remedy = (
-        "Restore the object from a copy of the bucket, or take the name away with `labelsnap snapshots untag "
-        f"DATASET_URL {name}`, and give it to the version again."
+        "Restore the object from a copy of the bucket. Where there is none, look whether the version that it named is "
+        "listed: if its record is lost too, nothing else may tell, and its number would be given again. Then take the "
+        f"name away with `labelsnap snapshots untag DATASET_URL {name}`, and give it to the version again."
     )
     found = unseal(body, Tag, name=f"the tag {tag_key(name)!r}", remedy=remedy)
     if found.name != name:

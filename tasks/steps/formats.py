@@ -20,6 +20,7 @@ from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
 from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.presence import absent_of
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
 from tasks.snapshots.small import SmallFiles
@@ -59,13 +60,16 @@ def write_format(
     """Write one split of a format, as a stream, from the bucket tables to the store.
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
-    rows that did not change a format keeps both without making them, where it could only make the same.
+    rows that did not change a format keeps both without making them, where it could only make the same. Where an object
+    of the format in the base snapshot is lost, all of it is made anew.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
     draft = Draft(store, earlier)
     training_format = format_of(name, dataset.formats[name])
     folder = folder_of(name)
+    if earlier and absent_of(store, earlier, earlier.below(folder)):
+        earlier, changed = None, dict.fromkeys(changed)
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files: list[File] = []
     packs: set[Pack] = set()

@@ -1,7 +1,8 @@
 """Hints that a dataset may have changed, kept in the store: a listener that starts again knows what it knew.
 
 ``work/hints/<delivery>.json`` is created once a delivery, whichever of several listeners it came to, and put again when
-a refresh was started for it; the two differ in size, so a listing tells them apart. ``work/exported.json`` says as of
+a refresh was started for it; the two differ in size, so a listing tells them apart, and one that is cut short is not
+handled. ``work/exported.json`` says as of
 when the dataset is: what happened at Labelbox before that has been looked at.
 """
 
@@ -16,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.layout import HINT, WORK
+from tasks.snapshots.layout import EXPORTED, HINT
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.steps.ledger import name_of_values
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectInfo, ObjectStore
 
 HINTS: Final = HINT.prefix
-EXPORTED: Final = f"{WORK}exported.json"
 KEPT: Final = timedelta(days=7)
 """How long a delivery is known, so that its repetition starts nothing."""
 _NEW, _HANDLED = b'"new"', b'"handled"'
@@ -59,14 +59,14 @@ def note_hint(store: ObjectStore, delivery: str, *, single_writer: bool = False)
 
 def pending_hints(store: ObjectStore) -> tuple[ObjectInfo, ...]:
     """The deliveries for which no refresh was started yet, oldest first."""
-    hints = (hint for hint, _ in listed(store, HINT) if hint.size == len(_NEW))
+    hints = (hint for hint, _ in listed(store, HINT) if hint.size != len(_HANDLED))
     return tuple(sorted(hints, key=lambda hint: (hint.modified, hint.key)))
 
 
 def is_pending(store: ObjectStore, delivery: str) -> bool:
     """Whether a delivery is written down for which no refresh was started yet."""
     hint = store.head(_key(delivery))
-    return hint is not None and hint.size == len(_NEW)
+    return hint is not None and hint.size != len(_HANDLED)
 
 
 def name_of(hints: tuple[ObjectInfo, ...]) -> str:

@@ -15,6 +15,7 @@ from tasks.errors import DatasetRejectedError, LabelsnapError, StorageRefusedErr
 from tasks.snapshots.commit import Committed, commit
 from tasks.snapshots.gate import inspect
 from tasks.snapshots.manifest import Manifest, same_content
+from tasks.snapshots.presence import check_kept_objects
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Beginning
 from tasks.steps.export import StreamReceipt
@@ -94,11 +95,14 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
 def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settlement, manifest: Manifest) -> None:
     """Raise ``DatasetRejectedError`` when what was written is not what the records were; see ``tasks.snapshots.gate``.
 
-    A run that found nothing changed publishes nothing, and is not looked at.
+    What is taken over of the base is not read, but has to be there; else StorageRefusedError names it. A run that found
+    nothing changed publishes nothing, and is not looked at.
     """
     earlier = read_snapshot(store, base).manifest if base else None
     if earlier is not None and same_content(earlier, manifest):
         return
+    if earlier is not None:
+        check_kept_objects(store, earlier, manifest)
     inspection = inspect(
         store,
         manifest,

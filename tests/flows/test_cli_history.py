@@ -286,6 +286,31 @@ def test_a_damaged_newest_manifest_is_gone_back_from(labelsnap, url, folder, how
     assert labelsnap("snapshots", "gc", url, "--yes")[0] == 0
 
 
+@pytest.mark.parametrize("how", ["gone", "flipped"])
+def test_a_version_without_its_manifest_is_neither_named_nor_gone_back_to(labelsnap, url, folder, how):
+    """Status 4, and nothing is changed; the newest version stays one that can be read."""
+    damaged(manifest(folder, 3), how)
+    before = objects_in(folder)
+    for command in (["rollback", f"{url}@3"], ["tag", f"{url}@3", "good"]):
+        status, refused = labelsnap.json("snapshots", *command)
+        assert (status, refused["error"]["code"]) == (4, "object_damaged")
+        assert manifest(folder, 3).stem in refused["error"]["message"]
+    assert objects_in(folder) == before
+    assert labelsnap("snapshots", "verify", url)[0] == 0
+
+
+@pytest.mark.parametrize(("version", "is_known"), [(6, False), (3, True)])
+def test_whose_newest_version_was_given_up_is_as_of_no_export(labelsnap, url, folder, version, is_known):
+    """The next look at Labelbox starts a refresh; where another version was given up nothing is to be made again."""
+    store = open_store(url)
+    store.put("work/exported.json", b"{}")
+    manifest(folder, version).unlink()
+    labelsnap("snapshots", "expire", url, "--keep", "9", "--lost")
+    assert store.get("work/exported.json") == b"{}"
+    labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")
+    assert (store.head("work/exported.json") is not None) is is_known
+
+
 def test_a_tagged_version_that_was_given_up_is_named_as_that(labelsnap, url, folder, days_ago, tmp_path):
     """Status 2, and no way out that was gone already; the name can be taken away."""
     labelsnap("snapshots", "tag", f"{url}@4", "model-4")
@@ -313,8 +338,9 @@ def test_a_name_is_taken_away_and_given_again(labelsnap, url, folder):
     (folder / "tags/model.json").write_bytes(b"{}")
     status, refused = labelsnap.json("snapshots", "list", url)
     assert status == 4
-    assert "untag" in refused["error"]["remedy"]
-    assert "a damaged tag" in labelsnap("snapshots", "untag", url, "model")[1]
+    remedy = refused["error"]["remedy"]
+    assert remedy.index("listed: if its record is lost too") < remedy.index("untag")
+    assert "a damaged tag, of which nobody can tell what version" in labelsnap("snapshots", "untag", url, "model")[1]
     assert labelsnap("snapshots", "list", url)[0] == 0
 
 

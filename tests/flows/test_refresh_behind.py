@@ -107,3 +107,48 @@ def test_a_rollback_of_a_rollback_forgets_nothing(chosen, labelsnap):
     rollback(store, 2)
     rollback(store, 1)
     assert ids(refresh(chosen())) == ids(fourth) | {"tree": ids(fourth)["car"] - 1}
+
+
+@pytest.mark.parametrize("way_out", ["expire", "rollback", "rollback to the first"])
+def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(chosen, labelsnap, folder, way_out):
+    """A tree of version 2, which was rolled back; version 4 took its id over, and its manifest is lost."""
+    first = refresh(chosen(**WITHOUT_BOTH))
+    second = refresh(chosen(**WITHOUT_CAR))
+    url = first["ref"].rpartition("@")[0]
+    labelsnap("snapshots", "rollback", first["ref"])
+    refresh(chosen(**WITHOUT_TREE))
+    manifest = json.loads((folder / f"commits/{4:020d}.json").read_bytes())["manifest"]
+    (folder / f"manifests/{manifest}.json").unlink()
+    if way_out == "expire":
+        assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
+    else:
+        assert labelsnap("snapshots", "rollback", f"{url}@{1 if 'first' in way_out else 3}")[0] == 0
+    highest = max(ids(second).values())
+    assert ids(refresh(chosen(**WITHOUT_TREE)))["car"] == highest + 1
+    assert ids(refresh(chosen())) == ids(first) | {"tree": highest, "car": highest + 1}
+
+
+def test_rows_keep_their_splits_though_the_version_that_knew_of_them_is_lost(
+    own_sandbox, chosen, labelsnap, replaced, folder
+):
+    """Rows of version 2, which was rolled back; version 4 noted that they left, and its manifest is lost."""
+    late = [row for row in own_sandbox.rows("DONE") if not row.skipped][:8]
+    for row in late:
+        own_sandbox.set_status(row.index, "IN_REWORK")
+    first = refresh(chosen())
+    for row in late:
+        own_sandbox.set_status(row.index, "DONE")
+    second = refresh(chosen())
+    labelsnap("snapshots", "rollback", first["ref"])
+    for row in late:
+        own_sandbox.set_status(row.index, "IN_REWORK")
+    own_sandbox.edit_row(next(row.index for row in own_sandbox.rows("DONE") if row.id in splits(first)))
+    assert refresh(chosen())["version"] == 4
+    manifest = json.loads((folder / f"commits/{4:020d}.json").read_bytes())["manifest"]
+    (folder / f"manifests/{manifest}.json").unlink()
+    url = first["ref"].rpartition("@")[0]
+    assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
+    for row in late:
+        own_sandbox.set_status(row.index, "DONE")
+    replaced(late)
+    assert splits(refresh(chosen())) == splits(second)

@@ -85,6 +85,24 @@ def test_a_hint_that_came_while_nobody_worked_is_answered_by_the_next_listener(t
         until(lambda: starts.keys)
 
 
+@pytest.mark.parametrize("body", [b"", b'"n', b'"handl'])
+def test_a_delivery_whose_note_is_cut_short_is_answered(tmp_path, body):
+    """By the next listener, and where it is delivered once more; then it is known."""
+    for repeated in (False, True):
+        store = open_store(dataset(tmp_path / str(repeated)).url)
+        if not repeated:
+            store.put(f"{HINTS}delivery-1.json", body)
+        starts = Starts()
+        closes, watch = watching(tmp_path / str(repeated), starts)
+        with closes:
+            if repeated:
+                time.sleep(0.2)  # what a listener that starts looks for is over
+                store.put(f"{HINTS}delivery-1.json", body)
+                assert watch.accept("delivery-1") is False
+            until(lambda starts=starts: starts.keys)
+        assert (len(starts.keys), pending_hints(store)) == (1, ())
+
+
 def test_a_refresh_that_cannot_be_started_is_tried_again(tmp_path):
     """Its hints stay until it is."""
     starts = Starts(failures=2)

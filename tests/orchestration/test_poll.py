@@ -9,7 +9,8 @@ import pytest
 from config.reading import parse_dataset
 from flows.listen import Watch
 from tasks.labelbox.export import LIST_LIMIT
-from tasks.steps.hints import EXPORTED, note_exported, pending_hints
+from tasks.snapshots.layout import EXPORTED
+from tasks.steps.hints import note_exported, pending_hints
 from tasks.steps.poll import done_since
 from tasks.storage import open_store
 

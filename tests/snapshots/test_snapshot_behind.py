@@ -62,6 +62,37 @@ def test_a_rollback_says_what_it_leaves_behind_and_what_stood_there(memory):
     assert (rollback(memory, 1).behind, rollback(memory, 2).behind) == ((third, second), (first, third))
 
 
+@pytest.mark.parametrize("lost", ["the manifest", CLASSES, ROWS, LEFT])
+@pytest.mark.parametrize("target", [3, 1])
+def test_what_a_lost_version_had_taken_over_stands_behind_its_successor(memory, lost, target):
+    """Version 4 knew what version 2 gave away, and cannot say so any more: manifest 2 says it."""
+    _, second = manifests(memory)
+    fourth = published(memory, contents("c"), publish_id="c", parent=3).manifest
+    files = {file.path: file.key for file in read_snapshot(memory, 4).manifest.files}
+    memory.delete(files.get(lost, f"manifests/{fourth}.json"))
+    assert rollback(memory, target).behind == (fourth, second)
+
+
+@pytest.mark.parametrize("target", [1, 2])
+def test_a_whole_version_says_what_those_before_it_gave_away(target):
+    """Of versions that follow each other the newest is enough; where it is lost, the one before it counts too."""
+    store = MemoryStore()
+    for number, letter in enumerate("abcd"):
+        published(store, contents(letter), publish_id=letter, parent=number)
+    third, fourth = (latest_at(store, version).manifest for version in (3, 4))
+    store.delete(f"manifests/{fourth}.json")
+    assert rollback(store, target).behind == (fourth, third)
+
+
+def test_what_a_version_that_is_given_up_had_taken_over_stands_behind_its_successor(memory):
+    """Expiry goes on from version 3, which had manifest 2 behind it."""
+    _, second = manifests(memory)
+    fourth = published(memory, contents("c"), publish_id="c", parent=3).manifest
+    memory.delete(f"manifests/{fourth}.json")
+    plan, made = expire(memory, keep=9, lost=True)
+    assert (plan.lost, made.behind) == (((4, 4),), (second,))
+
+
 def test_a_publication_has_nothing_behind_it_unless_told(memory):
     """It has taken everything over."""
     assert published(memory, contents("c"), publish_id="c", parent=3).behind == ()
