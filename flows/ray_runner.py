@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import ray
 from prefect_ray.task_runners import RayTaskRunner
 from ray import exceptions
+from ray._private import auto_init_hook
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flows.cluster_runner import ClusterRunner, cluster_gone
@@ -33,6 +34,8 @@ LOST: Final = (
     exceptions.WorkerCrashedError,
 )
 """What says that a task's node or process is gone."""
+
+auto_init_hook.enable_auto_connect = False  # else a call after the head is lost starts a cluster on this machine
 
 
 class RayRunner(ClusterRunner, RayTaskRunner):  # type: ignore[misc]
@@ -128,7 +131,7 @@ class SentToRay:
     def cancel(self) -> None:
         """Give it up, if there is still a head."""
         self._cluster.end(self._member)
-        with suppress(Exception):
+        with suppress(Exception), _head(self._cluster._address):  # noqa: SLF001 - of the cluster's own module
             ray.cancel(self._reference, force=True)
 
 

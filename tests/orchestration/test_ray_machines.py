@@ -144,8 +144,8 @@ def test_a_run_whose_last_node_dies_ends(nodes, chosen):
     assert caught.value.code == "no_worker"
 
 
-def test_a_run_whose_head_dies_ends(nodes, chosen):
-    """Once Ray has given up, in words; another run goes on with its work."""
+def test_a_run_whose_head_dies_ends(nodes, chosen, caplog):
+    """Once Ray has given up, in words, and without a cluster that Ray starts here in its place."""
     head = nodes.head()
     nodes.node("first")
     nodes.await_started()
@@ -159,6 +159,7 @@ def test_a_run_whose_head_dies_ends(nodes, chosen):
     with listening(kill), pytest.raises(ConfigurationError, match=r"head .* is lost") as caught:
         over(nodes, chosen("ray"))
     assert caught.value.code == "cluster_unusable"
+    assert "Started a local Ray instance" not in caplog.text
 
 
 def test_a_head_that_is_absent_is_told(nodes, chosen):
