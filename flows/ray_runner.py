@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import ray
 from prefect_ray.task_runners import RayTaskRunner
 from ray import exceptions
+from ray._private import auto_init_hook
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flows.cluster_runner import ClusterRunner, cluster_gone
@@ -30,10 +31,11 @@ LOST: Final = (
     exceptions.ObjectLostError,
     exceptions.OutOfMemoryError,
     exceptions.RayTaskError,
-    exceptions.TaskUnschedulableError,
     exceptions.WorkerCrashedError,
 )
-"""What says that a task's node or process is gone, or could not so much as begin."""
+"""What says that a task's node or process is gone."""
+
+auto_init_hook.enable_auto_connect = False  # else a call after the head is lost starts a cluster on this machine
 
 
 class RayRunner(ClusterRunner, RayTaskRunner):  # type: ignore[misc]
@@ -62,6 +64,7 @@ class RayCluster:
     def __init__(self, address: str | None) -> None:
         self._address = address
         self._in_hand: Counter[str] = Counter()
+        self._gone: set[str] = set()
         self._lock = threading.Lock()
 
     def members(self) -> Mapping[str, str]:
@@ -79,9 +82,9 @@ class RayCluster:
         return answer
 
     def send(self, members: Collection[str], function: Callable[..., Any], *arguments: bytes) -> SentToRay:
-        """The member that has the fewest tasks gets it."""
+        """The member that has the fewest tasks gets it; none that is known to be gone while there is another."""
         with self._lock, _head(self._address):
-            member = min(members, key=lambda each: self._in_hand[each], default="")
+            member = min(members, key=lambda each: (each in self._gone, self._in_hand[each]), default="")
             self._in_hand[member] += 1
             return SentToRay(self, member, _on(member, function, num_cpus=1).remote(*arguments))
 
@@ -89,6 +92,11 @@ class RayCluster:
         """Note that a member has one task less."""
         with self._lock:
             self._in_hand[member] -= 1
+
+    def miss(self, member: str) -> None:
+        """Note that a member is gone for good, as whoever looked a moment ago does not know yet."""
+        with self._lock:
+            self._gone.add(member)
 
 
 class SentToRay:
@@ -100,20 +108,30 @@ class SentToRay:
         self._reference = reference
 
     def result(self, seconds: float) -> Any:
-        """What came of it."""
+        """What came of it; None where its node was gone before it could begin."""
         try:
             with _head(self._cluster._address):  # noqa: SLF001 - of the cluster's own module
-                found = ray.get(self._reference, timeout=seconds)
+                found = self._found(seconds)
         except LostError:
             self._cluster.end(self._member)
             raise
         self._cluster.end(self._member)
         return found
 
+    def _found(self, seconds: float) -> Any:
+        try:
+            return ray.get(self._reference, timeout=seconds)
+        except exceptions.TaskUnschedulableError:
+            self._cluster.miss(self._member)
+            return None
+        except exceptions.NodeDiedError:
+            self._cluster.miss(self._member)
+            raise
+
     def cancel(self) -> None:
         """Give it up, if there is still a head."""
         self._cluster.end(self._member)
-        with suppress(Exception):
+        with suppress(Exception), _head(self._cluster._address):  # noqa: SLF001 - of the cluster's own module
             ray.cancel(self._reference, force=True)
 
 

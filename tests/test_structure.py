@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,9 @@ def source_files():
 def test_files_stay_short(path):
     """No file grows past what can be read in one go."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/benchmarks").glob("[!_]*.py")), ids=lambda path: path.name)
+def test_a_benchmark_uses_what_there_is(path):
+    """Every benchmark can be imported, though none is run by the tests."""
+    import_module(f"tests.benchmarks.{path.stem}")

@@ -33,7 +33,7 @@ class Sent(Protocol):
     """A task that is with a member."""
 
     def result(self, seconds: float) -> Any:
-        """What came of it. Raises ``TimeoutError`` while it goes on, and ``LostError``."""
+        """What came of it; None where nobody began it. Raises ``TimeoutError`` while it goes on, and ``LostError``."""
 
     def cancel(self) -> None:
         """Give it up."""

@@ -111,7 +111,7 @@ class Sending:
         )
 
     def _result(self, sent: Sent, members: frozenset[str]) -> Any:
-        """What came of a task; None where everybody who might have it is gone."""
+        """What came of a task; None where nobody began it, or everybody who might have it is gone."""
         while True:
             try:
                 return sent.result(LOOK_SECONDS)

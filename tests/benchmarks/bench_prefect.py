@@ -28,7 +28,7 @@ from tasks.steps.prepare import prepare
 from tasks.steps.publish import publish
 from tasks.steps.result import summary
 from tasks.steps.settle import settle
-from tasks.steps.unfinished import forget_unfinished
+from tasks.steps.unfinished import forget
 from tasks.storage import open_store
 from tests.benchmarks.sandbox_process import datasets
 
@@ -41,18 +41,20 @@ ROWS = int(os.environ.get("LABELSNAP_BENCH_ROWS", "5000"))
 PAIRS = 5
 
 
-def without_prefect(dataset: Dataset, run: str) -> None:
+def without_prefect(dataset: Dataset, flow_run: str) -> None:
     """The steps of a refresh as plain functions with a pool of threads: the same work, nothing orchestrated."""
-    preparation = prepare.fn(dataset, run)
+    beginning = prepare.fn(dataset, flow_run)
+    run, base = beginning.run, beginning.base.version
     exports = start_exports.fn(dataset, run)
     wait_for_exports.fn(exports)
     (task_id,) = exports.ids
-    results = (fetch_stream.fn(dataset, run, preparation.base, 0, task_id, "RESULT"),)
-    errors = (fetch_stream.fn(dataset, run, preparation.base, 0, task_id, "ERRORS"),)
-    buckets = group_rows.fn(dataset, run, results, errors, preparation.base)
+    results = (fetch_stream.fn(dataset, run, base, 0, task_id, "RESULT"),)
+    errors = (fetch_stream.fn(dataset, run, base, 0, task_id, "ERRORS"),)
+    buckets = group_rows.fn(dataset, run, results, errors, beginning.base)
     with ThreadPoolExecutor(load_settings().workers) as pool:
-        built = tuple(pool.map(lambda bucket: build_bucket.fn(dataset, run, bucket), buckets.inputs))
-        settlement = settle.fn(dataset, preparation.base, buckets.lines, built)
+        build = partial(build_bucket.fn, dataset, run, since=beginning.looking_since)
+        built = tuple(pool.map(build, buckets.inputs))
+        settlement = settle.fn(dataset, beginning.base, buckets.lines, built, buckets.not_in_range)
         formats = tuple(
             pool.map(
                 lambda part: write_format.fn(
@@ -62,15 +64,15 @@ def without_prefect(dataset: Dataset, run: str) -> None:
                     settlement.registry,
                     settlement.changed,
                     settlement.census,
-                    preparation.base,
+                    base,
                 ),
                 product(dataset.formats, SPLITS),
             )
         )
-    formats = (*formats, describe.fn(dataset, settlement, formats, preparation.base))
+    formats = (*formats, describe.fn(dataset, settlement, formats, base))
     result = summary(dataset, settlement, results, errors, formats, {})
-    publish.fn(dataset, preparation, settlement, (*results, *errors), formats, result)
-    forget_unfinished(open_store(dataset.url), dataset, run)
+    publish.fn(dataset, beginning, settlement, (*results, *errors), formats, result)
+    forget(open_store(dataset.url), dataset, run)
 
 
 def processor(server: Sequence[psutil.Process]) -> float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from machines import CODE
 
 from deploy.sandbox import Sandbox
 
@@ -25,3 +29,10 @@ def chosen(dataset, clustered, monkeypatch):
     for name, value in clustered.environment().items():
         monkeypatch.setenv(name, value)
     return lambda name: dataset(source={"project": clustered.project_id}, store=f"s3://datasets/{name}")
+
+
+@pytest.fixture
+def seen_by_all():
+    """A folder that every machine sees, as /tmp is private."""
+    with TemporaryDirectory(prefix=".machines-", dir=CODE) as folder:
+        yield Path(folder)

@@ -12,11 +12,17 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_KEY
 
 from flows.trees import read_ref
 
 CODE = Path(__file__).parents[2]
 PRIVATE = 'hostname "$0" && mount -t tmpfs none /tmp && exec "$@"'
+SECRETS = {
+    PREFECT_API_KEY: "prefect-key-8675309",
+    PREFECT_API_AUTH_STRING: "auth-string-8675309",
+    PREFECT_API_DATABASE_CONNECTION_URL: "postgresql+asyncpg://prefect:password-8675309@127.0.0.1/prefect",
+}
 
 
 def needs_namespaces():
@@ -39,6 +45,22 @@ def machine(name, *command, environment, log):
             yield process
         finally:
             process.kill()
+
+
+def another_version(folder):
+    """The same code, but for a comment."""
+    for name in ("flows", "tasks", "config", "deploy"):
+        shutil.copytree(CODE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "tasks/errors.py").open("a", encoding="utf-8") as file:
+        file.write("# another\n")
+    return str(folder)
+
+
+def without_labelsnap(folder):
+    """A folder whose module is in the way of labelsnap's."""
+    folder.mkdir()
+    (folder / "tasks.py").write_text("raise ModuleNotFoundError(\"No module named 'tasks'\")\n", encoding="utf-8")
+    return str(folder)
 
 
 def files(result):

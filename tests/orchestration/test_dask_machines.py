@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from contextlib import ExitStack, closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 
 import pytest
-from machines import CODE, Recorder, files, machine, needs_namespaces
-from prefect.settings import (
-    PREFECT_API_AUTH_STRING,
-    PREFECT_API_DATABASE_CONNECTION_URL,
-    PREFECT_API_KEY,
-    PREFECT_API_URL,
-    temporary_settings,
-)
+from machines import SECRETS, Recorder, another_version, files, machine, needs_namespaces, without_labelsnap
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
 from flows.runners import runner_of
@@ -29,12 +20,6 @@ from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
-
-SECRETS = {
-    PREFECT_API_KEY: "prefect-key-8675309",
-    PREFECT_API_AUTH_STRING: "auth-string-8675309",
-    PREFECT_API_DATABASE_CONNECTION_URL: "postgresql+asyncpg://prefect:password-8675309@127.0.0.1/prefect",
-}
 
 
 class Machines:
@@ -101,29 +86,6 @@ def test_machines_that_share_nothing_give_the_same_bytes_and_see_no_secret(machi
     secrets = ["8675309", machines.environment["LABELBOX_API_KEY"]]
     assert [secret for secret in secrets if secret.encode() in recorder.bytes] == []
     assert list(open_store(chosen("dask").url).list("_probe/")) == []
-
-
-def another_version(folder):
-    """The same code, but for a comment."""
-    for name in ("flows", "tasks", "config", "deploy"):
-        shutil.copytree(CODE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "tasks/errors.py").open("a", encoding="utf-8") as file:
-        file.write("# another\n")
-    return str(folder)
-
-
-def without_labelsnap(folder):
-    """A folder whose module is in the way of labelsnap's."""
-    folder.mkdir()
-    (folder / "tasks.py").write_text("raise ModuleNotFoundError(\"No module named 'tasks'\")\n", encoding="utf-8")
-    return str(folder)
-
-
-@pytest.fixture
-def seen_by_all():
-    """A folder that every machine sees, as /tmp is private."""
-    with TemporaryDirectory(prefix=".machines-", dir=CODE) as folder:
-        yield Path(folder)
 
 
 def test_machines_that_do_not_fit_get_no_work(machines, chosen, seen_by_all, caplog):
