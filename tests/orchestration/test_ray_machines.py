@@ -120,15 +120,6 @@ def test_nodes_that_do_not_fit_get_no_work(nodes, chosen, seen_by_all):
     assert (result["rows"]["problems"], result["published"]) == (0, True)
 
 
-def test_a_node_that_comes_late_does_the_work(nodes, chosen, monkeypatch):
-    """The run waits for the first node as long as it is told to."""
-    monkeypatch.setenv("LABELSNAP_WORKER_SECONDS", "60")
-    nodes.head()
-    nodes.node("late")
-    result = over(nodes, chosen("ray"))
-    assert (result["rows"]["problems"], result["published"]) == (0, True)
-
-
 def test_a_run_whose_last_node_dies_ends(nodes, chosen):
     """In the middle of its rows."""
     nodes.head()
