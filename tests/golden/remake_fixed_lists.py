@@ -25,7 +25,8 @@ from tasks.buckets.reading import read_earlier
 from tasks.buckets.receipt import BucketInput, BucketReceipt
 from tasks.labelbox.known import ImageAnswer
 from tasks.records.classes import Class, ClassRegistry
-from tasks.records.model import Source, Validators
+from tasks.records.image import Validators
+from tasks.records.model import Source
 from tasks.records.policy import Policy
 from tasks.records.splits import Split
 from tasks.records.tables import classes_table, write_table
