@@ -276,7 +276,7 @@ class Team(RuleBasedStateMachine):
             contextlib.redirect_stderr(io.StringIO()),
         ):
             try:
-                cli.main()
+                cli.run()
                 status = 0
             except SystemExit as left:
                 status = left.code or 0
