@@ -37,6 +37,25 @@ def as_before(store):
         store.put(info.key, json.dumps(record | {"digest": digest}, **CANONICAL).encode())
 
 
+def rolled_back(sandbox, chosen, labelsnap):
+    """Eight rows that come in version 2, which is rolled back: they, and the results of versions 1 and 2."""
+    late = [row for row in sandbox.rows("DONE") if not row.skipped][:8]
+    for row in late:
+        sandbox.set_status(row.index, "IN_REWORK")
+    first = refresh(chosen())
+    for row in late:
+        sandbox.set_status(row.index, "DONE")
+    second = refresh(chosen())
+    labelsnap("snapshots", "rollback", first["ref"])
+    return late, first, second
+
+
+def lose_manifest(folder, version):
+    """The version's manifest is gone."""
+    manifest = json.loads((folder / f"commits/{version:020d}.json").read_bytes())["manifest"]
+    (folder / f"manifests/{manifest}.json").unlink()
+
+
 @pytest.mark.parametrize("earlier_software", [False, True])
 def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(chosen, labelsnap, earlier_software):
     """A tree that came in version 2; a car that comes after version 1 is the newest again; and then the tree again."""
@@ -75,14 +94,7 @@ def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(
     own_sandbox, chosen, labelsnap, replaced, earlier_software
 ):
     """They are not in the next version, and come back in the one after it, with other images."""
-    late = [row for row in own_sandbox.rows("DONE") if not row.skipped][:8]
-    for row in late:
-        own_sandbox.set_status(row.index, "IN_REWORK")
-    first = refresh(chosen())
-    for row in late:
-        own_sandbox.set_status(row.index, "DONE")
-    second = refresh(chosen())
-    labelsnap("snapshots", "rollback", first["ref"])
+    late, first, second = rolled_back(own_sandbox, chosen, labelsnap)
     if earlier_software:
         as_before(store_of(first))
     for row in late:
@@ -117,8 +129,7 @@ def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(cho
     url = first["ref"].rpartition("@")[0]
     labelsnap("snapshots", "rollback", first["ref"])
     refresh(chosen(**WITHOUT_TREE))
-    manifest = json.loads((folder / f"commits/{4:020d}.json").read_bytes())["manifest"]
-    (folder / f"manifests/{manifest}.json").unlink()
+    lose_manifest(folder, 4)
     if way_out == "expire":
         assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
     else:
@@ -132,20 +143,12 @@ def test_rows_keep_their_splits_though_the_version_that_knew_of_them_is_lost(
     own_sandbox, chosen, labelsnap, replaced, folder
 ):
     """Rows of version 2, which was rolled back; version 4 noted that they left, and its manifest is lost."""
-    late = [row for row in own_sandbox.rows("DONE") if not row.skipped][:8]
-    for row in late:
-        own_sandbox.set_status(row.index, "IN_REWORK")
-    first = refresh(chosen())
-    for row in late:
-        own_sandbox.set_status(row.index, "DONE")
-    second = refresh(chosen())
-    labelsnap("snapshots", "rollback", first["ref"])
+    late, first, second = rolled_back(own_sandbox, chosen, labelsnap)
     for row in late:
         own_sandbox.set_status(row.index, "IN_REWORK")
     own_sandbox.edit_row(next(row.index for row in own_sandbox.rows("DONE") if row.id in splits(first)))
     assert refresh(chosen())["version"] == 4
-    manifest = json.loads((folder / f"commits/{4:020d}.json").read_bytes())["manifest"]
-    (folder / f"manifests/{manifest}.json").unlink()
+    lose_manifest(folder, 4)
     url = first["ref"].rpartition("@")[0]
     assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
     for row in late:
