@@ -78,6 +78,10 @@ def _of_prefect(error: Exception) -> LabelsnapError | None:
     """What Prefect's client raised; a process that has not loaded it has not asked it anything."""
     if "prefect" not in sys.modules:
         return None
+    from flows.prefect_settings import fault_of_settings
+
+    if fault := fault_of_settings():  # nothing else of Prefect can be imported then
+        return fault
     from flows.prefect_server import fault_of_prefect
 
     return fault_of_prefect(error)
