@@ -9,6 +9,7 @@
     │   └── LabelboxAnswerError           an answer that Labelbox's protocol does not have
     ├── StorageError                                                                                  exit 4
     │   ├── StorageRefusedError           no rights, no bucket, no conditional writes, damaged bytes
+    │   ├── OutputLostError               standard output cannot be written: what was done stands, and is not told
     │   ├── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
     │   └── ReaderTooOldError             what lies there is sound, and the pyarrow of this machine cannot read it
     ├── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
@@ -73,6 +74,10 @@ class StorageError(LabelsnapError):
 
 class StorageRefusedError(StorageError):
     """The store said no, cannot do what a snapshot needs, or holds bytes that are not what was written."""
+
+
+class OutputLostError(StorageError):
+    """Standard output is a full disk, or one that fails: what a command did stands, and its result is not told."""
 
 
 class StorageOutcomeUnknownError(StorageError):
