@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
-from flows.faults import StoppedBySignal, fault_of, sigterm_raises
+from flows.faults import StoppedBySignal, fault_of, signals_raise
 from flows.operations import app as operations
 from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
 from flows.output import discard_output, output_checked
@@ -158,7 +158,7 @@ def run() -> NoReturn:
         os.environ.setdefault(name, value)
     as_json = "--json" in sys.argv
     try:
-        with sigterm_raises():
+        with signals_raise():
             status = app(standalone_mode=False)
     except typer.TyperException as error:
         usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")

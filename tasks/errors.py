@@ -14,6 +14,7 @@
     │   └── ReaderTooOldError             what lies there is sound, and the pyarrow of this machine cannot read it
     ├── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
     └── RunStoppedError                   Ctrl-C, or the run was cancelled in Prefect                 exit 130
+        ├── RunHungUpError                SIGHUP                                                      exit 129
         └── RunTerminatedError            SIGTERM                                                     exit 143
 
 A row that cannot be used is no exception: it is a ``Problem`` (see ``tasks.records``), counted and kept.
@@ -105,6 +106,12 @@ class RunStoppedError(LabelsnapError):
     """Somebody stopped the run. Nothing was published after that."""
 
     exit_status = 130
+
+
+class RunHungUpError(RunStoppedError):
+    """The terminal that the command was typed in was closed."""
+
+    exit_status = 129
 
 
 class RunTerminatedError(RunStoppedError):

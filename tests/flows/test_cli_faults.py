@@ -400,9 +400,10 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     [
         (signal.SIGINT, 130, ["--json"], "interrupted"),
         (signal.SIGTERM, 143, ["--json"], "terminated"),
+        (signal.SIGHUP, 129, ["--json"], "hung_up"),
         (signal.SIGTERM, 143, ["--runner", "thread"], None),
     ],
-    ids=["ctrl-c", "sigterm", "in-words"],
+    ids=["ctrl-c", "sigterm", "terminal-closed", "in-words"],
 )
 def test_a_command_that_is_stopped(dataset_file, sandbox, prefect_server, tmp_path, *, sent, status, options, code):
     """One line or one object, the shell's status, and the lease is let go of."""
