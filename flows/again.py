@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from prefect import Flow, State
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
 
 DELAY: Final = timedelta(seconds=60)
@@ -25,17 +29,35 @@ def run_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> Non
     """Schedule a crashed run of a deployment once more; as the same run it goes on with its export and its work.
 
     Prefect's own retries are of runs that failed. One that has no deployment was typed by a person, who sees it end;
-    one that was being cancelled is to end.
+    one that was being cancelled is to end. Prefect's worker may report the same end once more after this:
+    ``labelsnap worker`` looks after that.
     """
     with get_client(sync_client=True) as client:
-        run = client.read_flow_run(flow_run.id)
-        if run.deployment_id is None or run.run_count >= STARTS:
-            return
-        if any(earlier.is_cancelling() for earlier in client.read_flow_run_states(run.id)):
-            return
-        again: State[Any] = AwaitingRetry(
-            scheduled_time=datetime.now(UTC) + DELAY,
-            message=f"The process ended; start {run.run_count + 1} of {STARTS}.",
-        )
-        client.set_flow_run_state(run.id, again)
-    log.warning("The run's process was stopped; the run is started again in %d seconds.", DELAY.seconds)
+        if not settled(client, flow_run.id):
+            log.warning("The run's process was stopped; the run is started again in %d seconds.", DELAY.seconds)
+
+
+def settled(client: SyncPrefectClient, run_id: UUID, *, gone: bool = False) -> bool:
+    """Whether a run whose process ended is done with: it has ended for good. Schedule it once more where it is to be.
+
+    With ``gone`` there is nobody who would report how it ended, so that *Pending* and *Running* are an end, too.
+    """
+    run = client.read_flow_run(run_id)
+    if run.state is None or run.state.is_scheduled():
+        return False
+    if not run.state.is_crashed() and not (gone and (run.state.is_pending() or run.state.is_running())):
+        return run.state.is_final()
+    states = sorted(client.read_flow_run_states(run_id), key=lambda each: each.timestamp)
+    starts = max(run.run_count, _starts_in(states))
+    if run.deployment_id is None or starts >= STARTS or any(each.is_cancelling() for each in states):
+        return True
+    again: State[Any] = AwaitingRetry(
+        scheduled_time=datetime.now(UTC) + DELAY, message=f"The process ended; start {starts + 1} of {STARTS}."
+    )
+    client.set_flow_run_state(run_id, again)
+    return False
+
+
+def _starts_in(states: list[State[Any]]) -> int:
+    """How often a worker took the run, also where that ended before it ran, which Prefect does not count."""
+    return sum(now.is_pending() and not before.is_pending() for before, now in pairwise(states))

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from flows.console import describe, print_error, print_json, progress_shown
-from flows.faults import StoppedBySignal, fault_of, sigterm_raises
+from flows.faults import StoppedBySignal, fault_of, signals_raise
 from flows.operations import app as operations
 from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
+from flows.output import discard_output, output_checked
 from flows.snapshots import app as snapshots
-from tasks.errors import ConfigurationError, RunStoppedError
+from tasks.errors import ConfigurationError, OutputLostError, RunStoppedError
 
 if TYPE_CHECKING:
     from tasks.errors import LabelsnapError
@@ -123,15 +124,32 @@ def main() -> None:
 
     Prefect's client tries at the end to deliver each of its events, for minutes where its server has gone.
     """
+    status = _ended()
+    ending = Timer(EXIT_SECONDS, os._exit, (status,))
+    ending.daemon = True
+    ending.start()
+    sys.exit(status)
+
+
+def _ended() -> int:
+    """Run the command line; its exit status, or another one where it was done and standard output does not take it."""
+    status = 0
     try:
-        run()
-    except SystemExit as left:
-        status = left.code if isinstance(left.code, int) else int(left.code is not None)
-        sys.stdout.flush()
-        ending = Timer(EXIT_SECONDS, os._exit, (status,))
-        ending.daemon = True
-        ending.start()
-        raise
+        with output_checked():
+            try:
+                run()
+            except SystemExit as left:
+                status = left.code if isinstance(left.code, int) else int(left.code is not None)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    except ConfigurationError as closed:
+        print_error(closed, as_json=False)
+        return closed.exit_status
+    except OutputLostError as lost:
+        print_error(lost, as_json=False)
+        return status or lost.exit_status
+    return status
 
 
 def run() -> NoReturn:
@@ -140,14 +158,13 @@ def run() -> NoReturn:
         os.environ.setdefault(name, value)
     as_json = "--json" in sys.argv
     try:
-        with sigterm_raises():
+        with signals_raise():
             status = app(standalone_mode=False)
     except typer.TyperException as error:
         usage = ConfigurationError(error.format_message(), remedy="See `labelsnap --help`.", code="usage")
         _end(usage, as_json=as_json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE)
+    except (BrokenPipeError, OutputLostError):
+        raise
     except typer.Abort:
         _end(fault_of(KeyboardInterrupt()), as_json=as_json)
     except (Exception, KeyboardInterrupt, StoppedBySignal) as error:  # noqa: BLE001 - none ends with a bare trace
@@ -158,7 +175,12 @@ def run() -> NoReturn:
 
 
 def _end(error: LabelsnapError, *, as_json: bool) -> NoReturn:
-    print_error(error, as_json=as_json)
+    try:
+        print_error(error, as_json=as_json)
+        sys.stdout.flush()
+    except OutputLostError:
+        discard_output()
+        print_error(error, as_json=False)
     sys.exit(error.exit_status)
 
 

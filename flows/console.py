@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ PLAIN_STEPS = 4
 def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
     if not sys.stderr.isatty():
-        with _said_by(partial(print, file=sys.stderr, flush=True)):
+        with _said_by(say):
             yield PlainProgress().show
         return
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -88,7 +88,13 @@ class PlainProgress:
         step = PLAIN_STEPS if done >= total else done * PLAIN_STEPS // total
         if self._shown.get(stage) != step:
             self._shown[stage] = step
-            print(f"{TITLES[stage]}: {done} of {total}", file=sys.stderr, flush=True)
+            say(f"{TITLES[stage]}: {done} of {total}")
+
+
+def say(text: str) -> None:
+    """One line on standard error. Work goes on where that is a full disk or nobody reads it."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:
@@ -107,9 +113,9 @@ def print_error(error: LabelsnapError, *, as_json: bool) -> None:
         rejected = getattr(error, "result", None)
         print_json(rejected if rejected is not None else {"error": described(error)})
     elif isinstance(error, RunStoppedError):
-        print(f"labelsnap: {error}", file=sys.stderr)
+        say(f"labelsnap: {error}")
     else:
-        print(f"labelsnap: {error.message}\n  → {error.remedy}", file=sys.stderr)
+        say(f"labelsnap: {error.message}\n  → {error.remedy}")
 
 
 def describe(result: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from prefect.types.entrypoint import EntrypointType
 from flows.options import HEARTBEAT_SECONDS
 from flows.prefect_server import check_named, check_server
 from flows.refresh import refresh
-from flows.renewal import SLUG, cron_of, renew, schedule_of
+from flows.renewal import SLUG, cron_of, left_of, renew, schedule_of
 from tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _create_pool(client: SyncPrefectClient, pool: str) -> None:
 
 
 def _deployed(client: SyncPrefectClient, wanted: RunnerDeployment) -> dict[str, Any]:
-    """Create or renew a deployment: its name, id, schedule, whether it is paused, and what changed."""
+    """Create or renew a deployment: its name, id, schedule, whether it is paused, what changed, and what could not."""
     name = f"{refresh.name}/{wanted.name}"
     try:
         standing = client.read_deployment_by_name(name)
@@ -108,6 +108,7 @@ def _deployed(client: SyncPrefectClient, wanted: RunnerDeployment) -> dict[str, 
         "id": str(now.id),
         "outcome": outcome,
         "changes": changes,
+        "left": left_of(now),
         "schedule": cron[0] if cron else None,
         "paused": now.paused,
         "schedule_active": schedule.active if schedule else None,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
-from tasks.errors import LabelsnapError, RunStoppedError, RunTerminatedError
+from tasks.errors import LabelsnapError, RunHungUpError, RunStoppedError, RunTerminatedError
 from tasks.steps.room import scratch_fault, scratch_folder
 
 if TYPE_CHECKING:
@@ -36,24 +36,35 @@ _LEFT_OUT: Final = "[left out]"
 
 
 class StoppedBySignal(BaseException):
-    """SIGTERM came. No ``Exception``, so that nothing on the way takes it for a fault of its own."""
+    """One of ``stops`` came. No ``Exception``, so that nothing on the way takes it for a fault of its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def stops() -> tuple[signal.Signals, ...]:
+    """The signals that stop a process in order: SIGTERM, and SIGHUP unless it was started to outlive its terminal."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Raise ``StoppedBySignal`` in the block when SIGTERM comes, so that what it holds is let go of."""
+def signals_raise() -> Iterator[None]:
+    """Raise ``StoppedBySignal`` in the block when one of ``stops`` comes, so that what it holds is let go of."""
 
-    def stop(*_: Any) -> NoReturn:
-        raise StoppedBySignal
+    def stop(number: int, _: Any) -> NoReturn:
+        raise StoppedBySignal(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {each: signal.signal(each, stop) for each in stops()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def fault_of(error: BaseException) -> LabelsnapError:
@@ -61,6 +72,8 @@ def fault_of(error: BaseException) -> LabelsnapError:
     match error:
         case LabelsnapError():
             return error
+        case StoppedBySignal(number=signal.SIGHUP):
+            return RunHungUpError("SIGHUP ended it: its terminal was closed.", remedy=_AGAIN, code="hung_up")
         case StoppedBySignal():
             return RunTerminatedError("SIGTERM ended it.", remedy=_AGAIN, code="terminated")
         case OSError() if fault := scratch_fault(error):
@@ -78,6 +91,10 @@ def _of_prefect(error: Exception) -> LabelsnapError | None:
     """What Prefect's client raised; a process that has not loaded it has not asked it anything."""
     if "prefect" not in sys.modules:
         return None
+    from flows.prefect_settings import fault_of_settings
+
+    if fault := fault_of_settings():  # nothing else of Prefect can be imported then
+        return fault
     from flows.prefect_server import fault_of_prefect
 
     return fault_of_prefect(error)

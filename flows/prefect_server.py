@@ -98,5 +98,8 @@ def _named() -> str:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         return ", which was started for this run,"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ", whose address in PREFECT_API_URL is none,"
     return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.objects import VersionInfo
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -45,14 +45,13 @@ def schedule_of(standing: DeploymentResponse) -> DeploymentSchedule | None:
     by_slug = {each.slug: each for each in standing.schedules}
     if SLUG in by_slug:
         return by_slug[SLUG]
-    named = (standing.parameters.get("dataset") or {}).get("schedule")
-    told = (named.get("cron"), named.get("timezone", "UTC")) if named else None
+    dataset = standing.parameters.get("dataset")
+    named = dataset.get("schedule") if isinstance(dataset, dict) else None
+    told = (named.get("cron"), named.get("timezone", "UTC")) if isinstance(named, dict) else None
     return next((each for each in standing.schedules if each.slug is None and cron_of(each.schedule) == told), None)
 
 
 def _differing(standing: DeploymentResponse, wanted: RunnerDeployment) -> dict[str, Any]:
-    variables = standing.job_variables or {}
-    ours = wanted.job_variables["env"]
     made = {
         "description": wanted.description,
         "version": wanted.version,
@@ -61,9 +60,22 @@ def _differing(standing: DeploymentResponse, wanted: RunnerDeployment) -> dict[s
         "parameters": standing.parameters | wanted.parameters,
         "parameter_openapi_schema": wanted._parameter_openapi_schema.model_dump(exclude_unset=True),  # noqa: SLF001
         "tags": [*standing.tags, *(tag for tag in wanted.tags if tag not in standing.tags)],
-        "job_variables": variables | {"env": ours | (variables.get("env") or {})},
+        "job_variables": _job_variables(standing, wanted),
     }
     return {name: value for name, value in made.items() if getattr(standing, name) != value}
+
+
+def _job_variables(standing: DeploymentResponse, wanted: RunnerDeployment) -> dict[str, Any]:
+    variables = standing.job_variables or {}
+    if left_of(standing):
+        return variables
+    return variables | {"env": wanted.job_variables["env"] | (variables.get("env") or {})}
+
+
+def left_of(standing: DeploymentResponse) -> list[str]:
+    """What of the file's part cannot be put in: an ``env`` that is a template for values that the worker looks up."""
+    env = (standing.job_variables or {}).get("env")
+    return [] if env is None or isinstance(env, dict) else ["job_variables.env"]
 
 
 def _told(name: str, before: Any, after: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -80,7 +92,7 @@ def _told(name: str, before: Any, after: Any) -> list[tuple[str, dict[str, Any]]
 def _renew_schedule(client: SyncPrefectClient, standing: DeploymentResponse, wanted: RunnerDeployment) -> Changes:
     before = schedule_of(standing)
     after = wanted.schedules[0].schedule if wanted.schedules else None
-    was, will_be = (cron_of(before.schedule) if before else None), cron_of(after)
+    was, will_be = _text(before.schedule if before else None), _text(after)
     if before is None and isinstance(after, CronSchedule):
         made = DeploymentScheduleCreate(schedule=after, slug=SLUG)
         client.create_deployment_schedules(standing.id, [made])
@@ -88,7 +100,7 @@ def _renew_schedule(client: SyncPrefectClient, standing: DeploymentResponse, wan
         client.delete_deployment_schedule(standing.id, before.id)
     elif before is not None and (was != will_be or before.slug != SLUG):
         client.update_deployment_schedule(standing.id, before.id, schedule=after, slug=SLUG)
-    return {} if was == will_be else {"schedule": {"before": _text(was), "after": _text(will_be)}}
+    return {} if was == will_be else {"schedule": {"before": was, "after": will_be}}
 
 
 def cron_of(schedule: object) -> tuple[str, str] | None:
@@ -96,5 +108,14 @@ def cron_of(schedule: object) -> tuple[str, str] | None:
     return (schedule.cron, schedule.timezone or "UTC") if isinstance(schedule, CronSchedule) else None
 
 
-def _text(cron: tuple[str, str] | None) -> str | None:
-    return " ".join(cron) if cron else None
+def _text(schedule: object) -> str | None:
+    """A schedule of any kind in a few words."""
+    match schedule:
+        case CronSchedule():
+            return f"{schedule.cron} {schedule.timezone or 'UTC'}"
+        case IntervalSchedule():
+            return f"interval {schedule.interval.total_seconds():g}"
+        case RRuleSchedule():
+            return f"rrule {schedule.rrule}"
+        case _:
+            return None

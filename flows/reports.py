@@ -166,6 +166,7 @@ def describe_deployed(outcome: Mapping[str, Any]) -> str:
             f"  {key}: {_short(change['before'])} → {_short(change['after'])}"
             for key, change in each["changes"].items()
         ]
+        lines += [f"  {key}: left as it is, a template; labelsnap's own values are not in it" for key in each["left"]]
     if outcome["unnamed"]:
         lines.append(f"left as they are, since no file names them: {', '.join(outcome['unnamed'])}")
     return "\n".join([*lines, f"To run them: labelsnap worker --pool {outcome['pool']}"])

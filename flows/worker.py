@@ -6,52 +6,97 @@ lapse, and stay *Running* in Prefect.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-PROCESSES: Final = Path("/proc")
+from flows.faults import stops
+from flows.started_runs import StartedRuns
+from tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LOOK_SECONDS: Final = 0.5
 SETTLED_SECONDS: Final = 2.0
 """How long the worker has had no process before it is ended: it reports how they ended."""
+HUNG_UP: Final = 129
+"""The shell's exit status for a terminal that was closed."""
+PR_SET_PDEATHSIG: Final = 1
 
 
 def work(pool: str, limit: int | None, grace: float) -> int:
-    """Run a process worker of the pool until SIGTERM or SIGINT; give its exit status, 0 after a stop in order.
+    """Run a process worker of the pool until it is told to stop; give the exit status, 0 after a stop in order.
 
-    Then each of its runs gets SIGTERM, lets go of its lease and says in Prefect that it ended; those that are not done
-    after ``grace`` seconds are killed with the worker.
+    Then, or where Prefect's worker ends by itself, each run gets SIGTERM and lets go of its lease; those that are not
+    done after ``grace`` seconds are killed with the worker; and all are scheduled again.
+    Raises ``ConfigurationError`` where Prefect's worker ended by itself.
     """
-    stop = Event()
+    stop, sent = Event(), list[int]()
 
-    def told(*_: Any) -> None:
+    def told(number: int, _: Any) -> None:
+        sent.append(number)
         stop.set()
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in (*stops(), signal.SIGINT):
         signal.signal(each, told)
     options = ["--limit", str(limit)] if limit else []
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", *options]
-    with subprocess.Popen(command, start_new_session=True) as worker:  # noqa: S603 - our own interpreter
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us()) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
+        runs = StartedRuns(worker.pid)
+
+        def look() -> set[int]:
+            living = runs.processes()
+            runs.look_after(gone=worker.poll() is not None)
+            return living
+
         while worker.poll() is None and not stop.wait(LOOK_SECONDS):
-            pass
-        if worker.poll() is None:
-            end_runs(worker.pid, grace)
-            end(worker)
-    return 0 if stop.is_set() else worker.returncode
+            look()
+        ended = worker.poll()
+        end_runs(look, grace)
+        end(worker)
+    for process in runs.processes():
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    runs.leave()
+    if ended is not None and not stop.is_set():
+        raise _ended_by_itself(ended)
+    return HUNG_UP if signal.SIGHUP in sent else 0
 
 
-def end_runs(worker: int, grace: float) -> None:
-    """Send SIGTERM to every process that the worker started, or starts meanwhile, and wait until there is none."""
+def _ended_by_itself(status: int) -> ConfigurationError:
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    return ConfigurationError(
+        f"Prefect's worker ended {how}; its runs were told to end and are started again where a worker is.",
+        remedy="Its last words are above; after signal 9 look whether the machine ran out of memory. Start it again.",
+        code="worker_ended",
+    )
+
+
+def ending_with_us() -> Callable[[], None] | None:
+    """What makes a new process get SIGTERM when the one that started it is killed; None where only Linux has that."""
+    if sys.platform != "linux":
+        return None
+    control = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        control(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask
+
+
+def end_runs(processes: Callable[[], set[int]], grace: float) -> None:
+    """Send SIGTERM to every process of the worker, also to those it starts meanwhile, and wait until there is none."""
     deadline, told = time.monotonic() + grace, set[int]()
     settled = time.monotonic() + SETTLED_SECONDS
     while time.monotonic() < min(deadline, settled):
-        running = children_of(worker)
+        running = processes()
         for process in running - told:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
@@ -68,14 +113,3 @@ def end(worker: subprocess.Popen[bytes]) -> None:
         worker.wait(10)
     except subprocess.TimeoutExpired:
         worker.kill()
-
-
-def children_of(parent: int) -> set[int]:
-    """The processes that a process has started, as Linux lists them; none on other systems."""
-    children = set()
-    for status in PROCESSES.glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = status.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if int(fields[1]) == parent and fields[0] != "Z":
-                children.add(int(status.parent.name))
-    return children

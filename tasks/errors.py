@@ -9,10 +9,12 @@
     │   └── LabelboxAnswerError           an answer that Labelbox's protocol does not have
     ├── StorageError                                                                                  exit 4
     │   ├── StorageRefusedError           no rights, no bucket, no conditional writes, damaged bytes
+    │   ├── OutputLostError               standard output cannot be written: what was done stands, and is not told
     │   ├── StorageOutcomeUnknownError    the store's answer was lost; the outcome cannot be told
     │   └── ReaderTooOldError             what lies there is sound, and the pyarrow of this machine cannot read it
     ├── DatasetRejectedError              the dataset's own policy does not allow the result          exit 5
     └── RunStoppedError                   Ctrl-C, or the run was cancelled in Prefect                 exit 130
+        ├── RunHungUpError                SIGHUP                                                      exit 129
         └── RunTerminatedError            SIGTERM                                                     exit 143
 
 A row that cannot be used is no exception: it is a ``Problem`` (see ``tasks.records``), counted and kept.
@@ -75,6 +77,10 @@ class StorageRefusedError(StorageError):
     """The store said no, cannot do what a snapshot needs, or holds bytes that are not what was written."""
 
 
+class OutputLostError(StorageError):
+    """Standard output is a full disk, or one that fails: what a command did stands, and its result is not told."""
+
+
 class StorageOutcomeUnknownError(StorageError):
     """An answer was lost and reading back did not settle what happened."""
 
@@ -100,6 +106,12 @@ class RunStoppedError(LabelsnapError):
     """Somebody stopped the run. Nothing was published after that."""
 
     exit_status = 130
+
+
+class RunHungUpError(RunStoppedError):
+    """The terminal that the command was typed in was closed."""
+
+    exit_status = 129
 
 
 class RunTerminatedError(RunStoppedError):

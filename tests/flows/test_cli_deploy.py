@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.settings import PREFECT_API_URL
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -123,6 +124,28 @@ def test_a_schedule_that_the_file_gives_and_takes_away(operator):
     deployment, _ = operator.deploy()
     assert deployment["changes"]["schedule"] == {"before": "0 2 * * * Europe/Zurich", "after": None}
     assert [each.schedule.cron for each in operator.standing().schedules] == ["0 6 * * 0"]
+
+
+def test_an_interval_in_the_place_of_the_file_s_schedule_is_named(operator):
+    """What an operator set under labelsnap's slug is the file's to change, and is said, of whatever kind it is."""
+    operator.deploy()
+    hourly = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(hours=1)), slug="labelsnap")
+    for file, after in (({}, None), ({"schedule": NIGHTLY}, "0 2 * * * Europe/Zurich")):
+        with get_client(sync_client=True) as client:
+            client.create_deployment_schedules(operator.standing().id, [hourly])
+        deployment, _ = operator.deploy(**file)
+        assert deployment["changes"]["schedule"] == {"before": "interval 3600", "after": after}
+
+
+def test_job_variables_that_are_a_template_stay(operator):
+    """They are looked up when the run starts: they are kept and named, and the rest of the file is deployed."""
+    operator.deploy()
+    operator.set(job_variables={"env": "{{ prefect.variables.my_env }}"})
+    deployment, _ = operator.deploy(filters={"workflow_status": "InReview"})
+    assert (deployment["outcome"], deployment["left"]) == ("changed", ["job_variables.env"])
+    assert list(deployment["changes"]) == ["parameters.dataset.filters.workflow_status"]
+    assert operator.standing().job_variables == {"env": "{{ prefect.variables.my_env }}"}
+    assert "job_variables.env: left as it is" in operator.labelsnap("deploy", operator.path)[1]
 
 
 def test_the_schedule_of_an_earlier_labelsnap_is_taken_over(operator):

@@ -123,6 +123,28 @@ def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command
         assert "PREFECT_API_URL" in json.loads(output)["error"]["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PREFECT_API_URL", "http://[::1:4200/api"),
+        ("PREFECT_FLOWS_DEFAULT_RETRIES", "two"),
+        ("PREFECT_SERVER_API_PORT", "the-port"),
+    ],
+)
+def test_a_setting_that_prefect_refuses(dataset_file, name, value):
+    """Prefect cannot even be loaded: status 2, the variable is named, and its value is not."""
+    command = [sys.executable, "-m", "flows.cli", "deploy", str(dataset_file()), "--json"]
+    address = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = subprocess.run(  # noqa: S603
+        command, env=os.environ | address | {name: value}, capture_output=True, text=True, check=False
+    )
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, "bad_prefect_setting")
+    assert [each for each in error["message"].split() if each.startswith("PREFECT_")] == [name]
+    assert value not in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_prefect_refuses(labelsnap, dataset_file, monkeypatch):
     """A server that wants a key: status 2, and its own code."""
     with refusing(401) as url, temporary_settings({PREFECT_API_URL: url}):
@@ -327,9 +349,10 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     [
         (signal.SIGINT, 130, ["--json"], "interrupted"),
         (signal.SIGTERM, 143, ["--json"], "terminated"),
+        (signal.SIGHUP, 129, ["--json"], "hung_up"),
         (signal.SIGTERM, 143, ["--runner", "thread"], None),
     ],
-    ids=["ctrl-c", "sigterm", "in-words"],
+    ids=["ctrl-c", "sigterm", "terminal-closed", "in-words"],
 )
 def test_a_command_that_is_stopped(dataset_file, sandbox, prefect_server, tmp_path, *, sent, status, options, code):
     """One line or one object, the shell's status, and the lease is let go of."""

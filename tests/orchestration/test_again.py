@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelling, Crashed, Running
+from prefect.states import Cancelling, Crashed, Pending, Running
 
 from flows.again import STARTS, run_again
 from tasks.errors import RunStoppedError
@@ -48,6 +48,12 @@ def test_a_crashed_run_of_a_deployment_is_started_again_a_few_times(crashed):
     starts = (Running(), Crashed()) * (STARTS - 2)
     assert crashed(*starts, Running()) == "AwaitingRetry"
     assert crashed(*starts, Running(), Crashed(), Running()) == "Crashed"
+
+
+def test_a_run_that_never_ran_is_started_again_a_few_times(crashed):
+    """Prefect does not count a start that ended before the flow began; it is one of as many all the same."""
+    assert crashed(Pending()) == "AwaitingRetry"
+    assert crashed(*(Pending(), Crashed()) * (STARTS - 1), Pending()) == "Crashed"
 
 
 def test_what_a_person_started_or_cancelled_is_not_started_again(crashed):

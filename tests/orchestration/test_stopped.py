@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
 from deploy.sandbox import ExportSettings, Sandbox
+from flows.started_runs import children_of, run_of
 from tasks.snapshots.read import list_versions
 from tasks.storage import open_store
 from tests.orchestration.prefect_service import BIN, prefect_service, restarted, running, until
@@ -92,6 +94,57 @@ def test_a_worker_that_is_stopped_gives_the_run_to_the_next(service):
     assert service.versions() == 1
     found = requests.post(f"{service.api}/flow_runs/filter", json={}, timeout=30).json()
     assert [each["id"] for each in found] == [run]
+
+
+def started_by(worker):
+    """Prefect's worker under ours, and the one process that it has begun for a run."""
+    (prefect,) = until(lambda: children_of(worker.pid), 60)
+    (process,) = until(lambda: {each for each in children_of(prefect) if run_of(each)}, PATIENCE)
+    return prefect, process
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["while it starts", "in mid-run"])
+def test_a_run_whose_process_is_killed_is_started_again(service, begun):
+    """Its worker lives, and Prefect reports that end twice: the run waits for its next start, and publishes once."""
+    with running(*WORKER, environment=service.environment, log=service.folder / "worker.log") as worker:
+        run = service.start()
+        _, process = started_by(worker)
+        if begun:
+            until(service.lease, PATIENCE)
+        os.kill(process, signal.SIGKILL)
+        until(lambda: "Crashed" in service.states(run), 60)
+        until(lambda: service.states(run)[-1] == "Running" and service.states(run).count("Crashed"), 180)
+        until(lambda: service.states(run)[-1] == "Completed", PATIENCE)
+    assert service.versions() == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGTERM, 0), (signal.SIGHUP, 129)], ids=["sigterm", "terminal-closed"]
+)
+def test_a_worker_that_is_stopped_while_a_run_starts_gives_it_to_the_next(service, sent, status):
+    """No hook of Prefect's runs then: the worker itself schedules the run, and leaves no process."""
+    with running(*WORKER, environment=service.environment, log=service.folder / "worker.log") as worker:
+        run = service.start()
+        prefect, process = started_by(worker)
+        worker.send_signal(sent)
+        assert worker.wait(60) == status
+    assert service.states(run)[-1] == "AwaitingRetry"
+    assert not Path(f"/proc/{prefect}").exists()
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_worker_whose_own_worker_is_killed_ends_in_order(service):
+    """A sentence and status 2; its run lets go of its lease, and is scheduled again."""
+    log = service.folder / "worker.log"
+    with running(*WORKER, environment=service.environment, log=log) as worker:
+        run = service.start()
+        prefect, _ = started_by(worker)
+        until(service.lease, PATIENCE)
+        os.kill(prefect, signal.SIGKILL)
+        assert worker.wait(60) == 2
+    assert "Prefect's worker ended by signal 9" in log.read_text(encoding="utf-8")
+    assert service.lease() == []
+    assert service.states(run)[-1] == "AwaitingRetry"
 
 
 def test_a_run_that_is_cancelled_after_an_outage_publishes_nothing(service):

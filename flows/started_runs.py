@@ -1,0 +1,111 @@
+"""The runs whose processes a worker started: which live, and what becomes of one whose process ended.
+
+Prefect's worker reports the end of one process twice, the second time over what was made of the first report; it makes
+nothing of one that ended while it started; and a worker that was killed reports nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+
+from flows.again import DELAY, settled
+
+PROCESSES: Final = Path("/proc")
+LOOK_SECONDS: Final = 5.0
+"""Between two looks at the runs whose processes ended."""
+KEPT_SECONDS: Final = 600.0
+"""So long after its process ended a run is looked at; another start of it has begun long before."""
+LAST_SECONDS: Final = 8.0
+"""How long a worker that ends asks a server that does not answer."""
+RUN: Final = b"PREFECT__FLOW_RUN_ID="
+TAG: Final = "labelsnap"
+
+log = logging.getLogger(__name__)
+
+
+class StartedRuns:
+    """The runs of one worker, by its process id."""
+
+    def __init__(self, worker: int) -> None:
+        self._worker = worker
+        self._living: dict[int, UUID] = {}
+        self._ended: dict[UUID, float] = {}
+        self._looked = 0.0
+
+    def processes(self) -> set[int]:
+        """The processes that the worker started and that live, also where the worker does not."""
+        now, children = time.monotonic(), children_of(self._worker)
+        for process in children - self._living.keys():
+            if run := run_of(process):
+                self._living[process] = run
+                self._ended.pop(run, None)
+        for process, run in list(self._living.items()):
+            if run_of(process) != run:
+                del self._living[process]
+                self._ended[run] = now
+        return children | self._living.keys()
+
+    def look_after(self, *, gone: bool = False) -> None:
+        """Look now and then at the runs whose processes ended, and start again what is to be.
+
+        With ``gone`` the worker ended, so that nobody else will report them.
+        """
+        now = time.monotonic()
+        self._ended = {run: since for run, since in self._ended.items() if now - since < KEPT_SECONDS}
+        if self._ended and now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            self._settle(gone=gone)
+
+    def leave(self) -> None:
+        """Start again, elsewhere, all that the worker had and that nobody reports any more."""
+        self.processes()
+        deadline = time.monotonic() + LAST_SECONDS
+        self._ended |= dict.fromkeys(self._living.values(), time.monotonic())
+        while not self._settle(gone=True) and time.monotonic() < deadline:
+            time.sleep(1)
+
+    def _settle(self, *, gone: bool) -> bool:
+        """Whether the server said of each what became of it; one that may have begun elsewhere is taken at its word."""
+        soon = time.monotonic() - DELAY.total_seconds()
+        try:
+            with get_client(sync_client=True) as client:
+                for run, since in list(self._ended.items()):
+                    try:
+                        ours = TAG in client.read_flow_run(run).tags
+                        done = not ours or settled(client, run, gone=gone and since > soon)
+                    except ObjectNotFound:
+                        done = True
+                    if done:
+                        del self._ended[run]
+        except Exception as error:  # noqa: BLE001 - a server that is away is asked again
+            log.warning("Prefect's server did not say what became of %d runs: %s", len(self._ended), error)
+            return False
+        return True
+
+
+def run_of(process: int) -> UUID | None:
+    """The flow run that a living process was started for, as Linux shows its environment."""
+    with suppress(OSError, ValueError):
+        for each in (PROCESSES / str(process) / "environ").read_bytes().split(b"\0"):
+            if each.startswith(RUN):
+                return UUID(each.removeprefix(RUN).decode())
+    return None
+
+
+def children_of(parent: int) -> set[int]:
+    """The processes that a process has started, as Linux lists them; none on other systems."""
+    children = set()
+    for status in PROCESSES.glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = status.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[1]) == parent and fields[0] != "Z":
+                children.add(int(status.parent.name))
+    return children

@@ -1,0 +1,127 @@
+"""A worker's runs whose processes were killed: what becomes of them, in whatever order their end is reported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.states import Completed, Crashed, Pending, Running
+
+from flows import started_runs
+from flows.started_runs import StartedRuns
+from flows.worker import ending_with_us
+from tests.orchestration.prefect_service import until
+
+pytestmark = [
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc"),
+]
+
+
+@flow(name="started")
+def nothing():
+    """A flow to have runs of."""
+
+
+class Killed:
+    """A run whose process was killed while the run was in such a state."""
+
+    def __init__(self, state, tags):
+        self.runs = StartedRuns(os.getpid())
+        with get_client(sync_client=True) as client:
+            deployment = client.create_deployment(client.create_flow(nothing), name=uuid4().hex, tags=tags)
+            self.id = client.create_flow_run_from_deployment(deployment).id
+        self.set(state)
+        environment = os.environ | {"PREFECT__FLOW_RUN_ID": str(self.id)}
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        with subprocess.Popen(command, env=environment) as process:  # noqa: S603
+            until(lambda: process.pid in self.runs._living or not self.runs.processes(), 20)
+            process.kill()
+        assert process.pid not in self.runs.processes()
+
+    def set(self, state):
+        """Report a state of it."""
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(self.id, state, force=True)
+
+    @property
+    def state(self):
+        """The name of its state."""
+        with get_client(sync_client=True) as client:
+            return client.read_flow_run(self.id).state.name
+
+
+@pytest.fixture
+def killed(prefect_server, monkeypatch):
+    """Makes one."""
+    monkeypatch.setattr(started_runs, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(started_runs, "LAST_SECONDS", 0)
+    return lambda state, tags=("labelsnap",): Killed(state, list(tags))
+
+
+@pytest.mark.parametrize("state", [Pending, Running])
+def test_an_end_that_is_reported_twice(killed, state):
+    """The second report comes over what was made of the first: the run is scheduled after each."""
+    run = killed(state())
+    run.runs.look_after()
+    assert run.state == state().name
+    for _ in range(2):
+        run.set(Crashed())
+        run.runs.look_after()
+        assert run.state == "AwaitingRetry"
+
+
+@pytest.mark.parametrize("state", [Pending, Running])
+def test_an_end_that_nobody_reports(killed, state):
+    """The worker is gone too: its runs are given to the next one."""
+    run = killed(state())
+    run.runs.leave()
+    assert run.state == "AwaitingRetry"
+
+
+def test_what_is_not_to_be_started_again(killed):
+    """A run that ended well, and one of somebody else's deployment in the same pool."""
+    well, foreign = killed(Completed()), killed(Running(), tags=())
+    for run, state in ((well, "Completed"), (foreign, "Running")):
+        run.runs.leave()
+        assert run.state == state
+
+
+def test_a_run_that_may_have_begun_elsewhere_is_left(killed, monkeypatch):
+    """Long after its process ended, *Running* is another worker's word."""
+    run = killed(Running())
+    before = time.monotonic()
+    monkeypatch.setattr("flows.started_runs.time.monotonic", lambda: before + 90)
+    run.runs.leave()
+    assert run.state == "Running"
+
+
+def test_a_child_ends_with_a_parent_that_is_killed():
+    """Nobody is left to tell it: the system does."""
+    program = (
+        "import subprocess, sys, time; from flows.worker import ending_with_us;"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
+        " start_new_session=True, preexec_fn=ending_with_us());"
+        "print(child.pid, flush=True); time.sleep(600)"
+    )
+    assert ending_with_us() is not None
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    until(lambda: not living(child), 20)
+
+
+def living(process):
+    """Whether it is one that still runs."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
