@@ -24,8 +24,8 @@ class CommandLine:
     def __call__(self, *arguments):
         """Give (exit status, standard output, standard error)."""
         self.monkeypatch.setattr(sys, "argv", ["labelsnap", *map(str, arguments)])
-        for name in cli.QUIET_PREFECT:
-            self.monkeypatch.setenv(name, "test")
+        for name, value in cli.QUIET_PREFECT.items():
+            self.monkeypatch.setenv(name, value)
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             cli.run()
