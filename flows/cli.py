@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from flows.console import describe, print_error, print_json, progress_shown
+from flows.console import describe, print_error, print_json, print_text, progress_shown
 from flows.faults import StoppedBySignal, fault_of, signals_raise
 from flows.operations import app as operations
 from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
@@ -60,7 +60,7 @@ def demo(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) ->
 
     with progress_shown() as show:
         outcome = run_demo(rows, directory, show)
-    print_json(outcome.content) if as_json else print(outcome.text)
+    print_json(outcome.content) if as_json else print_text(outcome.text)
 
 
 @app.command(epilog="Example: labelsnap sandbox --rows 200 --dir labelsnap-demo")
@@ -70,7 +70,7 @@ def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), open_sandbox(rows, directory) as running:
-        print_json(running.content) if as_json else print(running.text)
+        print_json(running.content) if as_json else print_text(running.text)
         sys.stdout.flush()
         running.wait()
 
@@ -92,7 +92,7 @@ def refresh(
     check_server()
     with progress_shown() as show, listening(show):
         result = run(dataset)
-    print_json(result) if as_json else print(describe(result))
+    print_json(result) if as_json else print_text(describe(result))
 
 
 @app.command(epilog="Example: labelsnap pull s3://datasets/labelsnap/street-scenes@latest --format coco tree")
@@ -116,7 +116,7 @@ def pull(  # noqa: PLR0917 - typer calls it by name
 
     with progress_shown() as show:
         report = lay_out(ref, format_name, directory, show, cache, overwrite=overwrite)
-    print_json(asdict(report)) if as_json else print(f"{directory}: {describe_pull(report)}")
+    print_json(asdict(report)) if as_json else print_text(f"{directory}: {describe_pull(report)}")
 
 
 def main() -> None:

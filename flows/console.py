@@ -9,16 +9,16 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tasks.buckets.noted import said_of
 from tasks.errors import RunStoppedError
 from tasks.records.counts import KINDS
+from tasks.shown import json_text, line, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tasks.errors import LabelsnapError
 
@@ -67,7 +67,7 @@ def _said_by(write: Callable[[str], None]) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            write(record.getMessage())
+            write(line(record.getMessage()))
 
     handler, ours = Handler(logging.WARNING), logging.getLogger("tasks")
     ours.addHandler(handler)
@@ -92,14 +92,19 @@ class PlainProgress:
 
 
 def say(text: str) -> None:
-    """One line on standard error. Work goes on where that is a full disk or nobody reads it."""
+    """Lines on standard error. Work goes on where that is a full disk or nobody reads it."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(lines(text), file=sys.stderr, flush=True)
+
+
+def print_text(text: str) -> None:
+    """Lines on standard output."""
+    print(lines(text))
 
 
 def print_json(value: object) -> None:
     """One JSON object on standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    print(json_text(value))
 
 
 def described(error: LabelsnapError) -> dict[str, str]:
@@ -119,10 +124,10 @@ def print_error(error: LabelsnapError, *, as_json: bool) -> None:
 
 
 def describe(result: Mapping[str, Any]) -> str:
-    """The result of a refresh in a few lines."""
+    """The result of a refresh in a few told."""
     rows, labels, requests = result["rows"], result["labels"], result["requests"]
     verdict = "published" if result["published"] else result["reason"]
-    lines = [
+    told = [
         f"{verdict}: {result['ref']}",
         f"  rows         {rows['exported']} exported = {_where_rows_went(rows)}",
         f"  labels       {labels['published']} published{_listed(labels['excluded'])}",
@@ -131,16 +136,21 @@ def describe(result: Mapping[str, Any]) -> str:
         f"  downloaded   {downloads(requests)}",
     ]
     if "predictions" in result:
-        lines.insert(4, f"  predictions  {counted(result['predictions'])}")
+        told.insert(4, f"  predictions  {counted(result['predictions'])}")
     if result["export_errors"]:
-        lines.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
-    lines += [f"  {number} {said}" for number, said in said_of(result)]
+        told.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
+    told += [f"  {number} {said}" for number, said in said_of(result)]
     for name, described in result["classes"]["suffixed"].items():
-        lines.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
+        told.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
-            lines.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
-    return "\n".join(lines)
+            told.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
+    return joined(told)
+
+
+def joined(told: Iterable[str]) -> str:
+    """Lines, none of which what it quotes can break in two."""
+    return "\n".join(map(line, told))
 
 
 def downloads(requests: Mapping[str, int]) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
 from tasks.errors import LabelsnapError, RunHungUpError, RunStoppedError, RunTerminatedError
+from tasks.shown import lines
 from tasks.steps.room import scratch_fault, scratch_folder
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ def unforeseen(error: BaseException) -> LabelsnapError:
 def _kept(error: BaseException) -> str:
     """Keep the trace, once however often it comes; say where."""
     told = " ".join(sys.argv)
-    lines = [f"labelsnap {version('labelsnap')}, Python {platform.python_version()}\n", f"{told}\n\n"]
-    text = without_secrets("".join([*lines, *traceback.format_exception(error)]))
+    head = [f"labelsnap {version('labelsnap')}, Python {platform.python_version()}\n", f"{told}\n\n"]
+    text = lines(without_secrets("".join([*head, *traceback.format_exception(error)])))
     path = Path(
         scratch_folder(), f"labelsnap-trace-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}.txt"
     )

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import describe, print_json, progress_shown
+from flows.console import describe, print_json, print_text, progress_shown
 from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
@@ -49,7 +49,7 @@ def deploy(
     from flows.reports import describe_deployed
 
     outcome = deploy_all(datasets, pool)
-    print_json(outcome) if as_json else print(describe_deployed(outcome))
+    print_json(outcome) if as_json else print_text(describe_deployed(outcome))
 
 
 @app.command(epilog="Example: labelsnap worker --pool labelsnap --limit 2 --grace 100")
@@ -137,7 +137,7 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     check_server()
     with progress_shown() as show, listening(show):
         result = run(dataset, begin, stop, length, by.value)
-    print_json(result) if as_json else print(describe(result))
+    print_json(result) if as_json else print_text(describe(result))
 
 
 def duration(text: str) -> timedelta:

@@ -49,7 +49,9 @@ def output_checked() -> Iterator[None]:
         )
     given = sys.stdout
     raw = io.BufferedWriter(CheckedOutput(given.fileno(), "wb", closefd=False))
-    sys.stdout = io.TextIOWrapper(raw, encoding=given.encoding, errors=given.errors, line_buffering=given.isatty())
+    sys.stdout = io.TextIOWrapper(
+        raw, encoding=given.encoding, errors="backslashreplace", line_buffering=given.isatty()
+    )
     try:
         yield
     except (OutputLostError, BrokenPipeError):

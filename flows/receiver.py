@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import sys
 from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from flows.console import say
 from tasks.errors import ConfigurationError, StorageError
 from tasks.labelbox.webhooks import delivery_id, is_signed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
@@ -98,6 +98,6 @@ def serve(app: Starlette, *, host: str, port: int) -> None:
                 remedy="Give another --host or --port.",
                 code="address_in_use",
             ) from None
-        print(f"listening on http://{host}:{listening.getsockname()[1]}/labelbox", file=sys.stderr, flush=True)  # noqa: T201
+        say(f"listening on http://{host}:{listening.getsockname()[1]}/labelbox")
         config = uvicorn.Config(app, lifespan="off", proxy_headers=False, log_config=None, timeout_graceful_shutdown=5)
         uvicorn.Server(config).run(sockets=[listening])

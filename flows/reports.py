@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from flows.console import counted, described
+from flows.console import counted, described, joined
 from tasks.snapshots.parquet_files import reader_too_old
 from tasks.snapshots.runs import runs_of
 
@@ -33,7 +33,7 @@ _DAMAGES = {
 
 def describe_versions(versions: Sequence[Mapping[str, Any]]) -> str:
     """A line a version: number, time, rows, how it came about if not by publishing, and tags."""
-    return "\n".join(map(_version, versions)) or "no versions yet"
+    return joined(map(_version, versions)) or "no versions yet"
 
 
 def _version(version: Mapping[str, Any]) -> str:
@@ -54,7 +54,7 @@ def describe_expiry(outcome: Mapping[str, Any]) -> str:
         lines.append(f"{'given up':<13} {_runs(outcome['lost'])}")
     if outcome["dry_run"] and (outcome["expiring"] or outcome.get("lost")):
         lines.append("Nothing was changed: give --yes to do it.")
-    return "\n".join(lines)
+    return joined(lines)
 
 
 def describe_collection(outcome: Mapping[str, Any]) -> str:
@@ -68,7 +68,7 @@ def describe_collection(outcome: Mapping[str, Any]) -> str:
         lines.append(f"{'given up':<12} damaged lists {_numbers(epochs)}, of which the objects are listed again")
     if outcome["dry_run"] and lines:
         lines.append("Nothing was changed: give --yes to do it. What is listed is deleted by a call a day later.")
-    return "\n".join(lines) or "no garbage"
+    return joined(lines) or "no garbage"
 
 
 def _numbers(versions: Sequence[int]) -> str:
@@ -105,7 +105,7 @@ def describe_verification(dataset_url: str, outcome: Verification) -> str:
         lines += [f"{of_version} was not read whole: of {outcome.objects} objects these have the right bytes."]
         lines += [f"  {each.key}: {each.reason}" for each in outcome.unread]
         lines.append(str(_too_old(outcome)))
-    return "\n".join(lines)
+    return joined(lines)
 
 
 def _fault(fault: Fault) -> str:
@@ -152,7 +152,7 @@ def describe_diff(before: str, after: str, found: Diff) -> str:
     lines += [f"  new class    {each.name}" for each in found.classes.added]
     lines += [f"  no more      {each.name}" for each in found.classes.removed]
     lines += [f"  renamed      {each.before} → {each.after}" for each in found.classes.renamed]
-    return "\n".join(lines)
+    return joined(lines)
 
 
 def describe_deployed(outcome: Mapping[str, Any]) -> str:
@@ -169,7 +169,7 @@ def describe_deployed(outcome: Mapping[str, Any]) -> str:
         lines += [f"  {key}: left as it is, a template; labelsnap's own values are not in it" for key in each["left"]]
     if outcome["unnamed"]:
         lines.append(f"left as they are, since no file names them: {', '.join(outcome['unnamed'])}")
-    return "\n".join([*lines, f"To run them: labelsnap worker --pool {outcome['pool']}"])
+    return joined([*lines, f"To run them: labelsnap worker --pool {outcome['pool']}"])
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec import to_builtins
 
-from flows.console import describe, described, print_error, print_json, progress_shown
+from flows.console import describe, described, print_error, print_json, print_text, progress_shown
 from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
 from tasks.errors import StorageError
 
@@ -27,7 +27,7 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
     if as_json:
         print_json({"versions": versions} | ({"error": described(fault)} if fault else {}))
     else:
-        print(describe_versions(versions))
+        print_text(describe_versions(versions))
     if fault:
         if not as_json:
             print_error(fault, as_json=False)
@@ -42,7 +42,7 @@ def show_snapshot(ref: Ref, as_json: Json = False) -> None:
     snapshot = read_ref(ref)
     place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
     result = {**place, **snapshot.manifest.result}
-    print_json({"version": snapshot.version, "result": result}) if as_json else print(describe(result))
+    print_json({"version": snapshot.version, "result": result}) if as_json else print_text(describe(result))
 
 
 @app.command("verify", epilog="Example: labelsnap snapshots verify s3://datasets/labelsnap/street-scenes@latest")
@@ -61,7 +61,7 @@ def verify_snapshot(ref: Ref, as_json: Json = False) -> None:
             on_progress=lambda so_far: show("verify", so_far.done, so_far.total),
         )
     described = asdict(outcome) | verification_error(outcome)
-    print_json(described) if as_json else print(describe_verification(place.dataset_url, outcome))
+    print_json(described) if as_json else print_text(describe_verification(place.dataset_url, outcome))
     if outcome.faults or outcome.unread:
         raise typer.Exit(StorageError.exit_status)
 
@@ -77,7 +77,7 @@ def diff_snapshots(before: Ref, after: Ref, as_json: Json = False) -> None:
 
     with progress_shown() as show:
         pair, found = compare_refs(before, after, show)
-    print_json({"from": pair[0], "to": pair[1], **to_builtins(found)}) if as_json else print(
+    print_json({"from": pair[0], "to": pair[1], **to_builtins(found)}) if as_json else print_text(
         describe_diff(*pair, found)
     )
 
@@ -88,7 +88,7 @@ def tag_snapshot(ref: Ref, name: Annotated[str, typer.Argument(metavar="NAME")],
     from flows.maintain import tag_ref
 
     made = tag_ref(ref, name)
-    print_json(made) if as_json else print(f"{made['tag']} is version {made['version']}: {made['ref']}")
+    print_json(made) if as_json else print_text(f"{made['tag']} is version {made['version']}: {made['ref']}")
 
 
 @app.command("untag", epilog="Example: labelsnap snapshots untag s3://datasets/labelsnap/street-scenes model-7")
@@ -100,7 +100,7 @@ def untag_snapshot(
 
     taken = untag_version(dataset_url, name)
     was = f"version {taken['version']}" if taken["version"] else UNTOLD
-    print_json(taken) if as_json else print(f"{name} was {was}, and is the name of none now")
+    print_json(taken) if as_json else print_text(f"{name} was {was}, and is the name of none now")
 
 
 @app.command("rollback", epilog="Example: labelsnap snapshots rollback s3://datasets/labelsnap/street-scenes@11")
@@ -109,7 +109,7 @@ def rollback_snapshot(ref: Ref, as_json: Json = False) -> None:
     from flows.maintain import roll_back
 
     made = roll_back(ref)
-    print_json(made) if as_json else print(f"{made['ref']} is what version {made['from']} was")
+    print_json(made) if as_json else print_text(f"{made['ref']} is what version {made['from']} was")
 
 
 @app.command("expire", epilog="Example: labelsnap snapshots expire s3://datasets/labelsnap/street-scenes --keep 30")
@@ -134,7 +134,7 @@ def expire_snapshots(  # noqa: PLR0917 - typer calls it by name
     from flows.reports import describe_expiry
 
     outcome = expire_versions(dataset_url, keep=keep, older_than_days=older_than, apply=apply, lost=lost)
-    print_json(outcome) if as_json else print(describe_expiry(outcome))
+    print_json(outcome) if as_json else print_text(describe_expiry(outcome))
 
 
 @app.command("gc", epilog="Example: labelsnap snapshots gc s3://datasets/labelsnap/street-scenes --yes")
@@ -164,4 +164,4 @@ def collect_garbage(
 
     with progress_shown() as show:
         outcome = collect_objects(dataset_url, grace_days=grace, apply=apply, show=show, lost=lost)
-    print_json(outcome) if as_json else print(describe_collection(outcome))
+    print_json(outcome) if as_json else print_text(describe_collection(outcome))

@@ -24,16 +24,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tasks.shown import line
+
 
 class LabelsnapError(Exception):
-    """The root. ``message`` says what was expected and what was found, ``remedy`` what to do about it."""
+    """The root. ``message`` says what was expected and what was found, ``remedy`` what to do about it.
+
+    Both are made to be shown, by Prefect too, and may quote what others wrote: each is one line of plain text.
+    """
 
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, remedy: str, code: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        super().__init__(line(message))
+        self.message = line(message)
+        self.remedy = line(remedy)
         self.code = code
 
     def __str__(self) -> str:

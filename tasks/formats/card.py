@@ -5,6 +5,7 @@ Format: https://huggingface.co/docs/hub/datasets-cards. It has no clock and no v
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.tabular import Tabular
 from tasks.formats.yaml_documents import dump
+from tasks.shown import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tasks.formats.description import Description, Listed
     from tasks.formats.interface import Format
 
+_BETWEEN_PARAGRAPHS: Final = re.compile(r"\n\s*\n")
 _SIZES: Final = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M"}
 _TASKS: Final = {
     "bounding_box": "object-detection",
@@ -67,13 +70,13 @@ def _configs(description: Description, each: Format, files: Iterable[Listed]) ->
 
 def _body(description: Description, each: Format) -> Iterator[str]:
     kinds = description.census.kinds()
-    yield f"# {_plain(description.name)}\n"
-    if description.text:
-        yield f"{description.text}\n"
+    yield f"# {markdown(description.name)}\n"
+    for paragraph in _BETWEEN_PARAGRAPHS.split(description.text.strip()) if description.text else ():
+        yield f"{markdown(paragraph)}\n"
     objects, classes = sum(description.objects.values()), len(description.classes)
     images = description.images(each)
     yield f"{description.rows} images with {objects} objects of {classes} classes, in the format `{each.name}`."
-    yield f"They come from {_plain(description.source)}."
+    yield f"They come from {markdown(description.source)}."
     if description.census.latest:
         yield f"The last change at Labelbox was at {description.census.latest}."
     yield "\n## Splits\n"
@@ -108,10 +111,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[st
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(_plain(str(cell)) for cell in row)} |"
-
-
-def _plain(text: str) -> str:
-    """Give text as one line that neither ends a table's cell nor begins HTML."""
-    one_line = " ".join(text.split())
-    return one_line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+        yield f"| {' | '.join(markdown(str(cell)) for cell in row)} |"

@@ -18,6 +18,7 @@ from tasks.errors import ConfigurationError
 from tasks.formats.attributes import image_choices
 from tasks.formats.documents import encode
 from tasks.formats.interface import Artifact
+from tasks.shown import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,7 +48,7 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
     if split == dataset.splits[0]:
         yield Artifact("classes.json", iter([_classes(question, folders)]))
     for answer, folder in folders.items() if split in dataset.filled else ():
-        yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{answer}\n".encode()]), small=True)
+        yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{line(answer)}\n".encode()]), small=True)
     for sample in dataset.samples(split):
         answered = image_choices(sample.record.entry.labels).get(question)
         folder = UNANSWERED if answered is None else f"{split}/{folders[answered]}"

@@ -25,6 +25,7 @@ from tasks.masks.png_writer import encode_png
 from tasks.masks.runs import to_mask
 from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from tasks.records.shapes import drawable_ring
+from tasks.shown import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,13 +52,18 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give ``labels.txt``, the names of the classes in use, and ``SPLIT/IMAGE.json`` for every image."""
-        names = dataset.registry.unique_names(one_line)
+        names = dataset.registry.unique_names(_spelled)
         if split == dataset.splits[0]:
             used = (names[each.id] for each in dataset.registry.classes if not each.removed)
             yield Artifact("labels.txt", (f"{name}\n".encode() for name in used))
         for sample in dataset.samples(split):
             body = indented(encode(_document(sample, dataset.registry, names)), indent=2)
             yield Artifact(f"{split}/{stem(sample.image)}.json", iter((body, b"\n")), small=True)
+
+
+def _spelled(name: str) -> str:
+    """Spell a class's name for ``labels.txt``, which people read, and so for every label that is looked for there."""
+    return line(one_line(name))
 
 
 def _document(sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> JsonObject:

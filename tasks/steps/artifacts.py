@@ -6,6 +6,7 @@ An artifact that cannot be made is a warning in the run's log and nothing more: 
 from __future__ import annotations
 
 import logging
+import shlex
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from prefect.artifacts import (
 )
 
 from tasks.buckets.noted import said_of
+from tasks.shown import line, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -53,20 +55,24 @@ def advancing(dataset: Dataset, items: Iterable[Item], total: int, size: Callabl
 def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
     """A table under a key; the one that was there before becomes its history."""
     with Unimportant():
-        create_table_artifact(rows, key=key, description=description)
+        cells = [{name: line(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in rows]
+        create_table_artifact(cells, key=key, description=markdown(description))
 
 
 def show_picture(dataset: Dataset, svg: str) -> None:
     """A picture ``samples-DATASET``, of which everything is in its address."""
     address = f"data:image/svg+xml,{quote(svg, safe='/+=:;,')}"
     with Unimportant():
-        create_image_artifact(address, key=f"samples-{dataset.dataset}", description=f"Images of {dataset.url}")
+        create_image_artifact(
+            address, key=f"samples-{dataset.dataset}", description=markdown(f"Images of {dataset.url}")
+        )
 
 
 def show_result(dataset: Dataset, result: Mapping[str, Any]) -> None:
     """A page ``result-DATASET``: the version, how to see it and what changed, and where rows and annotations went."""
     with Unimportant():
-        create_markdown_artifact(result_page(result), key=f"result-{dataset.dataset}", description=result["ref"])
+        description = markdown(str(result["ref"]))
+        create_markdown_artifact(result_page(result), key=f"result-{dataset.dataset}", description=description)
 
 
 def result_page(result: Mapping[str, Any]) -> str:
@@ -75,13 +81,13 @@ def result_page(result: Mapping[str, Any]) -> str:
     dataset_url, _, version = str(result["ref"]).rpartition("@")
     verdict = "published" if result["published"] else result["reason"]
     lines = [
-        f"# {result['dataset']}: {verdict}, version {version}",
+        f"# {markdown(str(result['dataset']))}: {markdown(verdict)}, version {markdown(version)}",
         "",
         "```sh",
-        f"labelsnap snapshots show {result['ref']}",
+        f"labelsnap snapshots show {_typed(result['ref'])}",
     ]
     if result["published"] and base:
-        lines.append(f"labelsnap snapshots diff {dataset_url}@{base} {result['ref']}")
+        lines.append(f"labelsnap snapshots diff {_typed(f'{dataset_url}@{base}')} {_typed(result['ref'])}")
     lines += ["```", ""]
     lines += _table("rows", {"exported": rows["exported"], "published": rows["published"]})
     lines += _table("excluded rows", rows["excluded"])
@@ -96,11 +102,16 @@ def result_page(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _typed(ref: object) -> str:
+    """What names a version, as one word of a command to copy."""
+    return shlex.quote(line(str(ref)))
+
+
 def _table(title: str, counts: Mapping[str, int]) -> list[str]:
     if not counts:
         return []
-    rows = (f"| {name.replace('_', ' ')} | {count} |" for name, count in counts.items())
-    return [f"| {title} | |", "|---|---:|", *rows, ""]
+    rows = (f"| {markdown(name.replace('_', ' '))} | {count} |" for name, count in counts.items())
+    return [f"| {markdown(title)} | |", "|---|---:|", *rows, ""]
 
 
 class Unimportant:

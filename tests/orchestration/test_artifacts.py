@@ -59,4 +59,4 @@ def test_a_refresh_shows_progress_its_result_and_a_picture(sandbox, dataset, tmp
     assert found["progress-shown"].data == 100
     picture = ET.fromstring(unquote(found["samples-shown"].data.removeprefix("data:image/svg+xml,")))  # noqa: S314
     assert len(list(picture.iter("{http://www.w3.org/2000/svg}image"))) == 3
-    assert found["result-shown"].description == result["ref"]
+    assert found["result-shown"].description == f"`{result['ref']}`"

@@ -6,11 +6,11 @@ It loads nothing and runs nothing: its policy forbids scripts and other sources,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from tasks.formats.losses import report
 from tasks.formats.report.plots import Bar, bars
+from tasks.shown import markup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class Page:
 def html(page: Page) -> bytes:
     """Give the whole document."""
     description = page.description
-    title = escape(description.name)
+    title = markup(description.name)
     sheet = "".join(one.html for one in page.thumbnails)
     sections = (
         _numbers(page),
@@ -79,7 +79,7 @@ def html(page: Page) -> bytes:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{STYLE}</style></head>\n<body>'
-        f'<h1>{title}</h1><p class="lead">{escape(_lead(description))}</p>\n{body}\n'
+        f'<h1>{title}</h1><p class="lead">{markup(_lead(description))}</p>\n{body}\n'
         "</body></html>\n"
     )
     return document.encode()
@@ -92,7 +92,7 @@ def _lead(description: Description) -> str:
 
 
 def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
+    return f"<section><h2>{markup(title)}</h2>{body}</section>" if body else ""
 
 
 def _numbers(page: Page) -> str:
@@ -104,7 +104,7 @@ def _numbers(page: Page) -> str:
         "problems": len(page.problems),
         **{f"in {split}": description.census.rows.get(split, 0) for split in description.splits},
     }
-    boxes = "".join(f"<div><b>{count:,}</b>{escape(name)}</div>" for name, count in numbers.items())
+    boxes = "".join(f"<div><b>{count:,}</b>{markup(name)}</div>" for name, count in numbers.items())
     return f'<div class="numbers">{boxes}</div>'
 
 
@@ -147,7 +147,7 @@ def _losses(page: Page) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return escape(", ".join(f"{count:,} {kind}" for kind, count in counts.items())) or "–"
+    return markup(", ".join(f"{count:,} {kind}" for kind, count in counts.items())) or "–"
 
 
 def _lost(tally: Tally) -> str:
@@ -155,9 +155,9 @@ def _lost(tally: Tally) -> str:
 
 
 def _unpublished(page: Page) -> str:
-    excluded = [(escape(policy), f"{count:,}") for policy, count in page.excluded.items()]
+    excluded = [(markup(policy), f"{count:,}") for policy, count in page.excluded.items()]
     shown = [
-        (escape(one.code), escape(one.data_row_id or "–"), escape(one.path), escape(one.reason))
+        (markup(one.code), markup(one.data_row_id or "–"), markup(one.path), markup(one.reason))
         for one in page.problems[:PROBLEMS_SHOWN]
     ]
     hidden = len(page.problems) - len(shown)
@@ -170,7 +170,7 @@ def _unpublished(page: Page) -> str:
 
 
 def _noted(page: Page) -> str:
-    rows = [(f"{number:,}", escape(said)) for number, said in page.noted]
+    rows = [(f"{number:,}", markup(said)) for number, said in page.noted]
     return _table(("times", "what"), rows) if rows else ""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tasks.shown import line, markup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def bars(bars_: Sequence[Bar], series: Sequence[str] = ()) -> str:
 
 def _bar(bar: Bar, top: int, scale: float, series: Sequence[str]) -> str:
     middle = top + BAR * 0.75
-    label = f"<title>{escape(bar.label)}</title>{escape(_short(bar.label))}"
+    label = f"<title>{markup(bar.label)}</title>{markup(_short(bar.label))}"
     drawn = [f'<text x="{LABEL_WIDTH - 8}" y="{middle:g}" text-anchor="end" fill="currentColor">{label}</text>']
     left = float(LABEL_WIDTH)
     for number, part in enumerate(bar.parts):
@@ -53,7 +54,7 @@ def _bar(bar: Bar, top: int, scale: float, series: Sequence[str]) -> str:
             width = part * scale
             drawn.append(
                 f'<rect x="{left:.2f}" y="{top}" width="{width:.2f}" height="{BAR}" '
-                f'fill="{COLOURS[number % len(COLOURS)]}"><title>{escape(name)}</title></rect>'
+                f'fill="{COLOURS[number % len(COLOURS)]}"><title>{markup(name)}</title></rect>'
             )
             left += width
     drawn.append(f'<text x="{left + 6:.2f}" y="{middle:g}" fill="currentColor">{sum(bar.parts):,}</text>')
@@ -66,11 +67,12 @@ def _legend(series: Sequence[str]) -> str:
     for number, name in enumerate(series):
         drawn.append(
             f'<rect x="{left}" y="3" width="12" height="12" fill="{COLOURS[number % len(COLOURS)]}"/>'
-            f'<text x="{left + 18}" y="14" fill="currentColor">{escape(name)}</text>'
+            f'<text x="{left + 18}" y="14" fill="currentColor">{markup(name)}</text>'
         )
         left += 40 + LETTER_WIDTH * len(name)
     return "".join(drawn)
 
 
 def _short(text: str) -> str:
+    text = line(text)
     return text if len(text) <= LABEL_LETTERS else f"{text[: LABEL_LETTERS - 1]}…"

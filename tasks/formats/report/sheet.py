@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from tasks.formats.report.thumbnails import SIDE
+from tasks.shown import line, markup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ def sheet(thumbnails: Sequence[Thumbnail]) -> str:
     height = max((seen.size[1] for seen in thumbnails), default=0)
     cells = "".join(
         f'<svg x="{number * (SIDE + GAP)}" width="{SIDE}" height="{height}">{seen.svg}</svg>'
-        f'<text x="{number * (SIDE + GAP)}" y="{height + CAPTION - 6}">{escape(seen.caption[:LETTERS])}</text>'
+        f'<text x="{number * (SIDE + GAP)}" y="{height + CAPTION - 6}">{markup(line(seen.caption)[:LETTERS])}</text>'
         for number, seen in enumerate(thumbnails)
     )
     width = max(0, len(thumbnails) * (SIDE + GAP) - GAP)

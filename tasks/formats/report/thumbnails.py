@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from html import escape
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +13,7 @@ from PIL import Image
 from tasks.formats.colours import colours
 from tasks.formats.objects import objects_of
 from tasks.formats.segments import overlay_of, segments_of
+from tasks.shown import markup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ class Thumbnail(NamedTuple):
     @property
     def html(self) -> str:
         """A figure for a page."""
-        return f"<figure>{self.svg}<figcaption>{escape(self.caption)}</figcaption></figure>"
+        return f"<figure>{self.svg}<figcaption>{markup(self.caption)}</figcaption></figure>"
 
 
 def choose(rows: Iterable[tuple[str, Sequence[str]]], count: int) -> list[str]:
@@ -101,7 +101,7 @@ def _with_masks(pixels: NDArray[np.uint8], sample: Sample, registry: ClassRegist
 def _shape(found: Found, stroke: float) -> str:
     red, green, blue = colours(np.array([found.category.id], np.uint32))[0].tolist()
     colour = f'stroke="rgb({red},{green},{blue})"'
-    name = f"<title>{escape(found.annotation.name)}</title>"
+    name = f"<title>{markup(found.annotation.name)}</title>"
     left, top, width, height = found.place.box
     match found.kind:
         case "bounding_box":
