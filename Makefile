@@ -9,11 +9,14 @@ OF_PYARROW := tests/records/test_records_tables.py tests/records/test_records_re
   tests/snapshots/test_snapshot_pyarrow.py tests/snapshots/test_snapshot_verify.py tests/snapshots/test_snapshot_gate.py \
   tests/buckets/test_bucket_formats.py tests/readers/test_duckdb_readme.py
 
+TOOLS := .venv-tools
+PINNED_TOOLS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-pythons test-pyarrow check bench constraints clean
+.PHONY: help install demo test test-slow test-pythons test-pyarrow check bench constraints bill-of-materials audit clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## Install labelsnap and what its tests need into .venv
 
@@ -60,6 +63,21 @@ constraints:  ## Pin the newest versions that work together
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	{ echo '# Pinned versions of everything that `make install` installs. Renew with `make constraints`.'; \
 	  $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
+
+bill-of-materials: install  ## List what is locked with its licences, in deploy/bill-of-materials.json
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet $(PINNED_TOOLS)
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --output-file $(TOOLS)/found.json $(BIN)/python
+	$(BIN)/python deploy/dependencies.py materials $(TOOLS)/found.json
+
+audit: install  ## Look up known faults of what is locked, where a database can be reached; says when, in deploy/known-faults.md
+	rm -f $(TOOLS)/pypi.json $(TOOLS)/osv.json
+	{ $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet $(PINNED_TOOLS); } || true
+	for database in pypi osv; do \
+	  timeout 300 $(TOOLS)/bin/pip-audit --vulnerability-service $$database --disable-pip --no-deps \
+	    --requirement constraints.txt --format json --output $(TOOLS)/$$database.json >/dev/null 2>&1 || true; \
+	done
+	$(BIN)/python deploy/dependencies.py faults $(TOOLS)/pypi.json $(TOOLS)/osv.json
 
 clean:  ## Remove what make made
 	rm -rf $(VENV) .venv-* .pyarrow .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json
