@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.sandbox.identifiers import cuid
 from deploy.sandbox.odd_others import ODD_OTHERS
 from deploy.sandbox.odd_rows import ODD_ROWS, fresh, label, relabelled
+from deploy.sandbox.odd_texts import ODD_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,6 +98,7 @@ ODDITIES: dict[str, Callable[[str, int], str]] = {
     "duplicate": _duplicate,
     **ODD_ROWS,
     **ODD_OTHERS,
+    **ODD_TEXTS,
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import unicodedata
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -153,3 +155,22 @@ def test_a_record_of_ours_is_one_line():
     record = ShownRecord("tasks.x", logging.WARNING, __file__, 1, "%s is odd", ("a\nWARNING b\x1b",), about)
     assert record.getMessage() == r"a WARNING b\x1b is odd"
     assert obeyed(logging.Formatter().format(record)) == []
+
+
+ROOT = Path(__file__).parents[2]
+BORDERS = {
+    r"\bprint\(|sys\.std(?:out|err)\.write|typer\.echo|\.print\b": {"flows/console.py"},
+    r"\bescape\(": {"tasks/shown.py"},
+    r"\bcreate_\w+_artifact\(": {"tasks/steps/artifacts.py"},
+    r"setLogRecordFactory|logging\.Handler\b": {"flows/console.py", "tasks/steps/logged.py"},
+}
+
+
+@pytest.mark.parametrize("pattern", BORDERS)
+def test_nothing_else_shows(pattern):
+    """Who prints, escapes, logs or makes pages is in one module each, which cleans what passes."""
+    files = [path for package in ("flows", "tasks", "config") for path in (ROOT / package).rglob("*.py")]
+    found = {
+        path.relative_to(ROOT).as_posix() for path in files if re.search(pattern, path.read_text(encoding="utf-8"))
+    }
+    assert found == BORDERS[pattern]
