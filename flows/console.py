@@ -34,6 +34,7 @@ TITLES = {
     "diff": "compare (buckets)",
     "gc": "delete (objects)",
 }
+_UNICODE = frozenset({"utf-8", "utf8"})
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
 
@@ -103,8 +104,8 @@ def print_text(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output."""
-    print(json_text(value))
+    """One JSON object on standard output, in ASCII where that does not take every letter."""
+    print(json_text(value, ascii_only=sys.stdout.encoding.lower() not in _UNICODE))
 
 
 def described(error: LabelsnapError) -> dict[str, str]:

@@ -59,9 +59,9 @@ def markup(text: str) -> str:
     return escape(line(text))
 
 
-def json_text(value: object) -> str:
+def json_text(value: object, *, ascii_only: bool = False) -> str:
     """Return a value as JSON for people and machines: what a terminal would obey is escaped, and means the same."""
-    written = json.dumps(to_builtins(value, str_keys=True), ensure_ascii=False, indent=2)
+    written = json.dumps(to_builtins(value, str_keys=True), ensure_ascii=ascii_only, indent=2)
     return _LIVE.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], written)
 
 

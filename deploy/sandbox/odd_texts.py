@@ -28,7 +28,10 @@ def _texts(line: str, number: int) -> str:
     box: dict[str, Any] = {"feature_id": cuid(0, "odd object", number, 1), "name": OBEYED}
     box |= {"annotation_kind": "ImageBoundingBox", "classifications": []}
     box["bounding_box"] = {"left": 1.0, "top": 1.0, "width": 20.0, "height": 20.0}
-    answers = ({"radio_answer": {"name": OBEYED, "classifications": []}}, {"text_answer": {"content": OBEYED}})
+    answers: tuple[dict[str, Any], ...] = (
+        {"radio_answer": {"name": OBEYED, "classifications": []}},
+        {"text_answer": {"content": OBEYED}},
+    )
     asked = [
         {"feature_id": cuid(0, "odd question", number, place), "name": f"{OBEYED} {place}", **answer}
         for place, answer in enumerate(answers)

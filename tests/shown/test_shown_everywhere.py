@@ -176,9 +176,11 @@ def test_an_error_is_text_to_prefect_too():
     assert never(str(LabelboxRefusedError(OBEYED, remedy=OBEYED, code="refused"))) == []
 
 
-def test_what_standard_output_cannot_spell_ends_nothing():
-    """A name beyond an old terminal's alphabet is spelled out by numbers."""
-    told = "import flows.output, flows.console as c\nwith flows.output.output_checked(): c.print_text('\u65e5')"
+@pytest.mark.parametrize(("call", "written"), [("text", b"\\u65e5\n"), ("json", b'"\\u65e5\\ud83d\\ude97"\n')])
+def test_what_standard_output_cannot_spell_ends_nothing(call, written):
+    """A name beyond an old terminal's alphabet is spelled out by numbers, in JSON by its own escapes."""
+    name = "\u65e5" if call == "text" else "\u65e5\U0001f697"
+    told = f"import flows.output, flows.console as c\nwith flows.output.output_checked(): c.print_{call}({name!a})"
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, check=False)  # noqa: S603
-    assert (done.returncode, done.stdout) == (0, b"\\u65e5\n")
+    assert (done.returncode, done.stdout) == (0, written)
