@@ -74,7 +74,7 @@ audit: install  ## Look up known faults of what is locked, where a database can 
 	rm -f $(TOOLS)/pypi.json $(TOOLS)/osv.json
 	{ $(PYTHON) -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet $(PINNED_TOOLS); } || true
 	for database in pypi osv; do \
-	  timeout 300 $(TOOLS)/bin/pip-audit --vulnerability-service $$database --disable-pip --no-deps \
+	  timeout 120 $(TOOLS)/bin/pip-audit --vulnerability-service $$database --disable-pip --no-deps \
 	    --requirement constraints.txt --format json --output $(TOOLS)/$$database.json >/dev/null 2>&1 || true; \
 	done
 	$(BIN)/python deploy/dependencies.py faults $(TOOLS)/pypi.json $(TOOLS)/osv.json

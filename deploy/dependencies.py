@@ -22,7 +22,7 @@ MATERIALS: Final = ROOT / "deploy/bill-of-materials.json"
 FAULTS: Final = ROOT / "deploy/known-faults.md"
 ALLOWED: Final = ROOT / "deploy/allowed-faults.toml"
 READ: Final = {"mlcroissant": "Apache-2.0"}
-"""Licences that a package's own data does not say, read in its repository."""
+"""Licences that a package's own data does not say; each stands in the README of its repository."""
 _ANSWERED: Final = re.compile(r"^Last answer: (.+)$", re.MULTILINE)
 _NEVER: Final = "none yet."
 
