@@ -126,6 +126,9 @@ class Fetcher:
                 requests[REFUSED] += spared.unconfirmed and error.code.startswith("http_4")
                 return replace(stands, unconfirmed=spared.unconfirmed, orientation=spared.orientation)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        except Exception:
+            path.unlink()
+            raise
         path.replace(self.directory / digest)
         requests["images"] += 1
         return Image(

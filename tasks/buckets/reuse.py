@@ -37,12 +37,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tasks.buckets.boundary import attempted, bounded
 from tasks.buckets.image import declared_size
 from tasks.buckets.masks import still_made, whole_masks
 from tasks.buckets.noted import without_composite
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
     from tasks.labelbox.failures import DownloadError
     from tasks.records.geometry import MaskRule
     from tasks.records.image import Image
-    from tasks.records.model import Record, Sample
+    from tasks.records.model import Problem, Record, Sample
 
 Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends", "composite_due"]
 Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]
@@ -167,7 +169,7 @@ class Reuse:
         if not self.earlier.whole:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
-        row_ids = {number: row_id(line) for number, line in lines}
+        row_ids = {number: attempted(partial(row_id, line)) for number, line in lines}
         times, ending, due = Counter(row_ids.values()), self._ending(), self._composite_due()
         for number, line in lines:
             found = row_ids[number]
@@ -175,7 +177,7 @@ class Reuse:
                 against[number] = "new"
             elif times[found] > 1:
                 against[number] = "several_lines"
-            elif self.earlier.fingerprints[found] != fingerprint(line):
+            elif self.earlier.fingerprints[found] != attempted(partial(fingerprint, line)):
                 against[number] = "changed"
             elif found in ending:
                 against[number] = "url_ends"
@@ -185,13 +187,15 @@ class Reuse:
                 kept[number] = found
         return Lines(kept, against)
 
-    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused]:
-        """Look at records, by the numbers of their lines."""
+    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused | Problem]:
+        """Look at records, by the numbers of their lines; one that cannot be looked at is a problem."""
         before, taken = (snapshot.standing(records.values()) for snapshot in (self.earlier, self.taken))
-        return {
-            number: self.of_record(record, before.get(record.data_row.id), taken.get(record.data_row.id))
-            for number, record in records.items()
-        }
+
+        def of(number: int, row: str) -> Reused | Problem:
+            look = partial(self.of_record, records[number], before.get(row), taken.get(row))
+            return bounded(number, lambda: row, look)
+
+        return {number: of(number, record.data_row.id) for number, record in records.items()}
 
     def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
         """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""

@@ -13,7 +13,8 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
-from tasks.buckets.base import part_base
+from tasks.buckets.base import BasePart, part_base
+from tasks.buckets.boundary import UNFORESEEN
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
 from tasks.buckets.given import behind_part, read_given
@@ -160,14 +161,17 @@ def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefused
 def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetime) -> BucketReceipt:
     """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
 
-    ``since`` is when the run began to look for what stands.
+    ``since`` is when the run began to look for what stands. What was built already is built again where a row of it met
+    a fault of labelsnap's own; the other rows are reused.
     """
     settings = load_settings()
     store = open_store(dataset.url)
     ledger = Ledger(store, run)
     name = bucket_name(bucket.index, bucket.count)
     if built := ledger.recall(name, BucketReceipt):
-        return built
+        if UNFORESEEN not in built.tally.problem_codes:
+            return built
+        bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(

@@ -71,7 +71,7 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
         problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
-        noted=list(said_of(blocks_of(settlement.tally.noted))),
+        noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
     written.append(draft.add_file(REPORT, html(page)))
     return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
