@@ -100,7 +100,15 @@ class BucketBuilder:
     def _reuse(self) -> Reuse:
         fetcher = self.fetcher
         until = self.since + LASTING
-        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, fetcher.masks, until)
+        return Reuse(
+            self.earlier,
+            self.taken,
+            fetcher.images,
+            fetcher.orientation,
+            fetcher.masks,
+            until,
+            fetcher.refuses,
+        )
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""

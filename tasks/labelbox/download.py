@@ -189,11 +189,19 @@ class Downloader:
 
         self._repeat(_read(url), take, limit=length, with_key=False)
 
+    def check_reference(self, url: str) -> None:
+        """Raise ``DownloadError`` for an image's URL that ``image`` would refuse. Nothing is looked up or asked.
+
+        What is published as it is, is opened by readers elsewhere and later.
+        """
+        with _forbidden():
+            found = self._sources.named(url)
+            if found is None or not url.startswith(f"{found[1].scheme}://"):
+                self._connections.check(read_url(url))
+
     def _located(self, url: str) -> Target:
-        try:
-            return _read(self._sources.locate(url))
-        except ForbiddenAddressError as refusal:
-            raise DownloadError("forbidden_address", str(refusal)) from None
+        with _forbidden():
+            return read_url(self._sources.locate(url))
 
     def _repeat(
         self,
@@ -310,16 +318,21 @@ class Downloader:
         headers = conditions | ({"Authorization": f"Bearer {self._api_key}"} if keyed and self._api_key else {})
         self.counts.add(requests=1)
         try:
-            return self._connections.get(target, headers, seconds=deadline.left)
-        except ForbiddenAddressError as refusal:
-            raise DownloadError("forbidden_address", str(refusal)) from None
+            with _forbidden():
+                return self._connections.get(target, headers, seconds=deadline.left)
         except (HTTPError, OSError) as error:
             raise of_error(error, target.origin) from None
 
 
 def _read(url: str) -> Target:
-    try:
+    with _forbidden():
         return read_url(url)
+
+
+@contextmanager
+def _forbidden() -> Iterator[None]:
+    try:
+        yield
     except ForbiddenAddressError as refusal:
         raise DownloadError("forbidden_address", str(refusal)) from None
 
