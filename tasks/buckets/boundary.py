@@ -64,7 +64,7 @@ def attempted(work: Callable[[], Made]) -> Made | None:
         return work()
     except Exception as error:  # noqa: BLE001 - the boundary
         check_rows(error)
-        _noted(error, "a line of the export")
+        _noted(error, "a row of the export")
         return None
 
 
