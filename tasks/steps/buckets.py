@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
 from tasks.buckets.base import BasePart, part_base
-from tasks.buckets.boundary import UNFORESEEN
+from tasks.buckets.boundary import UNFORESEEN, attempted
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
 from tasks.buckets.given import behind_part, read_given
@@ -91,7 +92,7 @@ def group_rows(
     filled: set[int] = set()
 
     def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
-        if span is None or span.holds(line, dataset.source.id):
+        if span is None or attempted(partial(span.holds, line, dataset.source.id)) is not False:
             return line
         left_out.append(number)
         return None
