@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import signal
 import sys
 import threading
 import traceback
-from base64 import b64encode
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import quote
 
 from tasks.errors import LabelsnapError, RunHungUpError, RunStoppedError, RunTerminatedError
+from tasks.redaction import without_secrets
 from tasks.shown import lines
 from tasks.steps.room import scratch_fault, scratch_folder
 
@@ -25,15 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_MESSAGE: Final = 300
-MIN_SECRET: Final = 6
-"""A shorter value of the environment cannot be told from other text."""
-_SECRET_NAMES: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|AUTH|CONNECTION_URL", re.IGNORECASE)
-_SECRET_PLACES: Final = re.compile(
-    r"(?i)((?:://)(?=[^/@\s'\"]+@)|[?&](?:[a-z-]*signature|[a-z-]*credential|[a-z-]*token|sig|key)=|\b(?:bearer|basic)\s+)"
-    r"[^&@\s'\"]+"
-)
-"""A name and password in an address, a signature in a query, the value of an Authorization header."""
-_LEFT_OUT: Final = "[left out]"
 
 
 class StoppedBySignal(BaseException):
@@ -133,17 +122,3 @@ def _kept(error: BaseException) -> str:
 
 def _for_its_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def without_secrets(text: str) -> str:
-    """The text without what the environment holds of secrets, and without what looks like one."""
-    secrets = {value for name, value in os.environ.items() if _SECRET_NAMES.search(name) and len(value) >= MIN_SECRET}
-    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
-    for spelling in sorted(spellings, key=len, reverse=True):
-        text = text.replace(spelling, _LEFT_OUT)
-    return _SECRET_PLACES.sub(rf"\1{_LEFT_OUT}", text)
-
-
-def _spellings(secret: str) -> set[str]:
-    encoded = secret.encode(errors="surrogateescape")
-    return {secret, quote(encoded, safe=""), b64encode(encoded).decode().rstrip("="), repr(secret)[1:-1]}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tasks.buckets.errors import RowError
+from tasks.buckets.boundary import bounded, check_rows
 from tasks.buckets.given import left_table
 from tasks.buckets.images import images_table, store_images
 from tasks.buckets.noted import noted
@@ -17,6 +18,7 @@ from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
 from tasks.buckets.reuse import LASTING, Reuse
 from tasks.formats.census import Census, census
 from tasks.records.classes import seen_classes
+from tasks.records.identity import row_id
 from tasks.records.model import Excluded, Problem, Record, Row, Sample
 from tasks.records.moments import BEFORE_ALL, instant
 from tasks.records.parse import parse
@@ -27,13 +29,14 @@ from tasks.snapshots.measures import add, measure
 from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tasks.buckets.fetch import Fetcher
     from tasks.buckets.reuse import Reused
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
+    from tasks.snapshots.measures import Measure
 
 
 @dataclass(slots=True)
@@ -41,8 +44,9 @@ class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks.
-    ``repeated`` are the numbers of lines whose row has another.
+    what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks. ``reused``
+    are the ids of those that have its content.
+    ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id.
     """
 
     kept: Tables = field(default_factory=dict)
@@ -54,7 +58,8 @@ class Outcome:
     annotations_dropped: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
     anew: set[str] = field(default_factory=set)
-    reused_rows: int = 0
+    reused: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +92,30 @@ class BucketBuilder:
         of_lines = reuse.of_lines(numbered)
         self._keep(of_lines.kept.values(), outcome)
         records = dict(self._records((each for each in numbered if each[0] in of_lines.against), outcome))
-        self._complete(records, reuse.of_records(records), outcome)
+        outcome.numbers = {record.data_row.id: number for number, record in records.items()}
+        self._complete(records, self._reused(reuse, records, outcome), outcome)
         return self._written(bucket, reuse, outcome)
 
     @property
     def _reuse(self) -> Reuse:
         fetcher = self.fetcher
         until = self.since + LASTING
-        return Reuse(self.earlier, self.taken, fetcher.images, fetcher.orientation, fetcher.masks, until)
+        return Reuse(
+            self.earlier,
+            self.taken,
+            fetcher.images,
+            fetcher.orientation,
+            fetcher.masks,
+            until,
+            fetcher.refuses,
+        )
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
         if not row_ids:
             return
         outcome.kept = rows_of(self.earlier.tables, row_ids)
-        outcome.reused_rows += len(row_ids)
+        outcome.reused.update(row_ids)
         rows = outcome.kept["data_rows"]
         for counts, column in (
             (outcome.labels_excluded, rows["labels_excluded"]),
@@ -118,7 +132,8 @@ class BucketBuilder:
         rows: dict[str, tuple[int, Row]] = {}
         refused: list[Problem] = []
         for number, line in lines:
-            row = parse(line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
+            read = partial(parse, line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
+            row = bounded(number, partial(row_id, line), read)
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
@@ -134,7 +149,10 @@ class BucketBuilder:
                 outcome.problems.append(problem)
         outcome.excluded["duplicate"] += len(outcome.repeated)
         for number, row in rows.values():
-            chosen = select(row, self.policy)
+            chosen = bounded(number, partial(_id, row), partial(select, row, self.policy))
+            if isinstance(chosen, Problem):
+                outcome.problems.append(chosen)
+                continue
             outcome.labels_excluded.update(chosen.labels_excluded)
             outcome.annotations_dropped.update(chosen.annotations_dropped)
             if isinstance(chosen, Excluded):
@@ -142,16 +160,25 @@ class BucketBuilder:
             else:
                 yield number, chosen
 
+    @staticmethod
+    def _reused(reuse: Reuse, records: Mapping[int, Record], outcome: Outcome) -> dict[int, Reused]:
+        """Look at records by the numbers of their lines; what cannot be looked at is a problem."""
+        found = reuse.of_records(records)
+        outcome.problems += [each for each in found.values() if isinstance(each, Problem)]
+        return {number: each for number, each in found.items() if not isinstance(each, Problem)}
+
     def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
 
-        def attempt(number: int) -> tuple[Reused, Sample | Problem, Counter[str]]:
+        def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
             record, row = records[number], reused[number]
             requests = Counter[str]()
-            try:
-                return row, self.fetcher.fetch(record, requests, row), requests
-            except RowError as error:
-                return row, Problem(number, record.data_row.id, error.path, error.code, error.reason), requests
+
+            def made() -> tuple[Sample, bool]:
+                sample = self.fetcher.fetch(record, requests, row)
+                return sample, row.is_before(sample)
+
+            return row, bounded(number, partial(_id, record), made), requests
 
         at_hand = [number for number, row in reused.items() if row.lacks_nothing]
         missing = [number for number, row in reused.items() if not row.lacks_nothing]
@@ -162,21 +189,38 @@ class BucketBuilder:
                 if isinstance(result, Problem):
                     outcome.problems.append(result)
                     continue
-                outcome.samples.append(result)
-                outcome.reused_rows += row.is_reused
-                if not row.is_before(result):
-                    outcome.anew.add(result.record.data_row.id)
+                sample, is_before = result
+                outcome.samples.append(sample)
+                outcome.reused.update([sample.record.data_row.id] if row.is_reused else [])
+                outcome.anew.update([] if is_before else [sample.record.data_row.id])
         outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
+    @staticmethod
+    def _told(outcome: Outcome) -> tuple[Tables, tuple[Measure, ...]]:
+        """Return tables and measures of the samples; a sample of which none can be made is a problem from then on."""
+        try:
+            return _told_of(outcome.samples)
+        except Exception as error:
+            check_rows(error)
+            found = [(each, _told_alone(each, outcome.numbers)) for each in outcome.samples]
+            problems = {each.record.data_row.id: told for each, told in found if isinstance(told, Problem)}
+            if not problems:
+                raise
+        outcome.samples = [each for each in outcome.samples if each.record.data_row.id not in problems]
+        outcome.problems += problems.values()
+        outcome.reused -= problems.keys()
+        outcome.anew -= problems.keys()
+        return _told_of(outcome.samples)
+
     def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
+        made, measures = self._told(outcome)
         samples, kept = outcome.samples, outcome.kept
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
         stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
-        tables = to_tables(samples) | {"images": images_table(samples, stored)}
+        tables = made | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
-        measures = measure(samples)
         if kept:
             tables = joined(kept, tables)
             packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
@@ -213,16 +257,30 @@ class BucketBuilder:
             published=len(tables["data_rows"]),
             excluded=dict(+outcome.excluded),
             problems=len(outcome.problems),
+            problem_codes=dict(Counter(problem.code for problem in outcome.problems)),
             labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
             noted=noted(tables),
-            reused_rows=outcome.reused_rows,
+            reused_rows=len(outcome.reused),
             left=left,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,
             uploads=self.draft.uploads,
         )
+
+
+def _told_of(samples: Sequence[Sample]) -> tuple[Tables, tuple[Measure, ...]]:
+    return to_tables(samples), measure(samples)
+
+
+def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> object:
+    row = sample.record.data_row.id
+    return bounded(numbers[row], lambda: row, partial(_told_of, [sample]))
+
+
+def _id(row: Row | Record) -> str:
+    return row.data_row.id
 
 
 def _activity(row: Row) -> datetime:

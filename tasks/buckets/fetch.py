@@ -80,6 +80,8 @@ class Fetcher:
         size = (image.height, image.width) if image else None
         if standing:
             record = carry_over(record, standing, size)
+        if self.images == "reference":
+            self._check_reference(record.data_row.row_data)
         whole = reused.whole_masks
         labels, size = self._labels(record.entry.labels, size, requests, _of_labels(whole, "label"))
         entry = replace(record.entry, labels=labels)
@@ -92,6 +94,20 @@ class Fetcher:
         _check_masks(labels, image)
         split = split_of(record, image.sha256, self.group_by, self.split, self.given)
         return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+
+    def refuses(self, url: str) -> bool:
+        """Tell whether an image is referenced by what may not be published."""
+        try:
+            self._check_reference(url)
+        except RowError:
+            return True
+        return False
+
+    def _check_reference(self, url: str) -> None:
+        try:
+            self.downloader.check_reference(url)
+        except DownloadError as error:
+            raise RowError("$.data_row.row_data", error.code, error.reason) from None
 
     def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
         """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
@@ -126,6 +142,9 @@ class Fetcher:
                 requests[REFUSED] += spared.unconfirmed and error.code.startswith("http_4")
                 return replace(stands, unconfirmed=spared.unconfirmed, orientation=spared.orientation)
             raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        except Exception:
+            path.unlink()
+            raise
         path.replace(self.directory / digest)
         requests["images"] += 1
         return Image(

@@ -5,7 +5,6 @@ It leaves as every reader shall see it: no orientation stands in it.
 
 from __future__ import annotations
 
-import struct
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
 
+from tasks.buckets.boundary import check_rows
 from tasks.images.containers import container_of
 from tasks.images.exif import ORIENTATION
+from tasks.images.files import UNREADABLE
 from tasks.images.orientation import placed, take_out, turned_size
 from tasks.images.webp import is_lossless
 
@@ -31,18 +32,6 @@ Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and is checked on th
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # of damaged metadata, which is taken out here
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-_UNREADABLE: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    struct.error,
-)
-"""What Pillow raises about bytes that are not what it expects."""
 _TRANSPOSED: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -181,5 +170,6 @@ def _reading(what: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError:
         raise ImageError("image_damaged", f"{what} cannot be read") from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
+        check_rows(error)
         raise ImageError("image_damaged", f"{what} cannot be read ({type(error).__name__})") from None

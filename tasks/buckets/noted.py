@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow.compute as pc
 
+from tasks.buckets.boundary import UNFORESEEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -138,3 +140,5 @@ def said_of(result: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
         block, _, what = name.partition(".")
         if number := result.get(block, {}).get(what, 0):
             yield number, each.said
+    if number := result.get("problems", {}).get(UNFORESEEN, 0):
+        yield number, "rows met a fault of labelsnap's own (problems unforeseen): please report what the log says of it"

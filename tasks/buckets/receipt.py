@@ -54,6 +54,7 @@ class Tally(Struct, frozen=True):
     published: int = 0
     excluded: Counts = {}
     problems: int = 0
+    problem_codes: Counts = {}
     labels: int = 0
     labels_excluded: Counts = {}
     annotations_dropped: Counts = {}
@@ -98,6 +99,7 @@ def add_up(tallies: Iterable[Tally]) -> Tally:
         published=sum(tally.published for tally in each),
         excluded=_sum(tally.excluded for tally in each),
         problems=sum(tally.problems for tally in each),
+        problem_codes=_sum(tally.problem_codes for tally in each),
         labels=sum(tally.labels for tally in each),
         labels_excluded=_sum(tally.labels_excluded for tally in each),
         annotations_dropped=_sum(tally.annotations_dropped for tally in each),

@@ -8,6 +8,7 @@ something speaks against that:
 ``several_lines``   it takes all of them to choose one
 ``new``             no such row stands
 ``changed``         the line says something else now
+``url_refused``     the image is referenced by a URL that may not be published under the settings that hold now
 ``url_ends``        the image is referenced by a URL whose signature ends, or has ended, and may be had anew
 ``composite_due``   masks came whole, because their composite could not be had, and are to be what it shows
 ==================  ==================================================================================================
@@ -37,12 +38,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tasks.buckets.boundary import attempted, bounded
 from tasks.buckets.image import declared_size
 from tasks.buckets.masks import still_made, whole_masks
 from tasks.buckets.noted import without_composite
@@ -60,7 +63,7 @@ from tasks.records.signatures import ends_at, lasting_url, unsigned
 from tasks.records.tables import OF_MASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tasks.buckets.reading import Earlier
@@ -68,9 +71,9 @@ if TYPE_CHECKING:
     from tasks.labelbox.failures import DownloadError
     from tasks.records.geometry import MaskRule
     from tasks.records.image import Image
-    from tasks.records.model import Record, Sample
+    from tasks.records.model import Problem, Record, Sample
 
-Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_ends", "composite_due"]
+Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_refused", "url_ends", "composite_due"]
 Way: TypeAlias = Literal["stands", "unless_changed", "unless_size", "made"]
 Change: TypeAlias = Literal["same", "other", "unknown"]
 """Whether a data row's own change time is the one at which its image was known to be its source's."""
@@ -151,7 +154,8 @@ class Reused(Struct, frozen=True):
 class Reuse:
     """What may be taken over in one bucket: of the version before, and of what a run ``taken`` over had fetched.
 
-    ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged.
+    ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged, and
+    those that ``refuses`` names are looked at anew.
     """
 
     earlier: Earlier
@@ -160,6 +164,7 @@ class Reuse:
     orientation: Rule
     masks: MaskRule
     until: datetime
+    refuses: Callable[[str], bool] = lambda _: False
 
     def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
@@ -167,17 +172,19 @@ class Reuse:
         if not self.earlier.whole:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
-        row_ids = {number: row_id(line) for number, line in lines}
-        times, ending, due = Counter(row_ids.values()), self._ending(), self._composite_due()
+        row_ids = {number: attempted(partial(row_id, line)) for number, line in lines}
+        times, urls, due = Counter(row_ids.values()), self._urls(), self._composite_due()
         for number, line in lines:
             found = row_ids[number]
             if found is None or found not in self.earlier.fingerprints:
                 against[number] = "new"
             elif times[found] > 1:
                 against[number] = "several_lines"
-            elif self.earlier.fingerprints[found] != fingerprint(line):
+            elif self.earlier.fingerprints[found] != attempted(partial(fingerprint, line)):
                 against[number] = "changed"
-            elif found in ending:
+            elif found in urls and self.refuses(urls[found]):
+                against[number] = "url_refused"
+            elif found in urls and (end := ends_at(urls[found])) and end < self.until:
                 against[number] = "url_ends"
             elif found in due:
                 against[number] = "composite_due"
@@ -185,13 +192,15 @@ class Reuse:
                 kept[number] = found
         return Lines(kept, against)
 
-    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused]:
-        """Look at records, by the numbers of their lines."""
+    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused | Problem]:
+        """Look at records, by the numbers of their lines; one that cannot be looked at is a problem."""
         before, taken = (snapshot.standing(records.values()) for snapshot in (self.earlier, self.taken))
-        return {
-            number: self.of_record(record, before.get(record.data_row.id), taken.get(record.data_row.id))
-            for number, record in records.items()
-        }
+
+        def of(number: int, row: str) -> Reused | Problem:
+            look = partial(self.of_record, records[number], before.get(row), taken.get(row))
+            return bounded(number, lambda: row, look)
+
+        return {number: of(number, record.data_row.id) for number, record in records.items()}
 
     def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
         """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
@@ -211,13 +220,12 @@ class Reuse:
         now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
         return tuple(row_id for row_id in now if row_id in anew or before[row_id] != now[row_id])
 
-    def _ending(self) -> frozenset[str]:
-        """The rows of the version before that refer to an image by a URL which ends."""
+    def _urls(self) -> dict[str, str]:
+        """By what URLs rows of the version before refer to their images, by data row id."""
         if self.images == "copy":
-            return frozenset()
+            return {}
         rows = self.earlier.tables["data_rows"]
-        urls = zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True)
-        return frozenset(row_id for row_id, url in urls if (end := ends_at(url)) and end < self.until)
+        return dict(zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True))
 
     def _composite_due(self) -> frozenset[str]:
         """The rows of the version before that have masks which came whole for want of their composite."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 from typing import TYPE_CHECKING, Final
 
+from tasks.buckets.boundary import attempted
 from tasks.buckets.grouping import bucket_count, bucket_name, bucket_of
 from tasks.records.identity import row_id
 from tasks.records.text import is_blank
@@ -62,7 +64,7 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
     for number, line in enumerate(lines, start=1):
         if line is None or is_blank(line):
             continue
-        identifier = row_id(line)
+        identifier = _identified(line)
         index = bucket_of(line if identifier is None else identifier.encode(), count)
         pending[index].append(b"%d\t%b\n" % (number, line))
         sizes[index] += 1
@@ -76,7 +78,7 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
 
 def rows_in(spooled: Iterable[SpooledBucket]) -> int:
     """How many rows the buckets' lines are of: a row id counts once, and a line that has none once a bytes."""
-    return sum(len({row_id(line) or line for _, line in _entries(bucket.path)}) for bucket in spooled)
+    return sum(len({_identified(line) or line for _, line in _entries(bucket.path)}) for bucket in spooled)
 
 
 def merged(spooled: Iterable[SpooledBucket], directory: Path, count: int) -> list[SpooledBucket]:
@@ -100,6 +102,10 @@ def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as file:
         for entry in file:
             yield _parted(entry.removesuffix(b"\n"))
+
+
+def _identified(line: bytes) -> str | None:
+    return attempted(partial(row_id, line))
 
 
 def read_spool(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:

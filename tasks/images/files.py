@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,6 +13,20 @@ if TYPE_CHECKING:
 BLOCK: Final = 1 << 20
 METADATA_BYTES: Final = 16 << 20
 """A larger block of metadata is taken out unread."""
+UNREADABLE: Final = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    AssertionError,
+    struct.error,
+)
+"""What Pillow raises about bytes that are not what it expects."""
 
 
 class ImageDamagedError(ValueError):

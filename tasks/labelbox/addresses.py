@@ -21,6 +21,8 @@ _AUTHORITY: Final = re.compile(r"[^:/?#]+://([^/?#]*)")
 _PROTOCOL_ASSIGNMENTS: Final = IPv4Network("192.0.0.0/24")
 """Not of the public internet, which ``ipaddress`` knows since Python 3.11.10 only."""
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+_PRIVATE_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
+"""Ends of names that are of no public network (RFC 6761, 6762, 8375; ICANN's resolution of 2024-07-29)."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
@@ -84,20 +86,31 @@ def addresses_of(host: str, port: int, *, anywhere: bool) -> list[str]:
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     permitted = [address for address in addresses if anywhere or is_public(address)]
     if not permitted:
-        raise ForbiddenAddressError(
-            f"the host {host} is at a private or loopback address (LABELSNAP_ALLOW_HOSTS can allow it)"
-        )
+        raise _private(host)
     return permitted
 
 
-def check_literal(host: str, *, anywhere: bool) -> None:
-    """Do the same for a host that is itself an IP address, where a proxy looks the others up."""
-    try:
-        permitted = anywhere or is_public(host)
-    except ValueError:
+def check_host(host: str, *, anywhere: bool) -> None:
+    """Raise ``ForbiddenAddressError`` for a host that tells by itself that it is none of the public internet.
+
+    That is a private or loopback address, in any spelling that a system's look-up knows, and a name that public DNS
+    does not have. Nothing is looked up: ``addresses_of`` judges what other names lead to.
+    """
+    if anywhere:
         return
+    name = host.removesuffix(".")
+    try:
+        permitted = is_public(name if ":" in name else socket.inet_ntoa(socket.inet_aton(name)))
+    except (OSError, ValueError):
+        permitted = "." in name and ":" not in name and not name.endswith(_PRIVATE_NAMES)
     if not permitted:
-        raise ForbiddenAddressError(f"the host {host} is a private or loopback address")
+        raise _private(host)
+
+
+def _private(host: str) -> ForbiddenAddressError:
+    return ForbiddenAddressError(
+        f"the host {host} is at a private or loopback address (LABELSNAP_ALLOW_HOSTS can allow it)"
+    )
 
 
 def is_public(address: str) -> bool:

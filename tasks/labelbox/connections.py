@@ -23,7 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
-from tasks.labelbox.addresses import addresses_of, check_literal
+from tasks.labelbox.addresses import addresses_of, check_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,13 +75,18 @@ class Connections:
             "redirect": False,
             "preload_content": False,
         }
+        self.check(target)
         origin = target.origin
         proxy = self._proxy(origin)
         if proxy is not None:
-            check_literal(origin.host, anywhere=self._may_be_private(origin.host, origin.port))
             return proxy.urlopen("GET", target.url, **options)
         pool = self._direct.connection_from_host(origin.host, origin.port, origin.scheme)
         return pool.urlopen("GET", target.path, **options)
+
+    def check(self, target: Target) -> None:
+        """Raise ``ForbiddenAddressError`` for a host that may not be asked, as far as it tells by itself."""
+        host, port = target.origin.host, target.origin.port
+        check_host(host, anywhere=self._may_be_private(host, port))
 
     def close(self) -> None:
         """Close what is open."""

@@ -8,11 +8,13 @@ up when its time is over, however many bytes still trickle in.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urljoin
 
@@ -43,6 +45,11 @@ BLOCK: Final = 1 << 16
 REDIRECTS: Final = 5
 REDIRECT_STATUS: Final = frozenset({301, 302, 303, 307, 308})
 OK: Final = 200
+LONGEST_NUMBER: Final = 18
+"""Digits of a length in bytes."""
+LONGEST_URL: Final = 8192
+"""Characters of an address that is followed."""
+_DIGITS: Final = re.compile(r"[0-9]+")
 NOT_MODIFIED: Final = 304
 
 Result = TypeVar("Result")
@@ -182,11 +189,19 @@ class Downloader:
 
         self._repeat(_read(url), take, limit=length, with_key=False)
 
+    def check_reference(self, url: str) -> None:
+        """Raise ``DownloadError`` for an image's URL that ``image`` would refuse. Nothing is looked up or asked.
+
+        What is published as it is, is opened by readers elsewhere and later.
+        """
+        with _forbidden():
+            found = self._sources.named(url)
+            if found is None or not url.startswith(f"{found[1].scheme}://"):
+                self._connections.check(read_url(url))
+
     def _located(self, url: str) -> Target:
-        try:
-            return _read(self._sources.locate(url))
-        except ForbiddenAddressError as refusal:
-            raise DownloadError("forbidden_address", str(refusal)) from None
+        with _forbidden():
+            return read_url(self._sources.locate(url))
 
     def _repeat(
         self,
@@ -246,9 +261,9 @@ class Downloader:
 
     def _blocks(self, response: BaseHTTPResponse, target: Target, limit: int) -> Iterator[bytes]:
         """The body of an answer, never more than ``limit`` bytes of it."""
-        size, announced = 0, response.headers.get("Content-Length", "")
+        size = 0
         try:
-            if announced.isdecimal() and int(announced) > limit:
+            if _announced(response) > limit:
                 raise _too_large(target, limit)
             while block := response.read1(BLOCK, decode_content=True):
                 size += len(block)
@@ -287,7 +302,7 @@ class Downloader:
                 self._check_refusal(response.status)
             if location is None:
                 raise of_status(response, target.origin)
-            target = _read(urljoin(target.url, location))
+            target = _redirected(target, location)
         raise DownloadError("too_many_redirects", f"{target.origin.host} redirected more than {REDIRECTS} times")
 
     def _check_refusal(self, status: int) -> None:
@@ -303,16 +318,21 @@ class Downloader:
         headers = conditions | ({"Authorization": f"Bearer {self._api_key}"} if keyed and self._api_key else {})
         self.counts.add(requests=1)
         try:
-            return self._connections.get(target, headers, seconds=deadline.left)
-        except ForbiddenAddressError as refusal:
-            raise DownloadError("forbidden_address", str(refusal)) from None
+            with _forbidden():
+                return self._connections.get(target, headers, seconds=deadline.left)
         except (HTTPError, OSError) as error:
             raise of_error(error, target.origin) from None
 
 
 def _read(url: str) -> Target:
-    try:
+    with _forbidden():
         return read_url(url)
+
+
+@contextmanager
+def _forbidden() -> Iterator[None]:
+    try:
+        yield
     except ForbiddenAddressError as refusal:
         raise DownloadError("forbidden_address", str(refusal)) from None
 
@@ -332,6 +352,23 @@ def _wrong_body() -> Iterator[None]:
         raise WrongBodyError(getattr(error, "code", "wrong_body"), str(error)) from None
 
 
+def _announced(response: BaseHTTPResponse) -> float:
+    """How many bytes an answer announces: infinity for a longer number than any body's, -1 where it tells none."""
+    told = response.headers.get("Content-Length", "")
+    if not _DIGITS.fullmatch(told):
+        return -1
+    return int(told) if len(told) <= LONGEST_NUMBER else inf
+
+
+def _redirected(target: Target, location: str) -> Target:
+    try:
+        if len(location) <= LONGEST_URL:
+            return _read(urljoin(target.url, location))
+    except ValueError:
+        pass
+    raise DownloadError("bad_redirect", f"{target.origin.host} redirected to what is no URL of usual length")
+
+
 def _has_size(response: BaseHTTPResponse, size: int | None) -> bool:
     """Whether an answer announces just so many bytes, as they are stored."""
     return response.headers.get("Content-Length") == str(size) and "Content-Encoding" not in response.headers
@@ -343,8 +380,7 @@ def _too_large(target: Target, limit: int) -> DownloadError:
 
 def _discard(response: BaseHTTPResponse) -> None:
     """Read what little is left, so that the connection can be used again, or close it."""
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) <= BLOCK:
+    if 0 <= _announced(response) <= BLOCK:
         response.drain_conn()
     _close(response)
 

@@ -18,6 +18,7 @@ code                    what happened                                           
 ``source_credentials``  an object of a bucket that is named, and no credentials to sign with           no
 ``certificate``         the host cannot prove who it is                                        no
 ``too_many_redirects``  redirected again and again                                             no
+``bad_redirect``        redirected to what is no URL, or a longer one than any                 no
 ======================  =====================================================================  ==========
 """
 

@@ -83,21 +83,29 @@ class ObjectSources:
     def locate(self, url: str) -> str:
         """The URL to download from: signed for an object of a bucket that is allowed, any other as it is.
 
+        Raises ``DownloadError`` where there are no credentials, and what ``named`` raises.
+        """
+        found = self.named(url)
+        return found[0].url_of(found[1], seconds=SIGNED_SECONDS) if found else url
+
+    def named(self, url: str) -> tuple[ObjectSource | AzureSource, ObjectName] | None:
+        """The object of an allowed bucket that a URL names, and its source; None for any other http or https URL.
+
         Raises ``ForbiddenAddressError`` for an ``s3://`` or ``gs://`` URL of another bucket and for what nobody can ask
-        for, and ``DownloadError`` where there are no credentials.
+        for.
         """
         scheme, separator, rest = url.partition("://")
         of_object = bool(separator) and scheme in SCHEMES
         if not of_object and not self._sources:
-            return url
+            return None
         for name in objects_named(url, self._places()):
             source = self._sources.get(name.scheme)
             if source and name.bucket in source.buckets and name.key:
                 _check_parts(name)
-                return source.url_of(name, seconds=SIGNED_SECONDS)
+                return source, name
         if of_object:
             raise ForbiddenAddressError(f"{scheme}://{rest.partition('/')[0]} is none of LABELSNAP_SOURCE_BUCKETS")
-        return url
+        return None
 
     def _places(self) -> Iterator[Place]:
         for source in self._sources.values():

@@ -49,7 +49,7 @@ def chunk_at(client: Client, task_id: str, stream: Stream, offset: int) -> Chunk
     try:
         found = answer["task"]["exportFileFromOffset"]
         chunk = Chunk(start=int(found["offsets"]["start"]), end=int(found["offsets"]["end"]), url=str(found["file"]))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise _unknown(task_id, stream, offset, "no chunk") from None
     if chunk.start != offset or chunk.end < offset:
         raise _unknown(task_id, stream, offset, f"a chunk of bytes {chunk.start} to {chunk.end}")

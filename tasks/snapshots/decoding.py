@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from tasks.errors import StorageRefusedError
+from tasks.images.files import UNREADABLE
 from tasks.snapshots.extents import OutlineError, mask_extents
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.snapshots.parquet_files import batches, is_machines, reader_too_old
@@ -83,7 +84,7 @@ def image_size(body: bytes) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(body)) as image:
             return image.size
-    except (OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise UndecodableError(f"an image whose header cannot be read ({type(error).__name__})") from error
 
 

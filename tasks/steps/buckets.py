@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
-from tasks.buckets.base import part_base
+from tasks.buckets.base import BasePart, part_base
+from tasks.buckets.boundary import UNFORESEEN, attempted
 from tasks.buckets.build import BucketBuilder
 from tasks.buckets.fetch import Fetcher
 from tasks.buckets.given import behind_part, read_given
@@ -90,7 +92,7 @@ def group_rows(
     filled: set[int] = set()
 
     def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
-        if span is None or span.holds(line, dataset.source.id):
+        if span is None or attempted(partial(span.holds, line, dataset.source.id)) is not False:
             return line
         left_out.append(number)
         return None
@@ -160,14 +162,17 @@ def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefused
 def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetime) -> BucketReceipt:
     """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
 
-    ``since`` is when the run began to look for what stands.
+    ``since`` is when the run began to look for what stands. What was built already is built again where a row of it met
+    a fault of labelsnap's own; the other rows are reused.
     """
     settings = load_settings()
     store = open_store(dataset.url)
     ledger = Ledger(store, run)
     name = bucket_name(bucket.index, bucket.count)
     if built := ledger.recall(name, BucketReceipt):
-        return built
+        if UNFORESEEN not in built.tally.problem_codes:
+            return built
+        bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(

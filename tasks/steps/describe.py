@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.buckets.boundary import attempted
 from tasks.buckets.noted import blocks_of, said_of
 from tasks.buckets.source import BucketSource
 from tasks.formats.card import card
@@ -71,7 +73,7 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
         problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
-        noted=list(said_of(blocks_of(settlement.tally.noted))),
+        noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
     written.append(draft.add_file(REPORT, html(page)))
     return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
@@ -97,13 +99,16 @@ def listed_of(file: File, folder: str) -> Listed:
 
 
 def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
-    """A few images of each split with their annotations; none of a dataset that refers to images."""
+    """A few images of each split with their annotations; none of a dataset that refers to images.
+
+    One that cannot be drawn is no reason to have no report.
+    """
 
     def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
         for split in SPLITS:
             for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
                 body = source.pick_image(sample)
-                yield None if body is None else thumbnail(sample, body, settlement.registry)
+                yield None if body is None else attempted(partial(thumbnail, sample, body, settlement.registry))
 
     with scratch(load_settings()) as directory:
         return [found for found in drawn(BucketSource(store, settlement.tables, directory)) if found]

@@ -52,6 +52,7 @@ def summary(
             "excluded": tally.excluded,
             "problems": tally.problems,
         },
+        **({"problems": tally.problem_codes} if tally.problem_codes else {}),
         "export_errors": sum(stream.lines for stream in errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
         "annotations": settlement.census.kinds(),

@@ -20,7 +20,7 @@ class ImageServer(ThreadingHTTPServer):
 
     What has ``moved`` is redirected. ``told`` are headers that go with an image, ``statuses`` those of paths that are
     answered without one. Where a path with its query is not known, it is looked for without. A condition that names
-    what is told is answered 304.
+    what is told is answered 304. ``raw`` are whole answers by path, written as they are.
     """
 
     daemon_threads = True
@@ -31,6 +31,7 @@ class ImageServer(ThreadingHTTPServer):
         self.moved: dict[str, str] = {}
         self.told: dict[str, dict[str, str]] = {}
         self.statuses: dict[str, int] = {}
+        self.raw: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
 
@@ -50,6 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
         server, path = self.server, self.path.partition("?")[0]
         server.asked.append(self.path)
         server.headers.append(dict(self.headers))
+        if path in server.raw:
+            self.wfile.write(server.raw[path])
+            self.close_connection = True
+            return
         told, body = server.told.get(path, {}), server.images.get(self.path, server.images.get(path))
         conditions = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
         stands = any(self.headers.get(asked, told) == told.get(name) for asked, name in conditions.items())

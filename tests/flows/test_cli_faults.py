@@ -20,7 +20,7 @@ import yaml
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.faults import without_secrets
+from tasks.redaction import without_secrets
 from tasks.snapshots.read import list_versions
 from tasks.storage import open_store
 

@@ -13,6 +13,7 @@ from deploy.sandbox import Fault, row_truth
 from flows.listen import Watch
 from flows.refresh import refresh
 from flows.trees import read_ref
+from tasks.buckets import fetch
 from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 from tasks.steps.hints import last_exported, pending_hints
 from tasks.steps.lease import held
@@ -87,6 +88,23 @@ def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, tmp_path, small_
     }
     assert files(result) == files(undisturbed)
     assert [found.key for found in open_store(chosen.url).list("work/")] == ["work/exported.json"]
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sandbox, dataset, monkeypatch):
+    """Though its bucket was finished, whose other images are not asked for again."""
+    made, met = fetch.publishable, []
+
+    def publishable(file, **options):
+        if not met:
+            met.append(file)
+            raise KeyError
+        return made(file, **options)
+
+    monkeypatch.setattr(fetch, "publishable", publishable)
+    result = retried(dataset(formats={}))
+    assert (len(met), result["rows"]["problems"], "problems" in result) == (1, 0, False)
+    assert sandbox.requests.count("image") == result["rows"]["published"] + 1
 
 
 @pytest.mark.parametrize(

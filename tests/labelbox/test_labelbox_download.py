@@ -16,15 +16,18 @@ import pytest
 import requests
 
 from deploy.sandbox import Fault
+from tasks.labelbox import connections
 from tasks.labelbox.client import Account, connect
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.export import ExportRequest, wait
 from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.known import Known
+from tasks.labelbox.object_sources import ObjectSource, ObjectSources
 from tasks.labelbox.pace import Pace
 from tasks.labelbox.retry import Backoff
 from tasks.labelbox.starting import start
 from tasks.labelbox.stream import chunk_at
+from tests.contracts.tls_front import tls_front, write_certificate
 
 LIMIT = 10_000_000
 QUICK = Backoff(attempts=4, base=0, cap=0)
@@ -401,6 +404,128 @@ def test_a_body_that_says_it_is_too_large_is_not_read(sandbox, pool):
             image(pool, large.url)
         assert caught.value.code == "too_large"
         assert pool.counts.bytes == 0
+
+
+LONG = b"9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + LONG + b"\r\n\r\nx", "too_large"),
+        (b"HTTP/1.1 404 Gone\r\nContent-Length: " + LONG + b"\r\n\r\nx", "http_404"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + LONG + b"\r\nx", "connection_lost"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n", "bad_redirect"),
+        (b"HTTP/1.1 302 Found\r\nLocation: //[::1\xff]:" + LONG + b"\r\n\r\n", "bad_redirect"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /" + b"a" * 10_000 + b"\r\n\r\n", "bad_redirect"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://a:" + LONG + b"/\r\n\r\n", "forbidden_address"),
+        (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", "forbidden_address"),
+        (b"HTTP/1.1 503 Busy\r\nRetry-After: " + LONG + b"\r\n\r\n", "http_503"),
+        (b"HTTP/1.1 " + LONG + b" OK\r\n\r\n", "connection_lost"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nno gzip", "connection_lost"),
+    ],
+    ids=lambda value: value[9:60].decode("latin-1") if isinstance(value, bytes) else value,
+)
+def test_what_no_server_says_is_a_named_error(sandbox, reply, code):
+    """Numbers of thousands of digits, and redirects to what is no URL, in every place that is read."""
+    backoff = Backoff(2, base=0, cap=0)
+    with (
+        server(lambda file: file.write(reply)) as host,
+        downloads(sandbox, backoff=backoff) as pool,
+        pytest.raises(DownloadError) as caught,
+    ):
+        image(pool, host.url)
+    assert caught.value.code == code
+
+
+def test_a_name_that_changes_between_two_look_ups_leads_nowhere_else(sandbox, monkeypatch):
+    """The address that was judged is the one that is connected to; the next look-up is judged anew."""
+    connected = []
+
+    def refuse(address, *_, **__):
+        connected.append(address[0])
+        raise ConnectionRefusedError(111, "refused")
+
+    told = iter(["93.184.215.14", "127.0.0.1"])
+    monkeypatch.setattr(connections, "create_connection", refuse)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _host, port, **_: [(socket.AF_INET, 1, 6, "", (next(told), port))]
+    )
+    with downloads(sandbox) as pool, pytest.raises(DownloadError) as caught:
+        image(pool, "http://changing.example/a")
+    assert caught.value.code == "forbidden_address"
+    assert connected == ["93.184.215.14"]
+
+
+def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(sandbox, monkeypatch, tmp_path):
+    """Though this machine trusts who signed it, and nothing is asked again."""
+    certificate = write_certificate(tmp_path / "certificate.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with (
+        server(answer(b"reached")) as backend,
+        tls_front(backend.url, certificate) as url,
+        downloads(sandbox, hosts=("127.0.0.1", "localhost")) as pool,
+    ):
+        assert image(pool, url) == b"reached"
+        backend.requests.clear()
+        with pytest.raises(DownloadError) as caught:
+            image(pool, url.replace("127.0.0.1", "localhost"))
+    assert (caught.value.code, pool.counts.retries) == ("certificate", 0)
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/etc/passwd",
+        "../../etc/passwd",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "data:image/png;base64,AAAA",
+        "ftp://example.org/a.jpg",
+        "http://169.254.169.254/latest/meta-data",
+        "http://metadata.google.internal/a",
+        "http://127.1/a",
+        "http://0x7f000001/a",
+        "http://2130706433/a",
+        "http://[::ffff:127.0.0.1]/a",
+        "http://10.0.0.1./a",
+        "http://localhost/a",
+        "http://printer.local/a",
+        "http://intranet/a",
+        "http://user:word@example.org/a",
+        "http://[",
+        "s3://others/a.jpg",
+        "s3://ours/a/../../b.jpg",
+        "gs://ours/a.jpg",
+    ],
+)
+def test_a_reference_that_no_download_would_follow_is_refused(sandbox, url):
+    """Nothing is looked up for that, whatever is the matter with it."""
+    sources = ObjectSources(ObjectSource("s3", frozenset({"ours"})))
+    with downloads(sandbox, sources=sources, hosts=()) as pool, pytest.raises(DownloadError) as caught:
+        pool.check_reference(url)
+    assert caught.value.code == "forbidden_address"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/a b.jpg?c=d",
+        "http://8.8.8.8/a",
+        "http://[2606:4700::1111]/a",
+        "s3://ours/a/b.jpg",
+        "https://ours.s3.amazonaws.com/a.jpg",
+        "http://127.0.0.1:1/a",
+        "http://images.internal/a",
+    ],
+)
+def test_other_references_stand(sandbox, monkeypatch, url):
+    """Public hosts, hosts that are allowed, and objects of the buckets that are named, without credentials."""
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    sources = ObjectSources(ObjectSource("s3", frozenset({"ours"})))
+    with downloads(sandbox, sources=sources, hosts=("127.0.0.1", "images.internal")) as pool:
+        pool.check_reference(url)
 
 
 def test_a_proxy_of_the_environment_is_used(sandbox, monkeypatch):

@@ -13,6 +13,7 @@ from PIL import Image
 from tasks.formats.colours import colours
 from tasks.formats.objects import objects_of
 from tasks.formats.segments import overlay_of, segments_of
+from tasks.images.files import UNREADABLE
 from tasks.shown import markup
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry) -> Thumbnail
             scale = min(1, SIDE / max(image.width, image.height))
             size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
             picture = opened.convert("RGB").resize(size, Image.Resampling.BOX)
-    except (OSError, SyntaxError, ValueError):
+    except UNREADABLE:
         return None
     blended = Image.fromarray(_with_masks(np.asarray(picture), sample, registry))
     jpeg = io.BytesIO()
