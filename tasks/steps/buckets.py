@@ -28,6 +28,7 @@ from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.bucket_tables import bucket_count_of
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
+from tasks.snapshots.manifest import result_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Head
 from tasks.steps.environment import downloader, scratch
@@ -80,7 +81,7 @@ def group_rows(
     settings = load_settings()
     store = open_store(dataset.url)
     manifest = read_snapshot(store, base.version).manifest if base.version else None
-    standing = manifest.result["rows"]["published"] if manifest else 0
+    standing = result_of(manifest).rows.published if manifest else 0
     if standing and not any(stream.files for stream in results):
         raise _without_rows(dataset, base.version, standing)
     ledger = Ledger(store, run)
