@@ -17,6 +17,7 @@ from tasks.snapshots.manifest import FORMAT_VERSION
 from tasks.snapshots.runs import gaps
 from tasks.snapshots.sealed import fields_of, unseal
 from tasks.snapshots.values import Number, Size
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,7 +79,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
     Raises StorageRefusedError for one of a later format.
     """
     key = epoch_key(number)
-    body = store.get(key)
+    body = store.get(key, most=DOCUMENT_BYTES)
     if body is None or fields_of(body) is None:
         return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")

@@ -17,6 +17,7 @@ from tasks.snapshots.runs import Runs, gaps, holds
 from tasks.snapshots.sealed import fields_of, unseal
 from tasks.snapshots.values import Number, Sha256
 from tasks.snapshots.witnesses import NOBODY, Witness, highest_witness
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -320,7 +321,7 @@ def _is_later(body: bytes, key: CommitKey) -> bool:
 def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
     """Read the manifest that a commit record names. Raises StorageRefusedError when it is missing or damaged."""
     key = manifest_key(sha256)
-    body = store.get(key)
+    body = store.get(key, most=DOCUMENT_BYTES)
     try:
         if body is None:
             raise damaged(f"the manifest {key!r}", "nothing")

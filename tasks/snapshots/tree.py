@@ -75,10 +75,10 @@ class Tree:
             cached = list(zip(missing, pool.map(self._from_cache, missing), strict=True))
             yield from (Placed(file, cached=True) for file, given in cached if given)
             missing = [file for file, given in cached if not given]
-        whole = [file for file in missing if file.offset is None]
+        whole = [file for file in missing if file.offset is None or file.size > READ_BYTES]
         for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
             yield Placed(file)
-        runs = tuple(merged([file for file in missing if file.offset is not None]))
+        runs = tuple(merged([file for file in missing if file.offset is not None and file.size <= READ_BYTES]))
         for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
             yield from (Placed(file) for file in run.files)
 

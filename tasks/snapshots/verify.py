@@ -23,6 +23,7 @@ from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import Manifest, decode_manifest, digest, result_of
 from tasks.snapshots.objects import Fault, Whole, check_object, wholes_of
 from tasks.snapshots.read import LATEST, find_commit
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +83,7 @@ def verify(
             key.version, 1, len(body), (Fault(key.key, None, "record", "a commit record", error.message),)
         )
     name = manifest_key(commit.manifest)
-    manifest_body = store.get(name)
+    manifest_body = store.get(name, most=DOCUMENT_BYTES)
     manifest = _manifest(name, commit, manifest_body)
     size = len(body) + len(manifest_body or b"")
     if isinstance(manifest, Fault):

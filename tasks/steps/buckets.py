@@ -183,7 +183,8 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            store.download(bucket.lines_key, directory / "lines")
+            lines_there = store.head(bucket.lines_key)
+            store.download(bucket.lines_key, directory / "lines", size=lines_there.size if lines_there else 0)
             lines = read_spool(decompressed(directory / "lines"))
         receipt = builder.build(bucket, lines)
     return ledger.note(name, receipt)
