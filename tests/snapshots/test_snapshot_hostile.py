@@ -71,26 +71,30 @@ def refusal(store, folder, format_name="yolo", **options):
 @pytest.mark.parametrize(
     "change",
     [
-        {"sha256": "/etc/hostname"}, {"sha256": SHA.upper()}, {"sha256": SHA + "\n"}, {"sha256": ""},
+        {"sha256": "{victim}"}, {"sha256": SHA.upper()}, {"sha256": SHA + "\n"}, {"sha256": ""},
         {"size": -1}, {"size": 1 << 62}, {"size": 10**30}, {"size": 1.5}, {"size": "1"},
         {"offset": -1}, {"offset": (1 << 63) - 1}, {"offset": 10**4000},
-        {"key": "/etc/hostname"}, {"key": "data/../../x"}, {"key": "work/a"}, {"key": ""}, {"key": "data/a"},
+        {"key": "/nowhere/x"}, {"key": "data/../../x"}, {"key": "work/a"}, {"key": ""}, {"key": "data/a"},
         {"key": "", "parts": [[KEY, 0, 1]]}, {"parts": [[KEY, 0, len(BODY)]]},
         {"key": "", "parts": [[KEY, 0, 0]] * 4097, "size": 0}, {"key": "", "parts": [[KEY, -1, len(BODY)]]},
     ],
     ids=brief,
 )  # fmt: skip
 def test_a_file_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, change):
-    """Digests, sizes, offsets, keys and parts are looked at before one of them is used."""
+    """Digests, sizes, offsets, keys and parts are looked at before one of them is used: a cache clears nothing else."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    change = {name: str(victim) if value == "{victim}" else value for name, value in change.items()}
     sha256 = publish_as(folder_store, manifest(FILE | change))
     error = refusal(folder_store, tmp_path / "out", cache=tmp_path / "cache")
     assert error.code == "object_damaged"
     assert f"manifest {sha256}" in error.message
+    assert victim.read_bytes() == b"mine"
     assert not (tmp_path / "out").exists()
 
 
 UNSAFE = [
-    ".git/config", ".env", "a/.git/hooks/x", "/etc/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con", "a/NUL.txt",
+    ".git/config", ".env", "a/.git/hooks/x", "/nowhere/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con", "a/NUL.txt",
     "com1.tar.gz", "lpt¹", "a.", "a ", "b./a", "c:x", "a/b:c", "git~1/config", "x" * 256,
     "a/" * 600 + "a", "a?b", "a\u200bb", "aux .txt",
 ]  # fmt: skip
@@ -132,7 +136,7 @@ def test_honest_odd_names_are_laid_out(folder_store, tmp_path, path):
     [
         {"result": {"rows": []}}, {"result": {"rows": {"published": -1}}}, {"result": {"rows": {}}},
         {"result": {"formats": {"yolo": []}}}, {"result": {"formats": []}}, {"config": {"formats": ["yolo"]}},
-        {"config": {"formats": {"yolo": 7}}}, {"packs": [{"key": "/etc/x", "size": 1, "sha256": SHA}]},
+        {"config": {"formats": {"yolo": 7}}}, {"packs": [{"key": "/nowhere/x", "size": 1, "sha256": SHA}]},
     ],
     ids=brief,
 )  # fmt: skip
@@ -147,7 +151,7 @@ def test_a_result_or_configuration_that_cannot_be_is_the_manifests_damage(folder
     "change",
     [
         {"sha256": "{victim}"}, {"sha256": None}, {"size": -1}, {"size": None}, {"offset": -1},
-        {"offset": (1 << 63) - 1}, {"pack": "/etc/hostname"}, {"pack": "data/../x"}, {"pack": "tags/x"},
+        {"offset": (1 << 63) - 1}, {"pack": "/nowhere/x"}, {"pack": "data/../x"}, {"pack": "tags/x"},
         {"split": "../.."}, {"split": ".git"},
         {"file_name": "../../x.jpg"}, {"file_name": ".hidden.jpg"}, {"file_name": "a\u202egpj.exe"},
     ],
@@ -176,7 +180,7 @@ def test_an_images_table_that_lies_reaches_nothing(folder_store, tmp_path, chang
 @pytest.mark.parametrize(
     "change",
     [
-        {"manifest": "../../etc/x"}, {"manifest": "0"}, {"rows": -1}, {"rows": 10**400}, {"expired": [[-1, 5]]},
+        {"manifest": "../../x"}, {"manifest": "0"}, {"rows": -1}, {"rows": 10**400}, {"expired": [[-1, 5]]},
         {"expired": [[1, 10**4000]]}, {"parent": -1}, {"behind": ["../x"]}, {"lost": [[1]]}, {"action": "delete"},
     ],
     ids=brief,
