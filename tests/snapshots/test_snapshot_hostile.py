@@ -16,6 +16,7 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
 from tasks.snapshots.epochs import check_not_condemned
 from tasks.snapshots.frames import chunk_blocks
+from tasks.snapshots.parquet_files import read_whole
 from tasks.snapshots.verify import verify
 
 BODY = b"0.5 0.5 1 1\n"
@@ -94,7 +95,8 @@ def test_a_file_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, c
 
 
 UNSAFE = [
-    ".git/config", ".env", "a/.git/hooks/x", "/nowhere/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con", "a/NUL.txt",
+    ".git/config", ".env", "a/.git/hooks/x", "/nowhere/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con",
+    "a/NUL.txt",
     "com1.tar.gz", "lpt¹", "a.", "a ", "b./a", "c:x", "a/b:c", "git~1/config", "x" * 256,
     "a/" * 600 + "a", "a?b", "a\u200bb", "aux .txt",
 ]  # fmt: skip
@@ -227,3 +229,14 @@ def test_a_file_of_more_bytes_than_memory_is_not_read_into_it(folder_store, tmp_
     folder_store.put(KEY, BODY)
     publish_as(folder_store, manifest(FILE | {"size": 1 << 45, "offset": 0}))
     assert KEY in refusal(folder_store, tmp_path / "out").message
+
+
+def test_a_table_that_unpacks_to_more_than_any_has_is_not_read():
+    """A few bytes may stand for a row a billion times."""
+    rows = (1 << 24) + 1
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"a": pa.nulls(rows, pa.int8())}), sink)
+    assert len(sink.getvalue()) < 100_000
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(sink.getvalue(), "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
