@@ -83,6 +83,6 @@ def test_names_are_unique(key: Any, other_key: Any, row_id: Any, other_id: Any) 
 @pytest.mark.parametrize("row_id", ["con", "nul", "com1", "lpt9"])
 def test_no_image_is_called_like_a_device(row_id: str) -> None:
     """Windows opens a device by its name, whatever ending stands behind it; ids that only begin so are as they are."""
-    stem = named("", row_id).partition(".")[0]
+    stem = named("日本", row_id).partition(".")[0]
     assert re.fullmatch(rf"{row_id}_[0-9a-f]{{12}}", stem)
-    assert named("", f"{row_id}x") == f"{row_id}x.jpg"
+    assert named("日本", f"{row_id}x") == f"{row_id}x.jpg"
