@@ -38,11 +38,17 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
 def show_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Show the result of the refresh that made a version."""
     from flows.trees import read_ref
+    from tasks.snapshots.layout import manifest_key
+    from tasks.snapshots.manifest import damaged
 
     snapshot = read_ref(ref)
     place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
     result = {**place, **snapshot.manifest.result}
-    print_json({"version": snapshot.version, "result": result}) if as_json else print_text(describe(result))
+    try:
+        text = describe(result)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise damaged(manifest_key(snapshot.commit.manifest), f"a result without {error}") from error
+    print_json({"version": snapshot.version, "result": result}) if as_json else print_text(text)
 
 
 @app.command("verify", epilog="Example: labelsnap snapshots verify s3://datasets/labelsnap/street-scenes@latest")

@@ -8,6 +8,7 @@ from tasks.errors import ConfigurationError
 from tasks.formats.endings import layout_of
 from tasks.formats.registry import FORMATS, format_of
 from tasks.snapshots.diff import diff
+from tasks.snapshots.manifest import config_of, result_of
 from tasks.snapshots.pull import PullReport, pull
 from tasks.snapshots.read import check_kept, parse_ref, read_snapshot
 from tasks.storage import open_store
@@ -38,11 +39,11 @@ def lay_out(
 ) -> PullReport:
     """Pull a snapshot as the tree of one format, images where that format wants them."""
     snapshot = read_ref(ref)
-    options = snapshot.manifest.config.get("formats", {}).get(format_name)
-    told = snapshot.manifest.result.get("formats", {}).get(format_name, {})
-    lost = told.get("images", {}).get("lost", {})
+    result = result_of(snapshot.manifest)
+    options = config_of(snapshot.manifest).formats.get(format_name)
+    lost = result.formats[format_name].images.lost if format_name in result.formats else {}
     layout = layout_of(format_of(format_name, options), lost) if format_name in FORMATS else None
-    expected = int(snapshot.manifest.result["rows"]["published"]) if layout else len(snapshot.manifest.files)
+    expected = result.rows.published if layout else len(snapshot.manifest.files)
     report = pull(
         open_store(snapshot.dataset_url),
         snapshot,

@@ -30,7 +30,7 @@ _ENDINGS: Final = {
 _UNKNOWN: Final = (".img",)
 _SUFFIX: Final = re.compile(r"\.(?:jpe?g|jpe|jfif|mpo|png|gif|bmp|dib|webp|tiff?|avif|hei[cf]|jp2|svg)$", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_PLAIN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+_PLAIN_ID: Final = re.compile(r"(?!(?:con|prn|aux|nul|(?:com|lpt)[0-9])$)[a-z0-9][a-z0-9_]{0,63}")
 _LONGEST_STEM: Final = 60
 _LONGEST_ID: Final = 40
 _DIGITS: Final = 12
@@ -43,7 +43,7 @@ def file_name(data_row: DataRow, mime_type: str) -> str:
     id, EXTENSION that of the key, in lower case, where readers know the image's mime type by it, else the usual one of
     that type. A name begins with a letter or a digit, because readers pass over others; there is no dot but the
     extension's, and no separator of folders. Two ids never give one stem, not even where upper and lower case are the
-    same: an id that is not plain lower case gets 12 digits of its sha256.
+    same: an id that is not plain lower case, or that Windows takes for a device, gets 12 digits of its sha256.
     """
     key = data_row.key
     stem, extension = _stem(key), _extension(key, mime_type)

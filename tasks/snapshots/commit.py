@@ -29,6 +29,7 @@ from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
 from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +154,7 @@ def settled(
                 raise
             raise _unknown(store, key) from refused  # an earlier attempt may have landed
         try:
-            standing = store.get(key)
+            standing = store.get(key, most=DOCUMENT_BYTES)
         except StorageError as unread:
             cause = unread
         else:
@@ -167,7 +168,7 @@ def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) 
     body = encode(manifest)
     key = manifest_key(digest(body))
     store.put(key, body)
-    if store.get(key) != body or (info := store.head(key)) is None:
+    if store.get(key, most=DOCUMENT_BYTES) != body or (info := store.head(key)) is None:
         raise damaged(f"the manifest {key!r}", "other bytes after writing it")
     if info.modified - started_at > PUBLISH_LIMIT:
         raise StorageRefusedError(

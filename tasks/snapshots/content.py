@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from tasks.snapshots.manifest import File, damaged, digest
+from tasks.storage.interface import DOCUMENT_BYTES, too_long
 from tasks.storage.lines import lines
 
 SMALL: Final = 8 << 20  # up to this size a file is read by one request
@@ -22,16 +23,18 @@ if TYPE_CHECKING:
 
 def read_file(store: ObjectStore, file: File) -> bytes:
     """Read a file of a snapshot. Raises StorageRefusedError when its bytes are not those that were published."""
+    if file.size > DOCUMENT_BYTES:
+        raise too_long(file.path, DOCUMENT_BYTES)
     if file.parts:
         return checked(file, b"".join(blocks_of(store, file)))
-    if file.offset is None:
-        return checked(file, store.get(file.key))
+    if file.offset is None:  # one byte more, if there is one, is how it is found to be longer
+        return checked(file, store.get(file.key, length=file.size + 1))
     return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
 
 
 def download_file(store: ObjectStore, file: File, path: Path) -> None:
     """Stream a file of a snapshot to ``path``, checked like ``read_file``; a damaged one does not stay there."""
-    if file.offset is not None or file.size <= SMALL:
+    if file.size <= SMALL:
         path.write_bytes(read_file(store, file))
         return
     if not fetch(store, file, path):
@@ -43,19 +46,20 @@ def download_file(store: ObjectStore, file: File, path: Path) -> None:
 
 
 def fetch(store: ObjectStore, file: File, path: Path) -> bool:
-    """Stream a file that is no member of a pack to ``path``, unchecked; False: there is no such object (and no file).
+    """Stream a file to ``path``, unchecked; False: there is no such object (and no file).
 
-    Of a file that is joined, what is missing is left out.
+    Of a file that is joined, or a member of a pack, what is missing is left out. Of an object that is longer than the
+    file one byte more is brought.
     """
-    if not file.parts:
-        return store.download(file.key, path)
+    if not file.parts and file.offset is None:
+        return store.download(file.key, path, size=file.size)
     with path.open("wb") as target:
         target.writelines(blocks_of(store, file))
     return True
 
 
 def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
-    """Read the bytes of a file that is no member of a pack, unchecked, in blocks; what is missing is left out."""
+    """Read the bytes of a file, unchecked, in blocks; what is missing is left out."""
     objects: dict[str, tuple[int, bytes]] = {}
     for part in file.ranges:
         offset, stop = part.offset, part.offset + part.size

@@ -14,7 +14,10 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION
+from tasks.snapshots.runs import gaps
 from tasks.snapshots.sealed import fields_of, unseal
+from tasks.snapshots.values import Number, Size
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,15 +30,15 @@ class Condemned(msgspec.Struct, frozen=True, order=True):
     """An object that no kept version has."""
 
     key: str
-    size: int
+    size: Size
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """An epoch: condemned objects, sorted by key. ``head`` is the version that was the newest then."""
 
     format_version: int = FORMAT_VERSION
-    number: int
-    head: int
+    number: Number
+    head: Number
     created_at: str
     write_id: str
     condemned: tuple[Condemned, ...]
@@ -45,10 +48,10 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     """The note that an epoch's objects are deleted, but for those that were ``spared`` (a version has them again)."""
 
     format_version: int = FORMAT_VERSION
-    number: int
+    number: Number
     created_at: str
-    deleted: int
-    deleted_bytes: int
+    deleted: Number
+    deleted_bytes: Number
     spared: tuple[Condemned, ...]
 
 
@@ -76,7 +79,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
     Raises StorageRefusedError for one of a later format.
     """
     key = epoch_key(number)
-    body = store.get(key)
+    body = store.get(key, most=DOCUMENT_BYTES)
     if body is None or fields_of(body) is None:
         return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
@@ -95,7 +98,10 @@ def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -
     either it is known here, or its fence takes the version. No epoch lists a key that was written in it or later.
     """
     generations = {newest, *map(generation_of, keys)}
-    for number in range(min(generations) + 1, max(generations) + 1):
+    first, last = min(generations) + 1, max(generations)
+    there = {key.number for key in epoch_keys(store) if not key.swept and first <= key.number <= last}
+    missing = gaps([(0, first - 1), *((number, number) for number in there)], last)
+    for number in sorted({*there, *(run[-1] for run in missing[-1:])}):
         epoch = read_epoch(store, number)
         if epoch is None:
             condemned = {key for key in keys if generation_of(key) < number}

@@ -24,9 +24,10 @@ from xxhash import xxh3_64_intdigest
 from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.joined import MAX_PARTS, append_part, join
+from tasks.snapshots.joined import append_part, join
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
 from tasks.snapshots.presence import absent
+from tasks.snapshots.values import MAX_PARTS, Sha256, Size
 from tasks.storage.compression import decompressed
 from tasks.storage.lines import lines
 
@@ -43,6 +44,8 @@ SMALLEST_SHARE: Final = 1 / 8  # an object of which a chunk has less is not poin
 _MAGIC: Final = 0x184D2A50
 _OPENING: Final = struct.Struct("<II")  # of a skippable frame: its magic number and the size of its content
 _READ: Final = 64 << 10  # of a chunk's beginning, to have its head by one request
+HEAD_BYTES: Final = 64 << 20  # a head that says it is longer is none
+_HEAD_PLAIN_BYTES: Final = 256 << 20  # nor is one that unpacks to more
 _AROUND: Final = 1  # chunks of the earlier export on either side of where a chunk lies
 
 
@@ -50,7 +53,7 @@ class Head(msgspec.Struct, frozen=True):
     """What a chunk says of itself: sha256 and size of each frame, and what stood where lines have an ellipsis."""
 
     task: str
-    frames: tuple[tuple[str, int], ...]
+    frames: tuple[tuple[Sha256, Size], ...]
     queries: tuple[str, ...]
 
 
@@ -94,7 +97,7 @@ def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
     download_file(store, file, path)
     with path.open("rb") as chunk:
         opening = chunk.read(_OPENING.size)
-        head = _decoded(file, opening + chunk.read(max(0, _head_size(opening) - len(opening))))
+        head = _decoded(file, opening + chunk.read(max(0, _head_size(file, opening) - len(opening))))
     if head is None:
         yield from decompressed(path)
         return
@@ -199,26 +202,36 @@ def _head_of(store: ObjectStore, file: File) -> tuple[Head | None, int]:
     """Read the head that a chunk begins with, where there is one, and its size."""
     held = file.ranges[0]
     content = store.get(held.key, offset=held.offset, length=min(held.size, _READ)) or b""
-    if (size := _head_size(content)) > len(content):
+    if (size := _head_size(file, content)) > len(content):
         content = store.get(held.key, offset=held.offset, length=size) or b""
     return _decoded(file, content), size
 
 
-def _head_size(content: bytes) -> int:
-    """Return how long the head is that the content begins with; 0: it begins with none."""
+def _head_size(file: File, content: bytes) -> int:
+    """Return how long the head is that the content of a chunk's file begins with; 0: it begins with none.
+
+    Raises StorageRefusedError where it would be longer than the file, or than any head.
+    """
     if len(content) < _OPENING.size:
         return 0
     magic, size = _OPENING.unpack_from(content)
-    return _OPENING.size + size if magic == _MAGIC else 0
+    if magic != _MAGIC:
+        return 0
+    if _OPENING.size + size > min(file.size, HEAD_BYTES):
+        raise damaged(f"the head of {file.path!r}", f"one of {size} bytes")
+    return _OPENING.size + int(size)
 
 
 def _decoded(file: File, content: bytes) -> Head | None:
     """Return the head that the content of a chunk's file begins with; None: it begins with none."""
-    size = _head_size(content)
+    size = _head_size(file, content)
     if not size:
         return None
     try:
         with pa.CompressedInputStream(pa.BufferReader(content[_OPENING.size : size]), "zstd") as stream:
-            return decoder_of(Head).decode(stream.read())
+            plain = stream.read(_HEAD_PLAIN_BYTES + 1)
+        if len(plain) > _HEAD_PLAIN_BYTES:
+            raise damaged(f"the head of {file.path!r}", f"one that unpacks to more than {_HEAD_PLAIN_BYTES} bytes")
+        return decoder_of(Head).decode(plain)
     except (OSError, *NOT_SUCH_JSON) as error:
         raise damaged(f"the head of {file.path!r}", str(error)) from error

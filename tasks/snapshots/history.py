@@ -15,7 +15,9 @@ from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, Manifest, damaged, decode_manifest
 from tasks.snapshots.runs import Runs, gaps, holds
 from tasks.snapshots.sealed import fields_of, unseal
+from tasks.snapshots.values import Number, Sha256
 from tasks.snapshots.witnesses import NOBODY, Witness, highest_witness
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,17 +43,17 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format_version: int = FORMAT_VERSION
-    version: int
-    parent: int
-    manifest: str
+    version: Number
+    parent: Number
+    manifest: Sha256
     created_at: str
     publish_id: str
     write_id: str
-    rows: int | None = None
+    rows: Number | None = None
     action: Action = "publish"
     expired: Runs = ()
     lost: Runs | msgspec.UnsetType = msgspec.UNSET
-    behind: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    behind: tuple[Sha256, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def commit_keys(store: ObjectStore) -> tuple[CommitKey, ...]:
@@ -319,7 +321,7 @@ def _is_later(body: bytes, key: CommitKey) -> bool:
 def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
     """Read the manifest that a commit record names. Raises StorageRefusedError when it is missing or damaged."""
     key = manifest_key(sha256)
-    body = store.get(key)
+    body = store.get(key, most=DOCUMENT_BYTES)
     try:
         if body is None:
             raise damaged(f"the manifest {key!r}", "nothing")

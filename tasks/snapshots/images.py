@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pyarrow as pa
 
-from tasks.snapshots.manifest import File
+from tasks.snapshots.layout import DATA
+from tasks.snapshots.manifest import File, damaged
 from tasks.snapshots.parquet_files import batches
+from tasks.snapshots.values import Sha256, Size
+from tasks.storage.interface import is_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,11 +43,43 @@ IMAGES_SCHEMA: Final = pa.schema(
 """
 
 
+class CopiedImage(msgspec.Struct, frozen=True):
+    """Where an image lies, and its size in pixels, as the table has it."""
+
+    file_name: str
+    sha256: Sha256
+    size: Size
+    pack: str
+    offset: Size
+    width: int | None
+    height: int | None
+
+
 def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iterator[File]:
-    """Read one file of the table: the images that were copied, each under ``layout(split, file_name)`` if any."""
-    columns = ["split", "file_name", "sha256", "size", "pack", "offset"]
-    for batch in batches(table, IMAGES, columns):
+    """Read one file of the table: the images that were copied, each under ``layout(split, file_name)`` if any.
+
+    Raises StorageRefusedError where the table says what no image can have.
+    """
+    for split, image in copied_images(table, IMAGES):
+        path = layout(split, image.file_name)
+        if path is not None:
+            yield File(path, image.pack, image.size, image.sha256, image.offset)
+
+
+def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
+    """Read one file of the table, known by its logical path: split and place of each image that was copied.
+
+    Raises StorageRefusedError where the table says what no image can have.
+    """
+    for batch in batches(table, name, ["split", *CopiedImage.__struct_fields__]):
         for row in batch.to_pylist():
-            path = layout(row["split"], row["file_name"]) if row["pack"] is not None else None
-            if path is not None:
-                yield File(path, row["pack"], row["size"], row["sha256"], row["offset"])
+            if row["pack"] is None:
+                continue
+            try:
+                image = msgspec.convert(row, CopiedImage)
+                split = msgspec.convert(row["split"], str)
+            except msgspec.ValidationError as error:
+                raise damaged(f"the table {name!r}", f"an image that cannot be: {error}") from error
+            if not (image.pack.startswith(DATA) and is_key(image.pack)):
+                raise damaged(f"the table {name!r}", f"an image in {image.pack!r}, which is no object's key")
+            yield split, image

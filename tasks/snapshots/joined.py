@@ -18,10 +18,11 @@ from msgspec.structs import replace
 
 from tasks.snapshots.content import is_copy, lines_of
 from tasks.snapshots.draft import measured
-from tasks.snapshots.manifest import File, Pack, Part
+from tasks.snapshots.manifest import File, Pack, Part, damaged
+from tasks.snapshots.values import MAX_PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
 WINDOW_BYTES: Final = 4 << 20  # of the earlier file, looked through for a line
 RUN_BYTES: Final = 256  # a shorter run of known lines is written anew: pointing to it costs as much
-MAX_PARTS: Final = 4096  # a file of more parts, or whose objects are twice as large as itself, is written whole
-MAX_WASTE: Final = 2
+MAX_WASTE: Final = 2  # a file whose objects are twice as large as itself, or of more than MAX_PARTS, is written whole
 
 
 def add_revision(
@@ -51,13 +51,20 @@ def add_revision(
         with body.open("rb") as lines, fresh.open("wb") as target:
             pieces = list(compare(lines, lines_of(store, earlier), target))
         sources = _sources(pieces, earlier)
-        known = [packs[key] for key in sorted({part.key for part in sources if part.key})]
+        known = [listed_pack(packs, key) for key in sorted({part.key for part in sources if part.key})]
         fresh_bytes = fresh.stat().st_size
         held = sum(pack.size for pack in known) + fresh_bytes
         size = body.stat().st_size
         if not known or len(sources) > MAX_PARTS or held > MAX_WASTE * size:
             return draft.add_file(path, body), ()
         return join(draft, path, body, sources, fresh, packs=known)
+
+
+def listed_pack(packs: Mapping[str, Pack], key: str) -> Pack:
+    """Return the pack under a key. Raises StorageRefusedError where the manifest that points there lists none."""
+    if (found := packs.get(key)) is None:
+        raise damaged("a manifest that lists every pack", f"none of {key!r}, which files of it lie in")
+    return found
 
 
 def join(

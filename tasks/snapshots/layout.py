@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from itertools import accumulate
 from typing import Final, NamedTuple
 
-from tasks.errors import StorageRefusedError
+from tasks.snapshots.paths import check_path
 from tasks.storage.interface import is_key
 from tasks.storage.probing import PROBES
 
@@ -18,7 +17,9 @@ TAGS: Final = "tags/"
 EPOCHS: Final = "gc/"
 KEY_DIGEST_LENGTH: Final = 16  # hexadecimal digits of the sha256 that a data object's key carries
 TAG_NAME: Final = re.compile(r"(?!latest$|[0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_GENERATION: Final = re.compile(rf".*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}-g(?P<generation>[1-9][0-9]*)")
+GENERATION: Final = "[1-9][0-9]{0,14}"
+"""What follows ``-g`` in the key of an object: no dataset has more epochs than that."""
+_GENERATION: Final = re.compile(rf".*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}-g(?P<generation>{GENERATION})")
 
 
 class Kind(NamedTuple):
@@ -38,7 +39,9 @@ COMMIT: Final = Kind(COMMITS, re.compile(r"(?P<version>(?!0{20})[0-9]{20})(?:-[0
 EPOCH: Final = Kind(EPOCHS, re.compile(r"(?P<number>(?!0{20})[0-9]{20})(?P<swept>-swept)?\.json"))
 TAG: Final = Kind(TAGS, re.compile(r"(?!(?:latest|[0-9]+)\.json$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"))
 MANIFEST: Final = Kind(MANIFESTS, re.compile(r"[0-9a-f]{64}\.json"))
-OBJECT: Final = Kind(DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g[1-9][0-9]*)?(?:\.[^/]*)?"))
+OBJECT: Final = Kind(
+    DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g{GENERATION})?(?:\.[^/]*)?")
+)
 LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
 HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
 EXPORTED: Final = f"{WORK}exported.json"
@@ -123,33 +126,3 @@ def without_generation(key: str) -> str:
 def work_key(run: str, path: str) -> str:
     """Return the key of something that a running refresh sets aside; it belongs to no snapshot."""
     return f"{WORK}{check_path(run)}/{check_path(path)}"
-
-
-def check_path(path: str) -> str:
-    """Return a relative path with ``/`` that stays below any folder it is put in. Raises StorageRefusedError."""
-    parts = path.split("/")
-    if any(part in {"", ".", ".."} for part in parts) or "\\" in path or not path.isprintable() or ":" in parts[0]:
-        raise StorageRefusedError(
-            f"Expected a relative path of plain names, found {path!r}.",
-            remedy="The manifest, or the name it was made from, is damaged: pull another version of the dataset.",
-            code="unsafe_path",
-        )
-    return path
-
-
-def check_tree(paths: list[str]) -> None:
-    """Check that the sorted paths can be one tree of files. Raises StorageRefusedError.
-
-    Each is safe, none stands twice, and none is the folder of another.
-    """
-    names = {check_path(path) for path in paths}
-    holding = {path.rpartition("/")[0] for path in paths}
-    folders = {folder for deepest in holding for folder in accumulate(deepest.split("/"), "{}/{}".format)}
-    clashing = sorted(names & folders)
-    if clashing or len(names) != len(paths) or paths != sorted(paths):
-        found = f"{clashing[0]!r} as file and folder" if clashing else "repeated or unsorted ones"
-        raise StorageRefusedError(
-            f"Expected paths that make one sorted tree, found {found}.",
-            remedy="Give every file of a snapshot a path of its own.",
-            code="path_clash",
-        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tasks.errors import StorageRefusedError
+from tasks.snapshots.layout import COMMITS, EPOCHS, TAGS
 
 if TYPE_CHECKING:
     import re
@@ -10,6 +13,11 @@ if TYPE_CHECKING:
 
     from tasks.snapshots.layout import Kind
     from tasks.storage import ObjectInfo, ObjectStore
+
+
+MOST: Final = {COMMITS: 1_000_000, EPOCHS: 1_000_000, TAGS: 100_000}
+"""How many records of a kind there are at most: each is held in memory, and most of them are read."""
+MOST_LISTED: Final = 100_000_000
 
 
 class Listed(NamedTuple):
@@ -25,6 +33,14 @@ def listed(store: ObjectStore, kind: Kind, below: str = "") -> Iterator[Listed]:
     Folder markers, what file managers and file systems leave (``.DS_Store``, ``.nfs…``), and anything else that has
     another name than labelsnap gives is not of any kind. Raises StorageError when the store cannot tell.
     """
-    for info in store.list(f"{kind.prefix}{below}"):
+    most, count = MOST.get(kind.prefix, MOST_LISTED), 0
+    for seen, info in enumerate(store.list(f"{kind.prefix}{below}")):
         if (found := kind.match(info.key)) is not None:
             yield Listed(info, found)
+            count += 1
+        if count > most or seen > MOST_LISTED:
+            raise StorageRefusedError(
+                f"Expected {most} objects at most below {kind.prefix!r} of {store.url}, found more.",
+                remedy="Check that the URL leads to the store itself, and what it has there: no dataset has so many.",
+                code="listing_endless",
+            )

@@ -16,6 +16,7 @@ from tasks.snapshots.layout import epoch_key, manifest_key
 from tasks.snapshots.manifest import UNREADABLE
 from tasks.snapshots.runs import holds, merged, runs_of
 from tasks.snapshots.sealed import unseal
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,7 +101,7 @@ def _condemned_manifests(store: ObjectStore) -> dict[str, int]:
 def _spared(store: ObjectStore, number: int) -> frozenset[Condemned]:
     """Return what of an epoch's objects was not deleted, by the note that it is done; nothing where there is none."""
     key = epoch_key(number, swept=True)
-    body = store.get(key)
+    body = store.get(key, most=DOCUMENT_BYTES)
     return frozenset(unseal(body, Swept, name=f"the note {key!r}").spared) if body is not None else frozenset()
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
-from tasks.snapshots.layout import check_tree
+from tasks.snapshots.layout import OBJECT
+from tasks.snapshots.paths import check_tree
+from tasks.snapshots.values import LARGEST_SIZE, MAX_PARTS, Number, Sha256, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,15 +32,15 @@ Stored = TypeVar("Stored", bound=msgspec.Struct)
 
 
 class _Versioned(msgspec.Struct):
-    format_version: int
+    format_version: Number
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
     """``size`` bytes of the object ``key``, a pack, from ``offset``."""
 
     key: str
-    offset: int
-    size: int
+    offset: Size
+    size: Size
 
 
 class File(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,23 +52,23 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True):
 
     path: str
     key: str
-    size: int
-    sha256: str
-    offset: int | None = None
-    parts: tuple[Part, ...] = ()
+    size: Size
+    sha256: Sha256
+    offset: Size | None = None
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)] = ()
 
     @property
     def ranges(self) -> tuple[Part, ...]:
-        """Return where the bytes of a file that is no member of a pack lie: its parts, or its whole object."""
-        return self.parts or (Part(self.key, 0, self.size),)
+        """Return where the file's bytes lie: its parts, or one object or a range of it."""
+        return self.parts or (Part(self.key, self.offset or 0, self.size),)
 
 
 class Pack(msgspec.Struct, frozen=True):
     """An object that files are parts of: a plain tar of many small ones, or bytes that files are joined from."""
 
     key: str
-    size: int
-    sha256: str
+    size: Size
+    sha256: Sha256
 
 
 class Contents(Protocol):
@@ -151,9 +154,79 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     """Read a manifest whose bytes must have this digest. Raises StorageRefusedError."""
     if (found := digest(body)) != sha256:
         raise damaged(f"manifest {sha256}", f"bytes with sha256 {found}")
-    manifest = decode(body, Manifest, name=f"manifest {sha256}")
+    name = f"manifest {sha256}"
+    manifest = decode(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
+    for file in manifest.files:
+        if (wrong := _misplaced(file)) is not None:
+            raise damaged(name, f"the file {file.path!r} {wrong}")
+    if (stray := next((pack.key for pack in manifest.packs if OBJECT.match(pack.key) is None), None)) is not None:
+        raise damaged(name, f"a pack under the key {stray!r}, which no object has")
+    _read_as(Told, manifest.result, name)
+    _read_as(Applied, manifest.config, name)
     return manifest
+
+
+def _misplaced(file: File) -> str | None:
+    """Say what is wrong with where a file lies; None: nothing."""
+    if file.parts and (file.key or file.offset is not None or sum(part.size for part in file.parts) != file.size):
+        return "in parts that are not the whole of it"
+    for part in file.ranges:
+        if OBJECT.match(part.key) is None:
+            return f"in {part.key!r}, which is no object's key"
+        if part.offset + part.size > LARGEST_SIZE:
+            return f"from byte {part.offset} of {part.key!r}, where no object is so large"
+    return None
+
+
+class _Published(msgspec.Struct, frozen=True):
+    published: Number
+
+
+class _Rows(_Published, frozen=True):
+    exported: Number = 0
+
+
+class _Lost(msgspec.Struct, frozen=True):
+    lost: dict[str, int] = {}
+
+
+class _FormatTold(msgspec.Struct, frozen=True):
+    images: _Lost = _Lost()
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a manifest's result tells, as far as anything is done with it; the rest is for people."""
+
+    rows: _Rows = _Rows(0)
+    labels: _Published = _Published(0)
+    annotations: dict[str, Number] = {}
+    predictions: dict[str, Number] = {}
+    rows_left: Number = 0
+    formats: dict[str, _FormatTold] = {}
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What a manifest's configuration says, as far as anything is done with it: the options of each format."""
+
+    formats: dict[str, dict[str, Any] | None] = {}
+
+
+def result_of(manifest: Manifest) -> Told:
+    """Return what a manifest's result tells. Raises StorageRefusedError where it cannot be read so."""
+    return _read_as(Told, manifest.result, f"the manifest of {manifest.created_at}")
+
+
+def config_of(manifest: Manifest) -> Applied:
+    """Return what a manifest's configuration says. Raises StorageRefusedError where it cannot be read so."""
+    return _read_as(Applied, manifest.config, f"the manifest of {manifest.created_at}")
+
+
+def _read_as(kind: type[Stored], values: dict[str, Any], name: str) -> Stored:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise damaged(name, f"what does not fit: {error}") from error
 
 
 def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:

@@ -89,7 +89,7 @@ def check_object(
 
     Counts and ``on_batch`` are those of ``decode_file``. Raises StorageError when the store does not answer.
     """
-    found = store.download(whole.key, path) if whole.pack else fetch(store, whole.files[0], path)
+    found = store.download(whole.key, path, size=whole.size) if whole.pack else fetch(store, whole.files[0], path)
     if not found:
         return Fault(whole.key, whole.path, "missing", f"{whole.size} bytes", "nothing")
     if (size := path.stat().st_size) != whole.size:

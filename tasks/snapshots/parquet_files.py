@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from tasks.errors import ReaderTooOldError
 from tasks.snapshots.manifest import damaged
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ Columns: TypeAlias = "Sequence[str] | None"
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 
 _BATCH_ROWS: Final = 1024
+MOST_ROWS: Final = 1 << 24  # of a table that is held whole: of one bucket, or of classes
 
 
 def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.RecordBatch]:
@@ -43,8 +45,12 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
 
 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
-    """Read a small Parquet file, like ``batches``."""
+    """Read a small Parquet file, like ``batches``. Raises StorageRefusedError too where it unpacks to a large one."""
     with _opened(pa.BufferReader(content), name) as file, _reading(name):
+        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+        rows, size = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
+        if rows > MOST_ROWS or size > DOCUMENT_BYTES:
+            raise damaged(name, f"a table of {rows} rows and {size} bytes")
         return _of_today(file.read(columns=_listed(columns), use_threads=False))
 
 

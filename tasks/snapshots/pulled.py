@@ -25,7 +25,9 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.content import is_copy, sha256_of
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File
+from tasks.snapshots.paths import folded
 from tasks.snapshots.tree import folder_refused, target_of
+from tasks.snapshots.values import Sha256, Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,8 +41,8 @@ log = logging.getLogger(__name__)
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    size: int
-    sha256: str
+    size: Size
+    sha256: Sha256
 
 
 class _Receipt(msgspec.Struct, frozen=True):
@@ -50,8 +52,8 @@ class _Receipt(msgspec.Struct, frozen=True):
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
     path: str
-    size: int
-    sha256: str
+    size: Size
+    sha256: Sha256
 
 
 @dataclass(slots=True)
@@ -59,8 +61,9 @@ class Pulled:
     """The list of a folder (``root``, resolved) while a pull works in it.
 
     ``earlier`` are the sha256s (hex, separated by blanks) of what pulls before this one have written, by path;
-    ``paths`` those of the new tree so far. ``changed`` tells whether a file was written or removed. ``mended``
-    files were changed since, and are set right: the new tree has there what was written.
+    ``paths`` those of the new tree so far, ``folded`` what file systems that ignore case take some of them for.
+    ``changed`` tells whether a file was written or removed. ``mended`` files were changed since, and are set right: the
+    new tree has there what was written.
     """
 
     root: Path
@@ -68,6 +71,7 @@ class Pulled:
     overwrite: bool = False
     earlier: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=lambda: {RECEIPT})
+    folded: set[str] = field(default_factory=set)
     changed: bool = False
     mended: int = 0
 
@@ -77,7 +81,8 @@ class Pulled:
         One that leads out of the folder is named as that.
         """
         for file in files:
-            if file.path in self.paths:
+            name = folded(file.path)
+            if name in self.paths or name in self.folded:
                 target_of(self.root, file.path)
                 raise StorageRefusedError(
                     f"Expected one file at every path, found two for {file.path!r}.",
@@ -85,6 +90,8 @@ class Pulled:
                     code="path_clash",
                 )
             self.paths.add(file.path)
+            if name != file.path:
+                self.folded.add(name)
 
     def expect(self, files: Sequence[File]) -> None:
         """Write down files that are about to be written, and make way for them.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tasks.snapshots.values import Number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Runs = tuple[tuple[int, int], ...]
+Runs = tuple[tuple[Number, Number], ...]
 
 
 def merged(runs: Iterable[tuple[int, int]]) -> Runs:

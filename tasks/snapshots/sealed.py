@@ -34,9 +34,9 @@ def fields_of(body: bytes) -> dict[str, Any] | None:
     """Return the fields of a record as it was written, of whatever format version; None: the bytes are none."""
     try:
         fields = decoder_of(dict[str, Any]).decode(body)
-    except NOT_SUCH_JSON:
+        sealed = fields.pop(SEAL, None) == digest(_canonical(fields))
+    except NOT_SUCH_JSON:  # or nested so deep that they were read and cannot be written
         return None
-    sealed = fields.pop(SEAL, None) == digest(_canonical(fields))
     return fields if sealed else None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from tasks.snapshots.joined import listed_pack
 from tasks.snapshots.manifest import File, Pack, damaged, digest
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class SmallFiles:
 
     def _point(self, file: File) -> None:
         self.files.append(file)
-        self.packs[file.key] = self._packs_of_base[file.key]
+        self.packs[file.key] = listed_pack(self._packs_of_base, file.key)
 
     def flush(self) -> None:
         """Write what is pending; afterwards ``files`` and ``packs`` are whole."""

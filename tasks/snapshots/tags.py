@@ -11,6 +11,7 @@ from tasks.snapshots.layout import TAG, tag_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, damaged
 from tasks.snapshots.sealed import unseal
+from tasks.snapshots.values import Number, Sha256
 
 if TYPE_CHECKING:
     from tasks.storage import ObjectStore
@@ -21,8 +22,8 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     name: str
-    version: int
-    manifest: str
+    version: Number
+    manifest: Sha256
     created_at: str
     write_id: str
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.cache import Cache
 from tasks.snapshots.content import checked, download_file, is_copy
-from tasks.snapshots.layout import check_path
+from tasks.snapshots.paths import check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from tasks.snapshots.pulled import Pulled
     from tasks.storage import ObjectStore
 
-RESERVED: Final = ".labelsnap-"  # how the names begin that are no tree's
-PARTIAL: Final = f"{RESERVED}partial"  # files being written; removed at the end
+PARTIAL: Final = ".labelsnap-partial"  # files being written; removed at the end
 READ_BYTES: Final = 4 << 20  # neighbours in a pack are read at once up to this size
 GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
 
@@ -76,10 +75,10 @@ class Tree:
             cached = list(zip(missing, pool.map(self._from_cache, missing), strict=True))
             yield from (Placed(file, cached=True) for file, given in cached if given)
             missing = [file for file, given in cached if not given]
-        whole = [file for file in missing if file.offset is None]
+        whole = [file for file in missing if file.offset is None or file.size > READ_BYTES]
         for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
             yield Placed(file)
-        runs = tuple(merged([file for file in missing if file.offset is not None]))
+        runs = tuple(merged([file for file in missing if file.offset is not None and file.size <= READ_BYTES]))
         for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
             yield from (Placed(file) for file in run.files)
 
@@ -143,7 +142,7 @@ def target_of(root: Path, path: str) -> Path:
     Raises StorageRefusedError for one that leads out of it, by itself or by a link on the way.
     """
     target = root / check_path(path)
-    if path.startswith(RESERVED) or not target.parent.resolve().is_relative_to(root):
+    if not target.parent.resolve().is_relative_to(root):
         raise StorageRefusedError(
             f"Expected a file inside {root}, found {path!r}, which leads out of it.",
             remedy="Pull into an empty folder.",

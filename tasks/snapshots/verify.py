@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
@@ -18,12 +18,12 @@ from tasks.errors import ReaderTooOldError, StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.decoding import UndecodableError, image_size
 from tasks.snapshots.history import decode_commit
-from tasks.snapshots.images import IMAGES
+from tasks.snapshots.images import IMAGES, copied_images
 from tasks.snapshots.layout import manifest_key
-from tasks.snapshots.manifest import Manifest, decode_manifest, digest
+from tasks.snapshots.manifest import Manifest, decode_manifest, digest, result_of
 from tasks.snapshots.objects import Fault, Whole, check_object, wholes_of
-from tasks.snapshots.parquet_files import batches
 from tasks.snapshots.read import LATEST, find_commit
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 8
-_KINDS: Final = ("annotations", "predictions")
 
 
 class Unread(Struct, frozen=True):
@@ -84,7 +83,7 @@ def verify(
             key.version, 1, len(body), (Fault(key.key, None, "record", "a commit record", error.message),)
         )
     name = manifest_key(commit.manifest)
-    manifest_body = store.get(name)
+    manifest_body = store.get(name, most=DOCUMENT_BYTES)
     manifest = _manifest(name, commit, manifest_body)
     size = len(body) + len(manifest_body or b"")
     if isinstance(manifest, Fault):
@@ -116,8 +115,8 @@ class _Packed(Struct, frozen=True, array_like=True):
     offset: int
     size: int
     sha256: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
 
 
 @dataclass(slots=True)
@@ -184,20 +183,19 @@ class _Check:
         with self._lock:
             self.counts.update(outcome)
         if whole.name.startswith(IMAGES):
-            yield from self._note_images(whole.name, path)
+            try:
+                yield from self._note_images(whole.name, path)
+            except StorageRefusedError as error:
+                yield Fault(whole.key, whole.path, "content", "places of images", error.message)
         if whole.pack:
             yield from self._members(whole, path)
 
     def _note_images(self, name: str, table: Path) -> Iterator[Fault]:
         """Set aside, pack by pack, where a table says that the images lie."""
-        columns = ["split", "file_name", "pack", "offset", "size", "sha256", "width", "height"]
         lines: defaultdict[str, list[_Packed]] = defaultdict(list)
-        for batch in batches(table, name, columns):
-            for row in batch.to_pylist():
-                if row["pack"] is not None:
-                    path = f"{row['split']}/{row['file_name']}"
-                    place = (row["offset"], row["size"], row["sha256"], row["width"], row["height"])
-                    lines[row["pack"]].append(_Packed(path, *place))
+        for split, image in copied_images(table, name):
+            place = (image.offset, image.size, image.sha256, image.width, image.height)
+            lines[image.pack].append(_Packed(f"{split}/{image.file_name}", *place))
         for key, images in lines.items():
             if key not in self._packs:
                 yield Fault(key, name, "missing", "a pack that the manifest lists", "none")
@@ -243,10 +241,9 @@ class _Check:
 
 def expected_counts(manifest: Manifest) -> dict[str, int]:
     """What a snapshot's tables should hold by its result, keyed as ``decode_file`` counts; nothing without tables."""
-    result: dict[str, Any] = manifest.result
     if not manifest.below("tables/data_rows/"):
         return {}
-    rows = result["rows"]["published"]
-    kinds = {f"{part}.{kind}": count for part in _KINDS for kind, count in result.get(part, {}).items()}
-    left = result.get("rows_left", 0)
-    return {"rows": rows, "images": rows, "left": left, "labels": result["labels"]["published"], **kinds}
+    result = result_of(manifest)
+    rows, parts = result.rows.published, {"annotations": result.annotations, "predictions": result.predictions}
+    kinds = {f"{part}.{kind}": count for part, counts in parts.items() for kind, count in counts.items()}
+    return {"rows": rows, "images": rows, "left": result.rows_left, "labels": result.labels.published, **kinds}

@@ -30,6 +30,7 @@ from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.bucket_tables import bucket_count_of
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
+from tasks.snapshots.manifest import result_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Head
 from tasks.steps.environment import downloader, scratch
@@ -82,7 +83,7 @@ def group_rows(
     settings = load_settings()
     store = open_store(dataset.url)
     manifest = read_snapshot(store, base.version).manifest if base.version else None
-    standing = manifest.result["rows"]["published"] if manifest else 0
+    standing = result_of(manifest).rows.published if manifest else 0
     if standing and not any(stream.files for stream in results):
         raise _without_rows(dataset, base.version, standing)
     ledger = Ledger(store, run)
@@ -187,7 +188,8 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            store.download(bucket.lines_key, directory / "lines")
+            lines_there = store.head(bucket.lines_key)
+            store.download(bucket.lines_key, directory / "lines", size=lines_there.size if lines_there else 0)
             lines = read_spool(decompressed(directory / "lines"))
         receipt = builder.build(bucket, lines)
     return ledger.note(name, receipt)

@@ -18,7 +18,7 @@ from tasks.snapshots.content import read_file
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.frames import EarlierFrames, add_chunk, chunk_blocks, chunk_task
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.manifest import File, Pack, result_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.environment import scratch
 from tasks.steps.export import StreamReceipt
@@ -80,7 +80,7 @@ def keep_streams(dataset: Dataset, run: str, base: int) -> tuple[StreamReceipt, 
     manifest = read_snapshot(store, base).manifest
     listed = manifest.file(LEFT_OUT_PATH)
     left_out = frozenset(decoder_of(list[int]).decode(read_file(store, listed))) if listed else frozenset()
-    exported = int(manifest.result["rows"]["exported"])
+    exported = result_of(manifest).rows.exported
     if not left_out:
         chunks = tuple(Chunk(file, manifest.packs_of([file])) for file in manifest.below(RESULT))
         return ledger.note("kept", Kept(chunks, exported)).streams

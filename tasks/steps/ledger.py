@@ -18,6 +18,7 @@ from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.steps.software import software
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class Ledger:
 
         None where there is none, or it is damaged: its work is done again.
         """
-        body = self._store.get(self.key(f"receipts/{name}.json"))
+        body = self._store.get(self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
         if body is None:
             return None
         try:

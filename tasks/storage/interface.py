@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
+RECORD_BYTES: Final = 32 << 20  # of a small object: a commit record, a tag, a note
+DOCUMENT_BYTES: Final = 1 << 30  # of one that lists a dataset's files: a manifest, an epoch, a receipt
 UNSUPPORTED: Final = "unsupported"
 """The code of the error for an operation that the store does not have."""
 
@@ -73,11 +75,17 @@ class ObjectStore(Protocol):
         True: this call made the object. False: the store refused, because something stands or is being made there.
         """
 
-    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
-        """Read ``length`` (at least 1; None: all) bytes from ``offset``, fewer at the object's end; None: absent."""
+    def get(self, key: str, *, offset: int = 0, length: int | None = None, most: int = RECORD_BYTES) -> bytes | None:
+        """Read ``length`` (at least 1; None: all) bytes from ``offset``, fewer at the object's end; None: absent.
 
-    def download(self, key: str, path: Path) -> bool:
-        """Stream the object into a file, in bounded memory; False: there is no such object (and no file)."""
+        Raises StorageRefusedError where all of it is more than ``most`` bytes; no more are held than that.
+        """
+
+    def download(self, key: str, path: Path, *, size: int) -> bool:
+        """Stream the object into a file, in bounded memory; False: there is no such object (and no file).
+
+        Of one that is longer than ``size`` bytes the file has one byte more than that, and no more.
+        """
 
     def head(self, key: str) -> ObjectInfo | None:
         """Size and time of an object; None: absent."""
@@ -93,6 +101,15 @@ class ObjectStore(Protocol):
 
     def abort(self, upload: Upload) -> None:
         """Remove what there is of an upload; one that has ended is no error."""
+
+
+def too_long(key: str, most: int) -> StorageRefusedError:
+    """Return the error for an object that is longer than anything of its kind."""
+    return StorageRefusedError(
+        f"Expected {most} bytes at most of {key!r}, found more.",
+        remedy="Restore the object from a copy of the bucket, and check that the URL leads to the store itself.",
+        code="object_too_long",
+    )
 
 
 def is_key(key: str) -> bool:

@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from errno import ELOOP
 from functools import partial
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import Capabilities, ObjectInfo, Upload, check_key, is_key
+from tasks.storage.interface import RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, is_key, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
 PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
+BLOCK_BYTES: Final = 1 << 20  # of a copy, held at once
 PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
 
 
@@ -54,22 +56,28 @@ class LocalStore:
                 return False
             return True
 
-    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+    def get(self, key: str, *, offset: int = 0, length: int | None = None, most: int = RECORD_BYTES) -> bytes | None:
         """See ObjectStore."""
         with self._translated(key):
             try:
-                with self._path(key).open("rb") as file:
+                with self._opened(key) as file:
                     file.seek(offset)
-                    return file.read(length)
+                    content = file.read(most + 1 if length is None else min(length, self._size(file)))
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
+        if length is None and len(content) > most:
+            raise too_long(key, most)
+        return content
 
-    def download(self, key: str, path: Path) -> bool:
+    def download(self, key: str, path: Path, *, size: int) -> bool:
         """See ObjectStore."""
         with self._translated(key):
             try:
-                with self._path(key).open("rb") as source, path.open("wb") as target:
-                    shutil.copyfileobj(source, target)
+                with self._opened(key) as source, path.open("wb") as target:
+                    left = size + 1
+                    while left and (block := source.read(min(left, BLOCK_BYTES))):
+                        target.write(block)
+                        left -= len(block)
             except FileNotFoundError:
                 if not path.parent.is_dir():
                     raise
@@ -80,7 +88,7 @@ class LocalStore:
         """See ObjectStore."""
         with self._translated(key):
             try:
-                return _info(key, self._path(key))
+                return _info(key, self._inside(key))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -126,8 +134,33 @@ class LocalStore:
         with self._translated(PARTIAL):
             (self.root / PARTIAL / check_key(upload.name)).unlink(missing_ok=True)
 
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BufferedReader]:
+        """Open an object's file, and nothing else: to open a FIFO is to wait, and to open a device may do anything."""
+        path = self._inside(key)
+        if not S_ISDIR(mode := path.stat().st_mode) and not S_ISREG(mode):
+            raise _refused(key, self.root, "a device or a FIFO")
+        with open(path, "rb", opener=_open_file) as file:
+            yield file
+
+    def _inside(self, key: str) -> Path:
+        """Return where an object's file lies. Raises StorageRefusedError where a link leads out of the store."""
+        return self._checked(key, Path(os.path.realpath(self._path(key))))
+
     def _path(self, key: str) -> Path:
-        return self.root / check_key(key)
+        """Return where an object's name stands. Raises StorageRefusedError where its folder leads out of the store."""
+        path = self.root / check_key(key)
+        self._checked(key, Path(os.path.realpath(path.parent)))
+        return path
+
+    def _checked(self, key: str, real: Path) -> Path:
+        if not real.is_relative_to(os.path.realpath(self.root)):
+            raise _refused(key, self.root, "a link that leads out of it")
+        return real
+
+    @staticmethod
+    def _size(file: BufferedReader) -> int:
+        return os.fstat(file.fileno()).st_size
 
     def _place(self, key: str, place: Callable[[Path], object]) -> None:
         """Bring a written file to its key, in a folder that is made for it and may be removed just then."""
@@ -171,6 +204,19 @@ class LocalStore:
                 remedy="Check the folder's owner, rights and free space, and that its file system has hard links.",
                 code="folder_refused",
             ) from error
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open what is no link, and wait for nobody: it was a file a moment ago."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected {key!r} to be a file below {root}, found {found}.",
+        remedy="Look who put it there, and take it away: a store is a folder of plain files.",
+        code="not_an_object",
+    )
 
 
 def _info(key: str, path: Path) -> ObjectInfo | None:

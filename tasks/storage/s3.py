@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -12,21 +13,26 @@ from typing import TYPE_CHECKING, Final
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import UNSUPPORTED, Capabilities, ObjectInfo, Upload, check_key
+from tasks.storage.interface import RECORD_BYTES, UNSUPPORTED, Capabilities, ObjectInfo, Upload, check_key, too_long
 from tasks.storage.s3_client import client_here, content_md5
-from tasks.storage.s3_errors import error_code, translated
+from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
 
 MULTIPART_BYTES: Final = 64 << 20  # from this size on a file goes up in parts
 BODY_ATTEMPTS: Final = 4  # the SDK repeats requests, but not reading a body that breaks off
+BLOCK_BYTES: Final = 1 << 20  # of a body, held at once
+BARE_PAGES: Final = 100  # pages of a listing without any key, one after another
+_RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-")
 _TRANSFER: Final = TransferConfig(
     multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES // 4, max_concurrency=4
 )
@@ -80,31 +86,49 @@ class S3Store:
                 raise
         return True
 
-    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes | None:
+    def get(self, key: str, *, offset: int = 0, length: int | None = None, most: int = RECORD_BYTES) -> bytes | None:
         """See ObjectStore."""
-        end = "" if length is None else offset + length - 1
-        byte_range = f"bytes={offset}-{end}" if offset or length is not None else ""
+        limit = most if length is None else length
         with self._client("read", key) as client:
             for attempts_left in reversed(range(BODY_ATTEMPTS)):
-                body = self._body(client, key, byte_range)
+                body = self._body(client, key, offset, length)
                 if body is None or isinstance(body, bytes):
                     return body
                 try:
-                    return body.read()
+                    return b"".join(self._blocks(body, key, limit))
                 except (HTTPClientError, IncompleteReadError):
                     if not attempts_left:
                         raise
         return None
 
-    def download(self, key: str, path: Path) -> bool:
-        """See ObjectStore."""
+    def download(self, key: str, path: Path, *, size: int) -> bool:
+        """See ObjectStore. A body that breaks off is asked for from there on."""
         with self._client("read", key) as client:
             try:
-                client.download_file(self.bucket, self._name(key), str(path), Config=_TRANSFER)
-            except ClientError as error:
-                if error_code(error) in _ABSENT:
-                    return False
+                with path.open("wb") as target:
+                    found = self._written(client, key, target, size + 1)
+            except BaseException:
+                path.unlink(missing_ok=True)
                 raise
+            if not found:
+                path.unlink()
+        return found
+
+    def _written(self, client: S3Client, key: str, target: BinaryIO, most: int) -> bool:
+        attempts_left = BODY_ATTEMPTS
+        while (begin := target.tell()) < most:
+            attempts_left -= 1
+            body = self._body(client, key, begin, most - begin)
+            if body is None or isinstance(body, bytes):
+                return body is not None
+            try:
+                target.writelines(self._blocks(body, key, most - begin))
+                break
+            except (HTTPClientError, IncompleteReadError):
+                if target.tell() - begin >= BLOCK_BYTES:
+                    attempts_left = BODY_ATTEMPTS
+                if not attempts_left:
+                    raise
         return True
 
     def head(self, key: str) -> ObjectInfo | None:
@@ -123,9 +147,17 @@ class S3Store:
         root = f"{self.prefix}/" if self.prefix else ""
         with self._client("list", prefix) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root + prefix)
+            before, bare = b"", 0
             for page in pages:
+                bare = 0 if page.get("Contents") else bare + 1
+                if bare > BARE_PAGES:
+                    raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} that ends, found no end of it.")
                 for item in page.get("Contents", []):
-                    yield ObjectInfo(item["Key"].removeprefix(root), item["Size"], item["LastModified"])
+                    name = item["Key"]
+                    if name.encode() <= before or not name.startswith(root + prefix):
+                        raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} in order, found {name!r}.")
+                    before = name.encode()
+                    yield ObjectInfo(name.removeprefix(root), item["Size"], item["LastModified"])
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
@@ -159,21 +191,39 @@ class S3Store:
     def _name(self, key: str) -> str:
         return check_key(f"{self.prefix}/{check_key(key)}" if self.prefix else key)
 
-    def _body(self, client: S3Client, key: str, byte_range: str) -> StreamingBody | bytes | None:
+    def _body(self, client: S3Client, key: str, offset: int, length: int | None) -> StreamingBody | bytes | None:
+        """Ask for a range; None: there is no such object, bytes: it ends before. Raises where another one comes."""
+        end = "" if length is None else offset + length - 1
+        byte_range = f"bytes={offset}-{end}" if offset or length is not None else ""
         ask = partial(client.get_object, Bucket=self.bucket, Key=self._name(key))
         try:
-            return (ask(Range=byte_range) if byte_range else ask())["Body"]
+            answer = ask(Range=byte_range) if byte_range else ask()
         except ClientError as error:
             if error_code(error) in _ABSENT:
                 return None
             if error_code(error) == "InvalidRange":  # it starts at the object's end or beyond
                 return b""
             raise
+        told = _RANGE.match(answer.get("ContentRange", ""))
+        if (int(told["first"]) if told else 0) != offset:
+            answer["Body"].close()
+            raise wrong_answer(f"Expected {key!r} of {self.url} from byte {offset}, found another range of it.")
+        return answer["Body"]
+
+    def _blocks(self, body: StreamingBody, key: str, most: int) -> Iterator[bytes]:
+        """Read a body to its end. Raises StorageRefusedError where it is longer than it may be."""
+        size = 0
+        for block in body.iter_chunks(BLOCK_BYTES):
+            size += len(block)
+            if size > most:
+                body.close()
+                raise too_long(key, most)
+            yield block
 
     @contextmanager
     def _client(self, action: str, key: str, *, repeat: bool = True) -> Iterator[S3Client]:
         """Give this process's client, and what it raises in this project's terms."""
         try:
             yield client_here(repeat=repeat)
-        except (BotoCoreError, Boto3Error, ClientError) as error:
+        except (BotoCoreError, Boto3Error, ClientError, ResponseParserError, *NO_ANSWER) as error:
             raise translated(error, action=action, key=key, bucket=self.bucket) from error

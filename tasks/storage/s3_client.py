@@ -12,6 +12,7 @@ from boto3.session import Session
 from botocore.config import Config
 
 from tasks.errors import ConfigurationError
+from tasks.storage.s3_answers import with_bounds
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -47,7 +48,7 @@ def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: i
         s3={"addressing_style": "path" if own_endpoint else "auto"},
     )
     try:
-        return Session().client("s3", region_name=dict(environment).get("AWS_REGION"), config=config)
+        return with_bounds(Session().client("s3", region_name=dict(environment).get("AWS_REGION"), config=config))
     except ValueError as error:
         raise ConfigurationError(
             "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",

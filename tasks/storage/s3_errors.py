@@ -6,8 +6,9 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import RetriesExceededError
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, PaginationError
 from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
 from tasks.storage.interface import UNSUPPORTED
@@ -37,6 +38,8 @@ _REMEDIES: Final = {
     "NotImplemented": (UNSUPPORTED, "Use a store that has this operation."),
 }
 _TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
+NO_ANSWER: Final = (LookupError, ValueError, TypeError, OverflowError, RecursionError)
+"""What botocore and its callers raise for an answer that lacks something, is no number, or leads to itself."""
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
 
 
@@ -59,10 +62,21 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
             remedy="Check that the store runs and can be reached (AWS_ENDPOINT_URL_S3), then run the command again.",
             code="storage_unreachable",
         )
+    if isinstance(error, (ResponseParserError, PaginationError, *NO_ANSWER)):
+        return wrong_answer(f"{expected} an answer that S3 does not give ({type(error).__name__}: {error}).")
     return StorageRefusedError(
         f"{expected} that the client cannot ask for it ({type(error).__name__}).",
         remedy=_CREDENTIALS,
         code="credentials_missing" if "Credential" in type(error).__name__ else "client_refused",
+    )
+
+
+def wrong_answer(message: str) -> StorageRefusedError:
+    """Return the error for a server that answers otherwise than S3 does."""
+    return StorageRefusedError(
+        message,
+        remedy="Check that AWS_ENDPOINT_URL_S3 leads to the store itself, and use one that keeps to S3's protocol.",
+        code="answer_wrong",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from tasks.storage import Capabilities, ObjectInfo
-from tasks.storage.interface import check_key
+from tasks.storage.interface import RECORD_BYTES, check_key, too_long
 
 BEGINNING = datetime(2024, 5, 6, tzinfo=UTC)
 
@@ -39,12 +39,14 @@ class MemoryStore:
             self.objects[key] = (body, self.now)
             return True
 
-    def get(self, key, *, offset=0, length=None):
+    def get(self, key, *, offset=0, length=None, most=RECORD_BYTES):
         content, _ = self.objects.get(check_key(key), (None, None))
+        if length is None and content is not None and len(content) > most:
+            raise too_long(key, most)
         return content if content is None else content[offset : None if length is None else offset + length]
 
-    def download(self, key, path):
-        content = self.get(key)
+    def download(self, key, path, *, size):
+        content = self.get(key, length=size + 1)
         if content is not None:
             path.write_bytes(content)
         return content is not None

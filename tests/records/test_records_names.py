@@ -78,3 +78,11 @@ def test_names_are_unique(key: Any, other_key: Any, row_id: Any, other_id: Any) 
     if row_id != other_id:
         names = (named(key, row_id), named(other_key, other_id, "image/png"))
         assert len({name.lower().partition(".")[0] for name in names}) == 2
+
+
+@pytest.mark.parametrize("row_id", ["con", "nul", "com1", "lpt9"])
+def test_no_image_is_called_like_a_device(row_id: str) -> None:
+    """Windows opens a device by its name, whatever ending stands behind it; ids that only begin so are as they are."""
+    stem = named("日本", row_id).partition(".")[0]
+    assert re.fullmatch(rf"{row_id}_[0-9a-f]{{12}}", stem)
+    assert named("日本", f"{row_id}x") == f"{row_id}x.jpg"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import StorageRefusedError
+from tasks.storage import open_store
 from tests.contracts.forked import in_process
 
 READ = """
@@ -101,3 +103,59 @@ def test_what_a_killed_process_was_writing_is_listed_and_removed(folder_store, t
     folder_store.abort(upload)
     assert list(folder_store.uploads()) == []
     assert [path.name for path in Path(folder_store.root, ".partial").iterdir()] == [".DS_Store"]
+
+
+def ways_to(store, key, tmp_path):
+    """Every way there is to read what stands under a key."""
+    return (lambda: store.get(key), lambda: store.download(key, tmp_path / "copy", size=9))
+
+
+def test_a_fifo_is_refused_and_not_waited_for(folder_store, tmp_path):
+    """Nothing that is no file is opened, whatever it would say."""
+    folder_store.put("tags/a", b"1")
+    os.mkfifo(folder_store.root / "tags/b")
+    for read in ways_to(folder_store, "tags/b", tmp_path):
+        with pytest.raises(StorageRefusedError, match="tags/b") as refused:
+            read()
+        assert refused.value.code == "not_an_object"
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "outside/file"])
+@pytest.mark.parametrize("key", ["tags/b", "linked/b"], ids=["file", "folder"])
+def test_a_link_out_of_the_store_is_refused(folder_store, tmp_path, target, key):
+    """Neither read nor looked up, nor written or removed through the link of a folder."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_bytes(b"secret")
+    folder_store.put("tags/a", b"1")
+    (folder_store.root / "tags/b").symlink_to(tmp_path / target)
+    (folder_store.root / "linked").symlink_to(tmp_path / "outside")
+    asked = [*ways_to(folder_store, key, tmp_path), lambda: folder_store.head(key)]
+    if key == "linked/b":
+        asked += [lambda: folder_store.put(key, b"1"), lambda: folder_store.delete("linked/file")]
+    for ask in asked:
+        with pytest.raises(StorageRefusedError, match=key.partition("/")[0]) as refused:
+            ask()
+        assert refused.value.code == "not_an_object"
+    assert [path.name for path in (tmp_path / "outside").iterdir()] == ["file"]
+
+
+def test_a_store_that_is_a_link_and_links_inside_it_are_read(folder_store, tmp_path):
+    """What leads to the store, or from one object to another, leads nowhere else."""
+    folder_store.put("tags/a", b"1")
+    (folder_store.root / "tags/b").symlink_to(folder_store.root / "tags/a")
+    (tmp_path / "linked").symlink_to(folder_store.root)
+    store = open_store((tmp_path / "linked").as_uri())
+    assert store.get("tags/b") == b"1"
+    store.put("tags/c", b"2")
+    assert folder_store.get("tags/c") == b"2"
+
+
+def test_no_copy_grows_past_the_size_that_is_announced(folder_store, tmp_path):
+    """Of a longer object a copy has one byte more, which tells that it is longer; of a record nothing is held."""
+    folder_store.put("data/a", b"0123456789")
+    assert folder_store.download("data/a", tmp_path / "copy", size=4)
+    assert (tmp_path / "copy").read_bytes() == b"01234"
+    with pytest.raises(StorageRefusedError, match="data/a") as refused:
+        folder_store.get("data/a", most=9)
+    assert refused.value.code == "object_too_long"
+    assert folder_store.get("data/a", most=10) == b"0123456789"

@@ -242,4 +242,4 @@ def test_download_into_a_missing_folder_is_refused(folder_store, tmp_path):
     """A target that cannot be written is not taken for a missing object."""
     folder_store.put("a", b"1")
     with pytest.raises(StorageRefusedError):
-        folder_store.download("a", tmp_path / "missing" / "file")
+        folder_store.download("a", tmp_path / "missing" / "file", size=1)

@@ -1,0 +1,145 @@
+"""A store that answers otherwise than S3 does: a named error, nothing else reached, and nothing that grows."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import count
+
+import pytest
+
+from tasks.errors import StorageError, StorageRefusedError
+from tasks.snapshots import File, download_file, list_versions, read_snapshot
+from tasks.snapshots.listing import MOST
+from tasks.storage import open_store
+from tasks.storage.interface import RECORD_BYTES
+from tests.faults.lying_store import endless, lying, page, whole
+
+KEY = f"data/formats/a-{'0' * 16}.tar"
+SLACK = 16 << 20  # bytes that wait in the sockets' buffers, and what a listing may have
+
+
+@pytest.fixture
+def lies(aws):
+    """Return a function that serves lies and gives them with a store on them."""
+    opened = []
+
+    def serve(answer):
+        serving = lying(answer)
+        served, endpoint = serving.__enter__()
+        opened.append(serving)
+        aws(endpoint)
+        return served, open_store("s3://bucket/street-scenes")
+
+    yield serve
+    for serving in opened:
+        serving.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("announced", [None, 1 << 40], ids=["chunked", "announced"])
+def test_a_record_without_end_is_refused(lies, announced):
+    """No more of it is read than a record may have."""
+    served, store = lies(lambda handler: endless(handler, announced=announced))
+    with pytest.raises(StorageRefusedError, match=r"tags/a\.json") as refused:
+        store.get("tags/a.json")
+    assert refused.value.code == "object_too_long"
+    assert served.sent < RECORD_BYTES + SLACK
+
+
+@pytest.mark.parametrize("size", [5, 9 << 20], ids=["small", "large"])
+def test_no_copy_grows_past_the_announced_size(lies, tmp_path, size):
+    """A body longer than the manifest says is cut after one byte more, and named by its key."""
+    served, store = lies(lambda handler: endless(handler, status=206, headers=[("Content-Range", "bytes 0-9/10")]))
+    file = File("formats/a.tar", KEY, size, hashlib.sha256(b"").hexdigest())
+    with pytest.raises(StorageRefusedError, match=KEY) as refused:
+        download_file(store, file, tmp_path / "copy")
+    assert refused.value.code == "object_too_long"
+    assert not (tmp_path / "copy").exists()
+    assert served.sent < size + SLACK
+
+
+@pytest.mark.parametrize("told", ["bytes 7-11/20", "bytes x", ""], ids=["another", "none", "whole"])
+def test_another_range_than_was_asked_for_is_refused(lies, told):
+    """An answer that begins elsewhere is not taken for the bytes of the file."""
+    _, store = lies(lambda handler: whole(handler, b"12345", status=206, headers=[("Content-Range", told)]))
+    with pytest.raises(StorageRefusedError, match=KEY) as refused:
+        store.get(KEY, offset=3, length=5)
+    assert refused.value.code == "answer_wrong"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(lies, status):
+    """Neither to another host nor to another port: that one hears nothing."""
+    with lying(lambda handler: whole(handler, b"secret")) as (other, elsewhere):
+        _, store = lies(lambda handler: whole(handler, b"", status=status, headers=[("Location", f"{elsewhere}/b/k")]))
+        with pytest.raises(StorageRefusedError) as refused:
+            store.get(KEY)
+    assert refused.value.code in {"region_wrong", "storage_refused", "answer_wrong"}
+    assert other.asked == []
+
+
+def test_a_list_of_the_same_keys_again_and_again_ends(lies):
+    """Keys come in order, so a page that begins again is no page of the same list."""
+    numbers = count()
+    served, store = lies(lambda handler: page(handler, ["street-scenes/commits/a"], next(numbers)))
+    with pytest.raises(StorageRefusedError, match="commits/") as refused:
+        list(store.list("commits/"))
+    assert refused.value.code == "answer_wrong"
+    assert len(served.asked) == 2
+
+
+def test_a_list_of_empty_pages_ends(lies):
+    """Pages without a key that go on and on are given up."""
+    numbers = count()
+    _, store = lies(lambda handler: page(handler, [], next(numbers)))
+    with pytest.raises(StorageRefusedError, match="no end") as refused:
+        list(store.list("commits/"))
+    assert refused.value.code == "answer_wrong"
+
+
+def test_a_list_of_ever_more_records_ends(lies, monkeypatch):
+    """No dataset has more versions than are held in memory."""
+    monkeypatch.setitem(MOST, "commits/", 10)
+    numbers = count(1)
+
+    def answer(handler):
+        if "prefix=street-scenes%2Fcommits" not in handler.path:
+            whole(handler, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
+            return
+        first = next(numbers) * 5
+        page(handler, [f"street-scenes/commits/{first + more:020d}.json" for more in range(5)], first)
+
+    served, store = lies(answer)
+    with pytest.raises(StorageRefusedError, match="commits/") as refused:
+        list_versions(store)
+    assert refused.value.code == "listing_endless"
+    assert len(served.asked) < 10
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda handler: page(handler, ["street-scenes/commits/a"], 1, size="many"),
+        lambda handler: page(handler, ["street-scenes/commits/a"], 1, modified="yesterday"),
+        lambda handler: page(handler, ["elsewhere/commits/a"], 1),
+        lambda handler: whole(handler, b"<ListBucketResult><Contents><Key>street-scenes/commits/a</Key></Contents>"),
+        lambda handler: whole(handler, b"<ListBucketResult><Contents></Contents></ListBucketResult>"),
+        endless,
+    ],
+    ids=["size", "time", "outside", "cut", "bare", "endless"],
+)
+def test_a_list_that_is_none_is_named(lies, answer):
+    """What a list of objects cannot say is no trace and no object."""
+    served, store = lies(answer)
+    with pytest.raises(StorageError, match="commits/") as refused:
+        list(store.list("commits/"))
+    assert refused.value.code in {"answer_wrong", "storage_unreachable"}
+    assert served.sent < 2 * SLACK
+
+
+def test_an_error_without_end_is_not_held(lies):
+    """An error's own text is bounded too."""
+    served, store = lies(lambda handler: endless(handler, status=403))
+    with pytest.raises(StorageRefusedError, match="tags/") as refused:
+        read_snapshot(store)
+    assert refused.value.code == "answer_wrong"
+    assert served.sent < 2 * SLACK

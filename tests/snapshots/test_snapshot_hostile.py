@@ -1,0 +1,242 @@
+"""Whoever may write to the bucket reaches nothing of whoever reads it: manifests, tables and records that lie."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from publishing import CREATED_AT, manifest_of, publish
+from pyarrow import parquet
+
+from flows.trees import lay_out
+from tasks.errors import StorageRefusedError
+from tasks.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
+from tasks.snapshots.epochs import check_not_condemned
+from tasks.snapshots.frames import chunk_blocks
+from tasks.snapshots.parquet_files import read_whole
+from tasks.snapshots.verify import verify
+
+BODY = b"0.5 0.5 1 1\n"
+SHA = hashlib.sha256(BODY).hexdigest()
+KEY = f"data/formats/yolo/a-{SHA[:16]}.txt"
+FILE = {"path": "formats/yolo/a.txt", "key": KEY, "size": len(BODY), "sha256": SHA}
+RECORD = "commits/00000000000000000001.json"
+
+
+def brief(change):
+    """What a change is called: its beginning, and a digest of the rest."""
+    return f"{str(change)[:30]} {hashlib.sha256(repr(change)[:5000].encode()).hexdigest()[:4]}"
+
+
+def sealed(fields):
+    """The bytes of a record with its digest, by the specification alone."""
+    canonical = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    digest = hashlib.sha256(json.dumps(fields, **canonical).encode()).hexdigest()
+    return json.dumps(fields | {"digest": digest}, **canonical).encode()
+
+
+def record(**fields):
+    """A commit record as JSON has it."""
+    standing = {"format_version": 1, "version": 1, "parent": 0, "manifest": SHA, "created_at": CREATED_AT}
+    return (
+        standing | {"publish_id": "run", "write_id": "0" * 32, "rows": 1, "action": "publish", "expired": []} | fields
+    )
+
+
+def manifest(*files, **fields):
+    """A manifest as JSON has it."""
+    standing = {"format_version": 1, "dataset": "street-scenes", "created_at": CREATED_AT, "config": {}}
+    return standing | {"result": {"rows": {"published": 1}}, "files": list(files), "packs": []} | fields
+
+
+def publish_as(store, fields):
+    """Publish the JSON of a manifest as version 1, whatever it says; give its sha256."""
+    body = json.dumps(fields).encode()
+    sha256 = hashlib.sha256(body).hexdigest()
+    store.put(KEY, BODY)
+    store.put(f"manifests/{sha256}.json", body)
+    store.put(RECORD, sealed(record(manifest=sha256)))
+    return sha256
+
+
+def refusal(store, folder, format_name="yolo", **options):
+    """The error of a pull, which ends a command with status 4."""
+    with pytest.raises(StorageRefusedError) as refused:
+        lay_out(f"{store.url}@1", format_name, folder, lambda *_: None, **options)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "{victim}"}, {"sha256": SHA.upper()}, {"sha256": SHA + "\n"}, {"sha256": ""},
+        {"size": -1}, {"size": 1 << 62}, {"size": 10**30}, {"size": 1.5}, {"size": "1"},
+        {"offset": -1}, {"offset": (1 << 63) - 1}, {"offset": 10**4000},
+        {"key": "/nowhere/x"}, {"key": "data/../../x"}, {"key": "work/a"}, {"key": ""}, {"key": "data/a"},
+        {"key": "", "parts": [[KEY, 0, 1]]}, {"parts": [[KEY, 0, len(BODY)]]},
+        {"key": "", "parts": [[KEY, 0, 0]] * 4097, "size": 0}, {"key": "", "parts": [[KEY, -1, len(BODY)]]},
+    ],
+    ids=brief,
+)  # fmt: skip
+def test_a_file_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, change):
+    """Digests, sizes, offsets, keys and parts are looked at before one of them is used: a cache clears nothing else."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    change = {name: str(victim) if value == "{victim}" else value for name, value in change.items()}
+    sha256 = publish_as(folder_store, manifest(FILE | change))
+    error = refusal(folder_store, tmp_path / "out", cache=tmp_path / "cache")
+    assert error.code == "object_damaged"
+    assert f"manifest {sha256}" in error.message
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "out").exists()
+
+
+UNSAFE = [
+    ".git/config", ".env", "a/.git/hooks/x", "/nowhere/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con",
+    "a/NUL.txt",
+    "com1.tar.gz", "lpt¹", "a.", "a ", "b./a", "c:x", "a/b:c", "git~1/config", "x" * 256,
+    "a/" * 600 + "a", "a?b", "a\u200bb", "aux .txt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", UNSAFE, ids=ascii)
+def test_a_path_that_some_machine_obeys_is_refused(folder_store, tmp_path, path):
+    """Hidden names, devices, streams, and what leads out of the folder: nothing is written."""
+    publish_as(folder_store, manifest(FILE | {"path": f"formats/yolo/{path}"}))
+    assert refusal(folder_store, tmp_path / "out", overwrite=True).code == "unsafe_path"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [("A.txt", "a.txt"), ("a.txt", "a.txt"), ("caf\u00e9", "cafe\u0301"), ("stra\u00dfe", "STRASSE"), ("A", "a/b")],
+    ids=ascii,
+)
+def test_paths_that_meet_are_refused(folder_store, tmp_path, paths):
+    """Where case or the form of Unicode is ignored, two files of one tree would be one."""
+    publish_as(folder_store, manifest(*(FILE | {"path": f"formats/yolo/{path}"} for path in sorted(paths))))
+    assert refusal(folder_store, tmp_path / "out").code == "path_clash"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Größe/straße.txt", "日本語/名前.txt", "a b/c-d_e.f.txt", "train/x/.class.txt", "x" * 251 + ".txt", "con-1.jpg"],
+    ids=ascii,
+)
+def test_honest_odd_names_are_laid_out(folder_store, tmp_path, path):
+    """Unicode, blanks, long names, and the one hidden name that a format writes."""
+    publish_as(folder_store, manifest(FILE | {"path": f"formats/yolo/{path}"}))
+    lay_out(f"{folder_store.url}@1", "yolo", tmp_path / "out", lambda *_: None)
+    assert (tmp_path / "out" / path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"result": {"rows": []}}, {"result": {"rows": {"published": -1}}}, {"result": {"rows": {}}},
+        {"result": {"formats": {"yolo": []}}}, {"result": {"formats": []}}, {"config": {"formats": ["yolo"]}},
+        {"config": {"formats": {"yolo": 7}}}, {"packs": [{"key": "/nowhere/x", "size": 1, "sha256": SHA}]},
+    ],
+    ids=brief,
+)  # fmt: skip
+def test_a_result_or_configuration_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, fields):
+    """What is done with either is read once, where the manifest is."""
+    sha256 = publish_as(folder_store, manifest(FILE, **fields))
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, sha256 in error.message) == ("object_damaged", True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "{victim}"}, {"sha256": None}, {"size": -1}, {"size": None}, {"offset": -1},
+        {"offset": (1 << 63) - 1}, {"pack": "/nowhere/x"}, {"pack": "data/../x"}, {"pack": "tags/x"},
+        {"split": "../.."}, {"split": ".git"},
+        {"file_name": "../../x.jpg"}, {"file_name": ".hidden.jpg"}, {"file_name": "a\u202egpj.exe"},
+    ],
+    ids=brief,
+)  # fmt: skip
+def test_an_images_table_that_lies_reaches_nothing(folder_store, tmp_path, change):
+    """Neither the reader's files, by a cache's clearing, nor another object; pull and verify name it."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    change = {name: str(victim) if value == "{victim}" else value for name, value in change.items()}
+    (member,) = write_tar(tmp_path / "pack.tar", [("a", BODY)])
+    pack = Draft(folder_store).add_pack("images/pack.tar", tmp_path / "pack.tar")
+    row = {"data_row_id": "a", "file_name": "a.jpg", "split": "train", "sha256": SHA, "size": len(BODY)}
+    row |= {"pack": pack.key, "offset": member.offset, "width": 1, "height": 1} | change
+    sink = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist([row], IMAGES_SCHEMA), sink)
+    contents = {"formats/yolo/a.txt": BODY, "tables/images/bucket-00000-of-00001.parquet": sink.getvalue()}
+    publish(folder_store, manifest_of(folder_store, contents, packs=[pack]))
+    error = refusal(folder_store, tmp_path / "out", cache=tmp_path / "cache")
+    assert error.code in {"object_damaged", "unsafe_path"}
+    assert victim.read_bytes() == b"mine"
+    assert verify(folder_store).faults
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["pack.tar", "victim"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"manifest": "../../x"}, {"manifest": "0"}, {"rows": -1}, {"rows": 10**400}, {"expired": [[-1, 5]]},
+        {"expired": [[1, 10**4000]]}, {"parent": -1}, {"behind": ["../x"]}, {"lost": [[1]]}, {"action": "delete"},
+    ],
+    ids=brief,
+)  # fmt: skip
+def test_a_commit_record_that_cannot_be_is_damage(folder_store, change):
+    """Whatever its digest says, it is named by its key."""
+    folder_store.put(RECORD, sealed(record(**change)))
+    with pytest.raises(StorageRefusedError, match=RECORD) as refused:
+        list_versions(folder_store)
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("change", [{"version": -1}, {"version": 10**400}, {"manifest": "../x"}], ids=brief)
+def test_a_tag_that_cannot_be_is_damage(folder_store, change):
+    """It names no version and no manifest."""
+    fields = {"format_version": 1, "name": "a", "version": 1, "manifest": SHA, "created_at": CREATED_AT}
+    folder_store.put("tags/a.json", sealed(fields | {"write_id": "0" * 32} | change))
+    with pytest.raises(StorageRefusedError, match=r"tags/a\.json") as refused:
+        read_tag(folder_store, "a")
+    assert refused.value.code == "object_damaged"
+
+
+def test_a_generation_of_many_digits_ends(folder_store):
+    """A key of an epoch that nobody began is one of a lost epoch, and is not counted up to."""
+    keys = frozenset({f"data/a-{SHA[:16]}-g99999999999999.txt", f"data/b-{SHA[:16]}.txt"})
+    with pytest.raises(StorageRefusedError, match=f"b-{SHA[:16]}") as refused:
+        check_not_condemned(folder_store, keys, 0)
+    assert refused.value.code == "object_condemned"
+
+
+@pytest.mark.parametrize("size", [5, 1 << 20, (1 << 32) - 1])
+def test_the_head_of_a_chunk_is_no_longer_than_the_chunk(folder_store, tmp_path, size):
+    """Nothing is made room for that the file cannot hold."""
+    body = (0x184D2A50).to_bytes(4, "little") + size.to_bytes(4, "little") + b"abcd"
+    publish(folder_store, manifest_of(folder_store, {"raw/result-000-0.ndjson.zst": body}))
+    (file,) = latest(folder_store).manifest.files
+    with pytest.raises(StorageRefusedError, match="head of 'raw/result") as refused:
+        list(chunk_blocks(folder_store, file, tmp_path / "chunk"))
+    assert refused.value.code == "object_damaged"
+
+
+def test_a_file_of_more_bytes_than_memory_is_not_read_into_it(folder_store, tmp_path):
+    """A member of a pack is streamed, and ends where the pack does."""
+    folder_store.put(KEY, BODY)
+    publish_as(folder_store, manifest(FILE | {"size": 1 << 45, "offset": 0}))
+    assert KEY in refusal(folder_store, tmp_path / "out").message
+
+
+def test_a_table_that_unpacks_to_more_than_any_has_is_not_read():
+    """A few bytes may stand for a row a billion times."""
+    rows = (1 << 24) + 1
+    sink = io.BytesIO()
+    parquet.write_table(pa.table({"a": pa.nulls(rows, pa.int8())}), sink)
+    assert len(sink.getvalue()) < 100_000
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(sink.getvalue(), "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
