@@ -94,6 +94,16 @@ class Settings(BaseSettings):
     prefect_seconds: float = Field(
         default=60, gt=0, le=86_400, description="Seconds to wait for an answer of Prefect's server"
     )
+    listen_connections: int = Field(
+        default=128, ge=1, le=10_000, description="Connections of the listener whose requests have not come whole"
+    )
+    listen_client_connections: int = Field(
+        default=64, ge=1, le=10_000, description="The same of one address; a load balancer is one"
+    )
+    listen_head_seconds: float = Field(
+        default=10, gt=0, le=3600, description="Seconds for the head of a request to the listener"
+    )
+    listen_body_seconds: float = Field(default=30, gt=0, le=3600, description="Seconds for its body")
     max_image_bytes: int = Field(default=200_000_000, ge=1, le=10**12, description="A larger image is a named problem")
     max_image_pixels: int = Field(
         default=200_000_000, ge=1, le=10**12, description="An image of more pixels is a named problem"

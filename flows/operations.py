@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import describe, print_json, progress_shown
+from flows.console import describe, print_json, progress_shown, warnings_said
 from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
@@ -96,17 +96,19 @@ def listen(
     from config.reading import load_dataset
 
     datasets = [load_dataset(config) for config in configs]
+    from config.settings import load_settings
+    from flows.admission import limits_of
     from flows.listen import Watch, check_listenable
     from flows.receiver import receiver, serve
 
     secret = check_listenable(datasets)
     watches = [Watch(dataset, quiet=quiet, poll=poll) for dataset in datasets]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), ExitStack() as stack:
+    with suppress(KeyboardInterrupt), warnings_said(of=("flows", "tasks")), ExitStack() as stack:
         for watch in watches:
             watch.open()
             stack.enter_context(closing(watch))
-        serve(receiver(watches, secret), host=host, port=port)
+        serve(receiver(watches, secret), limits_of(load_settings()), host=host, port=port)
 
 
 @app.command(epilog="Example: labelsnap backfill config/datasets/street-scenes.yaml --from 2022-01-01 --to 2025-01-01")
