@@ -66,6 +66,9 @@ def worker(
 
     On SIGTERM or Ctrl-C each run lets go of its dataset and is scheduled again, for whichever worker is there then.
     """
+    from config.settings import load_settings
+
+    load_settings()  # its runs have the same environment, and would fail one by one
     from flows.prefect_server import check_named, check_server
     from flows.worker import work
 
@@ -126,8 +129,10 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
 ) -> None:
     """Export a range of history in windows, side by side, and publish one snapshot of it and what there is already."""
     from config.reading import load_dataset
+    from config.settings import load_settings
 
     dataset = load_dataset(config)
+    load_settings()  # what cannot be used is refused before anything starts
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
     from flows.backfill import backfill as run_backfill
