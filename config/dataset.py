@@ -86,7 +86,10 @@ def _utc(value: object) -> object:
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     if not isinstance(moment, datetime):
         return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected a time that there is in UTC, found {moment}") from None
 
 
 def _seconds(moment: datetime) -> str:

@@ -12,17 +12,28 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from config.credentials import check_key, check_secret
 from tasks.errors import ConfigurationError
+from tasks.redaction import cut, shown, without_address_secrets
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
 GS_ENDPOINT = "https://storage.googleapis.com"
 AZURE_ENDPOINT = "https://{account}.blob.core.windows.net"
+MAX_SENTENCE = 600
 _BUCKET = re.compile(r"(s3|gs)://[^/\s]+|azure://[a-z0-9]{3,24}/(\$web|[a-z0-9-]{3,63})")
 _SAS_TOKEN = re.compile(r"[!$&'()*+,./:;=?@\w~%-]+", re.ASCII)
+
+
+_SOURCE_KEYS = (
+    "s3_source_access_key_id",
+    "s3_source_secret_access_key",
+    "gs_source_access_key_id",
+    "gs_source_secret_access_key",
+)
 
 
 class LabelboxSettings(BaseSettings):
@@ -36,6 +47,18 @@ class LabelboxSettings(BaseSettings):
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="What `labelsnap listen` checks webhooks with")
     graphql_endpoint: str = LABELBOX_GRAPHQL_ENDPOINT
     rest_endpoint: str = LABELBOX_REST_ENDPOINT
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_key(cls, key: SecretStr) -> SecretStr:
+        check_key("LABELBOX_API_KEY", key.get_secret_value())
+        return key
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_secret(cls, secret: SecretStr) -> SecretStr:
+        check_secret("LABELBOX_WEBHOOK_SECRET", secret.get_secret_value())
+        return secret
 
 
 class Settings(BaseSettings):
@@ -94,6 +117,16 @@ class Settings(BaseSettings):
     prefect_seconds: float = Field(
         default=60, gt=0, le=86_400, description="Seconds to wait for an answer of Prefect's server"
     )
+    listen_connections: int = Field(
+        default=128, ge=1, le=10_000, description="Connections of the listener whose requests have not come whole"
+    )
+    listen_client_connections: int = Field(
+        default=64, ge=1, le=10_000, description="The same of one address; a load balancer is one"
+    )
+    listen_head_seconds: float = Field(
+        default=10, gt=0, le=3600, description="Seconds for the head of a request to the listener"
+    )
+    listen_body_seconds: float = Field(default=30, gt=0, le=3600, description="Seconds for its body")
     max_image_bytes: int = Field(default=200_000_000, ge=1, le=10**12, description="A larger image is a named problem")
     max_image_pixels: int = Field(
         default=200_000_000, ge=1, le=10**12, description="An image of more pixels is a named problem"
@@ -137,8 +170,17 @@ class Settings(BaseSettings):
         buckets = frozenset(bucket.strip().rstrip("/") for bucket in value.split(",") if bucket.strip())
         for bucket in sorted(buckets):
             if not _BUCKET.fullmatch(bucket):
-                raise ValueError(f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {bucket!r}")
+                raise ValueError(
+                    f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {shown(bucket)}"
+                )
         return buckets
+
+    @field_validator(*_SOURCE_KEYS)
+    @classmethod
+    def _are_keys(cls, key: str | SecretStr, info: ValidationInfo) -> str | SecretStr:
+        plain = key.get_secret_value() if isinstance(key, SecretStr) else key
+        check_key(f"LABELSNAP_{str(info.field_name).upper()}", plain)
+        return key
 
     @field_validator("azure_source_endpoint")
     @classmethod
@@ -212,7 +254,7 @@ def load_settings() -> Settings:
         name = "_".join(str(part) for part in first["loc"]).upper()
         subject = f"The environment variable LABELSNAP_{name}" if name else "The environment"
         raise ConfigurationError(
-            f"{subject} cannot be used: {first['msg']}.",
+            f"{subject} cannot be used: {cut(without_address_secrets(first['msg']), MAX_SENTENCE)}.",
             remedy="Correct or unset it; the README lists every variable.",
             code="bad_setting",
         ) from None

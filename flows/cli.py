@@ -81,8 +81,10 @@ def refresh(
 ) -> None:
     """Export, fetch masks and images, convert, and publish a new version, or none when nothing changed."""
     from config.reading import load_dataset
+    from config.settings import load_settings
 
     dataset = load_dataset(config)
+    load_settings()  # what cannot be used is refused before anything starts
     from flows.prefect_server import check_server
     from flows.refresh import refresh as run_refresh
     from flows.runners import runner_of

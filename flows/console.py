@@ -39,18 +39,24 @@ PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
 
 
+def say(text: str) -> None:
+    """Lines on standard error. Work goes on where that is a full disk or nobody reads it."""
+    with suppress(OSError):
+        print(lines(text), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
     if not sys.stderr.isatty():
-        with _said_by(say):
+        with warnings_said(say):
             yield PlainProgress().show
         return
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
     lock = threading.Lock()
     console = Console(stderr=True)
-    said = _said_by(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    said = warnings_said(partial(console.print, markup=False, highlight=False, soft_wrap=True))
     with Progress(*columns, console=console) as progress, said:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -63,19 +69,24 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _said_by(write: Callable[[str], None]) -> Iterator[None]:
-    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs."""
+def warnings_said(write: Callable[[str], None] = say, *, of: tuple[str, ...] = ("tasks",)) -> Iterator[None]:
+    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs.
+
+    ``of`` are the packages whose warnings are written.
+    """
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             write(line(record.getMessage()))
 
-    handler, ours = Handler(logging.WARNING), logging.getLogger("tasks")
-    ours.addHandler(handler)
+    handler, ours = Handler(logging.WARNING), [logging.getLogger(name) for name in of]
+    for each in ours:
+        each.addHandler(handler)
     try:
         yield
     finally:
-        ours.removeHandler(handler)
+        for each in ours:
+            each.removeHandler(handler)
 
 
 class PlainProgress:
@@ -90,12 +101,6 @@ class PlainProgress:
         if self._shown.get(stage) != step:
             self._shown[stage] = step
             say(f"{TITLES[stage]}: {done} of {total}")
-
-
-def say(text: str) -> None:
-    """Lines on standard error. Work goes on where that is a full disk or nobody reads it."""
-    with suppress(OSError):
-        print(lines(text), file=sys.stderr, flush=True)
 
 
 def print_text(text: str) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import describe, print_json, print_text, progress_shown
+from flows.console import describe, print_json, print_text, progress_shown, warnings_said
 from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
@@ -66,6 +66,9 @@ def worker(
 
     On SIGTERM or Ctrl-C each run lets go of its dataset and is scheduled again, for whichever worker is there then.
     """
+    from config.settings import load_settings
+
+    load_settings()  # its runs have the same environment, and would fail one by one
     from flows.prefect_server import check_named, check_server
     from flows.worker import work
 
@@ -96,17 +99,19 @@ def listen(
     from config.reading import load_dataset
 
     datasets = [load_dataset(config) for config in configs]
+    from config.settings import load_settings
+    from flows.admission import limits_of
     from flows.listen import Watch, check_listenable
     from flows.receiver import receiver, serve
 
     secret = check_listenable(datasets)
     watches = [Watch(dataset, quiet=quiet, poll=poll) for dataset in datasets]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), ExitStack() as stack:
+    with suppress(KeyboardInterrupt), warnings_said(of=("flows", "tasks")), ExitStack() as stack:
         for watch in watches:
             watch.open()
             stack.enter_context(closing(watch))
-        serve(receiver(watches, secret), host=host, port=port)
+        serve(receiver(watches, secret), limits_of(load_settings()), host=host, port=port)
 
 
 @app.command(epilog="Example: labelsnap backfill config/datasets/street-scenes.yaml --from 2022-01-01 --to 2025-01-01")
@@ -124,8 +129,10 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
 ) -> None:
     """Export a range of history in windows, side by side, and publish one snapshot of it and what there is already."""
     from config.reading import load_dataset
+    from config.settings import load_settings
 
     dataset = load_dataset(config)
+    load_settings()  # what cannot be used is refused before anything starts
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
     from flows.backfill import backfill as run_backfill

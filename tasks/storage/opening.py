@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tasks.errors import ConfigurationError
+from tasks.redaction import cut, shown
 from tasks.storage.local import LocalStore
 from tasks.storage.s3 import S3Store
 
@@ -41,11 +42,11 @@ def check_store_url(url: str) -> str:
 
 def _refusal(url: str) -> ConfigurationError:
     scheme = url.partition("://")[0] if "://" in url else ""
-    shown = f"one with the scheme {scheme!r}" if scheme not in {"", "s3", "file"} else repr(url)
+    found = f"one with the scheme {cut(repr(scheme))}" if scheme not in {"", "s3", "file"} else shown(url)
     if "@" in url.partition("://")[2].partition("/")[0]:
-        shown = "one with a user or password in it"
+        found = "one with a user or password in it"
     return ConfigurationError(
-        f"Expected a store's URL, s3://BUCKET/PREFIX or file:///DIR, found {shown}.",
+        f"Expected a store's URL, s3://BUCKET/PREFIX or file:///DIR, found {found}.",
         remedy="Correct the URL; credentials and end points of S3 come from boto3's own environment variables.",
         code="store_url",
     )

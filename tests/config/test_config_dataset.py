@@ -84,6 +84,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"filters": {"workflow_status": "done"}}, "workflow_status"),
         ({"filters": {"last_activity_at": ["yesterday", None]}}, "last_activity_at"),
         ({"filters": {"last_activity_at": ["2024-02-01", "2024-01-01"]}}, "after it ends"),
+        ({"filters": {"last_activity_at": ["0001-01-01T00:00:00+05:00", None]}}, "a time that there is in UTC"),
         ({"filters": {"global_keys": ["a"], "data_row_ids": ["b"]}}, "not both"),
         ({"params": {"project_details": False}}, "project_details"),
         ({"params": {"predictions": True}}, "belong to a model run"),
@@ -179,6 +180,12 @@ def test_a_dataset_survives_the_journey_through_json():
         (b"dataset: 2024-13-45", "bad_dataset_file"),
         (b"dataset: a\nstore: file:///a\nsource: {project: p}\nsplit: {seed: 9223372036854775808}", "bad_dataset_file"),
         (b"\xff\xfe\x00", "no_dataset_file"),
+        (b'dataset: "\\UFFFFFFFF"', "bad_dataset_file"),
+        (b'dataset: "\\ud800"', "bad_dataset_file"),
+        (b'dataset: !!int ""', "bad_dataset_file"),
+        (b"dataset: !!timestamp x", "bad_dataset_file"),
+        (b"dataset: !!bool x", "bad_dataset_file"),
+        (b"dataset: " + b"1:" * 100_000 + b"1", "bad_dataset_file"),
     ],
 )
 def test_a_file_that_is_no_dataset_file_is_refused(tmp_path, text, code):
@@ -202,3 +209,118 @@ def test_card_has_a_licence_and_words():
     assert parse_dataset(changed(card=card)).card.model_dump() == card
     assert parse_dataset(MINIMAL).card.license == "unknown"
     assert "license" in refusal(changed(card={"license": "all rights\nreserved"}))
+
+
+def file_refusal(folder, text):
+    """What is said of a file with this text after the three keys that each has."""
+    path = folder / "dataset.yaml"
+    path.write_text(f"dataset: streets\nstore: file:///a\nsource: {{project: p}}\n{text}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load_dataset(path)
+    assert caught.value.code == "bad_dataset_file"
+    assert len(caught.value.message) < 1500
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("problems: {max_share: 0,\n  max_share: 1.0}", "at lines 4 and 5"),
+        ("dataset: others", "at lines 1 and 4"),
+        ("classes: {1: a, 0x1: b}", "at lines 4 and 4"),
+        ("classes:\n  &a van: car\n  *a : null", "at lines 5 and"),
+        ("classes:\n  <<: {van: car}\n  <<: {bus: car}", "at lines 5 and 6"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path, text, lines):
+    """At any depth and however it is spelled, with both lines; the last one would have won."""
+    message = file_refusal(tmp_path, text)
+    assert "is given twice" in message
+    assert lines in message
+
+
+def test_what_a_merge_brings_may_be_said_otherwise(tmp_path):
+    """That is what `<<` is for: the key that stands there itself counts."""
+    text = "classes:\n  <<: &some {van: car, bus: car}\n  van: null\nformats: {coco: {}}\n"
+    path = tmp_path / "dataset.yaml"
+    path.write_text(f"dataset: d\nstore: file:///a\nsource: {{project: p}}\n{text}", encoding="utf-8")
+    assert load_dataset(path).classes == {"van": None, "bus": "car"}
+
+
+LAUGHS = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "\n".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {k: v}\n" + "\n".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 10))
+CHAIN = "a0: &a0 [ha]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 400))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (LAUGHS, "more than 200,000 values"),
+        (MERGES, "more than 200,000 values"),
+        (CHAIN, "nests more than 20 deep"),
+        ("a: " + "[" * 100_000, "nests more than 20 deep"),
+        ("a:\n " + "- " * 100_000 + "b", "nests more than 20 deep"),
+        ("a: " + "{a: " * 100_000, "nests more than 20 deep"),
+        ("a: &a [*a]", "within what it repeats"),
+        ("a: " + "x" * (5 << 20), "bytes"),
+        ("? " + "x" * 2000 + "\n: a", "a key has more than"),
+        ("? [a]\n: a", "a key is a list"),
+    ],
+    ids=["laughs", "merges", "chain", "lists", "blocks", "maps", "itself", "bytes", "key", "list-key"],
+)
+def test_what_a_file_expands_to_is_bounded_before_it_is_expanded(tmp_path, text, words):
+    """Aliases count as often as they repeat, and nesting counts what they bring along."""
+    assert words in file_refusal(tmp_path, text)
+
+
+def test_the_values_of_a_file_are_counted(tmp_path, monkeypatch):
+    """Those that no alias repeats too."""
+    monkeypatch.setattr("config.bounded_yaml.MAX_NODES", 1000)
+    assert "more than 1,000 values" in file_refusal(tmp_path, "a: [" + "a," * 1000 + "]")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"store": "s3://bucket/place?X-Amz-Signature=very-secret"},
+        {"store": "https://user:very-secret@host/place"},
+        {"filters": {"last_activity_at": "https://user:ve'ry very-secret@host/place"}},
+        {"images": "https://host/place?sig=very-secret"},
+        {"formats": {"webdataset": {"shard_size": "https://u:very-secret@host/"}}},
+        {"formats": {"webdataset": {"shard_size": "https://h/?very-secret"}}},
+        {"formats": {"coco": {"https://h/?very-secret": 1}}},
+        {"split": {"group_by": "https://user:very-secret@host"}},
+        {"schedule": {"cron": "0 2 * * *", "timezone": "https://user:very-secret@host"}},
+        {"source": {"project": ["very-secret"]}},
+        {"params": "https://h/#very-secret"},
+        {"api_key": "very-secret"},
+        {"formats": {"coco": {"stuff": {"token": "very-secret"}}}},
+    ],
+)
+def test_no_message_repeats_what_may_be_a_secret(changes):
+    """Queries and passwords of addresses, and whatever stands under a key that is called a secret."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_dataset(changed(**changes))
+    assert "very-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images": "x" * 100_000},
+        {"store": "x" * 100_000},
+        {"x" * 100_000: 1},
+        {"formats": {"x" * 100_000: {}}},
+        {"formats": {"webdataset": {"shard_size": "9" * 100_000}}},
+        {"schedule": {"cron": "0 2 * * *", "timezone": "x" * 100_000}},
+        {f"key{n}": n for n in range(10_000)},
+    ],
+    ids=["value", "store", "key", "format", "option", "timezone", "keys"],
+)
+def test_messages_cut_what_they_repeat(changes):
+    """However long a value is, and however many faults there are."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_dataset(changed(**changes))
+    assert len(str(caught.value)) < 15_000

@@ -99,3 +99,51 @@ def test_a_token_opens_containers_of_one_account(monkeypatch, containers, others
     with pytest.raises(ConfigurationError, match=said) as caught:
         load_settings()
     assert "very-secret" not in str(caught.value)
+
+
+VARIABLES = ["LABELBOX_API_KEY", "LABELBOX_WEBHOOK_SECRET"] + [
+    f"LABELSNAP_{store}_SOURCE_{part}" for store in ("S3", "GS") for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+]
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize(
+    ("value", "found", "remedy"),
+    [
+        ("very-secret\n", "a line break at its end", "printf %s"),
+        ("very-secret\r\n", "a line break at its end", "--from-literal"),
+        ("very-secret\nX-Other: 1", "a line break or another control character", "Copy it again"),
+        ("very\x1b[31m-secret", "a line break or another control character", "Copy it again"),
+        ("   ", "nothing but blanks", "unset it"),
+        ("\n", "nothing but blanks", "unset it"),
+        ("very-secret" * 1000, "more than 8192 characters", "the secret itself"),
+    ],
+)
+def test_a_secret_that_a_file_or_a_copy_has_spoilt_is_refused(monkeypatch, name, value, found, remedy):
+    """By the variable's name, with what to do, and without the secret."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        load_settings()
+    assert found in caught.value.message
+    assert remedy in caught.value.remedy
+    assert "very" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["very secret", "very-secret ", "ve\u200bry-secret", "“very-secret”"])
+def test_a_key_has_no_blanks(monkeypatch, value):
+    """Nor what a header cannot have; a webhook's secret may be any words."""
+    monkeypatch.setenv("LABELBOX_API_KEY", value)
+    with pytest.raises(ConfigurationError, match="LABELBOX_API_KEY"):
+        load_settings()
+    monkeypatch.delenv("LABELBOX_API_KEY")
+    monkeypatch.setenv("LABELBOX_WEBHOOK_SECRET", "the webhook's secret")
+    assert load_settings().labelbox.webhook_secret.get_secret_value() == "the webhook's secret"
+
+
+def test_what_is_said_of_a_setting_is_cut(monkeypatch):
+    """And has no password or query of an address."""
+    monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", f"s3://key:very-secret@images/{'x' * 5000}?very-secret")
+    with pytest.raises(ConfigurationError, match="LABELSNAP_SOURCE_BUCKETS") as caught:
+        load_settings()
+    assert "very-secret" not in str(caught.value)
+    assert len(str(caught.value)) < 1000

@@ -119,6 +119,26 @@ def test_a_listener_needs_a_secret_and_a_port(labelsnap, dataset_file, monkeypat
     assert (status, f"127.0.0.1:{port}" in errors) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        (("refresh", "CONFIG"), "LABELBOX_API_KEY"),
+        (("backfill", "CONFIG", "--from", "2024-01-01", "--to", "2024-02-01"), "LABELBOX_API_KEY"),
+        (("worker",), "LABELBOX_API_KEY"),
+        (("listen", "CONFIG"), "LABELBOX_API_KEY"),
+        (("listen", "CONFIG"), "LABELBOX_WEBHOOK_SECRET"),
+    ],
+)
+def test_a_secret_with_a_line_break_is_refused_at_the_start(labelsnap, dataset_file, monkeypatch, command, variable):
+    """Status 2 with the variable and what to do, before anything starts; the secret is not said."""
+    path = dataset_file()
+    monkeypatch.setenv("LABELBOX_WEBHOOK_SECRET", "a secret")
+    for ending, remedy in {"\n": "printf %s", "\n\tmore": "Copy it again"}.items():
+        monkeypatch.setenv(variable, f"8675309{ending}")
+        status, _, errors = labelsnap(*(path if word == "CONFIG" else word for word in command))
+        assert (status, variable in errors, remedy in errors, "8675309" in errors) == (2, True, True, False)
+
+
 def test_a_deployment_needs_a_server(labelsnap, dataset_file, monkeypatch):
     """One on an ephemeral server would end with it."""
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
