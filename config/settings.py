@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tasks.errors import ConfigurationError
+from tasks.memory import DEFAULT, LEAST
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
@@ -100,6 +101,12 @@ class Settings(BaseSettings):
     )
     max_mask_bytes: int = Field(
         default=100_000_000, ge=1, le=10**12, description="A larger mask PNG is a named problem"
+    )
+    memory_bytes: int = Field(
+        default=DEFAULT,
+        ge=LEAST,
+        le=10**13,
+        description="Memory that a process decodes images and masks in; what alone needs more is a named problem",
     )
     source_buckets: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),
