@@ -101,9 +101,10 @@ def _check(file: IO[bytes], container: Container, max_pixels: int, memory: Budge
         whole = container.is_whole(file)
         if whole and container.unsupported(file):
             return
-        with memory.claim(container.held(file)), Image.open(file, formats=FORMATS) as image:
+        held = container.held(file)
+        with memory.claim(held), Image.open(file, formats=FORMATS) as image:
             pixels = image.width * image.height
-            needed = _needed(file, container, image)
+            needed = held + _needed(file, container, image)
             image.verify()
         untold = _is_untold(file, container, whole)
     if untold and pixels <= max_pixels:
@@ -119,9 +120,8 @@ def _is_untold(file: IO[bytes], container: Container, whole: bool | None) -> boo
 
 
 def _needed(file: IO[bytes], container: Container, image: Image.Image, *, turned: bool = False) -> int:
-    """Return the bytes that decoding an image takes, or turning it."""
-    pixels = decoded_bytes(image.format, image.mode, image.size, turned=turned)
-    return container.held(file) + container.at_once(file) + pixels
+    """Return the bytes that decoding an image takes, or turning it, beside what is held of its header."""
+    return container.at_once(file) + decoded_bytes(image.format, image.mode, image.size, turned=turned)
 
 
 @contextmanager
@@ -148,16 +148,17 @@ def publishable(
     with _reading("its metadata"):
         if reason := container.unsupported(file):
             raise ImageError("image_unsupported", reason)
-        with memory.claim(container.held(file)):
+        held = container.held(file)
+        with memory.claim(held):
             orientation = take_out(file, container)
-    with _reading("its header"), memory.claim(container.held(file)), Image.open(file, formats=FORMATS) as image:
+    with _reading("its header"), memory.claim(held), Image.open(file, formats=FORMATS) as image:
         stored = image.size
         if image.width * image.height > max_pixels:
             raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
         if image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in _TRANSPOSED:  # PNG would be decoded
             raise ImageError("image_damaged", "its orientation cannot be taken out")
-        unchecked = _needed(file, container, image)
-        to_turn = _needed(file, container, image, turned=True)
+        unchecked = held + _needed(file, container, image)
+        to_turn = held + _needed(file, container, image, turned=True)
     if unchecked > memory.size and _is_untold(file, container, container.is_whole(file)):
         raise BeyondBudgetError(unchecked, memory.size)
     declared = declared_size(media)
