@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from config.credentials import check_key, check_secret
 from tasks.errors import ConfigurationError
+from tasks.memory import DEFAULT, LEAST
 from tasks.redaction import cut, shown, without_address_secrets
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
@@ -133,6 +134,12 @@ class Settings(BaseSettings):
     )
     max_mask_bytes: int = Field(
         default=100_000_000, ge=1, le=10**12, description="A larger mask PNG is a named problem"
+    )
+    memory_bytes: int = Field(
+        default=DEFAULT,
+        ge=LEAST,
+        le=10**13,
+        description="Memory that a process decodes images and masks in; what alone needs more is a named problem",
     )
     source_buckets: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(),

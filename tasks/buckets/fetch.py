@@ -22,6 +22,7 @@ from tasks.buckets.reuse import Reused
 from tasks.images.orientation import fits
 from tasks.labelbox.failures import DownloadError
 from tasks.masks.png import Limits
+from tasks.memory import MEMORY
 from tasks.records.carry import carry_over
 from tasks.records.geometry import Mask
 from tasks.records.image import Image
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from tasks.images.orientation import Rule
     from tasks.labelbox.download import Downloader
+    from tasks.memory import Budget
     from tasks.records.carry import Masks, Origin, Size
     from tasks.records.geometry import MaskRule
     from tasks.records.model import Label
@@ -55,7 +57,8 @@ REFUSED: Final = "images_refused"
 class Fetcher:
     """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
 
-    ``given`` are the splits that rows were given before under the same settings, by data row id.
+    ``given`` are the splits that rows were given before under the same settings, by data row id. ``memory`` is what
+    images and masks are decoded in.
     """
 
     downloader: Downloader
@@ -69,6 +72,7 @@ class Fetcher:
     orientation: Rule = "declared"
     masks: MaskRule = "composite"
     given: Mapping[str, str] = field(default_factory=dict)
+    memory: Budget = MEMORY
 
     def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
@@ -125,14 +129,16 @@ class Fetcher:
                     record.data_row.row_data,
                     file,
                     limit=self.max_image_bytes,
-                    check=partial(check_image, max_pixels=self.max_image_pixels),
+                    check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
                     known=reused.known,
                 )
                 if stands and answer.is_known:
                     path.unlink()
                     requests["images_not_modified"] += 1
                     return replace(stands, validators=answer.validators, unconfirmed=False)
-                picture = publishable(file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels)
+                picture = publishable(
+                    file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels, memory=self.memory
+                )
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -172,7 +178,8 @@ class Fetcher:
 
     @property
     def _masks(self) -> MaskFetcher:
-        return MaskFetcher(self.downloader, self.masks, Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes))
+        limits = Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes, memory=self.memory)
+        return MaskFetcher(self.downloader, self.masks, limits)
 
 
 def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:

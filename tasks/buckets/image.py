@@ -6,7 +6,7 @@ It leaves as every reader shall see it: no orientation stands in it.
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,10 +15,12 @@ from PIL.JpegImagePlugin import get_sampling
 
 from tasks.buckets.boundary import check_rows
 from tasks.images.containers import container_of
+from tasks.images.cost import decoded_bytes
 from tasks.images.exif import ORIENTATION
 from tasks.images.files import UNREADABLE
 from tasks.images.orientation import placed, take_out, turned_size
 from tasks.images.webp import is_lossless
+from tasks.memory import MEMORY, BeyondBudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from tasks.images.containers import Container
     from tasks.images.orientation import Declared, Rule, Size
+    from tasks.memory import Budget
     from tasks.records.model import MediaAttributes
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is the caller's, and is checked on the header before anything is decoded
@@ -68,35 +71,65 @@ class Picture:
     turned: bool
 
 
-def check_image(file: IO[bytes], *, max_pixels: int) -> None:
+def check_image(file: IO[bytes], *, max_pixels: int, memory: Budget = MEMORY) -> None:
     """Raise ``ImageError`` for a file that is no image of a known format, or not whole to its end.
 
-    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``. What no reader would
-    read although it is whole passes: ``publishable`` refuses it.
+    Pixels are decoded where the container does not tell, if they are no more than ``max_pixels``; what is read is
+    claimed of ``memory``. What is larger, or what no reader would read although it is whole, passes: ``publishable``
+    refuses it.
     """
     container = container_of(file)
     if container is None:
         raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    with suppress(BeyondBudgetError):
+        _check(file, container, max_pixels, memory)
+
+
+def _check(file: IO[bytes], container: Container, max_pixels: int, memory: Budget) -> None:
     with _reading("its header"):
         whole = container.is_whole(file)
         if whole and container.unsupported(file):
             return
-        with Image.open(file, formats=FORMATS) as image:
+        held = container.held(file)
+        with memory.claim(held), Image.open(file, formats=FORMATS) as image:
             pixels = image.width * image.height
+            needed = held + _needed(file, container, image)
             image.verify()
-        untold = whole is None or container.is_compressed(file)
+        untold = _is_untold(file, container, whole)
     if untold and pixels <= max_pixels:
-        with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+        with _reading("its pixels"), memory.claim(needed), Image.open(file, formats=FORMATS) as image:
             image.load()
     if whole is False:
         raise ImageError("image_damaged", "it ends before its image does")
 
 
-def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixels: int) -> Picture:
+def _is_untold(file: IO[bytes], container: Container, whole: bool | None) -> bool:
+    """Tell whether only decoding shows that an image is sound."""
+    return whole is None or container.is_compressed(file)
+
+
+def _needed(file: IO[bytes], container: Container, image: Image.Image, *, turned: bool = False) -> int:
+    """Return the bytes that decoding an image takes, or turning it, beside what is held of its header."""
+    return container.at_once(file) + decoded_bytes(image.format, image.mode, image.size, turned=turned)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Refuse what is too large for the whole budget under the code of what is too large."""
+    try:
+        yield
+    except BeyondBudgetError as error:
+        raise ImageError("image_too_large", str(error)) from None
+
+
+@_named()
+def publishable(
+    file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixels: int, memory: Budget = MEMORY
+) -> Picture:
     """Make an image, which ``check_image`` has let pass, what is published, in its file.
 
     The orientation is taken out of it, and the pixels keep their bytes; they are decoded, turned and encoded anew only
-    where ``placed`` says so. Raises ``ImageError``.
+    where ``placed`` says so. What is read is claimed of ``memory``. Raises ``ImageError``.
     """
     container = container_of(file)
     if container is None:
@@ -104,19 +137,26 @@ def publishable(file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixe
     with _reading("its metadata"):
         if reason := container.unsupported(file):
             raise ImageError("image_unsupported", reason)
-        orientation = take_out(file, container)
-    with _reading("its header"), Image.open(file, formats=FORMATS) as image:
+        held = container.held(file)
+        with memory.claim(held):
+            orientation = take_out(file, container)
+    with _reading("its header"), memory.claim(held), Image.open(file, formats=FORMATS) as image:
         stored = image.size
         if image.width * image.height > max_pixels:
             raise ImageError("image_too_large", f"{image.width}×{image.height} pixels are more than {max_pixels}")
         if image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in _TRANSPOSED:  # PNG would be decoded
             raise ImageError("image_damaged", "its orientation cannot be taken out")
+        unchecked = held + _needed(file, container, image)
+        to_turn = held + _needed(file, container, image, turned=True)
+    if unchecked > memory.size and _is_untold(file, container, container.is_whole(file)):
+        raise BeyondBudgetError(unchecked, memory.size)
     declared = declared_size(media)
     match placed(rule, orientation, stored, declared):
         case "mismatch":
             raise _mismatch(stored, orientation, declared)
         case "turned":
-            _turn(file, container, orientation)
+            with _reading("its pixels"), memory.claim(to_turn):
+                _turn(file, container, orientation)
             return Picture(*turned_size(stored, orientation), container.mime_type, orientation, turned=True)
         case _:
             return Picture(*stored, container.mime_type, orientation, turned=False)
@@ -142,9 +182,9 @@ def _mismatch(stored: Size, orientation: int, declared: Declared) -> ImageError:
 def _turn(file: IO[bytes], container: Container, orientation: int) -> None:
     """Turn the pixels of an image that has no orientation any more, and encode them anew in its format.
 
-    Raises ``ImageError`` where Pillow would cut its samples.
+    Raises ``ImageError`` where Pillow would cut its samples, and what Pillow raises.
     """
-    with _reading("its pixels"), Image.open(file, formats=FORMATS) as image:
+    with Image.open(file, formats=FORMATS) as image:
         written = "JPEG" if image.format == "MPO" else image.format or "PNG"
         if (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
             reason = f"it must be turned, and its {bits} bits a sample cannot be kept by that: turn it at its source"
@@ -166,8 +206,10 @@ def _reading(what: str) -> Iterator[None]:
     """Tell what cannot be read of an image, whatever was raised about it."""
     try:
         yield
-    except ImageError:
+    except (ImageError, BeyondBudgetError):
         raise
+    except MemoryError:
+        raise ImageError("image_too_large", f"{what} need more memory than there is") from None
     except UnidentifiedImageError:
         raise ImageError("image_damaged", f"{what} cannot be read") from None
     except UNREADABLE as error:

@@ -13,6 +13,7 @@ it is not known, and every run asks for the composite again, but not for the ins
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -25,12 +26,13 @@ from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
 from tasks.masks.overlaps import remainder, shared_areas, union
 from tasks.masks.png import check_png
+from tasks.memory import BeyondBudgetError
 from tasks.records.carry import lasting
 from tasks.records.geometry import Mask, MaskReference, Overlap
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tasks.labelbox.download import Downloader
     from tasks.masks.composite import Colour, Composite
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 
 BLACK: Final = (0, 0, 0)
 NOT_SHOWN: Final = ("mask_not_in_composite", "its colour alone does not show it in the composite")
+
+
+COMPARED: Final = 128
+"""Bytes that it takes to compare masks, a character of their counts, at most (measured, and rounded up)."""
 
 
 class _Refused(NamedTuple):
@@ -107,7 +113,8 @@ class MaskFetcher:
 
         try:
             made = {name: self._made(name, reference, shown, own) for name, reference in wanted.items()}
-            masks = _with_shared({**standing, **made})
+            with self._claim(mask.runs for mask in (*standing.values(), *made.values()) if mask.overlap):
+                masks = _with_shared({**standing, **made})
         except MaskError as error:
             raise RowError("$..objects", f"mask_{error.code}", f"a mask that stands cannot be read: {error}") from None
         annotations = [replace(each, geometry=masks.get(each.feature_id, each.geometry)) for each in label.annotations]
@@ -166,8 +173,19 @@ class MaskFetcher:
             return Mask(kept, own, Overlap(covered=0, shared=0))
         if isinstance(found, _Refused):
             return Mask(kept, own, Overlap(covered=None, shared=0))
-        left = found.left_to(feature_id, own)
+        with self._claim((own, *(runs for runs in found.composite.runs if runs))):
+            left = found.left_to(feature_id, own)
         return Mask(kept, left, Overlap(covered=own.area - left.area, shared=0))
+
+    @contextmanager
+    def _claim(self, masks: Iterable[Runs]) -> Iterator[None]:
+        """Claim the memory that it takes to compare masks. Raises MaskError."""
+        needed = COMPARED * sum(len(runs.counts) for runs in masks)
+        try:
+            with self.limits.memory.claim(needed):
+                yield
+        except BeyondBudgetError as error:
+            raise MaskError("too_large", str(error)) from None
 
     def _instance(self, url: str, feature_id: str, size: Size | None) -> Runs:
         try:

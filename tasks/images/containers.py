@@ -19,8 +19,10 @@ class Container(NamedTuple):
 
     ``is_whole`` tells whether a file has its end; None where only decoding tells. ``orientation`` is what readers see.
     ``is_compressed``: whether readers fail over damage inside that lengths and checksums do not tell. ``bits`` are
-    those of a sample. ``unsupported`` says what common readers cannot read of a file that is whole, if anything. All
-    raise ``ImageDamagedError``.
+    those of a sample. ``unsupported`` says what common readers cannot read of a file that is whole, if anything.
+    ``held`` are the bytes of memory that readers take for the header, and to check the file, at most; ``at_once`` those
+    of a part of the pixels that is decoded at once, where that may be more than the pixels. All raise
+    ``ImageDamagedError``.
     """
 
     mime_type: str
@@ -29,16 +31,27 @@ class Container(NamedTuple):
     is_compressed: Callable[[IO[bytes]], bool] = lambda _: False
     bits: Callable[[IO[bytes]], int] = lambda _: 8
     unsupported: Callable[[IO[bytes]], str | None] = lambda _: None
+    held: Callable[[IO[bytes]], int] = lambda _: 0
+    at_once: Callable[[IO[bytes]], int] = lambda _: 0
 
 
 def _never_turned(_file: IO[bytes]) -> Found:
     return Found()
 
 
-_JPEG: Final = Container("image/jpeg", jpeg.is_whole, jpeg.orientation)
-_PNG: Final = Container("image/png", png.is_whole, png.orientation, bits=png.bits)
-_WEBP: Final = Container("image/webp", webp.is_whole, webp.orientation)
-_TIFF: Final = Container("image/tiff", tiff.is_whole, tiff.orientation, tiff.is_compressed, tiff.bits, tiff.unsupported)
+_JPEG: Final = Container("image/jpeg", jpeg.is_whole, jpeg.orientation, held=jpeg.held)
+_PNG: Final = Container("image/png", png.is_whole, png.orientation, bits=png.bits, held=png.held)
+_WEBP: Final = Container("image/webp", webp.is_whole, webp.orientation, held=webp.held)
+_TIFF: Final = Container(
+    "image/tiff",
+    tiff.is_whole,
+    tiff.orientation,
+    tiff.is_compressed,
+    tiff.bits,
+    tiff.unsupported,
+    tiff.held,
+    tiff.at_once,
+)
 _BMP: Final = Container("image/bmp", bmp.is_whole, _never_turned)
 _GIF: Final = Container("image/gif", gif.is_whole, _never_turned, is_compressed=lambda _: True)
 _BEGINNINGS: Final = {

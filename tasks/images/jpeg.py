@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import PREFIX, read_exif
@@ -64,6 +64,12 @@ def orientation(file: IO[bytes]) -> Found:
     joined = _joined([segment for segment, _ in blocks], [payload for _, payload in blocks])
     seen = of_xmp if joined.orientation is None else joined.orientation
     return Found(seen, tuple(sorted(edits | set(joined.edits))))
+
+
+def held(file: IO[bytes]) -> int:
+    """Return what readers keep of the segments before the first scan, in bytes: each, and copies that are joined."""
+    before = takewhile(lambda segment: segment.marker != _SCAN, _segments(file))
+    return 3 * sum(segment.end - segment.start for segment in before)
 
 
 def _joined(segments: Sequence[_Segment], payloads: Sequence[bytes]) -> Found:

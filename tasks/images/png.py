@@ -39,6 +39,14 @@ _PROFILE_LINES: Final = 3
 """An empty line, a name and a length stand before a profile's hexadecimal digits."""
 _DIGITS: Final = 72
 """Digits a line, as ImageMagick writes them."""
+_KEYWORD: Final = 81
+"""Bytes that a keyword, the zero after it and a flag take at most."""
+_DEFLATE: Final = 1032
+"""Deflate makes of one byte no more than so many."""
+_PILLOWS_TEXT, _PILLOWS_TEXTS = 1 << 20, 64 << 20
+"""What Pillow unpacks of one chunk, and of all texts, in bytes."""
+_PROFILE: Final = 8
+"""How often a text is there while it is read and written anew."""
 
 
 class _Chunk(NamedTuple):
@@ -87,6 +95,35 @@ def orientation(file: IO[bytes]) -> Found:
         edits += found.edits
     order = (b"eXIf", b"Raw profile type exif", b"Raw profile type APP1", _XMP)
     return Found(next((seen[name] for name in order if name in seen), None), tuple(edits))
+
+
+def held(file: IO[bytes]) -> int:
+    """Return what readers take for its chunks, in bytes.
+
+    Pillow reads chunk after chunk to check them, which takes a chunk twice; it keeps those that are no pixels, and what
+    compressed ones hold within its own limits. Here one text is read after another.
+    """
+    size, largest, kept, unpacked, text = size_of(file), 0, 0, 0, 0
+    for chunk in _chunks(file):
+        length = min(chunk.length, size)
+        largest = max(largest, length)
+        if chunk.kind == b"IDAT":
+            continue
+        kept += length
+        factor = _DEFLATE if _is_compressed(file, chunk) else 1
+        if factor > 1:
+            unpacked += min(factor * length, _PILLOWS_TEXT)
+        if chunk.kind in _TEXTS:
+            text = max(text, min(factor * length, METADATA_BYTES))
+    return 2 * largest + kept + 2 * min(unpacked, _PILLOWS_TEXTS) + _PROFILE * text
+
+
+def _is_compressed(file: IO[bytes], chunk: _Chunk) -> bool:
+    """Tell whether a chunk's content is compressed; of ``iTXt`` a flag after the keyword does."""
+    if chunk.kind != b"iTXt":
+        return chunk.kind in {b"zTXt", b"iCCP"}
+    head = read_at(file, chunk.start + 8, min(chunk.length, _KEYWORD))
+    return not head.partition(b"\0")[2].startswith(b"\0")
 
 
 def bits(file: IO[bytes]) -> int:
@@ -143,7 +180,7 @@ def _rewritten(chunk: _Chunk, found: Found, content: Callable[[], bytes]) -> Fou
 
 def _text(file: IO[bytes], chunk: _Chunk) -> tuple[bytes, Found]:
     """Read a text chunk that readers take for EXIF or XMP: its keyword, and what was found there."""
-    keyword = read_at(file, chunk.start + 8, min(chunk.length, 80)).partition(b"\0")[0]
+    keyword = read_at(file, chunk.start + 8, min(chunk.length, _KEYWORD)).partition(b"\0")[0]
     if keyword in _MISPLACED:
         return keyword, _without(chunk)
     if keyword not in _HEXADECIMAL and keyword != _XMP:
@@ -187,9 +224,9 @@ def _read_packet(text: bytes) -> tuple[Found, bytes]:
 
 def _read_profile(text: bytes) -> tuple[Found, bytes]:
     """Read a profile in hexadecimal digits; return it anew too. Raises ``ImageDamagedError`` for other text."""
-    lines = text.split(b"\n")
+    lines = text.split(b"\n", _PROFILE_LINES)
     try:
-        data = bytes.fromhex(b"".join(lines[_PROFILE_LINES:]).decode("ascii"))
+        data = bytes.fromhex(b"".join(lines[_PROFILE_LINES:]).replace(b"\n", b"").decode("ascii"))
     except ValueError:
         raise ImageDamagedError("a profile is not in hexadecimal digits") from None
     found = read_exif(data) if data.startswith(PREFIX) or not _is_xmp(data) else read_xmp(data)

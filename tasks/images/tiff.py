@@ -30,6 +30,9 @@ _BYTES: Final = frozenset({1, 7})
 _NUMBERS: Final = {1: "B", 3: "H", 4: "L", 13: "L", 16: "Q", 18: "Q"}
 _AT_ONCE: Final = 8192
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_VALUE: Final = 24
+"""A number of two bytes is so many times larger in Python, where it is above 256."""
 _UNCOMPRESSED: Final = 1
 _READ: Final = frozenset({_UNCOMPRESSED, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946})
 """Compressions that the libtiff within OpenCV 5.0 decodes: fax, LZW, JPEG, deflate, PackBits."""
@@ -114,6 +117,20 @@ def is_compressed(file: IO[bytes]) -> bool:
 def bits(file: IO[bytes]) -> int:
     """Return how many bits the first page's widest sample has."""
     return max(_numbers(file, _directory(file), _BITS, 1))
+
+
+def held(file: IO[bytes]) -> int:
+    """Return what readers take for the first page's directory, in bytes: its values, and numbers as Python has them."""
+    directory = _directory(file)
+    values = sum(end - start for start, end in map(directory.place, directory.entries))
+    return _VALUE * min(values, size_of(file))
+
+
+def at_once(file: IO[bytes]) -> int:
+    """Return the bytes of a tile of the first page, which may be larger than the page."""
+    directory = _directory(file)
+    width, length, samples = (_numbers(file, directory, tag, 1)[0] for tag in (_TILE_WIDTH, _TILE_LENGTH, _SAMPLES))
+    return 2 * width * length * samples * max(_numbers(file, directory, _BITS, 1)) // 8
 
 
 def unsupported(file: IO[bytes]) -> str | None:

@@ -65,6 +65,11 @@ def orientation(file: IO[bytes]) -> Found:
     return Found(of_xmp if of_exif is None else of_exif, (*edits, *_without(file, chunks, removed, kept=set(seen))))
 
 
+def held(file: IO[bytes]) -> int:
+    """Return what readers take to open it, in bytes: the whole file, and their own copy of it."""
+    return 2 * size_of(file)
+
+
 def is_lossless(file: IO[bytes]) -> bool:
     """Tell whether the pixels, or those of the first frame, are stored as they are."""
     for chunk in _chunks(file):

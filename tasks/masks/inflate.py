@@ -26,7 +26,7 @@ def inflate(png: Png) -> bytearray:
     that ends early, ``damaged`` for one that goes on after the last row, whose Adler-32 is another, that is no zlib
     stream or that has a filter type above 4.
     """
-    size = sum(rows * row_bytes for rows, row_bytes in png.passes)
+    size = png.row_bytes
     try:
         inflated = deflate.zlib_decompress(png.data, size)
     except deflate.DeflateError:

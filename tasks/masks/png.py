@@ -14,11 +14,14 @@ import deflate
 import numpy as np
 
 from tasks.masks.errors import MaskError
+from tasks.memory import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from tasks.memory import Budget
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}  # by colour type
@@ -35,13 +38,14 @@ class Limits:
     """How much one PNG may cost: its pixels, a side's pixels, its file's bytes, and how often its columns change.
 
     A column of a mask changes a few times; in a photograph or in noise, which are no masks, nearly every pixel differs
-    from the one above.
+    from the one above. ``memory`` is the budget that it is decoded in.
     """
 
     pixels: int = 200_000_000
     side: int = 1_000_000
     bytes: int = 128 * 2**20
     changes: int = 20_000_000
+    memory: Budget = MEMORY
 
 
 DEFAULT_LIMITS = Limits()
@@ -71,6 +75,11 @@ class Png:
             return ((self.height, 1 + -(-self.width * bits // 8)),)
         sizes = ((-(-(self.height - y) // down), -(-(self.width - x) // right)) for x, y, right, down in ADAM7)
         return tuple((rows, 1 + -(-columns * bits // 8)) for rows, columns in sizes if rows > 0 and columns > 0)
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of all its inflated rows."""
+        return sum(rows * row_bytes for rows, row_bytes in self.passes)
 
 
 def check_png(data: bytes) -> None:

@@ -76,9 +76,15 @@ def find_changes(
     return (x * height + y)[order], values[order]
 
 
-def too_many_changes(limits: Limits) -> MaskError:
+class ManyChangesError(MaskError):
+    """A picture changes more often down its columns than ``Limits.changes`` allow."""
+
+
+def too_many_changes(limits: Limits) -> ManyChangesError:
     """Say that a picture is no mask."""
-    return MaskError("too_large", f"expected a mask with at most {limits.changes} changes down its columns, found more")
+    return ManyChangesError(
+        "too_large", f"expected a mask with at most {limits.changes} changes down its columns, found more"
+    )
 
 
 def _find_differing(

@@ -63,14 +63,16 @@ class Events:
     uses: NDArray[np.int64]
 
 
-def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> Found | None:
-    """Do what ``find_runs`` does, or return None for a picture that this way is not made for.
+def is_for_sparse(png: Png) -> bool:
+    """Tell whether this way may read a picture: one of 8 bits a sample that is not interlaced."""
+    return png.bit_depth == BITS and not png.interlaced and max(png.height, png.width) <= unfilter.FIELD
 
-    It takes pictures of 8 bits a sample that are not interlaced and have fewer than 4,096 distinct pixel values. Raises
-    MaskError.
+
+def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> Found | None:
+    """Do what ``find_runs`` does, for a picture that ``is_for_sparse``; None where it has 4,096 distinct values.
+
+    Raises MaskError.
     """
-    if png.bit_depth != BITS or png.interlaced or max(png.height, png.width) > unfilter.FIELD:
-        return None
     events = _find_events(png, limits)
     if events is None:
         return None

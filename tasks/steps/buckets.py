@@ -25,6 +25,7 @@ from tasks.buckets.receipt import BucketInput, BucketReceipt
 from tasks.buckets.spool import read_spool, spread
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
+from tasks.memory import shared_budget
 from tasks.records.text import is_blank
 from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.bucket_tables import bucket_count_of
@@ -208,6 +209,7 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         max_image_bytes=settings.max_image_bytes,
         max_image_pixels=settings.max_image_pixels,
         max_mask_bytes=settings.max_mask_bytes,
+        memory=shared_budget(settings.memory_bytes),
     )
 
 

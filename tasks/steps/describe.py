@@ -20,6 +20,7 @@ from tasks.formats.registry import STANDING, format_of
 from tasks.formats.report.page import Page, html
 from tasks.formats.report.sheet import sheet
 from tasks.formats.report.thumbnails import choose, thumbnail
+from tasks.memory import shared_budget
 from tasks.records.model import Problem
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import read_file
@@ -108,7 +109,9 @@ def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
         for split in SPLITS:
             for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
                 body = source.pick_image(sample)
-                yield None if body is None else attempted(partial(thumbnail, sample, body, settlement.registry))
+                yield None if body is None else attempted(partial(thumbnail, sample, body, settlement.registry, memory))
 
-    with scratch(load_settings()) as directory:
+    settings = load_settings()
+    memory = shared_budget(settings.memory_bytes)
+    with scratch(settings) as directory:
         return [found for found in drawn(BucketSource(store, settlement.tables, directory)) if found]

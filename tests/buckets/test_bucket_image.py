@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
 from tasks.buckets.image import ImageError, check_image, publishable
+from tasks.memory import Budget
 from tasks.records.model import MediaAttributes
 
 PIXELS = 1_000_000
+MEBIBYTE = 1 << 20
 
 
 def encoded(image, image_format, **options):
@@ -166,6 +169,69 @@ def test_what_is_too_large_is_not_decoded():
     with pytest.raises(ImageError) as caught:
         publishable(file, rule="declared", media=MediaAttributes(), max_pixels=PIXELS)
     assert caught.value.code == "image_too_large"
+
+
+def test_an_honest_png_is_not_decoded(monkeypatch):
+    """Neither its size nor its orientation, which it has not, needs its pixels."""
+    body = encoded(gradient(), "PNG")
+
+    def load(_image):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(PngImageFile, "load", load)
+    assert published(body)[1] == body
+
+
+def refused(body, *, rule="declared", memory=MEBIBYTE):
+    """The code under which a file is refused, and why; it is not asked for again, within so much memory."""
+    file, budget = io.BytesIO(body), Budget(memory)
+    check_image(file, max_pixels=PIXELS, memory=budget)
+    with pytest.raises(ImageError) as caught:
+        publishable(file, rule=rule, media=MediaAttributes(), max_pixels=PIXELS, memory=budget)
+    assert budget.taken == 0
+    return caught.value.code, str(caught.value)
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_what_takes_more_memory_than_there_is_to_turn_is_refused(image_format):
+    """By name, before it is decoded; in more memory it is turned."""
+    exif = Image.Exif()
+    exif[274] = 6
+    body = encoded(Image.new("RGB", (700, 600)), image_format, exif=exif)
+    code, reason = refused(body, rule="upright")
+    assert code == "image_too_large"
+    assert "LABELSNAP_MEMORY_BYTES" in reason
+    assert published(body, rule="upright")[0].turned
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "JPEG"])
+def test_what_takes_more_memory_than_there_is_to_check_is_refused(image_format):
+    """A GIF, and a JPEG without its end, tell only decoded whether they are sound."""
+    body = encoded(Image.effect_noise((900, 900), 50), image_format)
+    assert refused(body[:-2] if image_format == "JPEG" else body)[0] == "image_too_large"
+
+
+def test_a_tile_that_is_larger_than_its_picture_is_claimed():
+    """The header of a TIFF of 8 × 8 pixels asks for 4 MB at once."""
+    pixels = zlib.compress(bytes(2000 * 2000))
+    numbers = {256: 8, 257: 8, 258: 8, 259: 8, 262: 1, 277: 1, 322: 2000, 323: 2000, 324: 8, 325: len(pixels)}
+    entries = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in numbers.items())
+    directory = struct.pack("<H", len(numbers)) + entries + bytes(4)
+    body = b"II*\0" + struct.pack("<L", 8 + len(pixels)) + pixels + directory
+    assert refused(body, memory=4 * MEBIBYTE)[0] == "image_too_large"
+    assert published(body)[0].mime_type == "image/tiff"
+
+
+def test_a_picture_that_pillow_cannot_take_memory_for_is_refused(monkeypatch):
+    """Whatever it lacks memory for is the row's problem."""
+
+    def transpose(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "transpose", transpose)
+    exif = Image.Exif()
+    exif[274] = 6
+    assert refused(encoded(gradient(), "PNG", exif=exif), rule="upright")[0] == "image_too_large"
 
 
 def test_a_picture_bomb_is_refused_by_its_header():

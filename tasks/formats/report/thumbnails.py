@@ -13,7 +13,9 @@ from PIL import Image
 from tasks.formats.colours import colours
 from tasks.formats.objects import objects_of
 from tasks.formats.segments import overlay_of, segments_of
+from tasks.images.cost import decoded_bytes
 from tasks.images.files import UNREADABLE
+from tasks.memory import MEMORY, BeyondBudgetError
 from tasks.shown import markup
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.formats.objects import Found
+    from tasks.memory import Budget
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
 
@@ -29,6 +32,8 @@ SIDE: Final = 360
 """The longer side of a thumbnail, in pixels."""
 PIXELS: Final = 100_000_000
 """A larger image is not decoded for a thumbnail."""
+COPIED: Final = 4
+"""Bytes of a pixel that is converted, and of one in a picture of classes."""
 LOOKED_AT: Final = 256
 SHARE_OF_COLOUR: Final = 0.5
 
@@ -58,20 +63,31 @@ def choose(rows: Iterable[tuple[str, Sequence[str]]], count: int) -> list[str]:
     return [row_id for row_id, _ in found if row_id in chosen]
 
 
-def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry) -> Thumbnail | None:
-    """Draw a sample; None for an image that cannot be decoded here, which is no reason to have no report."""
+def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry, memory: Budget = MEMORY) -> Thumbnail | None:
+    """Draw a sample, in what is claimed of ``memory``.
+
+    None for an image that cannot be decoded here, or not within the budget: that is no reason to have no report.
+    """
     image = sample.image
     if image.width * image.height > PIXELS:
         return None
+    scale = min(1, SIDE / max(image.width, image.height))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     try:
         with Image.open(io.BytesIO(body)) as opened:
+            whole = opened.size
             opened.draft("RGB", (SIDE, SIDE))
-            scale = min(1, SIDE / max(image.width, image.height))
-            size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-            picture = opened.convert("RGB").resize(size, Image.Resampling.BOX)
+            decoded = whole if opened.info.get("progressive") else opened.size
+            needed = decoded_bytes(opened.format, opened.mode, decoded) + COPIED * decoded[0] * decoded[1]
+            with memory.claim(needed):
+                picture = opened.convert("RGB").resize(size, Image.Resampling.BOX)
     except UNREADABLE:
         return None
-    blended = Image.fromarray(_with_masks(np.asarray(picture), sample, registry))
+    try:
+        with memory.claim(COPIED * image.width * image.height):
+            blended = Image.fromarray(_with_masks(np.asarray(picture), sample, registry))
+    except BeyondBudgetError:
+        return None
     jpeg = io.BytesIO()
     blended.save(jpeg, "JPEG", quality=80)
     source = f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode('ascii')}"

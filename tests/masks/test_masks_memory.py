@@ -1,0 +1,49 @@
+"""Masks are decoded in what is claimed for them: by the header first, and for more changes as they are found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mask_pictures import from_mask, write_png
+
+from tasks.masks.errors import MaskError
+from tasks.masks.instance import decode_instance
+from tasks.masks.png import Limits
+from tasks.memory import Budget
+
+MEBIBYTE = 1 << 20
+SIDE = 1200
+CHECKS = np.indices((SIDE, SIDE)).sum(axis=0) % 2 == 1
+WAYS = pytest.mark.parametrize("sparse", [True, False])
+
+
+def png(mask):
+    """A grey picture of a mask."""
+    return write_png(mask[..., np.newaxis] * np.uint8(255), colour=0)
+
+
+@WAYS
+def test_a_mask_that_changes_at_every_pixel_is_read_with_a_larger_claim(sparse):
+    """It has 1.4 million changes, more than are claimed at first."""
+    budget = Budget(512 * MEBIBYTE)
+    assert decode_instance(png(CHECKS), limits=Limits(memory=budget), sparse=sparse) == from_mask(CHECKS)
+    assert budget.taken == 0
+
+
+@WAYS
+def test_a_mask_of_more_changes_than_there_is_memory_for_is_refused(sparse):
+    """As too large, where one of the same size that changes seldom is read."""
+    limits = Limits(memory=Budget((24 if sparse else 80) * MEBIBYTE))
+    with pytest.raises(MaskError, match="LABELSNAP_MEMORY_BYTES") as caught:
+        decode_instance(png(CHECKS), limits=limits, sparse=sparse)
+    assert caught.value.code == "too_large"
+    half = np.indices((SIDE, SIDE))[1] < SIDE // 2
+    assert decode_instance(png(half), limits=limits, sparse=sparse) == from_mask(half)
+
+
+@WAYS
+def test_the_limit_of_changes_holds_however_often_it_is_read(sparse):
+    """The reason says the limit, not what was claimed first."""
+    limits = Limits(changes=1_000_000, memory=Budget(512 * MEBIBYTE))
+    with pytest.raises(MaskError, match="at most 1000000 changes"):
+        decode_instance(png(CHECKS), limits=limits, sparse=sparse)
