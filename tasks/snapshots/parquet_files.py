@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from tasks.errors import ReaderTooOldError
 from tasks.snapshots.manifest import damaged
+from tasks.snapshots.table_columns import check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,13 +40,17 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
                 batch = next(found, None)
             if batch is None:
                 return
-            yield _of_today(batch)
+            rows = _of_today(batch)
+            check_columns(rows, name)
+            yield rows
 
 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
     """Read a small Parquet file, like ``batches``."""
     with _opened(pa.BufferReader(content), name) as file, _reading(name):
-        return _of_today(file.read(columns=_listed(columns), use_threads=False))
+        rows = _of_today(file.read(columns=_listed(columns), use_threads=False))
+    check_columns(rows, name)
+    return rows
 
 
 def is_machines(error: BaseException) -> bool:

@@ -61,7 +61,9 @@ class Stretch:
         signal.alarm(LONGEST)
         try:
             self.outcomes[self.run(case.label, case.body)] += 1
-        except Exception as error:
+            self.slowest = max(self.slowest, time.process_time() - begin)
+        except Exception as error:  # noqa: BLE001 - whatever is raised was found
+            self.slowest = max(self.slowest, time.process_time() - begin)
             found = signature(error)
             if found not in self.known:
                 self.known.add(found)
@@ -69,7 +71,6 @@ class Stretch:
             self.outcomes[found] += 1
         finally:
             signal.alarm(0)
-        self.slowest = max(self.slowest, time.process_time() - begin)
         if self.base and (grown := peak() - self.base) > self.target.budget:
             self._tell(case, name, number, "growth", f"{grown} bytes more than before")
             return False
@@ -94,7 +95,7 @@ class Stretch:
         signal.alarm(LONGEST)
         try:
             self.run(case.label, case.body)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the same
             return signature(error)
         return ""
 
@@ -127,7 +128,8 @@ def main() -> None:
     stretch.warm()
     done, goes_on = 0, True
     if first == "0":
-        goes_on = all([stretch.send(case, "corpus", -1 - place) for place, (_, case) in enumerate(corpus(name), 1)])
+        places = enumerate(corpus(name), 1)
+        goes_on = all(stretch.send(case, "corpus", -1 - place) for place, (_, case) in places)
     ends = time.monotonic() + float(seconds)
     while goes_on and done < int(count) and time.monotonic() < ends:
         number = int(first) + done

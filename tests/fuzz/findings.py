@@ -8,6 +8,7 @@ import re
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING
 
 from tests.fuzz.target import Case
@@ -19,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "faults" / "corpus"
 TRIES = 400
 """How often a case is sent again to make it smaller."""
+LONGEST = 3.0
+"""Seconds of processor time that this may take."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ def smaller(case: Case, is_same: Callable[[Case], bool]) -> Case:
     """Cut pieces out of a case as long as it stays the same finding: halves first, then ever smaller ones."""
     body, tries = case.body, 0
     size = len(body) // 2
-    while size and tries < TRIES:
+    ends = process_time() + LONGEST
+    while size and tries < TRIES and process_time() < ends:
         start = 0
-        while start < len(body) and tries < TRIES:
+        while start < len(body) and tries < TRIES and process_time() < ends:
             shorter = Case(case.label, body[:start] + body[start + size :])
             tries += 1
             if is_same(shorter):

@@ -257,6 +257,16 @@ def test_what_labelbox_says_is_one_printable_line(sandbox):
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize("message", [0, None, [], {"a": 1}])
+def test_a_refusal_whose_message_is_no_text_is_a_refusal(sandbox, message):
+    """The SDK's own text of such an error cannot be had: it raises a TypeError."""
+    refusal = {"message": message, "extensions": {"code": "GRAPHQL_PARSE_FAILED"}}
+    sandbox.faults.add(Fault("graphql:*", "body", body=json.dumps({"data": None, "errors": [refusal]})))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        check_source(client(sandbox), "project", sandbox.project_id)
+    assert caught.value.code == "labelbox_refused"
+
+
 def test_a_labelbox_that_comes_back_is_found_again(sandbox):
     """Connections are refused for a while; what was asked is answered when they are not."""
     with closing(socket.socket()) as probe:

@@ -109,7 +109,7 @@ def prepare(_: Path) -> Run:
             backoff=backoff,
         ) as downloader:
             try:
-                ask(downloader, label.split(" ")[0], known)
+                ask(downloader, label.partition(" ")[0], known)
             except (DownloadError, LabelsnapError) as error:
                 str(error)
                 return error.code

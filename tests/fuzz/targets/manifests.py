@@ -21,9 +21,7 @@ TOKENS = (b"null", b"-1", b"1e999", b"../", b"/etc/passwd", b".git/config", b"CO
 
 def seeds() -> dict[str, bytes]:
     """Every record and manifest of the golden stores."""
-    return {
-        f"{name} {key}": body for name in STORES for key, body in golden(name).items() if not key.startswith(DATA)
-    }
+    return {f"{name} {key}": body for name in STORES for key, body in golden(name).items() if not key.startswith(DATA)}
 
 
 def prepare(folder: Path) -> Run:

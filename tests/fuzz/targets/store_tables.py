@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,11 +12,12 @@ from pyarrow import parquet
 
 from tasks.buckets.base import BasePart
 from tasks.buckets.reading import read_earlier
+from tasks.buckets.source import BucketSource
 from tasks.errors import LabelsnapError
 from tasks.records.classes import ClassRegistry
-from tasks.records.tables import classes_of, from_tables, standing_of
+from tasks.records.splits import SPLITS
 from tasks.snapshots import latest
-from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_table
+from tasks.snapshots.bucket_tables import CLASSES_PATH, read_classes
 from tasks.snapshots.gate import inspect
 from tests.fuzz.mutation import bytes_mutator, damaged_value
 from tests.fuzz.reading import Readers
@@ -23,7 +26,6 @@ from tests.fuzz.target import MEBIBYTE, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from random import Random
 
     from tests.contracts.memory_store import MemoryStore
@@ -104,12 +106,12 @@ def prepare(folder: Path) -> Run:
     def run(label: str, body: bytes) -> str:
         store = store_of(changed(STORE, label, body))
         outcome = readers.read(store, (1,))
-        return outcome if outcome != "read" else _built_upon(store)
+        return outcome if outcome != "read" else _built_upon(store, folder)
 
     return run
 
 
-def _built_upon(store: MemoryStore) -> str:
+def _built_upon(store: MemoryStore, folder: Path) -> str:
     """What a refresh reads of the version before, and what it reads back of its own."""
     snapshot = latest(store)
     assert snapshot is not None
@@ -117,12 +119,12 @@ def _built_upon(store: MemoryStore) -> str:
     try:
         inspect(store, manifest, None, {}, ClassRegistry())
         if (file := manifest.file(CLASSES_PATH)) is not None:
-            classes_of(read_table(store, file))
+            read_classes(store, file)
+        with TemporaryDirectory(dir=folder) as own:
+            source = BucketSource(store, manifest.files, Path(own))
+            records = [sample.record for split in SPLITS for sample in source.samples(split)]
         for alike in (True, False):
-            earlier = read_earlier(store, BasePart(files=manifest.files, packs=manifest.packs, alike=alike))
-            standing_of(earlier.tables)
-        for files in bucket_files(manifest.files).values():
-            from_tables({name: read_table(store, each) for name, each in files.items()})
+            read_earlier(store, BasePart(manifest.files, manifest.packs, alike)).standing(records)
     except LabelsnapError as error:
         return error.code
     return "read"
