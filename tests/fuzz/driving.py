@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DEATHS = 20
 """A target whose process has died so often is given up."""
+IN_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of its own is made there
+"""Where pulls write, which wait for the disk after each file elsewhere."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ def drive(target: Target, *, seed: int, mutations: int, seconds: float) -> Outco
     cases = Cases(target, seed)
     deaths, first = 0, 0
     while deaths < DEATHS and outcome.mutations < mutations and (left := begin + seconds - time.monotonic()) > 0:
-        with TemporaryDirectory(prefix="labelsnap-fuzz-") as folder:
+        with TemporaryDirectory(prefix="labelsnap-fuzz-", dir=IN_MEMORY) as folder:
             arguments = [target.name, str(seed), str(first), str(mutations - outcome.mutations), str(left), folder]
             child = subprocess.run(  # noqa: S603 - this very program
                 [sys.executable, "-m", "tests.fuzz.child", *arguments],

@@ -118,6 +118,9 @@ def seeds() -> dict[str, bytes]:
     codes = ("AUTHENTICATION_ERROR", "RESOURCE_NOT_FOUND", "API_LIMIT", "GRAPHQL_PARSE_FAILED", "UNKNOWN")
     errors = [ERROR, *({"message": "no", "extensions": {"code": code}} for code in codes)]
     bodies = {"right": json.dumps({"data": DATA}).encode()}
+    running = json.loads(bodies["right"])
+    running["data"]["user"]["createdTasks"][0]["status"] = "IN_PROGRESS"
+    bodies["running"] = json.dumps(running).encode()
     bodies |= {f"wrong {n}": json.dumps({"data": None, "errors": [each]}).encode() for n, each in enumerate(errors)}
     found = {f"{asked}/{name}": body for asked in ASKED for name, body in bodies.items()}
     kind = "Content-Type: application/json"
