@@ -40,17 +40,13 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
                 batch = next(found, None)
             if batch is None:
                 return
-            rows = _of_today(batch)
-            check_columns(rows, name)
-            yield rows
+            yield _checked(batch, name)
 
 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
     """Read a small Parquet file, like ``batches``."""
     with _opened(pa.BufferReader(content), name) as file, _reading(name):
-        rows = _of_today(file.read(columns=_listed(columns), use_threads=False))
-    check_columns(rows, name)
-    return rows
+        return _checked(file.read(columns=_listed(columns), use_threads=False), name)
 
 
 def is_machines(error: BaseException) -> bool:
@@ -81,6 +77,8 @@ def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
     """Say whose fault it is where pyarrow fails; it has an ``OSError`` without a number for pages that are damaged."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise damaged(name, "a name of a column that is no text") from error
     except (OSError, pa.ArrowException) as error:
         if is_machines(error):
             raise
@@ -91,6 +89,14 @@ def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
 
 def _listed(columns: Columns) -> list[str] | None:
     return None if columns is None else list(columns)
+
+
+def _checked(rows: _Rows, name: str) -> _Rows:
+    """Return rows in the types of today. Raises StorageRefusedError for columns that are none of labelsnap's."""
+    with _reading(name):
+        found = _of_today(rows)
+        check_columns(found, name)
+    return found
 
 
 def _of_today(rows: _Rows) -> _Rows:

@@ -93,3 +93,13 @@ def test_columns_of_later_versions_are_let_be():
     store, manifest = hostile("classes", lambda table: table.append_column("later", table["name"]))
     assert read_classes(store, manifest.file(CLASSES_PATH)).classes
     assert "later" not in CLASSES.names + ANNOTATIONS.names
+
+
+def test_a_column_whose_name_is_no_text_is_damage():
+    """A byte of a name in the footer is no UTF-8; the bytes are those that the manifest tells."""
+    objects = golden(STORE)
+    key = next(key for key in objects if key.startswith("data/tables/classes/"))
+    store = store_of(changed(STORE, key, objects[key].replace(b"unique_name", b"unique\xffname")))
+    with pytest.raises(StorageRefusedError) as caught:
+        read_classes(store, latest(store).manifest.file(CLASSES_PATH))
+    assert caught.value.code == "object_damaged"
