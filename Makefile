@@ -3,6 +3,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+FUZZ_SECONDS ?= 3600
+FUZZ_SEED ?= $(shell date +%s)
 PYTHONS ?= python3.12 python3.13
 PYARROWS ?= 18.0.0 26.0.1
 OF_PYARROW := tests/records/test_records_tables.py tests/records/test_records_reference.py \
@@ -13,7 +15,7 @@ TOOLS := .venv-tools
 PINNED_TOOLS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-pythons test-pyarrow check bench constraints bill-of-materials audit clean
+.PHONY: help install demo test test-slow fuzz test-pythons test-pyarrow check bench constraints bill-of-materials audit clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,9 @@ test: check  ## The checks and the fast tests, with coverage
 
 test-slow: install  ## The slow tests and those against real servers; they say which server is missing
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow or integration"
+
+fuzz: install  ## Damaged bytes at every border for FUZZ_SECONDS in all; what is found goes to tests/faults/corpus
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 test-pythons: install  ## The pure parts under the other PYTHONS, and that all write the same bytes
 	set -e; for python in $(PYTHONS); do \

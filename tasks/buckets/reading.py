@@ -10,7 +10,7 @@ import pyarrow as pa
 from tasks.buckets.grouping import bucket_name
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import OF_MASKS, STANDING, rows_of, standing_of
-from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.bucket_tables import bucket_files, decoding, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,9 +62,10 @@ class Earlier:
         if not there:
             return {}
         same = [each.data_row.id for each in there if self.fingerprints[each.data_row.id] == each.fingerprint]
-        tables = {name: self.tables[name] for name in STANDING}
-        rows = rows_of(tables, [each.data_row.id for each in there])
-        return standing_of(rows | rows_of({name: tables[name] for name in OF_MASKS}, same))
+        with decoding("the rows of the earlier version"):
+            tables = {name: self.tables[name] for name in STANDING}
+            rows = rows_of(tables, [each.data_row.id for each in there])
+            return standing_of(rows | rows_of({name: tables[name] for name in OF_MASKS}, same))
 
 
 NOTHING: Final = Earlier({}, {}, {}, {}, {}, whole=False)
@@ -83,15 +84,16 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     """
     found = bucket_files(base.files).values()
     columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
-    tables = {
-        name: pa.concat_tables([read_table(store, files[name], wanted) for files in found])
-        for name, wanted in columns.items()
-        if found
-    }
+    with decoding("the tables of the earlier version"):
+        tables = {
+            name: pa.concat_tables([read_table(store, files[name], wanted) for files in found])
+            for name, wanted in columns.items()
+            if found
+        }
+        images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
+        fingerprints = list(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True))
     packs = {pack.key: pack for pack in base.packs}
-    images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
     elsewhere = {row_id for row_id, _, key, _ in images if key and key not in packs}
-    fingerprints = zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True)
     return Earlier(
         fingerprints={row_id: "" if row_id in elsewhere else found for row_id, found in fingerprints},
         locations={sha256: ImageLocation(packs[key], offset) for _, sha256, key, offset in images if key in packs},

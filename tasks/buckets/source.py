@@ -19,7 +19,7 @@ from tasks.formats.interface import Row, Shard, shard_count
 from tasks.records.numbers import numbers
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import from_tables, rows_of
-from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.bucket_tables import bucket_files, decoding, read_table
 from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
 from tasks.snapshots.tree import open_tree
@@ -131,7 +131,8 @@ class BucketSource:
     def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
         """Id, split and file name of each row of a bucket."""
         table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
-        return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
+        with decoding(self._buckets[self._count, bucket]["data_rows"].path):
+            return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
 
     def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
         """The samples of some rows of a bucket, by data row id."""
@@ -139,7 +140,8 @@ class BucketSource:
             return []
         files = self._buckets[self._count, bucket]
         tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
-        return list(from_tables(rows_of(tables, row_ids)))
+        with decoding(files["data_rows"].path):
+            return list(from_tables(rows_of(tables, row_ids)))
 
     def shards(self, split: str, size: int) -> Iterator[Shard]:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""

@@ -32,6 +32,9 @@ FIRST_PAUSE: Final = 0.25
 LASTING: Final = WAITED_OUT - {"export_not_found"}
 """What a wait for an export outlasts to its own end; a task that stays missing is gone much sooner."""
 
+MOST: Final = 1 << 53
+"""Bytes or lines of a stream; no export is so large."""
+
 Stream = Literal["RESULT", "ERRORS"]
 
 log = logging.getLogger(__name__)
@@ -100,7 +103,7 @@ def wait(
                 on_progress(100)
                 return created if isinstance(created := task.created_at, datetime) else None
             case "IN_PROGRESS":
-                on_progress(int(task.completion_percentage or 0))
+                on_progress(_percentage(task.completion_percentage))
             case "FAILED" | "CANCELED" | "CANCELLED" | "CANCELING" | "CANCELLING" as status:
                 raise LabelboxRefusedError(
                     f"Labelbox ended the export task {task_id} with status {status}.",
@@ -128,9 +131,23 @@ def totals(client: Client, task_id: str, stream: Stream) -> Totals:
 
     def counted(sdk: labelbox.Client) -> Totals:
         task, kind = _task(sdk, task_id), StreamType(stream)
-        return Totals(size=task.get_total_file_size(kind) or 0, lines=task.get_total_lines(kind) or 0)
+        return Totals(size=_count(task.get_total_file_size(kind)), lines=_count(task.get_total_lines(kind)))
 
     return client.asked(_subject(task_id), counted)
+
+
+def _count(found: object) -> int:
+    """Read how many bytes or lines there are, 0 where that is not told. Raises TypeError for what is no count."""
+    if found is None:
+        return 0
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= MOST:
+        raise TypeError("the answer has no count")
+    return found
+
+
+def _percentage(found: object) -> int:
+    """Read how far a task is; 0 where that is not told."""
+    return int(found) if isinstance(found, int | float) and 0 <= found <= 100 else 0  # noqa: PLR2004 - percent
 
 
 def _subject(task_id: str) -> str:

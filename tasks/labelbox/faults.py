@@ -144,4 +144,4 @@ def _refused(error: Exception, subject: str) -> LabelboxRefusedError:
 
 
 def _first_line(error: Exception) -> str:
-    return first_line(str(getattr(error, "message", None) or error))
+    return first_line(str(getattr(error, "message", error) or ""))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import LabelboxAnswerError
+from tasks.labelbox.export import MOST
 from tasks.storage.lines import lines
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def chunk_at(client: Client, task_id: str, stream: Stream, offset: int) -> Chunk
         chunk = Chunk(start=int(found["offsets"]["start"]), end=int(found["offsets"]["end"]), url=str(found["file"]))
     except (TypeError, KeyError, ValueError, OverflowError):
         raise _unknown(task_id, stream, offset, "no chunk") from None
-    if chunk.start != offset or chunk.end < offset:
+    if chunk.start != offset or not offset <= chunk.end < MOST:
         raise _unknown(task_id, stream, offset, f"a chunk of bytes {chunk.start} to {chunk.end}")
     return chunk
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
+from tasks.records.tables import classes_of
 from tasks.snapshots.content import read_file
+from tasks.snapshots.manifest import damaged
 from tasks.snapshots.parquet_files import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    import pyarrow as pa
-
+    from tasks.records.classes import ClassRegistry
     from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
 
@@ -45,3 +49,22 @@ def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = N
     Raises ``StorageRefusedError`` where it is missing or damaged, ``ReaderTooOldError`` where it is sound and not read.
     """
     return read_whole(read_file(store, file), file.path, columns)
+
+
+def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
+    """Read the table of classes. Raises like ``read_table``."""
+    table = read_table(store, file)
+    with decoding(file.path):
+        return classes_of(table)
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Say of tables whose values no row can have that they are damaged: they are as their manifest says, and no more.
+
+    Raises StorageRefusedError.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
+        raise damaged(what, f"values that no row has ({type(error).__name__})") from error

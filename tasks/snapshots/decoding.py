@@ -35,6 +35,8 @@ Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
 _TABLES: Final = "tables/"
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
 """Columns of structs with a list in them, and how long that is where it is not null."""
+_UNREADABLE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+"""What is raised about columns that are missing, and values that no column of labelsnap's has."""
 
 
 OnBatch: TypeAlias = "Callable[[str, pa.RecordBatch], None]"
@@ -72,7 +74,7 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
                 raise reader_too_old(name, error) from error
             except StorageRefusedError as error:
                 raise UndecodableError(error.message) from error
-            except (OSError, ValueError, pa.ArrowException, tarfile.TarError, *NOT_SUCH_JSON) as error:
+            except (*_UNREADABLE, pa.ArrowException, tarfile.TarError, *NOT_SUCH_JSON) as error:
                 if is_machines(error):
                     raise
                 raise UndecodableError(f"{suffix} that cannot be read: {error}") from error

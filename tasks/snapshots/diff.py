@@ -15,8 +15,8 @@ from tasks.records.geometry import Mask
 from tasks.records.model import ChecklistAnswer, RadioAnswer
 from tasks.records.questions import questions_of
 from tasks.records.schema import SCHEMAS
-from tasks.records.tables import classes_of, from_tables
-from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_table
+from tasks.records.tables import from_tables
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -207,7 +207,7 @@ def diff(
 
 def _registry(store: ObjectStore, manifest: Manifest) -> ClassRegistry:
     file = manifest.file(CLASSES_PATH)
-    return classes_of(read_table(store, file)) if file else ClassRegistry()
+    return read_classes(store, file) if file else ClassRegistry()
 
 
 def _pairs(before: Manifest, after: Manifest) -> Iterator[tuple[Buckets, Buckets]]:
@@ -255,7 +255,15 @@ def _compare(
 
 def _samples(store: ObjectStore, buckets: Buckets) -> Iterator[Sample]:
     for files in buckets:
-        yield from from_tables({name: read_table(store, files[name]) for name in files.keys() & SCHEMAS})
+        tables = {name: read_table(store, files[name]) for name in files.keys() & SCHEMAS}
+        with decoding(_named(files)):
+            samples = list(from_tables(tables))
+        yield from samples
+
+
+def _named(files: BucketFiles) -> str:
+    """Name the tables of a bucket by one of them."""
+    return min((file.path for file in files.values()), default="a bucket")
 
 
 def _content(sample: Sample) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from tasks.errors import ReaderTooOldError
 from tasks.snapshots.manifest import damaged
+from tasks.snapshots.table_columns import check_columns
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
                 batch = next(found, None)
             if batch is None:
                 return
-            yield _of_today(batch)
+            yield _checked(batch, name)
 
 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
@@ -51,7 +52,7 @@ def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
         rows, size = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
         if rows > MOST_ROWS or size > DOCUMENT_BYTES:
             raise damaged(name, f"a table of {rows} rows and {size} bytes")
-        return _of_today(file.read(columns=_listed(columns), use_threads=False))
+        return _checked(file.read(columns=_listed(columns), use_threads=False), name)
 
 
 def is_machines(error: BaseException) -> bool:
@@ -82,6 +83,8 @@ def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
     """Say whose fault it is where pyarrow fails; it has an ``OSError`` without a number for pages that are damaged."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise damaged(name, "a name of a column that is no text") from error
     except (OSError, pa.ArrowException) as error:
         if is_machines(error):
             raise
@@ -92,6 +95,14 @@ def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
 
 def _listed(columns: Columns) -> list[str] | None:
     return None if columns is None else list(columns)
+
+
+def _checked(rows: _Rows, name: str) -> _Rows:
+    """Return rows in the types of today. Raises StorageRefusedError for columns that are none of labelsnap's."""
+    with _reading(name):
+        found = _of_today(rows)
+        check_columns(found, name)
+    return found
 
 
 def _of_today(rows: _Rows) -> _Rows:

@@ -16,7 +16,7 @@ from tasks.records.classes import ClassRegistry, inherited, update
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
 from tasks.snapshots.behind import Manifests, manifests_behind, read_behind
-from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_table
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_classes, read_table
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.measures import Measure
@@ -117,7 +117,7 @@ def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegist
     if earlier is None:
         return ClassRegistry()
     file = next(file for file in earlier.files if file.path == CLASSES_PATH)
-    return classes_of(read_table(store, file))
+    return read_classes(store, file)
 
 
 def classes_behind(store: ObjectStore, behind: Manifests) -> list[ClassRegistry]:

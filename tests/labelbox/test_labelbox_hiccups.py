@@ -257,6 +257,51 @@ def test_what_labelbox_says_is_one_printable_line(sandbox):
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize("message", [0, None, [], {"a": 1}])
+def test_a_refusal_whose_message_is_no_text_is_a_refusal(sandbox, message):
+    """The SDK's own text of such an error cannot be had: it raises a TypeError."""
+    refusal = {"message": message, "extensions": {"code": "GRAPHQL_PARSE_FAILED"}}
+    sandbox.faults.add(Fault("graphql:*", "body", body=json.dumps({"data": None, "errors": [refusal]})))
+    with pytest.raises(LabelboxRefusedError) as caught:
+        check_source(client(sandbox), "project", sandbox.project_id)
+    assert caught.value.code == "labelbox_refused"
+
+
+@pytest.mark.parametrize("told", ["1e999", "9" * 400, "-1", '"many"', "[]"])
+def test_a_count_that_no_export_has_is_no_answer(sandbox, told):
+    """An infinity, a number of 400 digits, one below zero, a word: in what counts bytes and lines, and in a chunk."""
+    asking = client(sandbox, question=0)
+    task = start(asking, project(sandbox), name="a counted one")
+    wait(asking, task, timeout=10, poll_interval=0.01)
+    header = f'{{"data": {{"task": {{"exportMetadataHeader": {{"totalSize": {told}, "totalLines": 1}}}}}}}}'
+    sandbox.faults.add(Fault("graphql:GetExportMetadata*", "body", body=header))
+    with pytest.raises(LabelboxAnswerError) as counted:
+        totals(asking, task, "RESULT")
+    place = f'{{"offsets": {{"start": 0, "end": {told}}}, "lines": {{"start": 0, "end": 1}}, "file": "a"}}'
+    chunk = f'{{"data": {{"task": {{"exportFileFromOffset": {place}}}}}}}'
+    sandbox.faults.add(Fault("graphql:GetExportFile*", "body", body=chunk))
+    with pytest.raises(LabelboxAnswerError) as found:
+        chunk_at(asking, task, "RESULT", 0)
+    assert (counted.value.code, found.value.code) == ("labelbox_answer", "bad_chunk")
+
+
+@pytest.mark.parametrize("told", ["1e999", '"half"', "[1]", "-3"])
+def test_a_percentage_that_is_none_ends_no_wait(sandbox, told):
+    """It is shown only."""
+    asking = client(sandbox)
+    task = start(asking, project(sandbox), name="a shown one")
+    entity = (
+        f'{{"id": "{task}", "name": "a", "createdAt": "2024-05-06T07:08:09Z", "updatedAt": "2024-05-06T07:08:09Z", '
+        f'"completionPercentage": {told}, "errors": null, "metadata": null, "result": null, "status": "IN_PROGRESS", '
+        f'"type": "export-data-rows"}}'
+    )
+    body = f'{{"data": {{"user": {{"createdTasks": [{entity}]}}}}}}'
+    sandbox.faults.add(Fault(TASKS, "body", body=body))
+    seen = []
+    wait(asking, task, timeout=10, poll_interval=0.01, on_progress=seen.append)
+    assert (seen[0], seen[-1]) == (0, 100)
+
+
 def test_a_labelbox_that_comes_back_is_found_again(sandbox):
     """Connections are refused for a while; what was asked is answered when they are not."""
     with closing(socket.socket()) as probe:

@@ -1,0 +1,116 @@
+"""Tables by whoever may write to the bucket, every digest right: columns are looked at before their values."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from tasks.buckets.base import BasePart
+from tasks.buckets.reading import read_earlier
+from tasks.buckets.source import BucketSource
+from tasks.errors import StorageRefusedError
+from tasks.records.schema import ANNOTATIONS, CLASSES
+from tasks.snapshots import latest
+from tasks.snapshots.bucket_tables import CLASSES_PATH, read_classes
+from tasks.snapshots.diff import diff
+from tasks.snapshots.parquet_files import read_whole
+from tasks.snapshots.verify import verify
+from tests.fuzz.stores import changed, golden, store_of
+
+STORE = "fixed-lists"
+
+
+def without(name):
+    """Take a column away."""
+    return lambda table: table.drop_columns([name])
+
+
+def twice(name):
+    """Add a column of a name that is there."""
+    return lambda table: table.append_column(name, table[name])
+
+
+def as_numbers(name):
+    """Give a column another type."""
+    index = {"origin": 1, "name": 2}[name]
+    return lambda table: table.set_column(index, name, pa.array(range(len(table))))
+
+
+def empty(name):
+    """Let a column be null."""
+    return lambda table: table.set_column(
+        table.schema.get_field_index(name), name, pa.nulls(len(table), table[name].type)
+    )
+
+
+def hostile(folder, change):
+    """A store with one table changed, and its newest version."""
+    objects = golden(STORE)
+    key = next(key for key in objects if key.startswith(f"data/tables/{folder}/"))
+    target = io.BytesIO()
+    parquet.write_table(change(parquet.read_table(io.BytesIO(objects[key]))), target)
+    store = store_of(changed(STORE, key, target.getvalue()))
+    return store, latest(store).manifest
+
+
+@pytest.mark.parametrize("change", [without, twice, as_numbers, empty])
+def test_a_table_of_other_columns_is_damaged_to_whoever_reads_it(change, tmp_path):
+    """Comparing it and building upon it are refused; nobody sees a KeyError."""
+    store, manifest = hostile("annotations", change("origin"))
+    sound = store_of(golden(STORE))
+    records = [each.record for each in BucketSource(sound, latest(sound).manifest.files, tmp_path).samples("train")]
+    empty_one = latest(store_of(golden("format-1"))).manifest
+    with pytest.raises(StorageRefusedError) as compared:
+        diff(store, manifest, empty_one)
+    with pytest.raises(StorageRefusedError) as built:
+        read_earlier(store, BasePart(manifest.files, manifest.packs, alike=True)).standing(records)
+    assert {compared.value.code, built.value.code} == {"object_damaged"}
+
+
+@pytest.mark.parametrize("change", [twice, as_numbers, empty])
+def test_verifying_tells_a_table_of_other_columns(change):
+    """By its key, though nothing counts this column."""
+    store, _ = hostile("annotations", change("origin"))
+    (fault,) = verify(store).faults
+    assert (fault.damage, fault.key.rpartition("/")[0]) == ("content", "data/tables/annotations")
+
+
+@pytest.mark.parametrize(
+    ("change", "column"), [(without, "merged"), (twice, "name"), (as_numbers, "name"), (empty, "kinds")]
+)
+def test_a_table_of_classes_of_other_columns_is_damaged(change, column):
+    """What a refresh takes class ids from is refused by name."""
+    store, manifest = hostile("classes", change(column))
+    with pytest.raises(StorageRefusedError) as caught:
+        read_classes(store, manifest.file(CLASSES_PATH))
+    assert caught.value.code == "object_damaged"
+
+
+def test_columns_of_later_versions_are_let_be():
+    """A table may have columns that this labelsnap does not know."""
+    store, manifest = hostile("classes", lambda table: table.append_column("later", table["name"]))
+    assert read_classes(store, manifest.file(CLASSES_PATH)).classes
+    assert "later" not in CLASSES.names + ANNOTATIONS.names
+
+
+def test_a_column_whose_name_is_no_text_is_damage():
+    """A byte of a name in the footer is no UTF-8; the bytes are those that the manifest tells."""
+    objects = golden(STORE)
+    key = next(key for key in objects if key.startswith("data/tables/classes/"))
+    store = store_of(changed(STORE, key, objects[key].replace(b"unique_name", b"unique\xffname")))
+    with pytest.raises(StorageRefusedError) as caught:
+        read_classes(store, latest(store).manifest.file(CLASSES_PATH))
+    assert caught.value.code == "object_damaged"
+
+
+def test_tables_without_arrows_own_schema_are_as_sound():
+    """Parquet's types are the format's; what Arrow writes beside them is not."""
+    for key, body in golden(STORE).items():
+        if key.startswith("data/tables/"):
+            target = io.BytesIO()
+            parquet.write_table(parquet.read_table(io.BytesIO(body)), target, store_schema=False)
+            path = key.removeprefix("data/").replace("classes-9046c5693ba35b7e", "classes")
+            assert read_whole(target.getvalue(), path).num_columns
