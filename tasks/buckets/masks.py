@@ -113,8 +113,10 @@ class MaskFetcher:
 
         try:
             made = {name: self._made(name, reference, shown, own) for name, reference in wanted.items()}
-            with self._claim(mask.runs for mask in (*standing.values(), *made.values()) if mask.overlap):
-                masks = _with_shared({**standing, **made})
+            masks = {**standing, **made}
+            if any(mask.overlap for mask in masks.values()):
+                with self._claim(mask.runs for mask in masks.values()):
+                    masks = _with_shared(masks)
         except MaskError as error:
             raise RowError("$..objects", f"mask_{error.code}", f"a mask that stands cannot be read: {error}") from None
         annotations = [replace(each, geometry=masks.get(each.feature_id, each.geometry)) for each in label.annotations]
