@@ -8,6 +8,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -15,19 +16,23 @@ import pyarrow as pa
 from pyarrow import compute
 
 from tasks.buckets.grouping import bucket_of
-from tasks.formats.interface import Row, Shard, shard_count
+from tasks.formats.interface import Row, Shard, predicted_labels, shard_count
+from tasks.masks.png import DEFAULT_LIMITS
+from tasks.records.geometry import Mask
 from tasks.records.numbers import numbers
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import from_tables, rows_of
 from tasks.snapshots.bucket_tables import bucket_files, decoding, read_table
 from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
+from tasks.snapshots.manifest import damaged
 from tasks.snapshots.tree import open_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tasks.masks.png import Limits
     from tasks.records.model import Sample
     from tasks.snapshots.bucket_tables import BucketFiles
     from tasks.snapshots.manifest import File
@@ -54,6 +59,7 @@ class BucketSource:
     The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
     and split are on disk; ``directory`` is the source's own, and keeps what was decoded of a split for its next pass.
     ``changed`` are the ids of rows that are not as in the earlier version, by bucket; all of a bucket without any.
+    Images and masks of more pixels than ``limits`` has are damage of their table, before a picture is made of them.
     """
 
     def __init__(
@@ -62,9 +68,11 @@ class BucketSource:
         files: Sequence[File],
         directory: Path,
         changed: Mapping[int, Sequence[str] | None] = MappingProxyType({}),
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._store = store
         self._changed = changed
+        self._limits = limits
         self._directory = directory
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
         self._count = next((count for count, _ in self._buckets), 1)
@@ -141,7 +149,11 @@ class BucketSource:
         files = self._buckets[self._count, bucket]
         tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
         with decoding(files["data_rows"].path):
-            return list(from_tables(rows_of(tables, row_ids)))
+            samples = list(from_tables(rows_of(tables, row_ids)))
+        for sample in samples:
+            if found := too_large(sample, self._limits.pixels):
+                raise damaged(files["data_rows"].path, found)
+        return samples
 
     def shards(self, split: str, size: int) -> Iterator[Shard]:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
@@ -192,6 +204,23 @@ class BucketSource:
         table = self._directory / "images.parquet"
         download_file(self._store, self._buckets[self._count, bucket]["images"], table)
         return table
+
+
+def too_large(sample: Sample, pixels: int) -> str | None:
+    """Say what of a sample no picture is made of: sizes that are none, or of more pixels; None: nothing."""
+    labels = chain(sample.record.entry.labels, predicted_labels(sample))
+    objects = chain.from_iterable(label.annotations for label in labels)
+    masks = (each.geometry.runs for each in objects if isinstance(each.geometry, Mask))
+    image = sample.image.width, sample.image.height
+    sizes = chain((image,), ((runs.width, runs.height) for runs in masks))
+    return next(
+        (
+            f"an image or a mask of {width} × {height} pixels, where LABELSNAP_MAX_IMAGE_PIXELS allows {pixels}"
+            for width, height in sizes
+            if not (width > 0 and height > 0 and width * height <= pixels)
+        ),
+        None,
+    )
 
 
 def _hash(sample: Sample, count: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,16 +11,20 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.buckets.source import BucketSource
+from tasks.errors import ConfigurationError
 from tasks.formats.census import Census
 from tasks.formats.endings import images_held, narrowed
 from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
+from tasks.masks.errors import MaskError
+from tasks.masks.png import DEFAULT_LIMITS, Limits
+from tasks.memory import BeyondBudgetError, shared_budget
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.manifest import File, Pack, damaged
 from tasks.snapshots.presence import absent_of
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
@@ -32,6 +37,8 @@ from tasks.storage import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from config.settings import Settings
 
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
@@ -73,8 +80,10 @@ def write_format(
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files: list[File] = []
     packs: set[Pack] = set()
-    with scratch(load_settings()) as directory:
-        source = BucketSource(store, tables, directory, changed)
+    settings = load_settings()
+    with scratch(settings) as directory, painting(name):
+        limits = picture_limits(settings)
+        source = BucketSource(store, tables, directory, changed, limits)
 
         def lines(path: str) -> Iterator[bytes]:
             file = earlier.file(folder + path) if earlier else None
@@ -92,6 +101,7 @@ def write_format(
             earlier=lines,
             buckets=source.buckets,
             model_run=dataset.source.kind == "model_run",
+            memory=limits.memory,
         )
         if dataset.images == "copy":
             described = narrowed(described, training_format)
@@ -117,6 +127,30 @@ def write_format(
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
+
+
+def picture_limits(settings: Settings) -> Limits:
+    """How large the images and masks of a version are at most, and the memory that pictures are made of them in."""
+    pixels = max(settings.max_image_pixels, DEFAULT_LIMITS.pixels)
+    return Limits(pixels=pixels, memory=shared_budget(settings.memory_bytes))
+
+
+@contextmanager
+def painting(name: str) -> Iterator[None]:
+    """Name what no picture can be made of: masks of an earlier version that are none, or too large for the budget.
+
+    Raises StorageRefusedError and ConfigurationError.
+    """
+    try:
+        yield
+    except MaskError as error:
+        raise damaged(f"the masks that {name} is made from", error.reason) from error
+    except BeyondBudgetError as error:
+        raise ConfigurationError(
+            f"Expected the pictures of the format {name} to fit into the memory for them, found that {error}.",
+            remedy="Raise LABELSNAP_MEMORY_BYTES, or use a machine with more memory.",
+            code="memory_budget",
+        ) from error
 
 
 def folder_of(name: str) -> str:
