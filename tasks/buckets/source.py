@@ -12,6 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
 import pyarrow as pa
 from pyarrow import compute
 
@@ -27,6 +28,7 @@ from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
 from tasks.snapshots.manifest import damaged
 from tasks.snapshots.tree import open_tree
+from tasks.snapshots.values import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -99,10 +101,11 @@ class BucketSource:
     def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
         """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
         for (_, bucket), files in self._buckets.items():
-            table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
             kinds: defaultdict[str, list[str]] = defaultdict(list)
-            for row_id, kind in zip(*(column.to_pylist() for column in table), strict=True):
-                kinds[row_id].append(kind)
+            with decoding("the tables of annotations"):
+                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
+                    kinds[row_id].append(kind)
             yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
 
     def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
@@ -138,8 +141,8 @@ class BucketSource:
 
     def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
         """Id, split and file name of each row of a bucket."""
-        table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
-        with decoding(self._buckets[self._count, bucket]["data_rows"].path):
+        with decoding("the rows of a bucket"):
+            table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
             return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
 
     def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
@@ -147,8 +150,8 @@ class BucketSource:
         if not row_ids:
             return []
         files = self._buckets[self._count, bucket]
-        tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
-        with decoding(files["data_rows"].path):
+        with decoding(f"bucket {bucket} of the tables"):
+            tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
             samples = list(from_tables(rows_of(tables, row_ids)))
         for sample in samples:
             if found := too_large(sample, self._limits.pixels):
@@ -159,9 +162,10 @@ class BucketSource:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
         total = 0
         for found in self._buckets.values():
-            images = read_table(self._store, found["images"], ("split", "size"))
-            of_split = images.filter(compute.equal(images["split"], split))
-            total += compute.sum(of_split["size"]).as_py() or 0
+            with decoding("the tables of images"):
+                images = read_table(self._store, found["images"], ("split", "size"))
+                sizes = images.filter(compute.equal(images["split"], split))["size"].to_pylist()
+                total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
         count = shard_count(total, size)
         for index in sorted(range(count), key=lambda index: (index % self._count, index)):
             yield Shard(index, count, partial(self.samples, split, index=index, count=count))

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from tasks.errors import ReaderTooOldError
 from tasks.snapshots.manifest import damaged
-from tasks.snapshots.table_columns import check_columns
+from tasks.snapshots.table_columns import check_columns, check_present
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
     """
     with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
         with _reading(name):
+            check_present(file.schema_arrow.names, name, columns)
             found = file.iter_batches(_BATCH_ROWS, columns=_listed(columns), use_threads=False)
         while True:
             with _reading(name):
@@ -52,6 +53,7 @@ def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
         rows, size = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
         if rows > MOST_ROWS or size > DOCUMENT_BYTES:
             raise damaged(name, f"a table of {rows} rows and {size} bytes")
+        check_present(file.schema_arrow.names, name, columns)
         return _checked(file.read(columns=_listed(columns), use_threads=False), name)
 
 
