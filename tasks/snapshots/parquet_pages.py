@@ -46,7 +46,7 @@ def pages_of(content: Buffer, chunk: ColumnChunkMetaData) -> Pages:
     end = start + chunk.total_compressed_size
     if not 0 <= start <= end <= content.size:
         raise PagesError("pages outside of the file")
-    whole = memoryview(content)
+    whole = memoryview(content).cast("B")
     unpacked = values = dictionary = 0
     for _ in range(MOST_PAGES):
         if start >= end:
