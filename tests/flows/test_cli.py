@@ -8,6 +8,7 @@ import socket
 from contextlib import closing
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.main import get_command
 
 from flows import cli
@@ -119,10 +120,10 @@ def test_a_listener_needs_a_secret_and_a_port(labelsnap, dataset_file, monkeypat
     assert (status, f"127.0.0.1:{port}" in errors) == (2, True)
 
 
-def test_a_deployment_needs_a_server(labelsnap, dataset_file, monkeypatch):
+def test_a_deployment_needs_a_server(labelsnap, dataset_file):
     """One on an ephemeral server would end with it."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    status, _, errors = labelsnap("deploy", dataset_file())
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        status, _, errors = labelsnap("deploy", dataset_file())
     assert (status, "prefect server start" in errors) == (2, True)
 
 

@@ -1,0 +1,102 @@
+"""Commands and Prefect's server: each uses it as Prefect's own client does, and says what keeps it from that."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+
+import pytest
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_TLS_INSECURE_SKIP_VERIFY,
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CUSTOM_HEADERS,
+    temporary_settings,
+)
+
+from tests.contracts.prefect_front import answering, behind_header
+from tests.contracts.tls_front import tls_front, write_certificate
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+@pytest.fixture
+def refused(labelsnap, dataset_file, monkeypatch):
+    """Runs a command against an address; gives its status, its code (None without JSON), and all that it says."""
+    monkeypatch.setenv("LABELSNAP_PREFECT_SECONDS", "0.1")
+
+    def run(command, url):
+        options = [] if command == "worker" else [dataset_file(), "--json"]
+        with temporary_settings({PREFECT_API_URL: url}):
+            status, output, errors = labelsnap(command, *options)
+        return status, json.loads(output)["error"]["code"] if output else None, output + errors
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["deploy", "refresh", "worker"])
+@pytest.mark.parametrize(
+    ("answer", "code", "found"),
+    [
+        (401, "prefect_refused", "401"),
+        (404, "prefect_refused", "ends with /api"),
+        (200, "prefect_unreachable", "cannot be used: it answers text/html, and no JSON"),
+        (503, "prefect_unreachable", "503"),
+    ],
+)
+def test_a_server_that_takes_nobody(refused, command, answer, code, found):
+    """Status 2 before anything is started, with the address, and without what is secret in it."""
+    with answering(answer) as url:
+        status, told, text = refused(command, url)
+    assert (status, told) == (2, None if command == "worker" else code)
+    assert url.replace("user:the-password@", "") in text
+    assert found in text
+    assert "the-password" not in text
+    assert "Traceback" not in text
+
+
+def test_a_certificate_file_that_is_none(refused, tmp_path):
+    """It is named: status 2."""
+    with temporary_settings({PREFECT_API_SSL_CERT_FILE: str(tmp_path / "none.pem")}):
+        status, code, text = refused("deploy", "https://127.0.0.1:9/api")
+    assert (status, code) == (2, "prefect_unreachable")
+    assert "PREFECT_API_SSL_CERT_FILE" in text
+
+
+def with_own_authority(url, folder):
+    """TLS by a certificate that Prefect's settings name."""
+    certificate = write_certificate(folder / "certificate.pem")
+    return tls_front(url, certificate), {PREFECT_API_SSL_CERT_FILE: str(certificate)}
+
+
+def with_tls_unchecked(url, folder):
+    """TLS that Prefect's settings do not check."""
+    return tls_front(url, write_certificate(folder / "certificate.pem")), {PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True}
+
+
+def with_header(url, _):
+    """A proxy that wants a header."""
+    return behind_header(url, "X-Gate", "open"), {PREFECT_CLIENT_CUSTOM_HEADERS: {"X-Gate": "open"}}
+
+
+def of_a_profile(url, _):
+    """The address is in Prefect's settings, and not in the environment."""
+    return nullcontext(url), {}
+
+
+@pytest.mark.parametrize("way", [with_own_authority, with_tls_unchecked, with_header, of_a_profile])
+def test_a_server_that_prefects_settings_lead_to(labelsnap, dataset_file, tmp_path, monkeypatch, way):
+    """Where Prefect's own commands work, labelsnap's do."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    front, settings = way(PREFECT_API_URL.value().removesuffix("/api"), tmp_path)
+    with front as url, temporary_settings({PREFECT_API_URL: f"{url.removesuffix('/api')}/api"} | settings):
+        status, outcome = labelsnap.json("deploy", dataset_file())
+    assert (status, outcome.get("error")) == (0, None)
+
+
+def test_a_wrong_auth_string_is_not_in_the_error(refused):
+    """It is refused, and not shown."""
+    with answering(401) as url, temporary_settings({PREFECT_API_AUTH_STRING: "admin:the-auth-string"}):
+        _, _, text = refused("deploy", url)
+    assert "the-auth-string" not in text
