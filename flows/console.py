@@ -34,6 +34,8 @@ TITLES = {
     "diff": "compare (buckets)",
     "gc": "delete (objects)",
 }
+OURS = ("tasks", "flows")
+"""The loggers of labelsnap's own code; a command tells Prefect to print nothing, which has them print nothing, too."""
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
 
@@ -42,14 +44,14 @@ PLAIN_STEPS = 4
 def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
     if not sys.stderr.isatty():
-        with _said_by(say):
+        with warnings_said():
             yield PlainProgress().show
         return
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
     lock = threading.Lock()
     console = Console(stderr=True)
-    said = _said_by(partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    said = warnings_said(partial(console.print, markup=False, highlight=False, soft_wrap=True))
     with Progress(*columns, console=console) as progress, said:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -62,19 +64,21 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _said_by(write: Callable[[str], None]) -> Iterator[None]:
-    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs."""
+def warnings_said(write: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs; else on stderr."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            write(record.getMessage())
+            (write or say)(record.getMessage())
 
-    handler, ours = Handler(logging.WARNING), logging.getLogger("tasks")
-    ours.addHandler(handler)
+    handler, ours = Handler(logging.WARNING), [logging.getLogger(name) for name in OURS]
+    for each in ours:
+        each.addHandler(handler)
     try:
         yield
     finally:
-        ours.removeHandler(handler)
+        for each in ours:
+            each.removeHandler(handler)
 
 
 class PlainProgress:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from flows.console import describe, print_json, progress_shown
+from flows.console import describe, print_json, progress_shown, warnings_said
 from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
 from tasks.errors import ConfigurationError
 
@@ -71,7 +71,9 @@ def worker(
 
     check_named("take runs from")
     check_server()
-    raise typer.Exit(work(pool, limit, grace))
+    with warnings_said():
+        status = work(pool, limit, grace)
+    raise typer.Exit(status)
 
 
 @app.command(epilog="Example: labelsnap listen config/datasets/street-scenes.yaml --port 8080 --poll 900 --quiet 120")
@@ -102,7 +104,7 @@ def listen(
     secret = check_listenable(datasets)
     watches = [Watch(dataset, quiet=quiet, poll=poll) for dataset in datasets]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), ExitStack() as stack:
+    with suppress(KeyboardInterrupt), warnings_said(), ExitStack() as stack:
         for watch in watches:
             watch.open()
             stack.enter_context(closing(watch))

@@ -29,6 +29,9 @@ SETTLED_SECONDS: Final = 2.0
 HUNG_UP: Final = 129
 """The shell's exit status for a terminal that was closed."""
 PR_SET_PDEATHSIG: Final = 1
+LEVEL: Final = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+HEARD: Final = {LEVEL: "WARNING"}
+"""What the worker and its runs warn of is printed: there is no command that tells it in its own words."""
 
 
 def work(pool: str, limit: int | None, grace: float) -> int:
@@ -48,7 +51,8 @@ def work(pool: str, limit: int | None, grace: float) -> int:
         signal.signal(each, told)
     options = ["--limit", str(limit)] if limit else []
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", *options]
-    with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us()) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
+    heard = os.environ | (HEARD if os.environ.get(LEVEL) == "CRITICAL" else {})
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us(), env=heard) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
         runs = StartedRuns(worker.pid)
 
         def look() -> set[int]:

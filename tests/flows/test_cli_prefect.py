@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import logging
+import os
+import subprocess
+import sys
+from contextlib import contextmanager, nullcontext
 
 import pytest
+import requests
+import yaml
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_SSL_CERT_FILE,
@@ -14,8 +20,12 @@ from prefect.settings import (
     PREFECT_CLIENT_CUSTOM_HEADERS,
     temporary_settings,
 )
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
+from deploy.sandbox.webhooks import delivery
 from tests.contracts.prefect_front import answering, behind_header
+from tests.contracts.store_fixtures import free_port
 from tests.contracts.tls_front import tls_front, write_certificate
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -100,3 +110,55 @@ def test_a_wrong_auth_string_is_not_in_the_error(refused):
     with answering(401) as url, temporary_settings({PREFECT_API_AUTH_STRING: "admin:the-auth-string"}):
         _, _, text = refused("deploy", url)
     assert "the-auth-string" not in text
+
+
+@contextmanager
+def listener(folder, url):
+    """A listener for one dataset, without polls, that starts refreshes on this server; gives it and its port."""
+    content = {"dataset": "streets", "store": f"file://{folder}/store", "source": {"project": "project-1"}}
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    port = str(free_port())
+    options = ("--port", port, "--quiet", "0.1", "--poll", "0")
+    command = [sys.executable, "-m", "flows.cli", "listen", str(folder / "dataset.yaml"), *options]
+    environment = os.environ | {
+        "PREFECT_API_URL": url,
+        "PREFECT_CLIENT_MAX_RETRIES": "0",
+        "LABELBOX_API_KEY": "the-key",
+        "LABELBOX_WEBHOOK_SECRET": "the-secret",
+    }
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            yield process, port
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [(401, "401"), (404, "no deployment refresh/streets"), (503, "does not answer: it answers 503")],
+)
+def test_a_listener_that_can_start_no_refresh_says_so(tmp_path, status, found):
+    """Wherever Prefect refuses it, has no such deployment, or is away; the delivery was accepted."""
+    sent = delivery({"project": {"id": "project-1"}}, secret="the-secret", event="E", delivery_id="1")
+    with answering(status) as url, listener(tmp_path, url) as (process, port):
+        assert "listening on" in process.stderr.readline()
+        with requests.Session() as session:
+            session.mount("http://", HTTPAdapter(max_retries=Retry(connect=10, backoff_factor=0.1)))
+            answer = session.post(f"http://127.0.0.1:{port}/labelbox", data=sent.body, headers=sent.headers)
+        told = process.stderr.readline()
+    assert answer.status_code == 202
+    assert told.startswith("streets: ")
+    assert found in told
+    assert "the-password" not in told
+
+
+def test_a_worker_says_what_it_warns_of(labelsnap, prefect_server, monkeypatch):
+    """As that the server does not say what became of its runs."""
+
+    def work(*_):
+        logging.getLogger("flows.started_runs").warning("It did not say.")
+        return 0
+
+    monkeypatch.setattr("flows.worker.work", work)
+    status, _, errors = labelsnap("worker")
+    assert (status, errors) == (0, "It did not say.\n")
