@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelling, Crashed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Retrying, Running
 
 from flows.again import STARTS, run_again
 from tasks.errors import RunStoppedError
@@ -54,6 +54,15 @@ def test_a_run_that_never_ran_is_started_again_a_few_times(crashed):
     """Prefect does not count a start that ended before the flow began; it is one of as many all the same."""
     assert crashed(Pending()) == "AwaitingRetry"
     assert crashed(*(Pending(), Crashed()) * (STARTS - 1), Pending()) == "Crashed"
+
+
+def test_prefects_own_retries_are_no_starts(crashed):
+    """They are of one process: the one whose third try it ends in was the first."""
+    tries = (Running(), AwaitingRetry(), Retrying(), AwaitingRetry(), Retrying())
+    assert crashed(Pending(), *tries) == "AwaitingRetry"
+    again = (Crashed(), AwaitingRetry(), Pending(), *tries)
+    assert crashed(Pending(), *tries, *again * (STARTS - 2)) == "AwaitingRetry"
+    assert crashed(Pending(), *tries, *again * (STARTS - 1)) == "Crashed"
 
 
 def test_what_a_person_started_or_cancelled_is_not_started_again(crashed):
