@@ -66,10 +66,12 @@ def worker(
 
     On SIGTERM or Ctrl-C each run lets go of its dataset and is scheduled again, for whichever worker is there then.
     """
+    from flows.pools import check_pool_name
     from flows.prefect_server import check_named, check_server
     from flows.worker import work
 
     check_named("take runs from")
+    check_pool_name(pool)
     check_server()
     with warnings_said():
         status = work(pool, limit, grace)
