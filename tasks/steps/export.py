@@ -28,6 +28,7 @@ from tasks.steps.ledger import Ledger
 from tasks.steps.progress import report
 from tasks.steps.retries import RETRIES
 from tasks.steps.span import Span
+from tasks.steps.wanted import Wanted
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -149,11 +150,13 @@ def wait_for_exports(tasks: ExportTasks) -> datetime | None:
     """
     settings = load_settings()
     client = labelbox(settings)
+    wanted = Wanted()
     created = []
     for number, task_id in enumerate(tasks.ids):
 
         def on_progress(percent: int, before: int = 100 * number) -> None:
             report("export", before + percent, 100 * len(tasks.ids))
+            wanted.check()
 
         moment = wait(
             client,

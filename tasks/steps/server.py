@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 10.0
 """How long the server may be silent at each step of one question."""
+CONNECTIONS: Final = 4
+"""How often Prefect's client tries to connect."""
 MAX_BYTES: Final = 1 << 20
 """A longer answer is none that is asked for here."""
 RIGHTS: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
@@ -28,14 +30,15 @@ class NoServerError(Exception):
     """What answers is no Prefect server that this Prefect can use; the text says what was found."""
 
 
-def ask(method: str, path: str, body: Any = None) -> Any:
-    """What the server answers, from its JSON.
+def ask(method: str, path: str, body: Any = None, *, seconds: float = SECONDS) -> Any:
+    """What the server answers, from its JSON; it may be silent for so many seconds at each step.
 
     Asked once, because Prefect's own repetitions last for minutes. Raises ``httpx.HTTPError`` and ``httpx.InvalidURL``,
     and ``NoServerError`` where nothing can be asked, or no JSON comes.
     """
     try:
-        connected = get_client(sync_client=True, httpx_settings={"timeout": SECONDS})
+        timeout = httpx.Timeout(seconds, connect=seconds / CONNECTIONS)
+        connected = get_client(sync_client=True, httpx_settings={"timeout": timeout})
     except OSError as error:  # an SSLError is one, too
         raise NoServerError(f"PREFECT_API_SSL_CERT_FILE holds no certificates ({error.strerror or error})") from None
     with connected as client:

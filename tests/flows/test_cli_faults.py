@@ -16,7 +16,6 @@ from threading import Thread
 
 import pytest
 import yaml
-from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.faults import without_secrets
@@ -155,18 +154,6 @@ def wait_for_lease(process, folder):
         time.sleep(0.2)
     time.sleep(1)
     return leases
-
-
-@pytest.fixture
-def newest_run(prefect_server):
-    """Asks Prefect's server something about the flow run that was started last."""
-
-    def ask(question):
-        with get_client(sync_client=True) as client:
-            (run, *_) = client.read_flow_runs(limit=1, sort="START_TIME_DESC")
-            return question(client, run)
-
-    return ask
 
 
 def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from deploy.sandbox.webhooks import delivery
+from tasks.steps.progress import listening
 from tests.contracts.prefect_front import answering, behind_header
 from tests.contracts.store_fixtures import free_port
 from tests.contracts.tls_front import tls_front, write_certificate
@@ -162,3 +163,34 @@ def test_a_worker_says_what_it_warns_of(labelsnap, prefect_server, monkeypatch):
     monkeypatch.setattr("flows.worker.work", work)
     status, _, errors = labelsnap("worker")
     assert (status, errors) == (0, "It did not say.\n")
+
+
+@pytest.fixture
+def asking_always(monkeypatch):
+    """One window at a time, and a question before each."""
+    monkeypatch.setattr("tasks.steps.wanted.EVERY", 0)
+    monkeypatch.setenv("LABELSNAP_EXPORTS", "1")
+
+
+@pytest.mark.usefixtures("asking_always")
+@pytest.mark.parametrize("end", ["cancelled", "deleted"])
+def test_a_typed_backfill_ends_soon_after_its_run_does(sandbox, dataset_file, labelsnap, newest_run, end):
+    """There is no worker that would end its process: it asks between windows, and leaves the others."""
+    before = len(sandbox.exports)
+
+    def change(client, run):
+        if end == "deleted":
+            client.delete_flow_run(run.id)
+            return
+        state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        client.request("POST", f"/flow_runs/{run.id}/set_state", json=state)
+
+    def at_first_window(stage, done, _):
+        if (stage, done) == ("windows", 1):
+            newest_run(change)
+
+    span = ("--from", "2022-01-01", "--to", "2025-01-01", "--windows", "12")
+    with listening(at_first_window):
+        status, result = labelsnap.json("backfill", dataset_file(), *span)
+    assert (status, result["error"]["code"]) == (130, "run_cancelled")
+    assert len(sandbox.exports) == before + 1

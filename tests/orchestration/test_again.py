@@ -13,7 +13,10 @@ from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Retrying
 
 from flows.again import STARTS, run_again
 from tasks.errors import RunStoppedError
-from tasks.steps.wanted import check_wanted
+from tasks.steps.wanted import Wanted, check_wanted
+from tests.contracts.prefect_front import served
+
+JSON = "application/json"
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -82,3 +85,24 @@ def test_a_silent_server_is_no_cancellation(prefect_server, monkeypatch, caplog)
     with pytest.raises(RunStoppedError) as caught:
         check_wanted(1)
     assert caught.value.code == "run_cancelled"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [(503, "text/html", b""), (404, "text/html", b"no such page"), (200, "text/html", b"<html>"), (200, JSON, b"[1]")],
+)
+def test_a_server_that_says_nothing_costs_long_work_one_question(monkeypatch, status, kind, body):
+    """It is asked again when the time for the next one has come; before the first nothing is asked."""
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    asked, now = [], [0.0]
+
+    def answer(request, _):
+        asked.append(request.path)
+        return status, kind, body
+
+    with served(answer) as url, temporary_settings({PREFECT_API_URL: url}):
+        wanted = Wanted(clock=lambda: now[0])
+        for moment in (1, 29, 31, 32, 60, 62):
+            now[0] = moment
+            wanted.check()
+    assert len(asked) == 2
