@@ -43,6 +43,7 @@ from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,7 +192,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         if bucket.lines:
             lines_there = store.head(bucket.lines_key)
             store.download(bucket.lines_key, directory / "lines", size=lines_there.size if lines_there else 0)
-            lines = read_spool(decompressed(directory / "lines"))
+            lines = read_spool(decompressed(directory / "lines", bucket.lines_key, most=DOCUMENT_BYTES))
         receipt = builder.build(bucket, lines)
     return ledger.note(name, receipt)
 

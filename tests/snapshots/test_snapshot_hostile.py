@@ -311,3 +311,23 @@ def test_headers_of_pages_that_are_none_are_damage(cut):
     with pytest.raises(StorageRefusedError, match="tables/left") as refused:
         read_whole(body[:4] + cut + body[44:], "tables/left/a.parquet")
     assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("head", [b"", (0x184D2A50).to_bytes(4, "little")], ids=["bare", "with a head"])
+def test_a_chunk_that_unpacks_without_end_ends_the_pull(folder_store, tmp_path, monkeypatch, head):
+    """Neither the disk nor memory is filled; the chunk is named, and no more is unpacked than a chunk has."""
+    monkeypatch.setattr("tasks.storage.compression.UNPACKED_BYTES", 4 << 20, raising=False)
+    monkeypatch.setattr("tasks.storage.lines.LINE_BYTES", 2 << 20, raising=False)
+    told = pa.compress(b'{"task":"t","frames":[],"queries":[]}', codec="zstd", asbytes=True) if head else b""
+    body = head + (len(told).to_bytes(4, "little") if head else b"") + told
+    body += pa.compress(bytes(64 << 20), codec="zstd", asbytes=True)
+    publish(folder_store, manifest_of(folder_store, {"raw/result-000-0.ndjson.zst": body}))
+    error = refusal(folder_store, tmp_path / "out", "raw")
+    assert (error.code, "raw/result-000-0" in error.message) == ("object_too_long", True)
+
+
+def test_a_chunk_that_is_no_zstandard_is_damage(folder_store, tmp_path):
+    """Its bytes are those of the manifest; it is the object that is wrong, and not the folder that is written to."""
+    publish(folder_store, manifest_of(folder_store, {"raw/result-000-0.ndjson.zst": b"plain text"}))
+    error = refusal(folder_store, tmp_path / "out", "raw")
+    assert (error.code, "raw/result-000-0" in error.message) == ("object_damaged", True)
