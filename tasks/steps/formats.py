@@ -10,7 +10,9 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.buckets.boundary import check_rows
 from tasks.buckets.source import BucketSource
+from tasks.buckets.unwritable import unwritable
 from tasks.errors import ConfigurationError
 from tasks.formats.census import Census
 from tasks.formats.endings import images_held, narrowed
@@ -45,12 +47,16 @@ LINES = ".json"
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones."""
+    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
+
+    Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
+    """
 
     name: str
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
     uploads: Uploads
+    unwritable: dict[str, str] = {}
 
 
 @task(**RETRIES)
@@ -68,7 +74,8 @@ def write_format(
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
     rows that did not change a format keeps both without making them, where it could only make the same. Where an object
-    of the format in the base snapshot is lost, all of it is made anew.
+    of the format in the base snapshot is lost, all of it is made anew. Where the format fails at single
+    rows, these are named, and there are no files.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
@@ -105,22 +112,29 @@ def write_format(
         )
         if dataset.images == "copy":
             described = narrowed(described, training_format)
-        for artifact in training_format.write(described, split):
-            path = folder + artifact.path
-            if artifact.kept:
-                small.keep(path)
-                continue
-            if artifact.small:
-                small.add(path, b"".join(artifact.chunks))
-                continue
-            body = written(artifact.chunks, directory / "artifact")
-            if path.endswith(LINES):
-                file, joined = add_revision(draft, store, path, body, earlier)
-                packs.update(joined)
-            else:
-                file = draft.add_file(path, body)
-            files.append(file)
-        small.flush()
+        try:
+            for artifact in training_format.write(described, split):
+                path = folder + artifact.path
+                if artifact.kept:
+                    small.keep(path)
+                    continue
+                if artifact.small:
+                    small.add(path, b"".join(artifact.chunks))
+                    continue
+                body = written(artifact.chunks, directory / "artifact")
+                if path.endswith(LINES):
+                    file, joined = add_revision(draft, store, path, body, earlier)
+                    packs.update(joined)
+                else:
+                    file = draft.add_file(path, body)
+                files.append(file)
+            small.flush()
+        except Exception as error:
+            check_rows(error)
+            found = unwritable(training_format, described, split)
+            if not found:
+                raise
+            return FormatReceipt(name=name, files=(), packs=(), uploads=draft.uploads, unwritable=found)
     return FormatReceipt(
         name=name,
         files=(*files, *small.files),

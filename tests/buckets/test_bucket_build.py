@@ -62,7 +62,7 @@ def odd(identifier, **changes):
     return json.dumps(line | changes).encode()
 
 
-def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING):  # noqa: B008 - it is frozen
+def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING, unwritable=None):  # noqa: B008 - it is frozen
     """What a bucket of these lines, in its place of so many, comes to."""
     with Downloader(
         api_key="",
@@ -90,7 +90,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
             threads=2,
             taken=taken,
         )
-        bucket = BucketInput(*place, lines_key="", lines=len(lines))
+        bucket = BucketInput(*place, lines_key="", lines=len(lines), unwritable=unwritable or {})
         return builder.build(bucket, list(enumerate(lines, start=1)))
 
 
