@@ -48,7 +48,7 @@ def settled(client: SyncPrefectClient, run_id: UUID, *, gone: bool = False) -> b
     if not run.state.is_crashed() and not (gone and (run.state.is_pending() or run.state.is_running())):
         return run.state.is_final()
     states = sorted(client.read_flow_run_states(run_id), key=lambda each: each.timestamp)
-    starts = max(run.run_count, _starts_in(states))
+    starts = _starts_in(states)
     if run.deployment_id is None or starts >= STARTS or any(each.is_cancelling() for each in states):
         return True
     again: State[Any] = AwaitingRetry(
@@ -59,5 +59,11 @@ def settled(client: SyncPrefectClient, run_id: UUID, *, gone: bool = False) -> b
 
 
 def _starts_in(states: list[State[Any]]) -> int:
-    """How often a worker took the run, also where that ended before it ran, which Prefect does not count."""
-    return sum(now.is_pending() and not before.is_pending() for before, now in pairwise(states))
+    """How many processes the run had, also those that ended before it ran; Prefect counts its retries in one, too."""
+    return sum(_begins(before, now) for before, now in pairwise(states))
+
+
+def _begins(before: State[Any], now: State[Any]) -> bool:
+    """Whether a process began between two states: a worker's is *Pending* first."""
+    goes_on = before.is_pending() or before.is_running() or before.is_paused() or before.name == AwaitingRetry().name
+    return (now.is_pending() and not before.is_pending()) or (now.is_running() and not goes_on)

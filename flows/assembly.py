@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tasks.steps.progress import counted
 from tasks.steps.publish import publish
 from tasks.steps.result import final, summary
 from tasks.steps.settle import settle
+from tasks.steps.unwritable import WRITINGS, check_writings, failed_at, without
 from tasks.steps.window import windowed
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.steps.beginning import Beginning
     from tasks.steps.export import StreamReceipt
     from tasks.steps.formats import FormatReceipt
+    from tasks.steps.settle import Settlement
     from tasks.steps.stopwatch import Stopwatch
 
 
@@ -45,14 +48,7 @@ def assembled(
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
         return build_bucket.submit(dataset, run, bucket, beginning.looking_since)
 
-    built = windowed(build, buckets.inputs, side_by_side)
-    shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
-    receipts = tuple(shown)
-    settlement = settle(dataset, beginning.base, buckets.lines, receipts, buckets.not_in_range)
-    check_urls_lived(dataset, beginning, settlement)
-    watch.lap("fetch")
-
-    def write(part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
+    def write(settlement: Settlement, part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
         name, split = part
         return write_format.submit(
             dataset,
@@ -65,8 +61,24 @@ def assembled(
             base,
         )
 
+    built = windowed(build, buckets.inputs, side_by_side)
+    shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
+    receipts = {receipt.index: receipt for receipt in shown}
     parts = tuple(product(dataset.formats, SPLITS))
-    formats = tuple(counted("files", windowed(write, parts, side_by_side), len(parts)))
+    unwritable: dict[str, str] = {}
+    for writing in range(1, WRITINGS + 1):
+        settlement = settle(dataset, beginning.base, buckets.lines, tuple(receipts.values()), buckets.not_in_range)
+        check_urls_lived(dataset, beginning, settlement)
+        watch.lap("fetch")
+        written = windowed(partial(write, settlement), parts, side_by_side)
+        formats = tuple(counted("files", written, len(parts)))
+        watch.lap("convert")
+        if not (found := failed_at(formats)):
+            break
+        check_writings(writing, formats)
+        unwritable |= found
+        again = windowed(build, without(buckets.inputs, found, unwritable), side_by_side)
+        receipts |= {receipt.index: receipt for receipt in again}
     formats = (*formats, describe(dataset, settlement, formats, base))
     watch.lap("convert")
 

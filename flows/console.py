@@ -35,6 +35,8 @@ TITLES = {
     "gc": "delete (objects)",
 }
 _UNICODE = frozenset({"utf-8", "utf8"})
+OURS = ("tasks", "flows")
+"""The loggers of labelsnap's own code; a command tells Prefect to print nothing, which has them print nothing, too."""
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""
 
@@ -49,7 +51,7 @@ def say(text: str) -> None:
 def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
     """Give a function (stage, done, total) that draws bars on a terminal and prints a few lines a stage elsewhere."""
     if not sys.stderr.isatty():
-        with warnings_said(say):
+        with warnings_said():
             yield PlainProgress().show
         return
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -69,17 +71,14 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def warnings_said(write: Callable[[str], None] = say, *, of: tuple[str, ...] = ("tasks",)) -> Iterator[None]:
-    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs.
-
-    ``of`` are the packages whose warnings are written.
-    """
+def warnings_said(write: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Write what labelsnap's own code warns of, such as what it waits for, while the block runs; else on stderr."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            write(line(record.getMessage()))
+            (write or say)(line(record.getMessage()))
 
-    handler, ours = Handler(logging.WARNING), [logging.getLogger(name) for name in of]
+    handler, ours = Handler(logging.WARNING), [logging.getLogger(name) for name in OURS]
     for each in ours:
         each.addHandler(handler)
     try:

@@ -6,14 +6,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from flows.options import HEARTBEAT_SECONDS
+from flows.pools import check_pool_name, make_pool
 from flows.prefect_server import check_named, check_server
 from flows.refresh import refresh
 from flows.renewal import SLUG, cron_of, left_of, renew, schedule_of
@@ -60,9 +60,11 @@ def deploy(datasets: Sequence[Dataset], pool: str) -> dict[str, Any]:
     """Create or renew one deployment a dataset; a work pool that is not there is made as a process pool.
 
     What became of each, and ``unnamed``: labelsnap's other deployments of the server, which are left as they are.
-    Raises ``ConfigurationError`` where no Prefect server is named: a deployment on an ephemeral one ends with it.
+    Raises ``ConfigurationError`` where no Prefect server is named (a deployment on an ephemeral one ends with it), and
+    for a pool's name that Prefect does not take.
     """
     check_named("deploy to")
+    check_pool_name(pool)
     names = [dataset.dataset for dataset in datasets]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(
@@ -72,21 +74,11 @@ def deploy(datasets: Sequence[Dataset], pool: str) -> dict[str, Any]:
         )
     check_server()
     with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(pool)
-        except ObjectNotFound:
-            _create_pool(client, pool)
+        make_pool(client, pool)
         deployed = [_deployed(client, deployment_of(dataset, pool)) for dataset in datasets]
         ours = {each["deployment"] for each in deployed}
         unnamed = sorted(name for name in _names_of(client, _tagged(client)) if name not in ours)
     return {"pool": pool, "deployments": deployed, "unnamed": unnamed}
-
-
-def _create_pool(client: SyncPrefectClient, pool: str) -> None:
-    try:
-        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
-    except ObjectAlreadyExists:
-        return
 
 
 def _deployed(client: SyncPrefectClient, wanted: RunnerDeployment) -> dict[str, Any]:

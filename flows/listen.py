@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +10,8 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
 from flows.faults import fault_of
@@ -91,10 +92,18 @@ def check_listenable(datasets: Sequence[Dataset]) -> str:
 
 def start_refresh(dataset: Dataset, key: str) -> None:
     """Run the dataset's deployment where a Prefect server is named, once a key; the refresh itself elsewhere."""
-    if os.environ.get("PREFECT_API_URL"):
-        run_deployment(f"refresh/{dataset.dataset}", timeout=0, idempotency_key=f"{dataset.dataset}-{key}")
-    else:
+    if not PREFECT_API_URL.value():
         refresh(dataset)
+        return
+    name = f"refresh/{dataset.dataset}"
+    try:
+        run_deployment(name, timeout=0, idempotency_key=f"{dataset.dataset}-{key}")
+    except ObjectNotFound:
+        raise ConfigurationError(
+            f"There is no deployment {name} on Prefect's server.",
+            remedy="Make it with `labelsnap deploy`; what happened meanwhile is kept, and starts one refresh then.",
+            code="no_deployment",
+        ) from None
 
 
 @dataclass

@@ -67,14 +67,17 @@ def worker(
     On SIGTERM or Ctrl-C each run lets go of its dataset and is scheduled again, for whichever worker is there then.
     """
     from config.settings import load_settings
-
-    load_settings()  # its runs have the same environment, and would fail one by one
+    from flows.pools import check_pool_name
     from flows.prefect_server import check_named, check_server
     from flows.worker import work
 
+    load_settings()  # its runs have the same environment, and would fail one by one
     check_named("take runs from")
+    check_pool_name(pool)
     check_server()
-    raise typer.Exit(work(pool, limit, grace))
+    with warnings_said():
+        status = work(pool, limit, grace)
+    raise typer.Exit(status)
 
 
 @app.command(epilog="Example: labelsnap listen config/datasets/street-scenes.yaml --port 8080 --poll 900 --quiet 120")
@@ -107,7 +110,7 @@ def listen(
     secret = check_listenable(datasets)
     watches = [Watch(dataset, quiet=quiet, poll=poll) for dataset in datasets]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), warnings_said(of=("flows", "tasks")), ExitStack() as stack:
+    with suppress(KeyboardInterrupt), warnings_said(), ExitStack() as stack:
         for watch in watches:
             watch.open()
             stack.enter_context(closing(watch))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
+from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
 from tasks.errors import ConfigurationError
+from tasks.steps.server import NoServerError, chain_of, check_answer
 from tasks.steps.wanted import cancelled
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ PAUSE: Final = 2.0
 """Seconds between two looks."""
 SERVER_ERROR: Final = 500
 NOT_FOUND: Final = 404
+PASSING: Final = {408, 425, 429, 500, 502, 503, 504}
+"""How a server, or a proxy before it, answers for one that is being started."""
 EPHEMERAL: Final = "ephemeral Prefect API server"
 """What Prefect's errors say of the server that it starts by itself."""
 
 
 def check_named(purpose: str) -> None:
-    """Raise ``ConfigurationError`` where ``PREFECT_API_URL`` names no server: one that Prefect starts ends with us."""
-    if not os.environ.get("PREFECT_API_URL"):
+    """Raise ``ConfigurationError`` where Prefect's settings name no server: one that Prefect starts ends with us."""
+    if not PREFECT_API_URL.value():
         raise ConfigurationError(
             f"There is no Prefect server to {purpose}.",
             remedy="Start one (`prefect server start`) and set PREFECT_API_URL; deploy/README.md shows how.",
@@ -35,40 +38,53 @@ def check_named(purpose: str) -> None:
 
 
 def check_server() -> None:
-    """Raise ``ConfigurationError`` where ``PREFECT_API_URL`` names a server that does not answer in time.
+    """Raise ``ConfigurationError`` where the server that Prefect's settings name does not take this client.
 
-    That is ``LABELSNAP_PREFECT_SECONDS``; without an address Prefect starts a server of its own.
+    One that does not answer, or fails, has ``LABELSNAP_PREFECT_SECONDS``; one that refuses, or is none, is told of at
+    once. Without an address Prefect starts a server of its own.
     """
-    url = os.environ.get("PREFECT_API_URL")
-    if not url:
+    if not PREFECT_API_URL.value():
         return
     deadline = time.monotonic() + load_settings().prefect_seconds
     while True:
         try:
-            answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10)
-            found = None if answer.is_success else f"it answers {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            found = str(error) or type(error).__name__
-        if found is None:
+            check_answer()
+        except NoServerError as error:
+            raise no_server(str(error)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if not may_pass(error) or time.monotonic() >= deadline:
+                raise fault_of_prefect(error) or unreachable(type(error).__name__) from None
+        else:
             return
-        if time.monotonic() >= deadline:
-            raise unreachable(found)
         time.sleep(PAUSE)
 
 
-def fault_of_prefect(error: BaseException) -> LabelsnapError | None:
-    """What an error, or one that it came from, says of Prefect's server; None where it says nothing of it.
+def may_pass(error: Exception) -> bool:
+    """Whether a server that is being started may answer otherwise later."""
+    return isinstance(error, httpx.TransportError) or (
+        isinstance(error, httpx.HTTPStatusError) and error.response.status_code in PASSING
+    )
 
-    Nothing else here speaks through httpx.
-    """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, httpx.HTTPStatusError) and seen.response.status_code < SERVER_ERROR:
-            return _refused(seen)
-        if isinstance(seen, httpx.HTTPError | httpx.InvalidURL) or EPHEMERAL in str(seen):
-            return unreachable(str(seen).partition("\n")[0] or type(seen).__name__)
-        seen = seen.__cause__ or seen.__context__
+
+def fault_of_prefect(error: BaseException) -> LabelsnapError | None:
+    """What an error, or one that it came from, says of Prefect's server; None where it says nothing of it."""
+    for each in chain_of(error):
+        if isinstance(each, httpx.HTTPStatusError):
+            status = each.response.status_code  # what such an error says has the address, with a password
+            return _refused(each) if status < SERVER_ERROR else unreachable(f"it answers {status}")
+        if isinstance(each, httpx.HTTPError | httpx.InvalidURL) or EPHEMERAL in str(each):
+            return unreachable(str(each).partition("\n")[0] or type(each).__name__)
     return None
+
+
+def no_server(found: str) -> ConfigurationError:
+    """The error for an address at which no server is that this Prefect can use."""
+    return ConfigurationError(
+        f"Prefect's server{_named()} cannot be used: {found}.",
+        remedy="Correct PREFECT_API_URL, which ends with /api. Where a page answers, a proxy may want a header: "
+        "PREFECT_CLIENT_CUSTOM_HEADERS has it.",
+        code="prefect_unreachable",
+    )
 
 
 def unreachable(found: str) -> ConfigurationError:
@@ -87,15 +103,16 @@ def _refused(error: httpx.HTTPStatusError) -> LabelsnapError:
     return ConfigurationError(
         f"Prefect's server{_named()} refuses {error.request.method} {error.request.url.path}: "
         f"{error.response.status_code} {error.response.reason_phrase}.",
-        remedy="For 401 and 403 set PREFECT_API_KEY or PREFECT_API_AUTH_STRING; else compare its version with "
-        "Prefect's here.",
+        remedy="For 401 and 403 set PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or what a proxy wants in "
+        "PREFECT_CLIENT_CUSTOM_HEADERS; for 404 correct PREFECT_API_URL, which ends with /api; else compare its "
+        "version with Prefect's here.",
         code="prefect_refused",
     )
 
 
 def _named() -> str:
     """The server's address without a name and password in it."""
-    url = os.environ.get("PREFECT_API_URL")
+    url = PREFECT_API_URL.value()
     if not url:
         return ", which was started for this run,"
     try:

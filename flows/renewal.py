@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate
 from prefect.client.schemas.objects import VersionInfo
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
+from prefect.exceptions import ObjectNotFound
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SLUG: Final = "labelsnap"
 """By which a deployment's schedule is known as the dataset file's."""
 
+QUEUE: Final = "work_queue_name"
+
 Changes = dict[str, dict[str, Any]]
 """What was and what is, by key."""
 
@@ -30,11 +33,25 @@ def renew(client: SyncPrefectClient, standing: DeploymentResponse, wanted: Runne
     """Change what differs, and nothing else; say what that was."""
     update = _differing(standing, wanted)
     changes = {key: value for name in update for key, value in _told(name, getattr(standing, name), update[name])}
+    if "work_pool_name" in update:
+        queue = _queue(client, standing, update["work_pool_name"])
+        update[QUEUE] = queue
+        changes |= {} if queue == standing.work_queue_name else dict(_told(QUEUE, standing.work_queue_name, queue))
     if update:
         if "version" in update:
             update["version_info"] = VersionInfo(type="prefect:simple", version=update["version"])
         client.update_deployment(standing.id, DeploymentUpdate(**update))
     return changes | _renew_schedule(client, standing, wanted)
+
+
+def _queue(client: SyncPrefectClient, standing: DeploymentResponse, pool: str) -> str:
+    """The queue of a pool that the deployment comes to: the one of its name, else the pool's own."""
+    if standing.work_queue_name:
+        try:
+            return client.read_work_queue_by_name(standing.work_queue_name, work_pool_name=pool).name
+        except ObjectNotFound:
+            pass
+    return client.read_work_queue(client.read_work_pool(pool).default_queue_id).name
 
 
 def schedule_of(standing: DeploymentResponse) -> DeploymentSchedule | None:
@@ -99,7 +116,10 @@ def _renew_schedule(client: SyncPrefectClient, standing: DeploymentResponse, wan
     elif before is not None and after is None:
         client.delete_deployment_schedule(standing.id, before.id)
     elif before is not None and (was != will_be or before.slug != SLUG):
-        client.update_deployment_schedule(standing.id, before.id, schedule=after, slug=SLUG)
+        # the server forgets a schedule's parameters where none are sent
+        client.update_deployment_schedule(
+            standing.id, before.id, schedule=after, slug=SLUG, parameters=before.parameters
+        )
     return {} if was == will_be else {"schedule": {"before": was, "after": will_be}}
 
 

@@ -25,6 +25,8 @@ KEPT_SECONDS: Final = 600.0
 """So long after its process ended a run is looked at; another start of it has begun long before."""
 LAST_SECONDS: Final = 8.0
 """How long a worker that ends asks a server that does not answer."""
+MARK: Final = "LABELSNAP_STARTED_BY"
+"""The variable that tells the runs of one worker from those of others."""
 RUN: Final = b"PREFECT__FLOW_RUN_ID="
 TAG: Final = "labelsnap"
 
@@ -32,17 +34,23 @@ log = logging.getLogger(__name__)
 
 
 class StartedRuns:
-    """The runs of one worker, by its process id."""
+    """The runs of one worker, by its process id, and by a mark that is in its environment and so in its runs'."""
 
-    def __init__(self, worker: int) -> None:
+    def __init__(self, worker: int, mark: str) -> None:
         self._worker = worker
+        self._mark = f"{MARK}={mark}".encode()
         self._living: dict[int, UUID] = {}
         self._ended: dict[UUID, float] = {}
         self._looked = 0.0
 
-    def processes(self) -> set[int]:
-        """The processes that the worker started and that live, also where the worker does not."""
+    def processes(self, *, gone: bool = False) -> set[int]:
+        """The processes that the worker started and that live.
+
+        With ``gone`` the worker ended: those that it started since the last look are no children of its any more.
+        """
         now, children = time.monotonic(), children_of(self._worker)
+        if gone:
+            children |= {process for process in runs_with(self._mark) if run_of(process) not in self._ended}
         for process in children - self._living.keys():
             if run := run_of(process):
                 self._living[process] = run
@@ -66,7 +74,7 @@ class StartedRuns:
 
     def leave(self) -> None:
         """Start again, elsewhere, all that the worker had and that nobody reports any more."""
-        self.processes()
+        self.processes(gone=True)
         deadline = time.monotonic() + LAST_SECONDS
         self._ended |= dict.fromkeys(self._living.values(), time.monotonic())
         while not self._settle(gone=True) and time.monotonic() < deadline:
@@ -93,11 +101,24 @@ class StartedRuns:
 
 def run_of(process: int) -> UUID | None:
     """The flow run that a living process was started for, as Linux shows its environment."""
-    with suppress(OSError, ValueError):
-        for each in (PROCESSES / str(process) / "environ").read_bytes().split(b"\0"):
+    with suppress(ValueError):
+        for each in _environment(process):
             if each.startswith(RUN):
                 return UUID(each.removeprefix(RUN).decode())
     return None
+
+
+def runs_with(mark: bytes) -> set[int]:
+    """The living processes of flow runs that have this in their environment, whatever became of their parents."""
+    processes = {int(each.name) for each in PROCESSES.glob("[0-9]*")}
+    return {process for process in processes if mark in _environment(process) and run_of(process)}
+
+
+def _environment(process: int) -> list[bytes]:
+    """The variables that a process was started with; none where it has ended or is another user's."""
+    with suppress(OSError):
+        return (PROCESSES / str(process) / "environ").read_bytes().split(b"\0")
+    return []
 
 
 def children_of(parent: int) -> set[int]:

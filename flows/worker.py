@@ -15,9 +15,10 @@ import time
 from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from flows.faults import stops
-from flows.started_runs import StartedRuns
+from flows.started_runs import MARK, StartedRuns
 from tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ SETTLED_SECONDS: Final = 2.0
 HUNG_UP: Final = 129
 """The shell's exit status for a terminal that was closed."""
 PR_SET_PDEATHSIG: Final = 1
+LEVEL: Final = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+HEARD: Final = {LEVEL: "WARNING"}
+"""What the worker and its runs warn of is printed: there is no command that tells it in its own words."""
 
 
 def work(pool: str, limit: int | None, grace: float) -> int:
@@ -48,12 +52,15 @@ def work(pool: str, limit: int | None, grace: float) -> int:
         signal.signal(each, told)
     options = ["--limit", str(limit)] if limit else []
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", *options]
-    with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us()) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
-        runs = StartedRuns(worker.pid)
+    mark = uuid4().hex
+    environment = os.environ | {MARK: mark} | (HEARD if os.environ.get(LEVEL) == "CRITICAL" else {})
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us(), env=environment) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
+        runs = StartedRuns(worker.pid, mark)
 
         def look() -> set[int]:
-            living = runs.processes()
-            runs.look_after(gone=worker.poll() is not None)
+            gone = worker.poll() is not None
+            living = runs.processes(gone=gone)
+            runs.look_after(gone=gone)
             return living
 
         while worker.poll() is None and not stop.wait(LOOK_SECONDS):
@@ -61,7 +68,7 @@ def work(pool: str, limit: int | None, grace: float) -> int:
         ended = worker.poll()
         end_runs(look, grace)
         end(worker)
-    for process in runs.processes():
+    for process in runs.processes(gone=True):
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     runs.leave()

@@ -54,7 +54,7 @@ def bounded(number: int, named: Callable[[], str | None], work: Callable[[], Mad
     except Exception as error:  # noqa: BLE001 - the boundary
         check_rows(error)
         row_id = attempted(named)
-        what = _noted(error, f"line {number} of the export (row {_printable(str(row_id))[:LONGEST_NAME]})")
+        what = _noted(error, f"line {number} of the export (row {shown_id(str(row_id))})")
         return Problem(number, row_id, "$", UNFORESEEN, what)
 
 
@@ -66,6 +66,21 @@ def attempted(work: Callable[[], Made]) -> Made | None:
         check_rows(error)
         _noted(error, "a row of the export")
         return None
+
+
+def fault_in(row_id: str, work: Callable[[], object]) -> str | None:
+    """Do what is done with a row whose line is not known here; return class and place of the fault that it meets."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - the boundary
+        check_rows(error)
+        return _noted(error, f"row {shown_id(row_id)}")
+    return None
+
+
+def shown_id(row_id: str) -> str:
+    """Return a row's id as it can be told: without what steers a terminal, and cut."""
+    return _printable(row_id)[:LONGEST_NAME]
 
 
 def check_rows(error: Exception) -> None:

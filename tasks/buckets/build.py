@@ -9,9 +9,9 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from tasks.buckets.boundary import bounded, check_rows
+from tasks.buckets.boundary import UNFORESEEN, bounded, check_rows
 from tasks.buckets.given import left_table
-from tasks.buckets.images import images_table, store_images
+from tasks.buckets.images import StoredImages, images_table, store_images
 from tasks.buckets.noted import noted
 from tasks.buckets.reading import NOTHING, Earlier, table_path
 from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally
@@ -29,14 +29,13 @@ from tasks.snapshots.measures import add, measure
 from tasks.snapshots.remeasure import measure_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from tasks.buckets.fetch import Fetcher
     from tasks.buckets.reuse import Reused
     from tasks.snapshots.draft import Draft
     from tasks.snapshots.manifest import File
-    from tasks.snapshots.measures import Measure
 
 
 @dataclass(slots=True)
@@ -89,12 +88,24 @@ class BucketBuilder:
         if not numbered and not self.fetcher.given:
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
-        of_lines = reuse.of_lines(numbered)
-        self._keep(of_lines.kept.values(), outcome)
-        records = dict(self._records((each for each in numbered if each[0] in of_lines.against), outcome))
+        kept = {number: row for number, row in reuse.of_lines(numbered).kept.items() if row not in bucket.unwritable}
+        self._keep(kept.values(), outcome)
+        records = dict(self._records((each for each in numbered if each[0] not in kept), outcome))
         outcome.numbers = {record.data_row.id: number for number, record in records.items()}
-        self._complete(records, self._reused(reuse, records, outcome), outcome)
-        return self._written(bucket, reuse, outcome)
+        written = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
+        outcome.problems += [
+            Problem(number, row, "$", UNFORESEEN, bucket.unwritable[row])
+            for row, number in outcome.numbers.items()
+            if row in bucket.unwritable
+        ]
+        self._complete(written, self._reused(reuse, written, outcome), outcome)
+        try:
+            return self._written(bucket, reuse, outcome)
+        except Exception as error:
+            check_rows(error)
+            if not self._left_out(outcome):
+                raise
+            return self._written(bucket, reuse, outcome)
 
     @property
     def _reuse(self) -> Reuse:
@@ -197,25 +208,19 @@ class BucketBuilder:
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
     @staticmethod
-    def _told(outcome: Outcome) -> tuple[Tables, tuple[Measure, ...]]:
-        """Return tables and measures of the samples; a sample of which none can be made is a problem from then on."""
-        try:
-            return _told_of(outcome.samples)
-        except Exception as error:
-            check_rows(error)
-            found = [(each, _told_alone(each, outcome.numbers)) for each in outcome.samples]
-            problems = {each.record.data_row.id: told for each, told in found if isinstance(told, Problem)}
-            if not problems:
-                raise
+    def _left_out(outcome: Outcome) -> int:
+        """Make problems of those samples that meet a fault where each is alone; return how many there are."""
+        found = [(each, _told_alone(each, outcome.numbers)) for each in outcome.samples]
+        problems = {each.record.data_row.id: told for each, told in found if isinstance(told, Problem)}
         outcome.samples = [each for each in outcome.samples if each.record.data_row.id not in problems]
         outcome.problems += problems.values()
         outcome.reused -= problems.keys()
         outcome.anew -= problems.keys()
-        return _told_of(outcome.samples)
+        return len(problems)
 
     def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
-        made, measures = self._told(outcome)
         samples, kept = outcome.samples, outcome.kept
+        made, measures = to_tables(samples), measure(samples)
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
         stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
@@ -270,13 +275,20 @@ class BucketBuilder:
         )
 
 
-def _told_of(samples: Sequence[Sample]) -> tuple[Tables, tuple[Measure, ...]]:
-    return to_tables(samples), measure(samples)
+def _told_of(sample: Sample) -> None:
+    """Make of a sample all that a bucket's files and receipt have of it, and keep nothing."""
+    tables = to_tables([sample]) | {"images": images_table([sample], StoredImages({}))}
+    measure([sample])
+    census(tables)
+    noted(tables)
+    tuple(seen_classes(tables))
+    for table in tables.values():
+        write_table(table)
 
 
-def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> object:
+def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> Problem | None:
     row = sample.record.data_row.id
-    return bounded(numbers[row], lambda: row, partial(_told_of, [sample]))
+    return bounded(numbers[row], lambda: row, partial(_told_of, sample))
 
 
 def _id(row: Row | Record) -> str:

@@ -94,7 +94,7 @@ class Fetcher:
             predictions, size = self._labels(entry.predictions, size, requests, of_predictions)
             entry = replace(entry, predictions=predictions)
             labels += predictions
-        image = image or _referenced(record, size)
+        image = image or _referenced(record, size, self.max_image_pixels)
         _check_masks(labels, image)
         split = split_of(record, image.sha256, self.group_by, self.split, self.given)
         return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
@@ -121,7 +121,8 @@ class Fetcher:
         media = record.data_row.media
         if self.images == "reference":
             declared = media.height is not None and media.width is not None
-            return _referenced(record, (media.height or 0, media.width or 0)) if declared else None
+            as_declared = (media.height or 0, media.width or 0)
+            return _referenced(record, as_declared, self.max_image_pixels) if declared else None
         path = self.directory / uuid4().hex
         try:
             with path.open("w+b") as file:
@@ -217,7 +218,7 @@ def _named_now(record: Record, image: Image) -> Image:
     return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
 
 
-def _referenced(record: Record, size: Size | None) -> Image:
+def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:
     if size is None:
         raise RowError(
             "$.media_attributes",
@@ -228,6 +229,9 @@ def _referenced(record: Record, size: Size | None) -> Image:
     if not fits(size[::-1], declared):
         reason = f"the export declares {size_text(declared)}, its masks have {size_text(size[::-1])} pixels"
         raise RowError("$.media_attributes", "image_size_mismatch", reason)
+    if size[0] * size[1] > max_pixels:
+        reason = f"the {size_text(size[::-1])} pixels that are declared are more than {max_pixels}"
+        raise RowError("$.media_attributes", "image_too_large", reason)
     mime_type = record.data_row.media.mime_type or "application/octet-stream"
     return Image(
         file_name=file_name(record.data_row, mime_type),

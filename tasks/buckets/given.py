@@ -10,7 +10,7 @@ from tasks.buckets.grouping import bucket_of
 from tasks.records.schema import LEFT as SCHEMA
 from tasks.records.splits import SPLITS
 from tasks.snapshots.behind import LEFT, SPLITS_IN, read_behind
-from tasks.snapshots.bucket_tables import TABLE_PATH, read_table
+from tasks.snapshots.bucket_tables import TABLE_PATH, decoding, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -49,11 +49,12 @@ def read_given(store: ObjectStore, bucket: BucketInput, earlier: Earlier) -> Giv
         if file.key not in standing and (found := read_behind(store, file, SCHEMA.names)) is not None
     ]
     given: Given = {}
-    for table in tables:
-        rows = zip(*(table[name].to_pylist() for name in SCHEMA.names), strict=True)
-        for row_id, split in rows:
-            if split in SPLITS and bucket_of(row_id.encode(), bucket.count) == bucket.index:
-                given.setdefault(row_id, split)
+    with decoding("the splits of earlier versions"):
+        for table in tables:
+            rows = zip(*(table[name].to_pylist() for name in SCHEMA.names), strict=True)
+            for row_id, split in rows:
+                if split in SPLITS and bucket_of(row_id.encode(), bucket.count) == bucket.index:
+                    given.setdefault(row_id, split)
     return given
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from tasks.buckets.grouping import bucket_name
 from tasks.buckets.reading import ImageLocation
-from tasks.snapshots.images import IMAGES_SCHEMA
+from tasks.snapshots.table_columns import IMAGES_SCHEMA
 from tasks.snapshots.tar import write_tar
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tasks.buckets.base import BasePart
 from tasks.formats.census import Census
@@ -27,6 +28,7 @@ class BucketInput(Struct, frozen=True):
 
     ``taken`` is what a run built that was broken off. ``splits_stand``: the earlier snapshot's splits were given under
     the settings that hold now; ``behind`` are tables of splits that others gave under these, which it does not know.
+    ``unwritable`` are ids of rows that a format failed at in this run, with what each met: they are problems.
     """
 
     index: int
@@ -37,6 +39,7 @@ class BucketInput(Struct, frozen=True):
     taken: BasePart = BasePart()
     splits_stand: bool = False
     behind: tuple[File, ...] = ()
+    unwritable: dict[str, str] = {}
 
     @property
     def may_have_left(self) -> bool:
@@ -90,6 +93,15 @@ class BucketReceipt(Struct, frozen=True):
     changed: tuple[str, ...] | None = None
     alike: bool = False
     repeated: tuple[int, ...] = ()
+
+
+def built_again(receipt: BucketReceipt, before: BucketReceipt | None) -> BucketReceipt:
+    """Return the receipt of a bucket that was built twice in a run: what was asked for counts each time."""
+    if before is None:
+        return receipt
+    tally, first = receipt.tally, before.tally
+    requests, downloaded = _sum([first.requests, tally.requests]), first.downloaded + tally.downloaded
+    return replace(receipt, tally=replace(tally, requests=requests, downloaded=downloaded))
 
 
 def add_up(tallies: Iterable[Tally]) -> Tally:

@@ -8,26 +8,33 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
 import pyarrow as pa
 from pyarrow import compute
 
 from tasks.buckets.grouping import bucket_of
-from tasks.formats.interface import Row, Shard, shard_count
+from tasks.formats.interface import Row, Shard, predicted_labels, shard_count
+from tasks.masks.png import DEFAULT_LIMITS
+from tasks.records.geometry import Mask
 from tasks.records.numbers import numbers
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import from_tables, rows_of
 from tasks.snapshots.bucket_tables import bucket_files, decoding, read_table
 from tasks.snapshots.content import download_file, read_file
 from tasks.snapshots.images import packed_images
+from tasks.snapshots.manifest import damaged
 from tasks.snapshots.tree import open_tree
+from tasks.snapshots.values import Size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tasks.masks.png import Limits
     from tasks.records.model import Sample
     from tasks.snapshots.bucket_tables import BucketFiles
     from tasks.snapshots.manifest import File
@@ -54,6 +61,7 @@ class BucketSource:
     The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
     and split are on disk; ``directory`` is the source's own, and keeps what was decoded of a split for its next pass.
     ``changed`` are the ids of rows that are not as in the earlier version, by bucket; all of a bucket without any.
+    Images and masks of more pixels than ``limits`` has are damage of their table, before a picture is made of them.
     """
 
     def __init__(
@@ -62,9 +70,11 @@ class BucketSource:
         files: Sequence[File],
         directory: Path,
         changed: Mapping[int, Sequence[str] | None] = MappingProxyType({}),
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._store = store
         self._changed = changed
+        self._limits = limits
         self._directory = directory
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
         self._count = next((count for count, _ in self._buckets), 1)
@@ -91,10 +101,11 @@ class BucketSource:
     def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
         """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
         for (_, bucket), files in self._buckets.items():
-            table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
             kinds: defaultdict[str, list[str]] = defaultdict(list)
-            for row_id, kind in zip(*(column.to_pylist() for column in table), strict=True):
-                kinds[row_id].append(kind)
+            with decoding("the tables of annotations"):
+                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
+                    kinds[row_id].append(kind)
             yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
 
     def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
@@ -130,8 +141,8 @@ class BucketSource:
 
     def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
         """Id, split and file name of each row of a bucket."""
-        table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
-        with decoding(self._buckets[self._count, bucket]["data_rows"].path):
+        with decoding("the rows of a bucket"):
+            table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
             return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
 
     def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
@@ -139,17 +150,22 @@ class BucketSource:
         if not row_ids:
             return []
         files = self._buckets[self._count, bucket]
-        tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
-        with decoding(files["data_rows"].path):
-            return list(from_tables(rows_of(tables, row_ids)))
+        with decoding(f"bucket {bucket} of the tables"):
+            tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
+            samples = list(from_tables(rows_of(tables, row_ids)))
+        for sample in samples:
+            if found := too_large(sample, self._limits.pixels):
+                raise damaged(files["data_rows"].path, found)
+        return samples
 
     def shards(self, split: str, size: int) -> Iterator[Shard]:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
         total = 0
         for found in self._buckets.values():
-            images = read_table(self._store, found["images"], ("split", "size"))
-            of_split = images.filter(compute.equal(images["split"], split))
-            total += compute.sum(of_split["size"]).as_py() or 0
+            with decoding("the tables of images"):
+                images = read_table(self._store, found["images"], ("split", "size"))
+                sizes = images.filter(compute.equal(images["split"], split))["size"].to_pylist()
+                total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
         count = shard_count(total, size)
         for index in sorted(range(count), key=lambda index: (index % self._count, index)):
             yield Shard(index, count, partial(self.samples, split, index=index, count=count))
@@ -192,6 +208,23 @@ class BucketSource:
         table = self._directory / "images.parquet"
         download_file(self._store, self._buckets[self._count, bucket]["images"], table)
         return table
+
+
+def too_large(sample: Sample, pixels: int) -> str | None:
+    """Say what of a sample no picture is made of: sizes that are none, or of more pixels; None: nothing."""
+    labels = chain(sample.record.entry.labels, predicted_labels(sample))
+    objects = chain.from_iterable(label.annotations for label in labels)
+    masks = (each.geometry.runs for each in objects if isinstance(each.geometry, Mask))
+    image = sample.image.width, sample.image.height
+    sizes = chain((image,), ((runs.width, runs.height) for runs in masks))
+    return next(
+        (
+            f"an image or a mask of {width} × {height} pixels, where LABELSNAP_MAX_IMAGE_PIXELS allows {pixels}"
+            for width, height in sizes
+            if not (width > 0 and height > 0 and width * height <= pixels)
+        ),
+        None,
+    )
 
 
 def _hash(sample: Sample, count: int) -> int:

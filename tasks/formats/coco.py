@@ -92,7 +92,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
             categories = things_and_stuff.categories()
             yield _document(dataset, split, "panoptic", categories, image=image, annotations=annotation)
             for row in dataset.rows(split):
-                png = iter(() if row.sample is None else (things_and_stuff.png(row.sample),))
+                png = iter(() if row.sample is None else (things_and_stuff.png(row.sample, dataset.memory),))
                 path = f"panoptic_{split}/{png_name(row)}"
                 yield Artifact(path, png, small=True, kept=row.sample is None)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
+from tasks.memory import MEMORY
 from tasks.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tasks.memory import Budget
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Label, Sample
 
@@ -81,6 +83,7 @@ class Dataset:
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
     ``counts`` is how many rows of it the format has in each split; empty where the dataset has no rows at all.
+    ``memory`` is the budget that pictures of masks are made in.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Dataset:
     earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
     buckets: int = 1
     model_run: bool = False
+    memory: Budget = MEMORY
 
     @property
     def filled(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from tasks.formats.colours import colours
 from tasks.formats.documents import encode
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.masks.png_writer import encode_overlay
+from tasks.memory import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.masks.rasters import Overlay
+    from tasks.memory import Budget
     from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
 
@@ -45,24 +47,28 @@ def void_of(registry: ClassRegistry) -> int:
     return BYTE_VOID if highest < BYTE_VOID else WORD_VOID
 
 
-def semantic_map(sample: Sample, registry: ClassRegistry, void: int, *, palette: bool = True) -> bytes:
+def semantic_map(
+    sample: Sample, registry: ClassRegistry, void: int, *, palette: bool = True, memory: Budget = MEMORY
+) -> bytes:
     """Write class ids as PNG, 0 where nothing is; ``void`` is that of ``void_of``."""
     segments = segments_of(sample.record.entry.labels, sample.image)
     ids = [registry.class_of(segment.annotation).id for segment in segments]
-    return map_png(overlay_of(segments, sample.image), ids, void, palette=palette)
+    return map_png(overlay_of(segments, sample.image), ids, void, palette=palette, memory=memory)
 
 
-def instance_map(sample: Sample) -> bytes:
+def instance_map(sample: Sample, *, memory: Budget = MEMORY) -> bytes:
     """Write the places of objects in ``segments_of``, from 1 up, as PNG of 16 bits; 0 where nothing is."""
     segments = segments_of(sample.record.entry.labels, sample.image)
-    return map_png(overlay_of(segments, sample.image), range(1, len(segments) + 1), WORD_VOID)
+    return map_png(overlay_of(segments, sample.image), range(1, len(segments) + 1), WORD_VOID, memory=memory)
 
 
-def map_png(shown: Overlay, values: Sequence[int], void: int, *, palette: bool = True) -> bytes:
+def map_png(
+    shown: Overlay, values: Sequence[int], void: int, *, palette: bool = True, memory: Budget = MEMORY
+) -> bytes:
     """Write each mask in its value as PNG: 16 bits where void has 16; else 8, with the palette or as grey."""
     if void == WORD_VOID:
-        return encode_overlay(shown, np.array(values, np.uint16))
-    return encode_overlay(shown, np.array(values, np.uint8), PALETTE if palette else None)
+        return encode_overlay(shown, np.array(values, np.uint16), memory=memory)
+    return encode_overlay(shown, np.array(values, np.uint8), PALETTE if palette else None, memory=memory)
 
 
 def class_list(registry: ClassRegistry, void: int, names: Mapping[int, str]) -> bytes:

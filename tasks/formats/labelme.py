@@ -30,11 +30,13 @@ from tasks.shown import line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tasks.records.classes import ClassRegistry
+    from tasks.memory import Budget
     from tasks.records.geometry import Geometry, Position, Runs
     from tasks.records.model import Classification, Sample
 
 _LEAST_OF_A_LINE = 2  # vertices
+_PAINTED = 3  # bytes of a pixel: the mask, what is cut of it, and its rows
+_COUNTED = 64  # and of a character of its runs
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
 
@@ -57,7 +59,7 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
             used = (names[each.id] for each in dataset.registry.classes if not each.removed)
             yield Artifact("labels.txt", (f"{name}\n".encode() for name in used))
         for sample in dataset.samples(split):
-            body = indented(encode(_document(sample, dataset.registry, names)), indent=2)
+            body = indented(encode(_document(sample, dataset, names)), indent=2)
             yield Artifact(f"{split}/{stem(sample.image)}.json", iter((body, b"\n")), small=True)
 
 
@@ -66,15 +68,15 @@ def _spelled(name: str) -> str:
     return line(one_line(name))
 
 
-def _document(sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> JsonObject:
+def _document(sample: Sample, dataset: Dataset, names: Mapping[int, str]) -> JsonObject:
     image, data_row, labels = sample.image, sample.record.data_row, sample.record.entry.labels
     return {
         "version": _VERSION,
         "flags": _flags(answered for label in labels for answered in label.classifications),
         "shapes": [
             {
-                "label": names[registry.class_of(annotation).id],
-                **_shape(annotation.geometry),
+                "label": names[dataset.registry.class_of(annotation).id],
+                **_shape(annotation.geometry, dataset.memory),
                 "group_id": None,
                 "description": "",
                 "flags": _flags(annotation.classifications),
@@ -100,7 +102,7 @@ def _flags(classifications: Iterable[Classification]) -> dict[str, bool]:
     return {f"{question}: {answer}": True for question, found in chosen.items() for answer in found}
 
 
-def _shape(geometry: Geometry) -> JsonObject:
+def _shape(geometry: Geometry, memory: Budget) -> JsonObject:
     """Give the keys that say where an annotation lies."""
     match geometry:
         case BoundingBox(left, top, width, height):
@@ -112,7 +114,7 @@ def _shape(geometry: Geometry) -> JsonObject:
         case Point(x, y):
             return _points("point", [(x, y)])
         case Mask(_, runs):
-            return _mask(runs)
+            return _mask(runs, memory)
         case MaskReference():
             raise TypeError("a mask was not decoded: a sample has decoded masks only")
         case unreachable:
@@ -123,9 +125,10 @@ def _points(shape_type: str, points: Iterable[Position]) -> JsonObject:
     return {"shape_type": shape_type, "points": list(points), "mask": None}
 
 
-def _mask(runs: Runs) -> JsonObject:
+def _mask(runs: Runs, memory: Budget) -> JsonObject:
     """Cut the mask to its box; a mask without pixels is one black pixel."""
     left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
-    cut = to_mask(runs)[top : top + height, left : left + width].astype(np.uint8)
     corners = [(left, top), (left + width - 1, top + height - 1)]
-    return _points("mask", corners) | {"mask": b64encode(encode_png(cut)).decode("ascii")}
+    with memory.claim(_PAINTED * runs.height * runs.width + _COUNTED * len(runs.counts)):
+        cut = to_mask(runs)[top : top + height, left : left + width].astype(np.uint8)
+        return _points("mask", corners) | {"mask": b64encode(encode_png(cut)).decode("ascii")}

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tasks.formats.extras import JsonObject
-    from tasks.records.classes import ClassRegistry
     from tasks.records.model import Sample
 
 
@@ -56,13 +55,13 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
             yield Artifact("classes.json", iter([class_list(dataset.registry, void, dataset.registry.unique_names())]))
         yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
         for sample in dataset.samples(split):
-            png = self._map(sample, dataset.registry, void)
+            png = self._map(sample, dataset, void)
             yield Artifact(f"{self.kind}/{split}/{png_name(sample.image)}", iter([png]), small=True)
 
-    def _map(self, sample: Sample, registry: ClassRegistry, void: int) -> bytes:
+    def _map(self, sample: Sample, dataset: Dataset, void: int) -> bytes:
         if self.kind == "instance":
-            return instance_map(sample)
-        return semantic_map(sample, registry, void, palette=self.palette)
+            return instance_map(sample, memory=dataset.memory)
+        return semantic_map(sample, dataset.registry, void, palette=self.palette, memory=dataset.memory)
 
     def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
         yield b'{"images":'

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.formats.extras import JsonObject
     from tasks.formats.segments import Segment
     from tasks.masks.rasters import Overlay
+    from tasks.memory import Budget
     from tasks.records.model import Sample
 
 
@@ -83,10 +84,10 @@ class Panoptic(Struct, frozen=True, dict=True):
             ],
         }
 
-    def png(self, sample: Sample) -> bytes:
+    def png(self, sample: Sample, memory: Budget) -> bytes:
         """Give the picture of an image's segments."""
         shown, members = self._segments(sample)
-        return encode_overlay(shown, segment_colours(len(members)))
+        return encode_overlay(shown, segment_colours(len(members)), memory=memory)
 
     def _segments(self, sample: Sample) -> tuple[Overlay, Sequence[Sequence[Segment]]]:
         """Make a segment of each region, and one of all those of a stuff class; give also the regions of each."""

@@ -28,6 +28,7 @@ from tasks.records.shapes import clip_box, tight_box
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tasks.memory import Budget
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry
     from tasks.records.image import Image
@@ -82,7 +83,7 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
             xml = _annotation(dataset.name, sample, registry, names)
             yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
             if _is_segmented(sample):
-                of_classes, of_objects = _maps(sample, registry, void)
+                of_classes, of_objects = _maps(sample, registry, void, dataset.memory)
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
 
@@ -100,15 +101,15 @@ def _is_segmented(sample: Sample) -> bool:
     return any(isinstance(each.annotation.geometry, Polygon | Mask) for each in _written(sample))
 
 
-def _maps(sample: Sample, registry: ClassRegistry, void: int) -> tuple[bytes, bytes]:
+def _maps(sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
     """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
     segments = segments_of(sample.record.entry.labels, sample.image)
     shown = overlay_of(segments, sample.image)
     number_of = _numbers(sample)
     numbers = [number_of[segment.place] for segment in segments]
     ids = [registry.class_of(segment.annotation).id for segment in segments]
-    of_objects = map_png(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID)
-    return map_png(shown, ids, void), of_objects
+    of_objects = map_png(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID, memory=memory)
+    return map_png(shown, ids, void, memory=memory), of_objects
 
 
 def _numbers(sample: Sample) -> Mapping[int, int]:

@@ -64,9 +64,12 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
                 yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
             yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
             if self.mask == "semantic":
-                yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, palette=False)
+                yield (
+                    f"{key}.mask.png",
+                    semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory),
+                )
             elif self.mask == "instance":
-                yield f"{key}.mask.png", instance_map(sample)
+                yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
 
 
 def _tar(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tasks.masks.png import PALETTE, SIGNATURE
+from tasks.memory import MEMORY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.masks.rasters import Overlay
+    from tasks.memory import Budget
 
 GREY: Final = 0  # colour types
 RGB: Final = 2
@@ -26,6 +28,8 @@ UP: Final = 2  # filter type
 COLOURS: Final = 256  # of a palette, at most
 BYTE_BITS: Final = 8
 PLANE: Final = 2  # dimensions
+STRETCH: Final = 128
+"""Bytes that each stretch of an overlay takes beside the rows, and each column; what they are compressed to counts."""
 
 
 def encode_png(raster: NDArray[np.uint8]) -> bytes:
@@ -40,13 +44,18 @@ def encode_png(raster: NDArray[np.uint8]) -> bytes:
 
 
 def encode_overlay(
-    shown: Overlay, values: NDArray[np.uint8] | NDArray[np.uint16], palette: NDArray[np.uint8] | None = None
+    shown: Overlay,
+    values: NDArray[np.uint8] | NDArray[np.uint16],
+    palette: NDArray[np.uint8] | None = None,
+    *,
+    memory: Budget = MEMORY,
 ) -> bytes:
     """Write an overlay as PNG: each pixel has the value of the mask that it shows, or 0.
 
     ``values`` are an array (masks) of 8 or 16 bits, for a grey picture, or (masks, 3) of 8 bits, for RGB. With a
     ``palette``, an array (colours, 3) of red, green and blue, values of 8 bits are its indexes. No picture is painted:
-    a filtered row is zero but where a stretch of the overlay begins. Raises ValueError for other values.
+    a filtered row is zero but where a stretch of the overlay begins. Memory for them is claimed of ``memory``. Raises
+    ValueError for other values, and BeyondBudgetError.
     """
     channels, depth = values.shape[1:], values.itemsize * BYTE_BITS
     if len(values) != shown.layers or channels not in {(), (3,)} or (channels and depth != BYTE_BITS):
@@ -57,7 +66,9 @@ def encode_overlay(
     big_endian = np.ascontiguousarray(values, values.dtype.newbyteorder(">")).view(np.uint8)
     pixel_bytes = values.itemsize * (channels[0] if channels else 1)
     of_label = np.vstack([big_endian.reshape(-1, pixel_bytes), np.zeros((1, pixel_bytes), np.uint8)])  # -1 is the last
-    return _png(_residuals(shown, of_label), shown.width, depth, colour_type, palette)
+    rows = shown.height * (shown.width * pixel_bytes + 1)
+    with memory.claim(rows + rows // 32 + STRETCH * (shown.positions.size + shown.width)):
+        return _png(_residuals(shown, of_label), shown.width, depth, colour_type, palette)
 
 
 def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> NDArray[np.uint8]:

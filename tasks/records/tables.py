@@ -101,4 +101,4 @@ def problems_table(problems: Iterable[Problem]) -> pa.Table:
 
 def problems_of(table: pa.Table) -> list[Problem]:
     """Return the problems that ``problems_table`` wrote."""
-    return [Problem(**row) for row in table.to_pylist()]
+    return [Problem(**row) for row in table.select(PROBLEMS.names).to_pylist()]

@@ -8,12 +8,12 @@ from tasks.snapshots.draft import Draft
 from tasks.snapshots.expire import ExpiryPlan, expire, plan_expiry
 from tasks.snapshots.gc import Collection, CollectionPlan, collect, plan_collection
 from tasks.snapshots.history import Action, Commit, History, read_history
-from tasks.snapshots.images import IMAGES_SCHEMA
 from tasks.snapshots.layout import work_key
 from tasks.snapshots.manifest import File, Manifest, Pack, same_content
 from tasks.snapshots.pull import PullReport, check_held, formats_held, pull
 from tasks.snapshots.read import Ref, Snapshot, latest, list_versions, parse_ref, read_snapshot
 from tasks.snapshots.rollback import rollback
+from tasks.snapshots.table_columns import IMAGES_SCHEMA
 from tasks.snapshots.tagging import tag, untag
 from tasks.snapshots.tags import Tag, list_tags, read_tag
 from tasks.snapshots.tar import Member, write_tar

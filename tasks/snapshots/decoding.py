@@ -155,8 +155,8 @@ def _extents_of_masks(masks: pa.StructArray) -> NDArray[np.int64]:
         raise UndecodableError(str(error)) from error
 
 
-def _compressed(path: Path, _: str) -> Counter[str]:
-    for _block in decompressed(path):
+def _compressed(path: Path, name: str) -> Counter[str]:
+    for _block in decompressed(path, name):
         pass
     return Counter()
 

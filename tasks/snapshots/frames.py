@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import pyarrow as pa
+from msgspec import Meta
 from xxhash import xxh3_64_intdigest
 
 from tasks.records.elision import elide, restore
@@ -46,13 +47,14 @@ _OPENING: Final = struct.Struct("<II")  # of a skippable frame: its magic number
 _READ: Final = 64 << 10  # of a chunk's beginning, to have its head by one request
 HEAD_BYTES: Final = 64 << 20  # a head that says it is longer is none
 _HEAD_PLAIN_BYTES: Final = 256 << 20  # nor is one that unpacks to more
+LONGEST_TASK: Final = 256  # characters of an export task's id, which stands in many lines
 _AROUND: Final = 1  # chunks of the earlier export on either side of where a chunk lies
 
 
 class Head(msgspec.Struct, frozen=True):
     """What a chunk says of itself: sha256 and size of each frame, and what stood where lines have an ellipsis."""
 
-    task: str
+    task: Annotated[str, Meta(max_length=LONGEST_TASK)]
     frames: tuple[tuple[Sha256, Size], ...]
     queries: tuple[str, ...]
 
@@ -98,15 +100,21 @@ def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
     with path.open("rb") as chunk:
         opening = chunk.read(_OPENING.size)
         head = _decoded(file, opening + chunk.read(max(0, _head_size(file, opening) - len(opening))))
-    if head is None:
-        yield from decompressed(path)
-        return
-    task, queries = head.task.encode(), iter(head.queries)
+    what = f"the chunk {file.path!r}"
     try:
-        for line in lines(decompressed(path)):
+        blocks = decompressed(path, file.path)
+        if head is None:
+            yield from blocks
+            return
+        task, queries = head.task.encode(), iter(head.queries)
+        for line in lines(blocks, f"a line of {file.path}"):
             yield restore(line, task, queries)
     except StopIteration:
-        raise damaged(f"the chunk {file.path!r}", "fewer queries than its lines lack") from None
+        raise damaged(what, "fewer queries than its lines lack") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(what, f"what is no Zstandard ({error})") from error
 
 
 def chunk_task(store: ObjectStore, file: File) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import pyarrow as pa
 
 from tasks.snapshots.layout import DATA
 from tasks.snapshots.manifest import File, damaged
@@ -18,29 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGES: Final = "tables/images/"
-IMAGES_SCHEMA: Final = pa.schema(
-    [
-        pa.field("data_row_id", pa.string(), nullable=False),
-        pa.field("file_name", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("sha256", pa.string()),
-        pa.field("size", pa.int64()),
-        pa.field("mime_type", pa.string()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
-        pa.field("orientation", pa.int8()),
-        pa.field("turned", pa.bool_()),
-        pa.field("etag", pa.string()),
-        pa.field("last_modified", pa.string()),
-        pa.field("unconfirmed", pa.bool_()),
-        pa.field("pack", pa.string()),
-        pa.field("offset", pa.int64()),
-    ]
-)
-"""A row an image. ``size`` bytes with ``sha256`` lie in the object ``pack`` from ``offset``; null: not copied.
-
-``etag`` and ``last_modified`` are of the file at its source, before anything was done to it.
-"""
 
 
 class CopiedImage(msgspec.Struct, frozen=True):

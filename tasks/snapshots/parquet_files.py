@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import pyarrow as pa
 from pyarrow import parquet
 
-from tasks.errors import ReaderTooOldError
+from tasks.errors import ReaderTooOldError, StorageError
 from tasks.snapshots.manifest import damaged
-from tasks.snapshots.table_columns import check_columns
+from tasks.snapshots.parquet_pages import PagesError, pages_of
+from tasks.snapshots.table_columns import check_columns, check_present
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -25,34 +26,85 @@ Columns: TypeAlias = "Sequence[str] | None"
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 
 _BATCH_ROWS: Final = 1024
+_HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
+_EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
+MOST_VALUES: Final = 1 << 27  # of one column of a file, those in lists counted each
 MOST_ROWS: Final = 1 << 24  # of a table that is held whole: of one bucket, or of classes
 
 
 def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.RecordBatch]:
     """Read a Parquet file in batches; ``name`` says which it is.
 
-    Raises StorageRefusedError where it is no whole Parquet, ReaderTooOldError where the installed pyarrow does not read
-    it, and what is the machine's fault (see ``is_machines``) as it is.
+    Raises StorageRefusedError where it is no whole Parquet, or unpacks to more than any, ReaderTooOldError where the
+    installed pyarrow does not read it, StorageError where it takes more memory than there is, and what else is the
+    machine's fault (see ``is_machines``) as it is.
     """
     with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
+        yield from _batches(mapped.read_buffer(), file, name, columns, _BATCH_ROWS)
+
+
+def _batches(
+    content: pa.Buffer, file: parquet.ParquetFile, name: str, columns: Columns, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Read a file's batches of so many rows, or of fewer where the pages may unpack to too much at once."""
+    with _reading(name):
+        check_present(file.schema_arrow.names, name, columns)
+        rows = max(1, min(rows, _checked_pages(content, file.metadata, name, columns)))
+        found = file.iter_batches(rows, columns=_listed(columns), use_threads=False)
+    while True:
         with _reading(name):
-            found = file.iter_batches(_BATCH_ROWS, columns=_listed(columns), use_threads=False)
-        while True:
-            with _reading(name):
-                batch = next(found, None)
-            if batch is None:
-                return
-            yield _checked(batch, name)
+            batch = next(found, None)
+        if batch is None:
+            return
+        yield _checked(batch, name)
+
+
+def _checked_pages(content: pa.Buffer, footer: parquet.FileMetaData, name: str, columns: Columns) -> int:
+    """Return how many rows may be read at once, by the pages' own headers: a footer may tell less than they hold.
+
+    A dictionary's value may stand in each row, at the cost of a bit. Raises StorageRefusedError where a column unpacks
+    to more than any has.
+    """
+    wanted = None if columns is None else {each.partition(".")[0] for each in columns}
+    fewest = MOST_ROWS
+    for index in range(footer.num_row_groups):
+        group = footer.row_group(index)
+        unpacked = repeated = 0
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if wanted is not None and chunk.path_in_schema.partition(".")[0] not in wanted:
+                continue
+            try:
+                pages = pages_of(content, chunk)
+            except PagesError as error:
+                raise damaged(name, f"what is no whole Parquet ({error})") from error
+            unpacked += pages.unpacked
+            if pages.values > MOST_VALUES or unpacked > DOCUMENT_BYTES:
+                raise damaged(name, f"columns of {pages.values} values and {unpacked} bytes")
+            if pages.values * pages.dictionary > _EXPANDED:
+                repeated += pages.dictionary
+        if repeated:
+            fewest = min(fewest, _EXPANDED // repeated)
+    return fewest
 
 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
-    """Read a small Parquet file, like ``batches``. Raises StorageRefusedError too where it unpacks to a large one."""
-    with _opened(pa.BufferReader(content), name) as file, _reading(name):
-        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-        rows, size = sum(group.num_rows for group in groups), sum(group.total_byte_size for group in groups)
-        if rows > MOST_ROWS or size > DOCUMENT_BYTES:
-            raise damaged(name, f"a table of {rows} rows and {size} bytes")
-        return _checked(file.read(columns=_listed(columns), use_threads=False), name)
+    """Read a small Parquet file whole, like ``batches``. Raises StorageRefusedError too where it is a large one."""
+    buffer = pa.py_buffer(content)
+    with _opened(pa.BufferReader(buffer), name) as file:
+        if (rows := file.metadata.num_rows) > MOST_ROWS:
+            raise damaged(name, f"a table of {rows} rows")
+        found: list[pa.RecordBatch] = []
+        size = 0
+        for batch in _batches(buffer, file, name, columns, _HELD_ROWS):
+            size += batch.nbytes
+            if size > DOCUMENT_BYTES:
+                raise damaged(name, f"a table of more than {DOCUMENT_BYTES} bytes")
+            found.append(batch)
+        with _reading(name):
+            if not found:
+                return _checked(file.read(columns=_listed(columns), use_threads=False), name)
+            return pa.Table.from_batches(found).combine_chunks()
 
 
 def is_machines(error: BaseException) -> bool:
@@ -85,6 +137,13 @@ def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise damaged(name, "a name of a column that is no text") from error
+    except MemoryError as error:
+        raise StorageError(
+            f"Expected {name} to be read in the memory of this machine, found that it has not enough.",
+            remedy="Read it on a machine with more memory, or with fewer LABELSNAP_WORKERS. If all tables of the "
+            "dataset are small, look who wrote this one.",
+            code="out_of_memory",
+        ) from error
     except (OSError, pa.ArrowException) as error:
         if is_machines(error):
             raise

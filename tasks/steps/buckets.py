@@ -21,7 +21,7 @@ from tasks.buckets.fetch import Fetcher
 from tasks.buckets.given import behind_part, read_given
 from tasks.buckets.grouping import bucket_name
 from tasks.buckets.reading import read_earlier
-from tasks.buckets.receipt import BucketInput, BucketReceipt
+from tasks.buckets.receipt import BucketInput, BucketReceipt, built_again
 from tasks.buckets.spool import read_spool, spread
 from tasks.errors import LabelboxRefusedError
 from tasks.labelbox.stream import split_lines
@@ -43,6 +43,7 @@ from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
 from tasks.storage.compression import compress, decompressed
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -165,14 +166,16 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
 
     ``since`` is when the run began to look for what stands. What was built already is built again where a row of it met
-    a fault of labelsnap's own; the other rows are reused.
+    a fault of labelsnap's own, or where a format failed at one; the other rows are reused. What is built for want of
+    rows that a format failed at is not noted: whoever goes on with the run tries them again.
     """
     settings = load_settings()
     store = open_store(dataset.url)
     ledger = Ledger(store, run)
     name = bucket_name(bucket.index, bucket.count)
-    if built := ledger.recall(name, BucketReceipt):
-        if UNFORESEEN not in built.tally.problem_codes:
+    built = ledger.recall(name, BucketReceipt)
+    if built:
+        if not bucket.unwritable and UNFORESEEN not in built.tally.problem_codes:
             return built
         bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings) as pool, scratch(settings) as directory:
@@ -191,9 +194,9 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         if bucket.lines:
             lines_there = store.head(bucket.lines_key)
             store.download(bucket.lines_key, directory / "lines", size=lines_there.size if lines_there else 0)
-            lines = read_spool(decompressed(directory / "lines"))
+            lines = read_spool(decompressed(directory / "lines", bucket.lines_key, most=DOCUMENT_BYTES))
         receipt = builder.build(bucket, lines)
-    return ledger.note(name, receipt)
+    return built_again(receipt, built) if bucket.unwritable else ledger.note(name, receipt)
 
 
 def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:

@@ -20,7 +20,6 @@ from tasks.formats.registry import STANDING, format_of
 from tasks.formats.report.page import Page, html
 from tasks.formats.report.sheet import sheet
 from tasks.formats.report.thumbnails import choose, thumbnail
-from tasks.memory import shared_budget
 from tasks.records.model import Problem
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import read_file
@@ -30,7 +29,7 @@ from tasks.snapshots.pull import REPORT
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.artifacts import show_picture
 from tasks.steps.environment import scratch
-from tasks.steps.formats import FormatReceipt, folder_of
+from tasks.steps.formats import FormatReceipt, folder_of, picture_limits
 from tasks.steps.retries import RETRIES
 from tasks.steps.settle import Settlement
 from tasks.storage import open_store
@@ -109,9 +108,13 @@ def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
         for split in SPLITS:
             for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
                 body = source.pick_image(sample)
-                yield None if body is None else attempted(partial(thumbnail, sample, body, settlement.registry, memory))
+                yield (
+                    None
+                    if body is None
+                    else attempted(partial(thumbnail, sample, body, settlement.registry, limits.memory))
+                )
 
     settings = load_settings()
-    memory = shared_budget(settings.memory_bytes)
+    limits = picture_limits(settings)
     with scratch(settings) as directory:
-        return [found for found in drawn(BucketSource(store, settlement.tables, directory)) if found]
+        return [found for found in drawn(BucketSource(store, settlement.tables, directory, limits=limits)) if found]

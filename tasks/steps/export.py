@@ -15,7 +15,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from tasks.errors import LabelboxAnswerError, LabelboxError, LabelboxRefusedError
-from tasks.labelbox.export import ExportRequest, Stream, Totals, split_lists, totals, wait
+from tasks.labelbox.export import FIRST_PAUSE, ExportRequest, Stream, Totals, split_lists, totals, wait
 from tasks.labelbox.failures import DownloadError
 from tasks.labelbox.starting import start
 from tasks.labelbox.stream import Chunk, chunk_at
@@ -28,6 +28,7 @@ from tasks.steps.ledger import Ledger
 from tasks.steps.progress import report
 from tasks.steps.retries import RETRIES
 from tasks.steps.span import Span
+from tasks.steps.wanted import Wanted
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -149,11 +150,13 @@ def wait_for_exports(tasks: ExportTasks) -> datetime | None:
     """
     settings = load_settings()
     client = labelbox(settings)
+    wanted = Wanted()
     created = []
     for number, task_id in enumerate(tasks.ids):
 
         def on_progress(percent: int, before: int = 100 * number) -> None:
             report("export", before + percent, 100 * len(tasks.ids))
+            wanted.check()
 
         moment = wait(
             client,
@@ -200,9 +203,6 @@ def bring(
     frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
     with downloader(settings) as pool, scratch(settings) as directory:
         for attempt in range(ASKED):
-            if attempt:
-                log.warning("The %s stream of export task %s is not what was announced; asked again.", stream, task_id)
-                time.sleep(settings.poll_interval)
             client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
@@ -211,6 +211,17 @@ def bring(
             came = lines_in(receipts) - source.ends_inside_line(receipts)
             if came == total.lines and (total.size or stream == "ERRORS" or attempt):
                 break
+            if came == total.lines:  # as most windows of a long history; or its header was lost
+                time.sleep(min(FIRST_PAUSE, settings.poll_interval))
+            elif not attempt:
+                log.warning(
+                    "Of export task %s %d lines of the %s stream came, and %d were announced; asked again.",
+                    task_id,
+                    came,
+                    stream,
+                    total.lines,
+                )
+                time.sleep(settings.poll_interval)
         else:
             raise LabelboxRefusedError(
                 f"Labelbox announced {total.lines} lines of the {stream} stream of export task {task_id}, and {came} "

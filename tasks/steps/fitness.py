@@ -14,6 +14,7 @@ import platform
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,6 @@ from uuid import uuid4
 import cloudpickle  # type: ignore[import-untyped]
 import msgspec
 from msgspec import Struct
-from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 from prefect.task_engine import run_task_sync
 
@@ -30,6 +30,7 @@ from config.settings import load_settings
 from tasks.errors import ConfigurationError, LabelsnapError
 from tasks.snapshots.decoders import decoder_of
 from tasks.steps.environment import scratch
+from tasks.steps.server import fault_of_server, refusal_of_server
 from tasks.steps.software import software
 from tasks.storage import open_store, probe
 from tasks.storage.probing import PROBES
@@ -46,6 +47,7 @@ LEAST_SECONDS: Final = 10.0
 """A store tells whole seconds, and its answer takes a while: a clock that is off by less is not."""
 SPACE: Final = 1 << 24
 """Bytes of scratch space that are tried out."""
+SERVER: Final = "the Prefect server of its PREFECT_API_URL"
 
 
 class Terms(Struct, frozen=True):
@@ -112,13 +114,23 @@ _LOOKING: Final = threading.Lock()
 
 
 def carry_out(terms: bytes, call: bytes) -> Any:
-    """Run a task as ``packed`` on this machine and give its state; or a ``Misfit`` where the machine does not fit."""
+    """Run a task as ``packed`` on this machine and give its state; or a ``Misfit`` where the machine does not fit.
+
+    It does not fit any more where Prefect's server refuses it; what a task itself raises is in its state.
+    """
     with _LOOKING:
         if terms not in _FITTING:
             if reasons := look(terms):
                 return Misfit(platform.node(), tuple(reasons))
             _FITTING.append(terms)
-    return run_task_sync(**cloudpickle.loads(call))
+    try:
+        return run_task_sync(**cloudpickle.loads(call))
+    except Exception as error:
+        if (refusal := refusal_of_server(error)) is None:
+            raise
+        with _LOOKING, suppress(ValueError):
+            _FITTING.remove(terms)
+        return Misfit(platform.node(), (f"{SERVER} {refusal}",))
 
 
 def packed(call: dict[str, Any]) -> bytes:
@@ -183,8 +195,8 @@ def _faults_of_server(terms: Terms) -> Iterator[str]:
         return
     if not PREFECT_API_URL.value():
         yield "PREFECT_API_URL is not set"
-    elif failure := get_client(sync_client=True).api_healthcheck():
-        yield f"the Prefect server of its PREFECT_API_URL does not answer ({type(failure).__name__})"
+    elif fault := fault_of_server():
+        yield f"{SERVER} {fault}"
 
 
 def _seals(settings: Settings, salt: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,17 +10,23 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.buckets.boundary import check_rows
 from tasks.buckets.source import BucketSource
+from tasks.buckets.unwritable import unwritable
+from tasks.errors import ConfigurationError
 from tasks.formats.census import Census
 from tasks.formats.endings import images_held, narrowed
 from tasks.formats.interface import Dataset as FormatInput
 from tasks.formats.registry import format_of
+from tasks.masks.errors import MaskError
+from tasks.masks.png import DEFAULT_LIMITS, Limits
+from tasks.memory import BeyondBudgetError, shared_budget
 from tasks.records.classes import ClassRegistry
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import lines_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.joined import add_revision
-from tasks.snapshots.manifest import File, Pack
+from tasks.snapshots.manifest import File, Pack, damaged
 from tasks.snapshots.presence import absent_of
 from tasks.snapshots.pull import FORMATS
 from tasks.snapshots.read import read_snapshot
@@ -33,17 +40,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from config.settings import Settings
+
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones."""
+    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
+
+    Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
+    """
 
     name: str
     files: tuple[File, ...]
     packs: tuple[Pack, ...]
     uploads: Uploads
+    unwritable: dict[str, str] = {}
 
 
 @task(**RETRIES)
@@ -61,7 +74,8 @@ def write_format(
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
     rows that did not change a format keeps both without making them, where it could only make the same. Where an object
-    of the format in the base snapshot is lost, all of it is made anew.
+    of the format in the base snapshot is lost, all of it is made anew. Where the format fails at single
+    rows, these are named, and there are no files.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
@@ -73,8 +87,10 @@ def write_format(
     small = SmallFiles(draft=draft, name=f"packs/{name}/{split}", base=earlier, below=folder)
     files: list[File] = []
     packs: set[Pack] = set()
-    with scratch(load_settings()) as directory:
-        source = BucketSource(store, tables, directory, changed)
+    settings = load_settings()
+    with scratch(settings) as directory, painting(name):
+        limits = picture_limits(settings)
+        source = BucketSource(store, tables, directory, changed, limits)
 
         def lines(path: str) -> Iterator[bytes]:
             file = earlier.file(folder + path) if earlier else None
@@ -92,31 +108,63 @@ def write_format(
             earlier=lines,
             buckets=source.buckets,
             model_run=dataset.source.kind == "model_run",
+            memory=limits.memory,
         )
         if dataset.images == "copy":
             described = narrowed(described, training_format)
-        for artifact in training_format.write(described, split):
-            path = folder + artifact.path
-            if artifact.kept:
-                small.keep(path)
-                continue
-            if artifact.small:
-                small.add(path, b"".join(artifact.chunks))
-                continue
-            body = written(artifact.chunks, directory / "artifact")
-            if path.endswith(LINES):
-                file, joined = add_revision(draft, store, path, body, earlier)
-                packs.update(joined)
-            else:
-                file = draft.add_file(path, body)
-            files.append(file)
-        small.flush()
+        try:
+            for artifact in training_format.write(described, split):
+                path = folder + artifact.path
+                if artifact.kept:
+                    small.keep(path)
+                    continue
+                if artifact.small:
+                    small.add(path, b"".join(artifact.chunks))
+                    continue
+                body = written(artifact.chunks, directory / "artifact")
+                if path.endswith(LINES):
+                    file, joined = add_revision(draft, store, path, body, earlier)
+                    packs.update(joined)
+                else:
+                    file = draft.add_file(path, body)
+                files.append(file)
+            small.flush()
+        except Exception as error:
+            check_rows(error)
+            found = unwritable(training_format, described, split)
+            if not found:
+                raise
+            return FormatReceipt(name=name, files=(), packs=(), uploads=draft.uploads, unwritable=found)
     return FormatReceipt(
         name=name,
         files=(*files, *small.files),
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
+
+
+def picture_limits(settings: Settings) -> Limits:
+    """How large the images and masks of a version are at most, and the memory that pictures are made of them in."""
+    pixels = max(settings.max_image_pixels, DEFAULT_LIMITS.pixels)
+    return Limits(pixels=pixels, memory=shared_budget(settings.memory_bytes))
+
+
+@contextmanager
+def painting(name: str) -> Iterator[None]:
+    """Name what no picture can be made of: masks of an earlier version that are none, or too large for the budget.
+
+    Raises StorageRefusedError and ConfigurationError.
+    """
+    try:
+        yield
+    except MaskError as error:
+        raise damaged(f"the masks that {name} is made from", error.reason) from error
+    except BeyondBudgetError as error:
+        raise ConfigurationError(
+            f"Expected the pictures of the format {name} to fit into the memory for them, found that {error}.",
+            remedy="Raise LABELSNAP_MEMORY_BYTES, or use a machine with more memory.",
+            code="memory_budget",
+        ) from error
 
 
 def folder_of(name: str) -> str:

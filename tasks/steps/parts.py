@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from tasks.errors import LabelboxRefusedError
-from tasks.snapshots.bucket_tables import bucket_files, read_table
+from tasks.snapshots.bucket_tables import bucket_files, decoding, read_table
 from tasks.steps.export import parts_of
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ def standing_rows(store: ObjectStore, manifest: Manifest, filters: Mapping[str, 
     columns = (".".join(place) for place in wanted) if wanted else ("data_row_id",)
     count, read = 0, tuple(columns)
     for files in bucket_files(manifest.files).values():
-        table = read_table(store, files["data_rows"], read)
-        for (column, *field), ids in wanted.items():
-            values = compute.struct_field(table[column], field) if field else table[column]
-            table = table.filter(compute.is_in(values, value_set=ids))
+        with decoding("the rows of the newest version"):
+            table = read_table(store, files["data_rows"], read)
+            for (column, *field), ids in wanted.items():
+                values = compute.struct_field(table[column], field) if field else table[column]
+                table = table.filter(compute.is_in(values, value_set=ids))
         count += len(table)
     return count

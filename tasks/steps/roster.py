@@ -69,6 +69,7 @@ class Roster:
         self._refusals: dict[str, str] = {}
         self._unanswered: dict[str, float] = {}
         self._looked = float("-inf")
+        self._gone: ConfigurationError | None = None
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -86,8 +87,10 @@ class Roster:
     def fit(self, *, anew: bool = False) -> frozenset[str]:
         """Those that fit of whoever is there now."""
         with self._lock:
+            if self._gone is not None:
+                raise self._gone
             if anew or time.monotonic() - self._looked >= LOOK_SECONDS:
-                self._names = dict(self._cluster.members())
+                self._names = dict(self._members())
                 self._looked = time.monotonic()
                 self._asked = {member: found for member, found in self._asked.items() if member in self._names}
                 self._refusals = {member: why for member, why in self._refusals.items() if member in self._names}
@@ -97,6 +100,14 @@ class Roster:
                             self._cluster.ask, member, self._terms, ANSWER_SECONDS
                         )
             return frozenset(member for member, found in list(self._asked.items()) if self._fits(member, found))
+
+    def _members(self) -> Mapping[str, str]:
+        """Who is there. That the cluster is gone is found once, and told to everybody who waits for an answer."""
+        try:
+            return self._cluster.members()
+        except ConfigurationError as gone:
+            self._gone = gone
+            raise
 
     def await_fit(self) -> frozenset[str]:
         """Those that fit, as soon as there is one."""

@@ -16,7 +16,7 @@ from tasks.records.classes import ClassRegistry, inherited, update
 from tasks.records.schema import SCHEMAS
 from tasks.records.tables import classes_of, classes_table, problems_of, write_table
 from tasks.snapshots.behind import Manifests, manifests_behind, read_behind
-from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, read_classes, read_table
+from tasks.snapshots.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.manifest import File, Manifest, Pack
 from tasks.snapshots.measures import Measure
@@ -123,8 +123,12 @@ def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegist
 def classes_behind(store: ObjectStore, behind: Manifests) -> list[ClassRegistry]:
     """The classes of the manifests behind the base, as far as they are still there."""
     files = (manifest.file(CLASSES_PATH) for manifest in manifests_behind(store, behind))
-    tables = (read_behind(store, file) for file in files if file)
-    return [classes_of(table) for table in tables if table is not None]
+    found = []
+    for file in filter(None, files):
+        if (table := read_behind(store, file)) is not None:
+            with decoding(file.path):
+                found.append(classes_of(table))
+    return found
 
 
 def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
@@ -138,7 +142,8 @@ def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
 
 def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
     """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
-    tables = (bucket["problems"] for bucket in bucket_files(files).values())
-    problems = chain.from_iterable(problems_of(read_table(store, file)) for file in tables)
+    with decoding("the tables of problems"):
+        tables = [bucket["problems"] for bucket in bucket_files(files).values()]
+        problems = list(chain.from_iterable(problems_of(read_table(store, file)) for file in tables))
     for problem in sorted(problems, key=lambda problem: problem.line):
         yield msgspec.json.encode(problem) + b"\n"

@@ -13,7 +13,7 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
 
     def lap(self, part: str) -> None:
-        """End a part: its time is what has passed since the one before it ended."""
+        """End a part: its time is what has passed since the one before it ended, each time that it ends."""
         now = time.monotonic()
-        self.seconds[part] = round(now - self._last, 3)
+        self.seconds[part] = round(self.seconds.get(part, 0.0) + now - self._last, 3)
         self._last = now

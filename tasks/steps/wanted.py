@@ -1,7 +1,8 @@
-"""Whether a run is still wanted, asked of Prefect's server before the one step that cannot be taken back.
+"""Whether a run is still wanted, asked of Prefect's server now and then, and before the step that cannot be taken back.
 
 Prefect tells a running process of its cancellation by ending it. What it tells by is an observer in the worker, which
-gives up when the server does not answer for about 25 seconds: then nobody ends the run, and only it can ask.
+gives up when the server does not answer for about 25 seconds: then nobody ends the run, and only it can ask. A run that
+a person typed has no worker at all.
 """
 
 from __future__ import annotations
@@ -10,17 +11,25 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+import httpx
 from prefect import runtime
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
 from tasks.errors import RunStoppedError
+from tasks.steps.server import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAUSE: Final = 2.0
-"""Seconds between two questions."""
+"""Seconds between two questions before the step that cannot be taken back."""
+EVERY: Final = 30.0
+"""Seconds between two questions in long work."""
+SHORT: Final = 2.0
+"""Seconds that such a question may take."""
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +70,36 @@ def check_wanted(
             if state is not None and (state.is_cancelling() or state.is_cancelled()):
                 raise cancelled("was cancelled")
             return
+
+
+class Wanted:
+    """Asks in long work, every ``EVERY`` seconds, whether the flow run that it is part of is still wanted."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._flow_run = runtime.flow_run.id if PREFECT_API_URL.value() else None
+        self._clock = clock
+        self._next = clock() + EVERY
+
+    def check(self) -> None:
+        """Raise ``RunStoppedError`` where the run was cancelled, or deleted.
+
+        One short question: a server that does not answer says nothing, and is asked again before the run publishes.
+        """
+        if self._flow_run is None or self._clock() < self._next:
+            return
+        try:
+            found = ask("GET", f"/flow_runs/{self._flow_run}", seconds=SHORT)
+        except httpx.HTTPStatusError as error:
+            kind = error.response.headers.get("Content-Type", "")
+            if error.response.status_code == httpx.codes.NOT_FOUND and kind.startswith("application/json"):
+                raise cancelled("was deleted") from None  # a proxy's 404 is a page
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+            log.debug("Prefect's server does not say whether the run was cancelled: %s", error)
+        else:
+            state = found.get("state") if isinstance(found, dict) else None
+            if isinstance(state, dict) and state.get("type") in {StateType.CANCELLING, StateType.CANCELLED}:
+                raise cancelled("was cancelled")
+        self._next = self._clock() + EVERY
 
 
 def cancelled(what: str) -> RunStoppedError:

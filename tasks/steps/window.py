@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from prefect.futures import as_completed
 
+from tasks.steps.wanted import Wanted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -16,9 +18,14 @@ Receipt = TypeVar("Receipt")
 
 
 def windowed(submit: Callable[[Item], PrefectFuture[Receipt]], items: Iterable[Item], window: int) -> Iterator[Receipt]:
-    """Submit items while fewer than ``window`` are pending; yield receipts as they come. A failure raises."""
+    """Submit items while fewer than ``window`` are pending; yield receipts as they come.
+
+    A failure raises, as does a run that is not wanted any more.
+    """
     pending: list[PrefectFuture[Receipt]] = []
+    wanted = Wanted()
     for item in items:
+        wanted.check()
         pending.append(submit(item))
         if len(pending) >= window:
             yield _next(pending)

@@ -23,6 +23,7 @@ from tasks.steps.environment import labelbox
 from tasks.steps.export import StreamReceipt, bring, started
 from tasks.steps.ledger import Ledger
 from tasks.steps.retries import RETRIES
+from tasks.steps.wanted import Wanted
 from tasks.storage import open_store
 
 if TYPE_CHECKING:
@@ -127,12 +128,18 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
         params=dataset.params.of_source("project"),
         filters=dataset.filters.model_copy(update={by: bounds}).for_labelbox(),
     )
-    results, errors = [], []
+    results, errors, wanted = [], [], Wanted()
     for number, part in enumerate(split_lists(request)):
         seconds = int((window.end - window.start).total_seconds())
         export = f"{window.name}-{seconds}-{number:03}-{attempt}"
         task_id = started(ledger, client, part, export, f"labelsnap {dataset.dataset} {run}")
-        wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        wait(
+            client,
+            task_id,
+            timeout=settings.export_timeout,
+            poll_interval=settings.poll_interval,
+            on_progress=lambda _: wanted.check(),
+        )
         stream = f"v{base:08}-{export}"
         results.append(bring(dataset, run, base, stream, task_id, "RESULT"))
         errors.append(bring(dataset, run, base, stream, task_id, "ERRORS"))

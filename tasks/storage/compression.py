@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from tasks.storage.interface import too_long
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 BLOCK: Final = 1 << 20
+UNPACKED_BYTES: Final = 1 << 34
+"""No chunk of an export is longer: a few bytes of Zstandard may stand for any number."""
 
 
 def compress(source: Path, target: Path) -> Path:
@@ -21,8 +25,15 @@ def compress(source: Path, target: Path) -> Path:
     return target
 
 
-def decompressed(source: Path) -> Iterator[bytes]:
-    """The content of a compressed file in blocks. Raises ``OSError`` when it is damaged or cut."""
+def decompressed(source: Path, name: str, *, most: int | None = None) -> Iterator[bytes]:
+    """The content of a compressed file, known as ``name``, in blocks.
+
+    Raises ``OSError`` when it is damaged or cut, StorageRefusedError when it unpacks to more than ``most`` bytes (those of a chunk).
+    """
+    size, allowed = 0, UNPACKED_BYTES if most is None else most
     with pa.CompressedInputStream(str(source), "zstd") as compressed:
         while block := compressed.read(BLOCK):
+            size += len(block)
+            if size > allowed:
+                raise too_long(name, allowed)
             yield block

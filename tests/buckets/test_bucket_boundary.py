@@ -52,6 +52,9 @@ def problems(receipt, folder):
         (building, "select", holds),
         (building, "to_tables", holds),
         (building, "measure", holds),
+        (building, "census", holds),
+        (building, "noted", holds),
+        (building, "seen_classes", holds),
         (Fetcher, "fetch", lambda _, record, *__: holds(record)),
         (reuse.Reuse, "of_record", lambda _, record, *__: holds(record)),
         (reuse.Reused, "is_before", lambda _, sample: holds(sample)),
@@ -80,6 +83,33 @@ def test_a_row_that_stands_and_meets_a_fault_is_no_reused_one(tmp_path, monkeypa
     before = build(lines, tmp_path)
     monkeypatch.setattr(building, "measure", failing(building.measure, holds))
     receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs))
+    assert (receipt.tally.published, receipt.tally.problems, receipt.tally.reused_rows) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("alike", [None, False, True])
+def test_a_row_that_a_format_cannot_write_is_a_problem_of_its_line(tmp_path, alike):
+    """Whether it stands or is new, and its lines that it repeats are repetitions still; the next run has the row."""
+    met = "KeyError at tasks.formats.coco:_image:1"
+    lines = [row(ODD, activity="2023-01-01T00:00:00Z"), row("row-a"), row(ODD)]
+    before = build(lines[1:], tmp_path)
+    base = BasePart() if alike is None else BasePart(before.files, before.packs, alike)
+    receipt = build(lines, tmp_path, base=base, unwritable={ODD: met})
+    assert problems(receipt, tmp_path) == [
+        {"line": 3, "data_row_id": ODD, "path": "$", "code": "unforeseen", "reason": met}
+    ]
+    tally = receipt.tally
+    assert (tally.published, tally.excluded, tally.problems, tally.rows) == (1, {"duplicate": 1}, 1, 3)
+    assert (receipt.repeated, tally.reused_rows) == ((1,), 0 if alike is None else 1)
+    assert receipt.census.rows == build(lines[1:2], tmp_path).census.rows
+    again = build(lines[1:], tmp_path, base=BasePart(receipt.files, receipt.packs, alike=True))
+    assert (again.tally.published, again.tally.problems) == (2, 0)
+
+
+def test_a_row_alone_that_stands_and_cannot_be_written_is_taken_over_no_more(tmp_path):
+    """Its table has it as a problem, and its split is kept."""
+    before = build([row("row-a"), row(ODD)], tmp_path)
+    base = BasePart(before.files, before.packs, alike=True)
+    receipt = build([row("row-a"), row(ODD)], tmp_path, base=base, unwritable={ODD: "KeyError at unknown"})
     assert (receipt.tally.published, receipt.tally.problems, receipt.tally.reused_rows) == (1, 1, 1)
 
 

@@ -62,7 +62,7 @@ def odd(identifier, **changes):
     return json.dumps(line | changes).encode()
 
 
-def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING):  # noqa: B008 - it is frozen
+def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken=NOTHING, unwritable=None):  # noqa: B008 - it is frozen
     """What a bucket of these lines, in its place of so many, comes to."""
     with Downloader(
         api_key="",
@@ -90,7 +90,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
             threads=2,
             taken=taken,
         )
-        bucket = BucketInput(*place, lines_key="", lines=len(lines))
+        bucket = BucketInput(*place, lines_key="", lines=len(lines), unwritable=unwritable or {})
         return builder.build(bucket, list(enumerate(lines, start=1)))
 
 
@@ -291,3 +291,11 @@ def test_rows_that_a_broken_off_run_fetched_are_reused_though_no_version_has_the
     assert standing.keys() == {"row-b", "row-c"}
     assert [row for row in standing if standing[row].fingerprint in map(fingerprint, lines)] == ["row-b"]
     assert (found.files, found.changed, found.tally.reused_rows) == (alone.files, ("row-b", "row-c"), 1)
+
+
+def test_a_referenced_image_of_more_pixels_than_allowed_is_a_problem(tmp_path):
+    """Its size is what the export declares; no label map of it is ever made."""
+    declared = {"height": 2**31 - 1, "width": 2**31 - 1, "mime_type": "image/jpeg"}
+    line = json.dumps(json.loads(row("large")) | {"media_attributes": declared}).encode()
+    receipt = build([line, row("small")], tmp_path)
+    assert (receipt.tally.published, receipt.tally.problem_codes) == (1, {"image_too_large": 1})

@@ -184,3 +184,15 @@ def test_damaged_image_is_refused(source, folder_store, read):
         folder_store.put(pack.key, b"x" * pack.size)
     with pytest.raises(StorageRefusedError, match="sha256"):
         read(source, next(source.samples("train")))
+
+
+@pytest.mark.parametrize(("width", "height"), [(2**31 - 1, 2**31 - 1), (1, 200_000_001), (0, 5), (-3, -5)])
+def test_no_picture_is_made_of_an_image_of_more_pixels_than_any_may_have(folder_store, tmp_path, width, height):
+    """Its size in the store's table is looked at before a format makes room for it; the table is named."""
+    large = sample(name="large", split="train")
+    tables = to_tables([replace(large, image=replace(large.image, width=width, height=height))])
+    draft = Draft(folder_store)
+    files = [draft.add_file(table_path(name, 0, 1), write_table(each)) for name, each in tables.items()]
+    with pytest.raises(StorageRefusedError, match="tables/data_rows/") as refused:
+        list(BucketSource(folder_store, files, tmp_path).samples("train"))
+    assert refused.value.code == "object_damaged"

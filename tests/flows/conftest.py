@@ -7,6 +7,7 @@ import os
 import sys
 
 import pytest
+from prefect.client.orchestration import get_client
 from pyarrow import parquet
 from street_versions import publish_six
 
@@ -107,3 +108,15 @@ def days_ago(tmp_path):
             os.utime(path, (times.st_atime, times.st_mtime - days * 86_400))
 
     return age
+
+
+@pytest.fixture
+def newest_run(prefect_server):
+    """Asks Prefect's server something about the flow run that was started last."""
+
+    def ask(question):
+        with get_client(sync_client=True) as client:
+            (run, *_) = client.read_flow_runs(limit=1, sort="START_TIME_DESC")
+            return question(client, run)
+
+    return ask

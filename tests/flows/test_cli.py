@@ -8,6 +8,7 @@ import socket
 from contextlib import closing
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.main import get_command
 
 from flows import cli
@@ -139,10 +140,10 @@ def test_a_secret_with_a_line_break_is_refused_at_the_start(labelsnap, dataset_f
         assert (status, variable in errors, remedy in errors, "8675309" in errors) == (2, True, True, False)
 
 
-def test_a_deployment_needs_a_server(labelsnap, dataset_file, monkeypatch):
+def test_a_deployment_needs_a_server(labelsnap, dataset_file):
     """One on an ephemeral server would end with it."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    status, _, errors = labelsnap("deploy", dataset_file())
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        status, _, errors = labelsnap("deploy", dataset_file())
     assert (status, "prefect server start" in errors) == (2, True)
 
 

@@ -12,6 +12,8 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentU
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.settings import PREFECT_API_URL
 
+from flows.pools import make_pool
+
 pytestmark = pytest.mark.xdist_group("prefect")
 
 NIGHTLY = {"cron": "0 2 * * *", "timezone": "Europe/Zurich"}
@@ -169,3 +171,52 @@ def test_deployments_that_no_file_names_are_named_and_left(operator, labelsnap, 
     assert f"refresh/{operator.name}" in unnamed
     assert operator.standing() == before
     assert f"refresh/{operator.name}" in labelsnap("deploy", tmp_path / "other.yaml")[1]
+
+
+def test_the_parameters_of_the_file_s_schedule_stay(operator):
+    """They are the operator's, however often its cron changes."""
+    operator.deploy(schedule=NIGHTLY)
+    (schedule,) = operator.standing().schedules
+    own = {"dataset": operator.content | {"masks": "instance"}}
+    with get_client(sync_client=True) as client:
+        client.update_deployment_schedule(operator.standing().id, schedule.id, parameters=own, max_scheduled_runs=2)
+    deployment, _ = operator.deploy(schedule=NIGHTLY | {"cron": "0 3 * * *"})
+    (renewed,) = operator.standing().schedules
+    assert deployment["schedule"] == "0 3 * * *"
+    assert (renewed.parameters, renewed.max_scheduled_runs) == (own, 2)
+
+
+def test_a_queue_goes_along_to_another_pool_or_is_said_to_be_left(operator):
+    """Where the other pool has one of its name, the deployment comes to it."""
+    operator.deploy()
+    with get_client(sync_client=True) as client:
+        for pool in ("labelsnap", "with-night"):
+            make_pool(client, pool)
+            client.create_work_queue(name=f"night-{operator.name}", work_pool_name=pool)
+    operator.set(work_queue_name=f"night-{operator.name}")
+    moved, _ = operator.deploy("--pool", "with-night")
+    assert moved["changes"] == {"work_pool_name": {"before": "labelsnap", "after": "with-night"}}
+    assert operator.standing().work_queue_name == f"night-{operator.name}"
+    moved, _ = operator.deploy("--pool", "without-night")
+    assert moved["changes"]["work_queue_name"] == {"before": f"night-{operator.name}", "after": "default"}
+    assert operator.standing().work_queue_name == "default"
+
+
+@pytest.mark.parametrize("command", ["deploy", "worker"])
+@pytest.mark.parametrize("pool", ["a/b", "", " ", "..", "a?b", "a\n", "x" * 300])
+def test_what_is_no_name_of_a_pool(operator, command, pool):
+    """The name is at fault: status 2, before anything is asked."""
+    operator.path.write_text(yaml.safe_dump(operator.content), encoding="utf-8")
+    options = [operator.path, "--json"] if command == "deploy" else []
+    status, output, errors = operator.labelsnap(command, *options, "--pool", pool)
+    assert status == 2
+    assert "No work pool can be named" in output + errors
+    assert "Give another --pool" in output + errors
+
+
+def test_a_reserved_name_of_a_pool(operator):
+    """Prefect makes no such pool for anybody."""
+    operator.path.write_text(yaml.safe_dump(operator.content), encoding="utf-8")
+    status, outcome = operator.labelsnap.json("deploy", operator.path, "--pool", "Prefect-x")
+    assert (status, outcome["error"]["code"]) == (2, "bad_pool")
+    assert "reserved" in outcome["error"]["message"]

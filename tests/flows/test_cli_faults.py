@@ -11,13 +11,11 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, suppress
 from threading import Thread
 
 import pytest
 import yaml
-from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tasks.redaction import without_secrets
@@ -79,41 +77,17 @@ def relay(prefect_server):
         yield between
 
 
-@contextmanager
-def refusing(status):
-    """A Prefect server that is well and takes nobody; gives its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path.endswith("/health") else status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        do_POST = do_GET  # noqa: N815 - http.server's name
-
-        def log_message(self, *_):
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://user:the-password@127.0.0.1:{server.server_port}/api"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize(
     "command", [("refresh",), ("backfill", *RANGE), ("deploy",), ("worker",)], ids=lambda command: command[0]
 )
 def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command):
     """An address that nobody answers at: status 2, nothing was started."""
-    monkeypatch.setenv("PREFECT_API_URL", "http://user:the-password@127.0.0.1:9/api")
     monkeypatch.setenv("LABELSNAP_PREFECT_SECONDS", "0.1")
     name, *options = command
     config = [] if name == "worker" else [dataset_file()]
     as_json = [] if name == "worker" else ["--json"]
-    status, output, errors = labelsnap(name, *config, *options, *as_json)
+    with temporary_settings({PREFECT_API_URL: "http://user:the-password@127.0.0.1:9/api"}):
+        status, output, errors = labelsnap(name, *config, *options, *as_json)
     told = json.loads(output)["error"]["message"] if as_json else errors
     assert status == 2
     assert "http://127.0.0.1:9/api does not answer" in told
@@ -143,16 +117,6 @@ def test_a_setting_that_prefect_refuses(dataset_file, name, value):
     assert [each for each in error["message"].split() if each.startswith("PREFECT_")] == [name]
     assert value not in done.stdout
     assert "Traceback" not in done.stderr
-
-
-def test_prefect_refuses(labelsnap, dataset_file, monkeypatch):
-    """A server that wants a key: status 2, and its own code."""
-    with refusing(401) as url, temporary_settings({PREFECT_API_URL: url}):
-        monkeypatch.setenv("PREFECT_API_URL", url)
-        status, result = labelsnap.json("deploy", dataset_file())
-    assert (status, result["error"]["code"]) == (2, "prefect_refused")
-    assert "401" in result["error"]["message"]
-    assert "the-password" not in json.dumps(result)
 
 
 def test_prefect_away_in_the_middle(dataset_file, relay, sandbox, tmp_path):
@@ -190,18 +154,6 @@ def wait_for_lease(process, folder):
         time.sleep(0.2)
     time.sleep(1)
     return leases
-
-
-@pytest.fixture
-def newest_run(prefect_server):
-    """Asks Prefect's server something about the flow run that was started last."""
-
-    def ask(question):
-        with get_client(sync_client=True) as client:
-            (run, *_) = client.read_flow_runs(limit=1, sort="START_TIME_DESC")
-            return question(client, run)
-
-    return ask
 
 
 def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):

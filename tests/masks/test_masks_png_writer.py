@@ -12,7 +12,8 @@ from mask_pictures import from_mask
 from PIL import Image
 
 from tasks.masks.png_writer import encode_overlay, encode_png
-from tasks.masks.rasters import overlay
+from tasks.masks.rasters import Overlay, overlay
+from tasks.memory import BeyondBudgetError, Budget
 
 VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
 
@@ -92,3 +93,13 @@ def test_values_that_do_not_fit_are_refused(values, palette):
     """One value a mask; of 8 or 16 bits or RGB; palettes for 8 bits, of 256 colours at most."""
     with pytest.raises(ValueError, match=r"^expected"):
         encode_overlay(overlaid(np.ones((1, 2, 2), bool)), values, palette)
+
+
+@pytest.mark.parametrize("size", [(2**31 - 1, 2**31 - 1), (1, 2**31 - 1), (2000, 2000)])
+def test_a_picture_that_the_budget_has_no_room_for_is_not_begun(size):
+    """A mask of few bytes may be of any size: its rows are claimed before they are made."""
+    shown = Overlay(*size, 0, np.zeros(1, np.int64), np.full(1, -1, np.int32))
+    budget = Budget(1 << 20)
+    with pytest.raises(BeyondBudgetError, match="LABELSNAP_MEMORY_BYTES"):
+        encode_overlay(shown, np.zeros(0, np.uint8), memory=budget)
+    assert budget.taken == 0

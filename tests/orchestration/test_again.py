@@ -9,11 +9,14 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelling, Crashed, Pending, Running
+from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Retrying, Running
 
 from flows.again import STARTS, run_again
 from tasks.errors import RunStoppedError
-from tasks.steps.wanted import check_wanted
+from tasks.steps.wanted import Wanted, check_wanted
+from tests.contracts.prefect_front import served
+
+JSON = "application/json"
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -56,6 +59,15 @@ def test_a_run_that_never_ran_is_started_again_a_few_times(crashed):
     assert crashed(*(Pending(), Crashed()) * (STARTS - 1), Pending()) == "Crashed"
 
 
+def test_prefects_own_retries_are_no_starts(crashed):
+    """They are of one process: the one whose third try it ends in was the first."""
+    tries = (Running(), AwaitingRetry(), Retrying(), AwaitingRetry(), Retrying())
+    assert crashed(Pending(), *tries) == "AwaitingRetry"
+    again = (Crashed(), AwaitingRetry(), Pending(), *tries)
+    assert crashed(Pending(), *tries, *again * (STARTS - 2)) == "AwaitingRetry"
+    assert crashed(Pending(), *tries, *again * (STARTS - 1)) == "Crashed"
+
+
 def test_what_a_person_started_or_cancelled_is_not_started_again(crashed):
     """A command's run has no deployment; one that was being cancelled is to end."""
     assert crashed(Running(), deployed=False) == "Crashed"
@@ -73,3 +85,24 @@ def test_a_silent_server_is_no_cancellation(prefect_server, monkeypatch, caplog)
     with pytest.raises(RunStoppedError) as caught:
         check_wanted(1)
     assert caught.value.code == "run_cancelled"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [(503, "text/html", b""), (404, "text/html", b"no such page"), (200, "text/html", b"<html>"), (200, JSON, b"[1]")],
+)
+def test_a_server_that_says_nothing_costs_long_work_one_question(monkeypatch, status, kind, body):
+    """It is asked again when the time for the next one has come; before the first nothing is asked."""
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    asked, now = [], [0.0]
+
+    def answer(request, _):
+        asked.append(request.path)
+        return status, kind, body
+
+    with served(answer) as url, temporary_settings({PREFECT_API_URL: url}):
+        wanted = Wanted(clock=lambda: now[0])
+        for moment in (1, 29, 31, 32, 60, 62):
+            now[0] = moment
+            wanted.check()
+    assert len(asked) == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.events.schemas.automations import AutomationCore
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.settings.models.flows import FlowsSettings
 
 from config.reading import parse_dataset
@@ -62,14 +63,13 @@ def test_no_deployment_has_a_key(monkeypatch):
     assert "the-key-itself" not in deployment_of(parse_dataset(SHORT), "labelsnap").model_dump_json()
 
 
-def test_deploying_needs_a_server_and_a_name_a_dataset(monkeypatch):
+def test_deploying_needs_a_server_and_a_name_a_dataset():
     """Refused before anything is created."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    with pytest.raises(ConfigurationError) as caught:
+    with temporary_settings(restore_defaults={PREFECT_API_URL}), pytest.raises(ConfigurationError) as caught:
         deploy([parse_dataset(SHORT)], "labelsnap")
     assert caught.value.code == "no_prefect_server"
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    with pytest.raises(ConfigurationError) as caught:
+    nobody = temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"})
+    with nobody, pytest.raises(ConfigurationError) as caught:
         deploy([parse_dataset(SHORT), parse_dataset(SHORT)], "labelsnap")
     assert caught.value.code == "same_dataset"
 

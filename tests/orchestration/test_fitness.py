@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from msgspec.structs import replace
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from config.reading import parse_dataset
 from tasks.steps import fitness
-from tasks.steps.fitness import Misfit, carry_out, drop_terms, look, set_terms
+from tasks.steps.fitness import Misfit, carry_out, drop_terms, look, packed, set_terms
+from tasks.steps.server import check_answer
 from tasks.storage import open_store
+from tests.contracts.prefect_front import answering
 
 
 @pytest.fixture
@@ -55,6 +58,32 @@ def test_another_version_is_told_and_nothing_else(terms, name, monkeypatch):
     monkeypatch.delenv("LABELBOX_API_KEY")
     here = terms.versions[name]
     assert said(replace(terms, versions=terms.versions | {name: "0.0"})) == f"{name} is {here}, not 0.0"
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        (401, "refuses it (401): PREFECT_API_AUTH_STRING or PREFECT_API_KEY is at fault"),
+        (500, "does not answer (HTTPStatusError)"),
+        (200, "cannot be used: it answers text/html, and no JSON"),
+    ],
+)
+def test_a_prefect_server_that_does_not_take_the_machine_is_told(terms, status, found):
+    """It says that it is well to everybody; the machine has to have rights there."""
+    with answering(status) as url, temporary_settings({PREFECT_API_URL: url}):
+        assert said(replace(terms, has_server=True)) == f"the Prefect server of its PREFECT_API_URL {found}"
+
+
+def test_a_machine_that_the_prefect_server_refuses_since_gives_its_task_back(terms, monkeypatch):
+    """It fitted when it was asked; now it is named, and asked again before its next task."""
+    body = msgspec.json.encode(terms)
+    monkeypatch.setattr(fitness, "run_task_sync", check_answer)
+    with answering(401) as url, temporary_settings({PREFECT_API_URL: url}):
+        found = carry_out(body, packed({}))
+    assert isinstance(found, Misfit)
+    assert "refuses it (401)" in found.reasons[0]
+    drop_terms(terms)
+    assert "is another store" in carry_out(body, packed({})).reasons[0]
 
 
 def test_terms_of_another_version_are_no_crash():

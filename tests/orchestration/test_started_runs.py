@@ -26,6 +26,10 @@ pytestmark = [
 ]
 
 
+NOBODY = 1 << 30
+"""A process id that Linux never gives."""
+
+
 @flow(name="started")
 def nothing():
     """A flow to have runs of."""
@@ -35,7 +39,7 @@ class Killed:
     """A run whose process was killed while the run was in such a state."""
 
     def __init__(self, state, tags):
-        self.runs = StartedRuns(os.getpid())
+        self.runs = StartedRuns(os.getpid(), uuid4().hex)
         with get_client(sync_client=True) as client:
             deployment = client.create_deployment(client.create_flow(nothing), name=uuid4().hex, tags=tags)
             self.id = client.create_flow_run_from_deployment(deployment).id
@@ -102,6 +106,20 @@ def test_a_run_that_may_have_begun_elsewhere_is_left(killed, monkeypatch):
     monkeypatch.setattr("flows.started_runs.time.monotonic", lambda: before + 90)
     run.runs.leave()
     assert run.state == "Running"
+
+
+def test_a_run_that_was_started_just_before_the_worker_was_killed(killed):
+    """Nobody saw it as the worker's child, and it is none any more: its environment says whose it is."""
+    run, mark = killed(Running()), uuid4().hex
+    run.runs = StartedRuns(NOBODY, mark)
+    environment = os.environ | {"LABELSNAP_STARTED_BY": mark, "PREFECT__FLOW_RUN_ID": str(run.id)}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment) as process:
+        before = run.runs.processes()
+        found = until(lambda: run.runs.processes(gone=True), 20)
+        process.kill()
+    assert (before, found) == (set(), {process.pid})
+    run.runs.leave()
+    assert run.state == "AwaitingRetry"
 
 
 def test_a_child_ends_with_a_parent_that_is_killed():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -23,6 +25,7 @@ TOO_LARGE = Fault(
     code="GRAPHQL_VALIDATION_FAILED",
     message="Query complexity limit exceeded",
 )
+HEADER = "graphql:GetExportMetadataHeaderPyApi"
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -66,6 +69,21 @@ def streets(sandbox, tmp_path):
 
 def test_a_window_has_its_own_rows(sandbox, streets):
     """Labelbox is asked for both bounds, so that no row lies between two windows; what is beyond is left out later."""
+    first, *_, last = sorted(sandbox.rows(), key=lambda row: row.last_activity_at)
+    window = Window(first.last_activity_at, last.last_activity_at)
+    assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())
+
+
+def test_a_window_without_rows_is_as_announced(sandbox, streets, caplog):
+    """Most windows of a long history have none: nothing is warned of."""
+    before_all = Window(datetime(1990, 1, 1, tzinfo=UTC), datetime(1991, 1, 1, tzinfo=UTC))
+    assert export_window.fn(streets, "run", 0, before_all, "last_activity_at").rows == 0
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_window_whose_header_is_lost_once_keeps_its_rows(sandbox, streets):
+    """What looks like no rows is asked for again."""
+    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
     first, *_, last = sorted(sandbox.rows(), key=lambda row: row.last_activity_at)
     window = Window(first.last_activity_at, last.last_activity_at)
     assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())

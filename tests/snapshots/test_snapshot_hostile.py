@@ -240,3 +240,94 @@ def test_a_table_that_unpacks_to_more_than_any_has_is_not_read():
     with pytest.raises(StorageRefusedError, match="tables/left") as refused:
         read_whole(sink.getvalue(), "tables/left/a.parquet")
     assert refused.value.code == "object_damaged"
+
+
+def parquet_of(**columns):
+    """A Parquet file of these columns, without what Arrow writes beside them."""
+    sink = io.BytesIO()
+    parquet.write_table(pa.table(columns), sink, compression="zstd", store_schema=False)
+    return sink.getvalue()
+
+
+def varint(number, length=0):
+    """A number as Thrift's compact protocol has it, in more bytes than it needs where a length is given."""
+    groups = [number << 1 >> shift & 0x7F for shift in range(0, 7 * (length or 10), 7)]
+    while not length and len(groups) > 1 and not groups[-1]:
+        groups.pop()
+    return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
+
+
+def telling_less(body, told):
+    """A Parquet file whose footer tells another size where it has one of these."""
+    size = int.from_bytes(body[-8:-4], "little")
+    footer = body[-8 - size : -8]
+    for number in told:
+        assert varint(number) in footer
+        footer = footer.replace(varint(number), varint(70, len(varint(number))))
+    return body[: -8 - size] + footer + body[-8:]
+
+
+def test_a_table_is_held_to_what_its_pages_unpack_to_whatever_its_footer_says(monkeypatch):
+    """The page of a few bytes unpacks to thirty million; pyarrow makes room for that, and asks no footer."""
+    monkeypatch.setattr("tasks.snapshots.parquet_files.DOCUMENT_BYTES", 1 << 20)
+    body = parquet_of(data_row_id=["a" * 30_000_000], split=["train"])
+    group = parquet.ParquetFile(io.BytesIO(body)).metadata.row_group(0)
+    lying = telling_less(body, [group.total_byte_size, group.column(0).total_uncompressed_size])
+    told = parquet.ParquetFile(io.BytesIO(lying)).metadata.row_group(0)
+    assert (told.total_byte_size, told.column(0).total_uncompressed_size) == (70, 70)
+    assert parquet.read_table(io.BytesIO(lying)).nbytes > 30_000_000
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(lying, "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
+
+
+def test_one_long_value_in_every_row_is_not_unpacked(monkeypatch):
+    """A dictionary has it once, and a row costs a bit: a file of a kilobyte stands for a hundred megabytes."""
+    for name, size in (("DOCUMENT_BYTES", 4 << 20), ("_EXPANDED", 2 << 20)):
+        monkeypatch.setattr(f"tasks.snapshots.parquet_files.{name}", size, raising=False)
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["a" * 100_000]))
+    body = parquet_of(data_row_id=text, split=["train"] * 1000)
+    assert len(body) < 2000
+    before = pa.default_memory_pool().max_memory()
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(body, "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
+    assert pa.default_memory_pool().max_memory() - before < 16 << 20
+
+
+def test_lists_of_more_values_than_any_has_are_not_read(monkeypatch):
+    """A row may hold a list of any length, whose values cost a bit each."""
+    monkeypatch.setattr("tasks.snapshots.parquet_files.MOST_VALUES", 1000, raising=False)
+    lists = pa.ListArray.from_arrays(pa.array([0, 5000], pa.int32()), pa.nulls(5000, pa.float64()))
+    with pytest.raises(StorageRefusedError, match="5000 values") as refused:
+        read_whole(parquet_of(values=lists), "tables/embeddings-of-others/a.parquet")
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("cut", [b"\x00" * 40, b"\x1c" * 40, b"\xff" * 40])
+def test_headers_of_pages_that_are_none_are_damage(cut):
+    """Nested without end, of numbers without end, or of another kind than any."""
+    body = parquet_of(data_row_id=["row"], split=["train"])
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(body[:4] + cut + body[44:], "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("head", [b"", (0x184D2A50).to_bytes(4, "little")], ids=["bare", "with a head"])
+def test_a_chunk_that_unpacks_without_end_ends_the_pull(folder_store, tmp_path, monkeypatch, head):
+    """Neither the disk nor memory is filled; the chunk is named, and no more is unpacked than a chunk has."""
+    monkeypatch.setattr("tasks.storage.compression.UNPACKED_BYTES", 4 << 20, raising=False)
+    monkeypatch.setattr("tasks.storage.lines.LINE_BYTES", 2 << 20, raising=False)
+    told = pa.compress(b'{"task":"t","frames":[],"queries":[]}', codec="zstd", asbytes=True) if head else b""
+    body = head + (len(told).to_bytes(4, "little") if head else b"") + told
+    body += pa.compress(bytes(64 << 20), codec="zstd", asbytes=True)
+    publish(folder_store, manifest_of(folder_store, {"raw/result-000-0.ndjson.zst": body}))
+    error = refusal(folder_store, tmp_path / "out", "raw")
+    assert (error.code, "raw/result-000-0" in error.message) == ("object_too_long", True)
+
+
+def test_a_chunk_that_is_no_zstandard_is_damage(folder_store, tmp_path):
+    """Its bytes are those of the manifest; it is the object that is wrong, and not the folder that is written to."""
+    publish(folder_store, manifest_of(folder_store, {"raw/result-000-0.ndjson.zst": b"plain text"}))
+    error = refusal(folder_store, tmp_path / "out", "raw")
+    assert (error.code, "raw/result-000-0" in error.message) == ("object_damaged", True)

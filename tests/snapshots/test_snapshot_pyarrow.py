@@ -14,7 +14,7 @@ from sample_snapshot import publish_samples
 
 from flows.reports import describe_verification, verification_error
 from tasks.buckets.base import BasePart
-from tasks.errors import ReaderTooOldError, StorageRefusedError
+from tasks.errors import ReaderTooOldError, StorageError, StorageRefusedError
 from tasks.formats.registry import format_of
 from tasks.records.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 from tasks.records.tables import joined, rows_of
@@ -162,15 +162,24 @@ def test_what_pyarrow_cannot_read_is_no_damage(sound, monkeypatch, kind):
     assert (caught.value.code, caught.value.exit_status) == ("reader_too_old", 4)
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), pa.ArrowMemoryError("no more")])
-def test_the_machine_s_faults_are_raised_as_they_are(sound, monkeypatch, error):
-    """A full disk and too little memory say nothing about an object."""
+def test_the_machine_s_faults_are_raised_as_they_are(sound, monkeypatch):
+    """A full disk says nothing about an object."""
+    error = OSError(errno.ENOSPC, "No space left")
     failing(monkeypatch, error)
     with pytest.raises(type(error)) as caught:
         verify(sound)
     assert caught.value is error
     with pytest.raises(type(error)):
         tables_of(sound, read_snapshot(sound).manifest.files)
+
+
+def test_too_little_memory_is_told_with_the_table(sound, monkeypatch):
+    """It ends a command with status 4, and says nothing of an object's bytes."""
+    failing(monkeypatch, pa.ArrowMemoryError("no more"))
+    for reads in (lambda: verify(sound), lambda: tables_of(sound, read_snapshot(sound).manifest.files)):
+        with pytest.raises(StorageError, match="tables/") as caught:
+            reads()
+        assert (caught.value.code, caught.value.exit_status) == ("out_of_memory", 4)
 
 
 def test_pages_that_were_written_damaged_are(sound, monkeypatch):

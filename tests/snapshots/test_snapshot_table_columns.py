@@ -9,7 +9,9 @@ import pytest
 from pyarrow import parquet
 
 from tasks.buckets.base import BasePart
-from tasks.buckets.reading import read_earlier
+from tasks.buckets.given import read_given
+from tasks.buckets.reading import NOTHING, read_earlier
+from tasks.buckets.receipt import BucketInput
 from tasks.buckets.source import BucketSource
 from tasks.errors import StorageRefusedError
 from tasks.records.schema import ANNOTATIONS, CLASSES
@@ -18,6 +20,8 @@ from tasks.snapshots.bucket_tables import CLASSES_PATH, read_classes
 from tasks.snapshots.diff import diff
 from tasks.snapshots.parquet_files import read_whole
 from tasks.snapshots.verify import verify
+from tasks.steps.parts import standing_rows
+from tasks.steps.settle import classes_behind, problem_lines
 from tests.fuzz.stores import changed, golden, store_of
 
 STORE = "fixed-lists"
@@ -70,7 +74,7 @@ def test_a_table_of_other_columns_is_damaged_to_whoever_reads_it(change, tmp_pat
     assert {compared.value.code, built.value.code} == {"object_damaged"}
 
 
-@pytest.mark.parametrize("change", [twice, as_numbers, empty])
+@pytest.mark.parametrize("change", [without, twice, as_numbers, empty])
 def test_verifying_tells_a_table_of_other_columns(change):
     """By its key, though nothing counts this column."""
     store, _ = hostile("annotations", change("origin"))
@@ -114,3 +118,78 @@ def test_tables_without_arrows_own_schema_are_as_sound():
             parquet.write_table(parquet.read_table(io.BytesIO(body)), target, store_schema=False)
             path = key.removeprefix("data/").replace("classes-9046c5693ba35b7e", "classes")
             assert read_whole(target.getvalue(), path).num_columns
+
+
+READERS = {
+    "classes behind": ("classes", "merged", lambda store, found, _: classes_behind(store, (found.commit.manifest,))),
+    "given splits": (
+        "data_rows", "split",
+        lambda store, found, _: read_given(
+            store, BucketInput(0, 1, "", 0, behind=found.manifest.below("tables/data_rows/")), NOTHING
+        ),
+    ),
+    "standing rows": (
+        "data_rows", "global_key",
+        lambda store, found, _: standing_rows(store, found.manifest, {"global_keys": ["a"]}),
+    ),
+    "kinds": (
+        "annotations", "kind",
+        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).kinds("train")),
+    ),
+    "shards": (
+        "images", "size",
+        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).shards("train", 1)),
+    ),
+    "samples": (
+        "data_rows", "file_name",
+        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).samples("train")),
+    ),
+    "problems": (
+        "problems", "code",
+        lambda store, found, _: list(problem_lines(store, found.manifest.files)),
+    ),
+}  # fmt: skip
+"""Who reads a table outside of comparing and building upon it: the table, a column of it, and how."""
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_column_that_is_missing_is_damage_to_every_reader(reader, tmp_path):
+    """The table is named; nobody sees a KeyError, and verifying tells it too."""
+    folder, column, read = READERS[reader]
+    store, _ = hostile(folder, without(column))
+    with pytest.raises(StorageRefusedError, match=f"tables/{folder}/.*{column}") as refused:
+        read(store, latest(store), tmp_path)
+    assert refused.value.code == "object_damaged"
+    assert [fault.key.split("/")[2] for fault in verify(store).faults] == [folder]
+
+
+@pytest.mark.parametrize("reader", ["given splits", "kinds", "samples"])
+def test_a_text_that_is_no_unicode_is_damage_to_every_reader(reader, tmp_path):
+    """Parquet does not look at the bytes of a text; whoever makes text of them does."""
+    folder, _, read = READERS[reader]
+
+    def broken(table):
+        texts = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+        return table.set_column(table.schema.get_field_index("data_row_id"), table.schema.field("data_row_id"), texts)
+
+    store, _ = hostile(folder, broken)
+    with pytest.raises(StorageRefusedError) as refused:
+        read(store, latest(store), tmp_path)
+    assert refused.value.code == "object_damaged"
+
+
+def test_a_bucket_without_one_of_its_tables_is_damage(tmp_path):
+    """A manifest may leave a table out; whoever looks for it names that."""
+    store = store_of(golden(STORE))
+    files = [file for file in latest(store).manifest.files if "tables/data_rows/" not in file.path]
+    with pytest.raises(StorageRefusedError) as refused:
+        list(BucketSource(store, files, tmp_path).samples("train"))
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("name", ["labels_excluded", "mask_rule", "orientation", "turned", "text_replaced"])
+def test_a_column_that_tables_did_not_always_have_may_be_missing(name, tmp_path):
+    """Versions that earlier labelsnaps wrote are read."""
+    store, manifest = hostile("data_rows", without(name))
+    assert list(BucketSource(store, manifest.files, tmp_path).samples("train"))
+    assert not verify(store).faults

@@ -1,0 +1,133 @@
+"""Which rows a format cannot write: each is tried alone, and what no single row provokes is nobody's problem."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from msgspec import structs
+
+from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally, built_again
+from tasks.buckets.unwritable import MOST, unwritable
+from tasks.errors import ConfigurationError, LabelsnapError, StorageRefusedError
+from tasks.formats.census import Census
+from tasks.formats.interface import Artifact
+from tasks.formats.registry import format_of
+from tasks.snapshots.draft import Uploads
+from tasks.steps.formats import FormatReceipt
+from tasks.steps.unwritable import failed_at, without
+from tests.formats.format_samples import contents, dataset, label, radio, sample
+
+
+class Listing:
+    """A format of one file, which a fault may end."""
+
+    name = "listing"
+
+    def __init__(self, fault):
+        self.fault, self.written = fault, []
+
+    def write(self, source, split):
+        """Give the names of a split's rows; ``fault`` is asked when all of them are there."""
+
+        def chunks():
+            names = [row.sample.record.data_row.id for row in source.rows(split) if row.sample]
+            self.written.append(names)
+            if self.fault(names):
+                raise ZeroDivisionError("secret of a row")
+            yield from (name.encode() for name in names)
+
+        yield Artifact(f"{split}.txt", chunks())
+        yield Artifact("kept.txt", iter(()), kept=True)
+
+
+ROWS = [sample(name=name) for name in ("a", "b", "c", "d")]
+
+
+def test_each_row_that_fails_alone_is_named_and_the_rest_is_written():
+    """Class and place are told, no value; each row is tried once, and the format is written without those."""
+    each = Listing(lambda names: {"row-b", "row-d"} & set(names))
+    found = unwritable(each, dataset(*ROWS, sample(name="b2", split="val")), "train")
+    assert found.keys() == {"row-b", "row-d"}
+    assert {fault.partition(" at ")[0] for fault in found.values()} == {"ZeroDivisionError"}
+    assert "secret" not in str(found)
+    assert each.written == [[], ["row-a"], ["row-b"], ["row-c"], ["row-d"], ["row-a", "row-c"]]
+
+
+def test_a_row_of_which_everything_is_kept_is_not_tried():
+    """It was written in an earlier version, and stays."""
+    source = dataset(*ROWS)
+    first, *others = source.rows("train")
+    rows = [first, *(replace(row, sample=None) for row in others)]
+    each = Listing(lambda names: "row-a" in names)
+    assert unwritable(each, replace(source, rows=lambda _: iter(rows)), "train").keys() == {"row-a"}
+    assert each.written == [[], ["row-a"], []]
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda names: not names, lambda _: True, lambda names: len(names) > 1], ids=["none", "any", "two"]
+)
+def test_what_no_single_row_provokes_is_raised(fault):
+    """A format that fails without any row, with whatever row, or with two together."""
+    with pytest.raises(ZeroDivisionError):
+        unwritable(Listing(fault), dataset(*ROWS), "train")
+
+
+def test_a_format_that_fails_at_many_rows_is_at_fault_itself():
+    """The error names it, how many there are, and a few of them as text that a terminal may be shown."""
+    rows = [sample(name=f"\x1b{number:03}") for number in range(MOST + 2)]
+    with pytest.raises(LabelsnapError) as caught:
+        unwritable(Listing(bool), dataset(*rows), "train")
+    assert (caught.value.code, caught.value.exit_status) == ("format_fails", 1)
+    assert f"the format listing fails at {MOST + 1} rows (row-\N{REPLACEMENT CHARACTER}000: Zero" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_what_is_no_rows_matter_is_raised():
+    """A store that refuses an image ends the run, and says so."""
+
+    def refused(_):
+        raise StorageRefusedError("no", remedy="none", code="refused")
+
+    source = replace(dataset(*ROWS), read_image=refused)
+    with pytest.raises(StorageRefusedError):
+        unwritable(format_of("webdataset", {}), source, "train")
+
+
+def test_a_row_that_lacks_what_a_format_asks_of_a_dataset_is_none():
+    """Classification asks for its question in any row, and finds it not in this one alone."""
+    asked, other = (label(answers=[radio(question, "yes")]) for question in ("time of day", "weather"))
+    source = dataset(sample(asked, name="a"), sample(other, name="b"))
+    each = format_of("yolo", {"task": "classify", "question": "time of day"})
+    with pytest.raises(ConfigurationError):
+        contents(each.write(dataset(sample(other, name="b")), "train"))
+    assert unwritable(each, source, "train") == {}
+
+
+def test_buckets_of_rows_that_formats_failed_at_are_built_again():
+    """Those alone that have rows just found, each without all of its own; of two faults of a row one is told."""
+    inputs = [BucketInput(index, 4, "", 1) for index in range(4)]
+    formats = [
+        FormatReceipt(name, (), (), Uploads(), {row: name}) for name, row in (("a", "x"), ("b", "x"), ("c", "y"))
+    ]
+    found = failed_at(formats)
+    assert found == {"x": "a", "y": "c"}
+    first = list(without(inputs, found, found))
+    assert sorted(row for each in first for row in each.unwritable) == ["x", "y"]
+    (again,) = without(inputs, ["y"], found)
+    assert again in first
+
+
+def test_what_was_asked_for_when_a_bucket_was_built_first_counts():
+    """Requests and bytes of both times are added up; rows are those of the second."""
+    tally = Tally(published=3, requests={"images": 3, "retries": 1}, downloaded=30)
+    first = BucketReceipt(0, (), (), tally, Census(), (), ())
+    second = structs.replace(first, tally=Tally(published=2, problems=1, requests={"retries": 1}, downloaded=1))
+    found = built_again(second, first).tally
+    assert (found.published, found.problems, found.requests, found.downloaded) == (
+        2,
+        1,
+        {"images": 3, "retries": 2},
+        31,
+    )
+    assert built_again(second, None) == second
