@@ -186,8 +186,8 @@ def _faults_of_scratch(settings: Settings) -> Iterator[str]:
     try:
         with scratch(settings) as directory:
             (directory / "space").write_bytes(bytes(SPACE))
-    except OSError as error:
-        yield f"it has no scratch space ({error.strerror}); LABELSNAP_TEMPORARY_DIRECTORY says where it is"
+    except (OSError, LabelsnapError) as error:
+        yield f"it has no scratch space ({error}); LABELSNAP_TEMPORARY_DIRECTORY says where it is"
 
 
 def _faults_of_server(terms: Terms) -> Iterator[str]:
