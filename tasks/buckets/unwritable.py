@@ -7,16 +7,18 @@ no single row provokes is nobody's problem.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from tasks.buckets.boundary import fault_in, shown_id
 from tasks.errors import ConfigurationError, LabelsnapError
-from tasks.formats.chosen import alone, chosen
+from tasks.formats.interface import Row, Shard
+from tasks.records.numbers import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tasks.formats.interface import Dataset, Format
     from tasks.records.model import Sample
@@ -29,27 +31,34 @@ _TOLD: Final = 3
 def unwritable(each: Format, dataset: Dataset, split: str) -> dict[str, str]:
     """Return the ids of a split's rows that a format fails at, with class and place of the fault that each provokes.
 
-    Without them the split can be written. Raises what the format raises without any row, or with all others, and
-    ``LabelsnapError`` for more than ``MOST`` rows.
+    Rows that are as in the earlier version are not tried: it has them in this format. Raises what the format raises
+    without any row, and ``LabelsnapError`` for more than ``MOST``.
     """
+    _write(each, alone(dataset, split), split)
     found: dict[str, str] = {}
-    tried: set[str] = set()
-
-    def is_in(_file_name: str, sample: Sample | None) -> bool:
-        if sample is None:
-            return True
+    for sample in (row.sample for row in dataset.rows(split) if row.sample is not None):
         row_id = sample.record.data_row.id
-        if row_id not in tried:
-            tried.add(row_id)
-            if fault := fault_in(row_id, partial(_written_alone, each, dataset, split, sample)):
-                found[row_id] = fault
+        if fault := fault_in(row_id, partial(_written_alone, each, dataset, split, sample)):
+            found[row_id] = fault
         if len(found) > MOST:
             raise format_fails(each.name, found)
-        return row_id not in found
-
-    _write(each, alone(dataset, split), split)
-    _write(each, chosen(dataset, is_in), split)
     return found
+
+
+def alone(dataset: Dataset, split: str, *given: Sample) -> Dataset:
+    """Leave out all rows but these of one split, as if the dataset had no earlier version."""
+    of_row = numbers(sample.record.data_row.id for sample in given)
+
+    def samples(asked: str) -> Iterator[Sample]:
+        return iter(given if asked == split else ())
+
+    def rows(asked: str) -> Iterator[Row]:
+        return (Row(of_row[sample.record.data_row.id], sample.image.file_name, sample) for sample in samples(asked))
+
+    def shards(asked: str, _size: int) -> Iterator[Shard]:
+        yield Shard(0, 1, partial(samples, asked))
+
+    return replace(dataset, samples=samples, rows=rows, shards=shards, earlier=lambda _path: iter(()))
 
 
 def format_fails(name: str, rows: Mapping[str, str]) -> LabelsnapError:

@@ -6,16 +6,17 @@ are lost there, and counted so. An image that the dataset refers to is no file, 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from tasks.formats.chosen import chosen
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from tasks.formats.census import Census
-    from tasks.formats.interface import Dataset, Format
+    from tasks.formats.interface import Dataset, Format, Row, Shard
+    from tasks.records.model import Sample
 
 PICTURES: Final = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """What Pillow and OpenCV open, ``datasets`` finds in folders and ``webdataset`` decodes: all that is ever copied."""
@@ -54,4 +55,21 @@ def layout_of(each: Format, lost: Collection[str]) -> Callable[[str, str], str |
 
 def narrowed(dataset: Dataset, each: Format) -> Dataset:
     """Leave out the rows whose images, all of them files, a format's readers do not take."""
-    return chosen(dataset, lambda file_name, _: takes(each, ending(file_name)))
+
+    def taken(found: Iterator[Sample]) -> Iterator[Sample]:
+        return (sample for sample in found if takes(each, ending(sample.image.file_name)))
+
+    def samples(split: str) -> Iterator[Sample]:
+        return taken(dataset.samples(split))
+
+    def rows(split: str) -> Iterator[Row]:
+        return (row for row in dataset.rows(split) if takes(each, ending(row.file_name)))
+
+    def shards(split: str, size: int) -> Iterator[Shard]:
+        for shard in dataset.shards(split, size):
+            yield replace(shard, samples=partial(of_shard, shard))
+
+    def of_shard(shard: Shard) -> Iterator[Sample]:
+        return taken(shard.samples())
+
+    return replace(dataset, samples=samples, rows=rows, shards=shards)

@@ -112,13 +112,17 @@ def test_more_such_rows_than_the_policy_allows_reject_the_version(sandbox, chose
     assert (caught.value.code, caught.value.result["problems"]) == ("too_many_problems", {"unforeseen": 2})
 
 
-def test_what_no_row_provokes_ends_the_run(sandbox, chosen, monkeypatch):
-    """A writer that fails with any rows, or with none, is no row's problem."""
+@pytest.mark.parametrize("least", [0, 2])
+def test_what_no_single_row_provokes_ends_the_run(sandbox, chosen, monkeypatch, least):
+    """A writer that fails without any row, or only with several together."""
+    write = labelme.LabelMe.write
 
-    def spelled(_):
-        raise WriterError
+    def failing(self, source, split):
+        yield from write(self, source, split)
+        if len(list(source.samples(split))) >= least:
+            raise WriterError
 
-    monkeypatch.setattr(labelme, "_spelled", spelled)
+    monkeypatch.setattr(labelme.LabelMe, "write", failing)
     with pytest.raises(WriterError):
         refresh(chosen())
 
