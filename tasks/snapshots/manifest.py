@@ -21,7 +21,9 @@ FORMAT_VERSION: Final = 1
 NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not of the type asked for, or nested too deep to read."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
-UNREADABLE: Final = frozenset({"object_damaged", "format_version", "unsafe_path", "path_clash"})
+UNREADABLE: Final = frozenset(
+    {"object_damaged", "object_too_long", "not_an_object", "format_version", "unsafe_path", "path_clash"}
+)
 """Codes of errors for bytes that are there and cannot be used, or are not there; not of a store that says no."""
 _NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
 """What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
