@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from tasks.snapshots.bucket_tables import TABLE_PATH
+from tasks.snapshots.bucket_tables import COUNT, NUMBER, TABLE_PATH
 from tasks.snapshots.manifest import File, Pack
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tasks.snapshots.manifest import Contents
 
-_PACK: Final = re.compile(r"data/images/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})-[^/]*\.tar")
+_PACK: Final = re.compile(rf"data/images/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})-[^/]*\.tar")
 
 
 class BasePart(Struct, frozen=True):

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
 
-TABLE_PATH: Final = re.compile(r"tables/(?P<table>[a-z_]+)/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
+NUMBER: Final = "[0-9]{5,9}"
+COUNT: Final = "(?!0+[^0-9])[0-9]{5,9}"
+"""How paths spell the number of a bucket, from 0, and of how many it is, which is never none."""
+TABLE_PATH: Final = re.compile(rf"tables/(?P<table>[a-z_]+)/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})\.parquet")
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
 BucketFiles = dict[str, "File"]

@@ -12,7 +12,7 @@ import msgspec
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import FORMAT_VERSION, Manifest, damaged, decode_manifest
+from tasks.snapshots.manifest import FORMAT_VERSION, UNREADABLE, Manifest, damaged, decode_manifest
 from tasks.snapshots.runs import Runs, gaps, holds
 from tasks.snapshots.sealed import fields_of, unseal
 from tasks.snapshots.values import Number, Sha256
@@ -297,12 +297,14 @@ def _down_to_a_record(store: ObjectStore, keys: Sequence[CommitKey]) -> dict[Com
 
 def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError:
     """Read one commit record, or tell why it is missing or damaged. Raises StorageRefusedError for a later format."""
-    body = store.get(key.key)
+    body = None
     try:
-        if body is None:
+        if (body := store.get(key.key)) is None:
             raise damaged(f"the commit record {key.key!r}", "nothing")
         return decode_commit(body, key)
     except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
         if body is not None and _is_later(body, key):
             raise
         remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"

@@ -21,7 +21,9 @@ FORMAT_VERSION: Final = 1
 NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not of the type asked for, or nested too deep to read."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
-UNREADABLE: Final = frozenset({"object_damaged", "format_version", "unsafe_path", "path_clash"})
+UNREADABLE: Final = frozenset(
+    {"object_damaged", "object_too_long", "not_an_object", "format_version", "unsafe_path", "path_clash"}
+)
 """Codes of errors for bytes that are there and cannot be used, or are not there; not of a store that says no."""
 _NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
 """What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
@@ -157,14 +159,19 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     name = f"manifest {sha256}"
     manifest = decode(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
-    for file in manifest.files:
-        if (wrong := _misplaced(file)) is not None:
-            raise damaged(name, f"the file {file.path!r} {wrong}")
-    if (stray := next((pack.key for pack in manifest.packs if OBJECT.match(pack.key) is None), None)) is not None:
-        raise damaged(name, f"a pack under the key {stray!r}, which no object has")
+    check_places(manifest.files, manifest.packs, name)
     _read_as(Told, manifest.result, name)
     _read_as(Applied, manifest.config, name)
     return manifest
+
+
+def check_places(files: Iterable[File], packs: Iterable[Pack], name: str) -> None:
+    """Check where files and packs lie that ``name`` tells of. Raises StorageRefusedError."""
+    for file in files:
+        if (wrong := _misplaced(file)) is not None:
+            raise damaged(name, f"the file {file.path!r} {wrong}")
+    if (stray := next((pack.key for pack in packs if OBJECT.match(pack.key) is None), None)) is not None:
+        raise damaged(name, f"a pack under the key {stray!r}, which no object has")
 
 
 def _misplaced(file: File) -> str | None:

@@ -21,10 +21,12 @@ anything else, and another flow run begins                          over: takes 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
+
+from tasks.snapshots.values import Number
 
 Way: TypeAlias = Literal["anew", "over", "on"]
 
@@ -34,13 +36,18 @@ LOOK_AFTER: Final = timedelta(hours=1)
 """Who uses objects that were looked for longer ago than this looks for them again."""
 
 
+Run = Annotated[str, Meta(pattern=r"^(?!(?:lease|hints|runs)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,199}\Z")]
+"""A run's name, which is that of its folder in the store: no other's."""
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
 class Head(Struct, frozen=True):
     """The newest version (0: none) and the sha256 of its manifest, which an expiry or a fence leaves as it is.
 
     ``behind`` are the sha256s of manifests that gave away class ids and splits which it does not know of.
     """
 
-    version: int = 0
+    version: Number = 0
     manifest: str = ""
     behind: tuple[str, ...] = ()
 
@@ -59,12 +66,12 @@ class Beginning(Struct, frozen=True):
     no version holds. ``given_up`` tells, of a run that ended, that nobody shall go on with its export.
     """
 
-    run: str
+    run: Run
     cause: str
     base: Head
-    exported_since: datetime
-    looking_since: datetime
-    working_since: datetime
+    exported_since: Moment
+    looking_since: Moment
+    working_since: Moment
     way: Way = "anew"
     given_up: bool = False
 

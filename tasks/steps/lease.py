@@ -15,10 +15,10 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tasks.errors import StorageError, StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Overlap = Literal["queue", "refuse"]
 
+LONGEST: Final = 300  # characters of a name that is shown
+HIGHEST: Final = 10**20 - 1
+"""The number of a lease that no other can follow; nobody comes to it."""
 BEATS: Final = 4
 """How often a lease is written again within the time after which it lapses."""
 
@@ -44,8 +47,8 @@ log = logging.getLogger(__name__)
 class Holder(Struct, frozen=True):
     """Who holds a lease, for people to read."""
 
-    run: str
-    host: str
+    run: Annotated[str, Meta(max_length=LONGEST)]
+    host: Annotated[str, Meta(max_length=LONGEST)]
 
 
 class Lease(NamedTuple):
@@ -105,6 +108,9 @@ def take(store: ObjectStore, body: bytes, *, seconds: float, single_writer: bool
     newest = _newest(store)
     if newest and newest.lives(now, seconds):
         return None
+    if newest and newest.number == HIGHEST:
+        store.delete(newest.key)  # whoever wrote it is no refresh
+        newest = None
     key = f"{LEASE.prefix}{newest.number + 1 if newest else 1:020d}.json"
     if not create_once(store, key, body, single_writer=single_writer):
         return None

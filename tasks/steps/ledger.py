@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING, TypeVar
+import re
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+from tasks.errors import StorageRefusedError
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, check_places
+from tasks.snapshots.paths import check_path
 from tasks.steps.software import software
 from tasks.storage.interface import DOCUMENT_BYTES
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 Receipt = TypeVar("Receipt")
+
+_NAME: Final = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
+"""What receipts are called."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +46,22 @@ class Noted(Struct, frozen=True):
 def name_of_values(values: object) -> str:
     """A name, 32 hexadecimal digits, that only equal JSON values have."""
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
+
+
+def _placed(value: object) -> Iterator[File | Pack]:
+    """Give every file and pack of a receipt, at any depth."""
+    match value:
+        case File() | Pack():
+            yield value
+        case Struct():
+            for field in value.__struct_fields__:
+                yield from _placed(getattr(value, field))
+        case dict():
+            for each in value.values():
+                yield from _placed(each)
+        case list() | tuple():
+            for each in value:
+                yield from _placed(each)
 
 
 class Ledger:
@@ -63,11 +85,19 @@ class Ledger:
             return None
         try:
             noted = decoder_of(Noted).decode(body)
-            return decoder_of(kind).decode(noted.receipt) if noted.software == software() else None
-        except NOT_SUCH_JSON:
+            if noted.software != software():
+                return None
+            receipt = decoder_of(kind).decode(noted.receipt)
+            found = list(_placed(receipt))
+            files = [each for each in found if isinstance(each, File)]
+            check_places(files, (each for each in found if isinstance(each, Pack)), name)
+            for file in files:
+                check_path(file.path)
+        except (*NOT_SUCH_JSON, StorageRefusedError):
             key = self.key(f"receipts/{name}.json")
             log.warning("The receipt %s in %s cannot be read; its work is done again.", key, self._store.url)
             return None
+        return receipt
 
     def note(self, name: str, receipt: Receipt) -> Receipt:
         """Write a receipt and give it back."""
@@ -79,8 +109,9 @@ class Ledger:
         """The names of receipts that begin so."""
         folder, ending = self.key("receipts"), ".json"
         for info, _ in listed(self._store, SCRATCH, f"{self._run}/receipts/{prefix}"):
-            if info.key.endswith(ending):
-                yield info.key[len(folder) + 1 : -len(ending)]
+            name = info.key[len(folder) + 1 : -len(ending)]
+            if info.key.endswith(ending) and _NAME.fullmatch(name):
+                yield name
 
     def drop(self, name: str) -> None:
         """Remove a receipt: its work has to be done again."""

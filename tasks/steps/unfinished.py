@@ -17,7 +17,7 @@ from msgspec import Struct
 from tasks.buckets.receipt import BucketReceipt
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.history import read_history
-from tasks.snapshots.layout import SCRATCH, work_key
+from tasks.snapshots.layout import OBJECT, SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.steps.beginning import Beginning, Left
@@ -141,8 +141,14 @@ def objects_in(value: object) -> Iterator[tuple[str, int]]:
 
 def _stands(store: ObjectStore, receipt: object) -> bool:
     """Whether every object that a receipt names is in the store with its size."""
-    named = objects_in(msgspec.to_builtins(receipt))
-    return all((found := store.head(key)) is not None and found.size == size for key, size in named)
+    try:
+        named = list(objects_in(msgspec.to_builtins(receipt)))
+    except RecursionError:
+        return False
+    return all(
+        OBJECT.match(key) is not None and (found := store.head(key)) is not None and found.size == size
+        for key, size in named
+    )
 
 
 def _count(name: str) -> str:

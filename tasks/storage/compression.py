@@ -28,7 +28,8 @@ def compress(source: Path, target: Path) -> Path:
 def decompressed(source: Path, name: str, *, most: int | None = None) -> Iterator[bytes]:
     """The content of a compressed file, known as ``name``, in blocks.
 
-    Raises ``OSError`` when it is damaged or cut, StorageRefusedError when it unpacks to more than ``most`` bytes (those of a chunk).
+    Raises ``OSError`` when it is damaged or cut, StorageRefusedError when it unpacks to more than ``most``
+    bytes (None: those of a chunk).
     """
     size, allowed = 0, UNPACKED_BYTES if most is None else most
     with pa.CompressedInputStream(str(source), "zstd") as compressed:

@@ -220,9 +220,12 @@ def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
 
 
 def _info(key: str, path: Path) -> ObjectInfo | None:
-    """Return a file's size and time; None: it is something else. Raises OSError where there is nothing."""
+    """Return a file's size and time; None: it is a folder. Raises OSError where there is nothing.
+
+    What is no file, and stands under an object's name, is one that cannot be read: it is told, and not passed over.
+    """
     status = path.stat()
-    if not S_ISREG(status.st_mode):
+    if S_ISDIR(status.st_mode):
         return None
     return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
 

@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageRefusedError
 from tasks.storage.interface import RECORD_BYTES, UNSUPPORTED, Capabilities, ObjectInfo, Upload, check_key, too_long
+from tasks.storage.s3_bodies import arriving
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
 
@@ -213,7 +214,7 @@ class S3Store:
     def _blocks(self, body: StreamingBody, key: str, most: int) -> Iterator[bytes]:
         """Read a body to its end. Raises StorageRefusedError where it is longer than it may be."""
         size = 0
-        for block in body.iter_chunks(BLOCK_BYTES):
+        for block in arriving(body, key, self.url):
             size += len(block)
             if size > most:
                 body.close()

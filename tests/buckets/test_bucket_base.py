@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.buckets.base import BasePart, part_base
 from tasks.buckets.grouping import bucket_name, bucket_of
+from tasks.snapshots.bucket_tables import bucket_count_of, bucket_files
 from tasks.snapshots.manifest import File, Manifest, Pack
 
 
@@ -64,3 +66,12 @@ def test_a_shared_bucket_has_all_packs_that_its_tables_point_into():
 def test_without_a_base_every_part_is_empty():
     """The first version has nothing to reuse."""
     assert part_base(None, [0, 1], 2) == {0: BasePart(), 1: BasePart()}
+
+
+@pytest.mark.parametrize("of", ["00000", "0" * 5000, "1" * 5000, "٠٠٠٠٤"])
+def test_a_number_of_buckets_that_cannot_be_is_of_no_bucket(of):
+    """Paths of a manifest may spell none, thousands of digits, or digits of other scripts: they are no tables."""
+    pack = Pack(f"data/images/bucket-00000-of-{of}-{'0' * 16}.tar", 1, "0" * 64)
+    file = File(f"tables/labels/bucket-00000-of-{of}.parquet", "data/x", 1, "0" * 64)
+    assert part_base(BasePart((file,), (pack,)), range(4), 4) == {index: BasePart() for index in range(4)}
+    assert (bucket_count_of([file]), bucket_files([file])) == (1, {})

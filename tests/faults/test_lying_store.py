@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from itertools import count
 
 import pytest
@@ -143,3 +144,26 @@ def test_an_error_without_end_is_not_held(lies):
         read_snapshot(store)
     assert refused.value.code == "answer_wrong"
     assert served.sent < 2 * SLACK
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_trickles_is_given_up(lies, tmp_path, monkeypatch, announced):
+    """A byte now and then keeps the connection alive, and is no answer: it has a least speed, and the key is named."""
+    monkeypatch.setattr("tasks.storage.s3_bodies.PATIENCE", 0.2)
+
+    def trickling(handler):
+        handler.send_response(206)
+        handler.send_header("Content-Range", "bytes 0-999/1000")
+        handler.send_header(*(("Content-Length", "1000") if announced else ("Transfer-Encoding", "chunked")))
+        handler.end_headers()
+        for _ in range(1000):
+            handler.wfile.write(b"a" if announced else b"1\r\na\r\n")
+            time.sleep(0.02)
+
+    served, store = lies(trickling)
+    for read in (lambda: store.get(KEY, length=1000), lambda: store.download(KEY, tmp_path / "copy", size=999)):
+        with pytest.raises(StorageError, match=KEY) as refused:
+            read()
+        assert (refused.value.code, refused.value.exit_status) == ("storage_slow", 4)
+    assert len(served.asked) == 2
+    assert not (tmp_path / "copy").exists()

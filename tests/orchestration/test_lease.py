@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -157,3 +158,12 @@ def test_a_holder_that_was_taken_over_does_not_come_back(caplog):
                 break
             time.sleep(0.01)
         assert not list(store.list("work/lease/"))
+
+
+def test_a_lease_that_none_can_follow_holds_nobody_up_for_ever(folder_store):
+    """Its number is the highest that a key has: once it has lapsed it is taken away, and the next begins anew."""
+    folder_store.put(f"work/lease/{'9' * 20}.json", b"{}")
+    assert take(folder_store, b"{}", seconds=60) is None
+    lapsed = folder_store.root / f"work/lease/{'9' * 20}.json"
+    os.utime(lapsed, (0, 0))
+    assert take(folder_store, b"{}", seconds=60) == f"work/lease/{1:020d}.json"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
@@ -114,15 +116,16 @@ def test_a_runs_name_goes_before_its_ledger():
 
 def file(name, store=None):
     """A table of four bytes, which lies in the store where one is given."""
+    key = f"data/{name}-{'0' * 16}"
     if store:
-        store.put(f"data/{name}", b"1234")
-    return File(f"tables/{name}", f"data/{name}", 4, "0" * 64)
+        store.put(key, b"1234")
+    return File(f"tables/{name}", key, 4, "0" * 64)
 
 
 def test_a_run_that_is_gone_on_with_much_later_looks_for_its_objects_anew(store):
     """The receipt of what is gone, has another size or cannot be read goes, so that it is made again."""
     whole, gone, cut = file("whole", store), file("gone"), file("cut")
-    store.put("data/cut", b"123")
+    store.put(cut.key, b"123")
     ledger = Ledger(store, "run-1")
     for name, made in (("bucket-1", whole), ("window-1", gone), ("result-1", cut)):
         ledger.note(name, Made(streams=(Made(files=(made,)),)))
@@ -145,14 +148,14 @@ def built(index, *files, packs=()):
 def taken(store, run):
     """What a run has taken over: names of tables by bucket."""
     return {
-        name: [each.key for each in found.files]
+        name: [each.key.removesuffix(f"-{'0' * 16}") for each in found.files]
         for name, found in Ledger(store, run).recall(TAKEN, Taken).buckets.items()
     }
 
 
 def test_what_several_killed_runs_built_is_taken_over(store):
     """The newest of each bucket; what the run before had taken over and not built yet goes with it."""
-    pack = Pack("data/pack.tar", 9, "1" * 64)
+    pack = Pack(f"data/pack-{'0' * 16}.tar", 9, "1" * 64)
     first = Ledger(store, "run-1")
     first.note("bucket-00000-of-00002", built(0, file("first-0"), packs=(pack,)))
     first.note("bucket-00001-of-00002", built(1, file("first-1")))
@@ -189,7 +192,9 @@ def test_a_bucket_whose_objects_are_gone_is_not_taken_over(store):
     ledger = Ledger(store, "run-1")
     ledger.note("bucket-00000-of-00004", built(0, file("there", store)))
     ledger.note("bucket-00001-of-00004", built(1, file("there", store), file("gone")))
-    ledger.note("bucket-00002-of-00004", built(2, file("there", store), packs=(Pack("data/gone.tar", 9, "1" * 64),)))
+    ledger.note(
+        "bucket-00002-of-00004", built(2, file("there", store), packs=(Pack(f"data/gone-{'0' * 16}.tar", 9, "1" * 64),))
+    )
     store.put("work/run-1/receipts/bucket-00003-of-00004.json", b"{")
     take_over(store, "run-1", "run-2", look=True)
     assert taken(store, "run-2") == {"bucket-00000-of-00004": ["data/there"]}
@@ -229,3 +234,52 @@ def test_a_receipt_of_another_software_is_none(store, body):
     assert ledger.recall("made", Made) == Made()
     store.put("work/run-1/receipts/made.json", body)
     assert ledger.recall("made", Made) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": "lease"}, {"run": "runs"}, {"run": ""}, {"run": "../manifests"}, {"run": "a/b"}, {"run": "x" * 5000},
+        {"exported_since": "2024-05-06T07:08:09"}, {"looking_since": "yesterday"},
+        {"base": {"version": -1}}, {"base": {"version": 10**30}},
+    ],
+    ids=lambda change: str(change)[:40],
+)  # fmt: skip
+def test_a_note_of_a_run_that_cannot_be_is_no_run(store, change):
+    """Whoever may write to the bucket may write one: nothing is taken over, and nobody else's folder is cleared."""
+    note_beginning(store, dataset(), beginning(store))
+    (key,) = (key for key in store.objects if key.startswith("work/runs/"))
+    fields = json.loads(store.objects[key][0])
+    store.put(key, json.dumps(fields | change).encode())
+    assert recall_left(store, dataset()) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": "/nowhere/x"}, {"key": "tags/a.json"}, {"path": "../x"}, {"path": "tables/.git/config"},
+        {"sha256": "../../x"}, {"size": -1}, {"offset": 1 << 60}, {"parts": [["data/../x", 0, 1]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_receipt_is_held_to_what_a_manifest_is(store, wrong):
+    """Files and packs of a receipt that are none are no receipt: its work is done again, and nothing is asked for."""
+    ledger = Ledger(store, "run-1")
+    ledger.note("bucket-00000-of-00001", built(0, file("a")))
+    assert ledger.recall("bucket-00000-of-00001", BucketReceipt)
+    key = "work/run-1/receipts/bucket-00000-of-00001.json"
+    noted = json.loads(store.objects[key][0])
+    noted["receipt"]["files"][0] |= wrong
+    store.put(key, json.dumps(noted).encode())
+    assert ledger.recall("bucket-00000-of-00001", BucketReceipt) is None
+    take_over(store, "run-1", "run-2", look=True)
+    look_anew(store, "run-1")
+    assert taken(store, "run-2") == {}
+
+
+def test_names_that_no_receipt_has_are_passed_over(store):
+    """A key of the bucket's may have signs that no file system takes; it ends no run."""
+    store.put("work/run-1/receipts/bucket-a:b.json", b"{}")
+    store.put("work/run-1/receipts/bucket-c .json", b"{}")
+    assert list(Ledger(store, "run-1").names("bucket-")) == []
+    take_over(store, "run-1", "run-2", look=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from unittest.mock import patch
 
 import pytest
@@ -28,6 +29,7 @@ from tasks.snapshots import (
 from tasks.snapshots.history import commit_keys, survey
 from tasks.snapshots.read import check_kept
 from tasks.snapshots.runs import gaps, holds, merged
+from tasks.storage.interface import RECORD_BYTES
 from tests.contracts.memory_store import MemoryStore
 
 VERSIONS = st.sets(st.integers(1, 30))
@@ -222,3 +224,42 @@ def test_nothing_is_left_to_go_on_from(memory):
     with pytest.raises(StorageRefusedError) as refused:
         expire(memory, keep=1, lost=True)
     assert refused.value.code == "object_damaged"
+
+
+def too_much(folder, path):
+    """A record without end."""
+    path.write_bytes(b"")
+    os.truncate(path, RECORD_BYTES + 1)
+
+
+def in_its_place(make):
+    """Something else under the record's name."""
+
+    def damage(folder, path):
+        path.unlink()
+        make(folder, path)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        too_much,
+        in_its_place(lambda _, path: os.mkfifo(path)),
+        in_its_place(lambda folder, path: path.symlink_to(folder.parent / "elsewhere")),
+    ],
+    ids=["too long", "fifo", "link out of it"],
+)
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_record_that_no_record_can_be_is_given_up_like_a_damaged_one(folder_store, damage, version):
+    """Without ``--lost`` it is told by its key; with it, it expires, and the dataset goes on."""
+    (folder_store.root.parent / "elsewhere").write_bytes(b"{}")
+    for number in range(3):
+        published(folder_store, {"a.txt": b"%d" % number}, publish_id=f"run-{number}", parent=number)
+    damage(folder_store.root, folder_store.root / record(version))
+    with pytest.raises(StorageRefusedError, match=f"{record(version)}.*--lost"):
+        expire(folder_store, keep=9)
+    _, commit = expire(folder_store, keep=9, lost=True)
+    assert (commit.version, commit.lost) == (4, ((version, version),))
+    assert published(folder_store, {"b.txt": b"b"}, publish_id="run-b", parent=4).version == 5
