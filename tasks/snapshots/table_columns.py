@@ -86,10 +86,18 @@ def check_columns(rows: pa.Table | pa.RecordBatch, name: str) -> None:
         return
     for column in (each for each in names if each in schema.names):
         expected, found = schema.field(column), rows.schema.field(column)
-        if not found.type.equals(expected.type):
+        if not _is_part(found.type, expected.type):
             raise damaged(name, f"the column {column} in the type {str(found.type)[:80]}, not {expected.type}")
         if not expected.nullable and rows.column(column).null_count:
             raise damaged(name, f"nothing in the column {column} of a row")
+
+
+def _is_part(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether a type is the expected one, or a struct of some of its fields: a reader may ask for those alone."""
+    if not (pa.types.is_struct(found) and pa.types.is_struct(expected)):
+        return bool(found.equals(expected))
+    fields = {field.name: field.type for field in expected}
+    return all(field.name in fields and _is_part(field.type, fields[field.name]) for field in found)
 
 
 def _table_of(name: str) -> str:
