@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tasks.decoders import converted
 from tasks.errors import ConfigurationError
 from tasks.formats.coco import Coco
 from tasks.formats.huggingface import HuggingFace
@@ -57,7 +58,7 @@ def format_of(name: str, options: Mapping[str, Any] | None = None) -> Format:
         if option not in known:
             raise _unknown(f"option of the format {name}", option, known, code="unknown_format_option")
     try:
-        return msgspec.convert(given, kind)
+        return converted(given, kind)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
             f"An option of the format {name} does not fit: {error}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
+from tasks.decoders import converted
 from tasks.records.asked import without_others
 from tasks.records.model import Source
 from tasks.records.text import json_values, readable, whole
@@ -99,4 +100,4 @@ def _decoded(line: bytes, decoder: msgspec.json.Decoder[Times], project: str) ->
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = readable(line)
         values, _ = whole(without_others(json_values(text), Source("project", project)), text)
-        return msgspec.convert(values, decoder.type)
+        return converted(values, decoder.type)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tasks.decoders import converted
 from tasks.records import wire
 from tasks.records.asked import asked, read_strictly, without_others
 from tasks.records.fingerprint import fingerprint
@@ -72,7 +73,7 @@ def _mended(line: bytes, source: Source, kind: type[wire.Line]) -> Row:
     plain, replaced = whole(without_others(found, source), text)
     values, unreadable = mend(plain, kind)
     try:
-        decoded = msgspec.convert(values, kind)
+        decoded = converted(values, kind)
     except msgspec.ValidationError as error:
         refuse_other_lines(plain)
         raise _wrong_type(str(error), plain) from None

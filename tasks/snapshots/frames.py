@@ -22,9 +22,9 @@ import pyarrow as pa
 from msgspec import Meta
 from xxhash import xxh3_64_intdigest
 
+from tasks.decoders import decoder_of
 from tasks.records.elision import elide, restore
 from tasks.snapshots.content import download_file
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.joined import append_part, join
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
 from tasks.snapshots.presence import absent

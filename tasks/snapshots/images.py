@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from tasks.decoders import converted
 from tasks.snapshots.layout import DATA
 from tasks.snapshots.manifest import File, damaged
 from tasks.snapshots.parquet_files import batches
@@ -52,7 +53,7 @@ def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
             if row["pack"] is None:
                 continue
             try:
-                image = msgspec.convert(row, CopiedImage)
+                image = converted(row, CopiedImage)
                 split = msgspec.convert(row["split"], str)
             except msgspec.ValidationError as error:
                 raise damaged(f"the table {name!r}", f"an image that cannot be: {error}") from error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
+from tasks.decoders import converted, decoder_of
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import OBJECT
 from tasks.snapshots.paths import check_tree
 from tasks.snapshots.values import LARGEST_SIZE, MAX_PARTS, Number, Sha256, Size
@@ -231,7 +231,7 @@ def config_of(manifest: Manifest) -> Applied:
 
 def _read_as(kind: type[Stored], values: dict[str, Any], name: str) -> Stored:
     try:
-        return msgspec.convert(values, kind)
+        return converted(values, kind)
     except msgspec.ValidationError as error:
         raise damaged(name, f"what does not fit: {error}") from error
 

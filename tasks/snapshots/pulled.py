@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.content import is_copy, sha256_of
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File
 from tasks.snapshots.paths import folded
 from tasks.snapshots.tree import folder_refused, target_of

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
-from msgspec.json import Decoder
 
+from tasks.decoders import decoder_of
 from tasks.snapshots.decoding import UndecodableError, stated_extents
 from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
 from tasks.snapshots.manifest import NOT_SUCH_JSON
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from msgspec.json import Decoder
     from numpy.typing import NDArray
 
     from tasks.snapshots.measures import Measure
@@ -201,7 +202,7 @@ def measure_coco(
     were compared before and need not be read. Raises UndecodableError.
     """
     totals = Totals()
-    stating, drawing = Decoder(list[_Item]), Decoder(list[_Outlined])
+    stating, drawing = decoder_of(list[_Item]), decoder_of(list[_Outlined])
     annotations: Sequence[_Item]
     for lines, compared in _lines(path, pieces or ((path.stat().st_size, False),)):
         if compared:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tasks.snapshots.decoders import decoder_of
+from tasks.decoders import decoder_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, RESTORE, Stored, damaged, decode, digest, encode
 
 SEAL: Final = "digest"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from tasks.decoders import decoder_of
 from tasks.errors import ReaderTooOldError, StorageRefusedError
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.decoding import UndecodableError, image_size
 from tasks.snapshots.history import decode_commit
 from tasks.snapshots.images import IMAGES, copied_images

@@ -13,6 +13,7 @@ from config.settings import load_settings
 from tasks.buckets.boundary import attempted
 from tasks.buckets.noted import blocks_of, said_of
 from tasks.buckets.source import BucketSource
+from tasks.decoders import decoder_of
 from tasks.formats.card import card
 from tasks.formats.croissant import croissant
 from tasks.formats.description import Description, Listed
@@ -23,7 +24,6 @@ from tasks.formats.report.thumbnails import choose, thumbnail
 from tasks.records.model import Problem
 from tasks.records.splits import SPLITS
 from tasks.snapshots.content import read_file
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.draft import Draft
 from tasks.snapshots.pull import REPORT
 from tasks.snapshots.read import read_snapshot

@@ -27,8 +27,8 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_engine import run_task_sync
 
 from config.settings import load_settings
+from tasks.decoders import decoder_of
 from tasks.errors import ConfigurationError, LabelsnapError
-from tasks.snapshots.decoders import decoder_of
 from tasks.steps.environment import scratch
 from tasks.steps.server import fault_of_server, refusal_of_server
 from tasks.steps.software import software

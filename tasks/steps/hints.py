@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from tasks.snapshots.decoders import decoder_of
+from tasks.decoders import decoder_of
 from tasks.snapshots.layout import EXPORTED, HINT
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON

@@ -14,8 +14,8 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from tasks.decoders import decoder_of
 from tasks.snapshots.content import read_file
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.draft import Draft, Uploads
 from tasks.snapshots.frames import EarlierFrames, add_chunk, chunk_blocks, chunk_task
 from tasks.snapshots.manifest import File, Pack, result_of

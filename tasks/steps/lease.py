@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from tasks.decoders import decoder_of
 from tasks.errors import StorageError, StorageRefusedError
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import LEASE
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, check_places

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tasks.buckets.fetch import REFUSED
+from tasks.decoders import decoder_of
 from tasks.errors import LabelboxRefusedError
 from tasks.records.model import Problem
 from tasks.snapshots.content import read_file
-from tasks.snapshots.decoders import decoder_of
 from tasks.storage import open_store
 
 if TYPE_CHECKING:

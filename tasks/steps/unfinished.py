@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from tasks.buckets.receipt import BucketReceipt
-from tasks.snapshots.decoders import decoder_of
+from tasks.decoders import decoder_of
 from tasks.snapshots.history import read_history
 from tasks.snapshots.layout import OBJECT, SCRATCH, work_key
 from tasks.snapshots.listing import listed
