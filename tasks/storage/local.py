@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, is_key, too_long
+from tasks.storage.interface import RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
+_WRITTEN: Final = re.compile(r"[0-9a-f]{32}")  # what they are called there
 BLOCK_BYTES: Final = 1 << 20  # of a copy, held at once
 PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
 
@@ -122,17 +124,18 @@ class LocalStore:
         """See ObjectStore. Files that a process was killed over, or is writing now."""
         with self._translated(PARTIAL):
             try:
-                paths = sorted((self.root / PARTIAL).iterdir())
+                paths = sorted(self._partial().iterdir())
             except FileNotFoundError:
                 return
             for path in paths:
-                if is_key(path.name) and (info := _found(path.name, path)):
+                ours = _WRITTEN.fullmatch(path.name) and not path.is_symlink()
+                if ours and (info := _found(path.name, path)):
                     yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
 
     def abort(self, upload: Upload) -> None:
         """See ObjectStore."""
         with self._translated(PARTIAL):
-            (self.root / PARTIAL / check_key(upload.name)).unlink(missing_ok=True)
+            (self._partial() / check_key(upload.name)).unlink(missing_ok=True)
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BufferedReader]:
@@ -152,6 +155,13 @@ class LocalStore:
         path = self.root / check_key(key)
         self._checked(key, Path(os.path.realpath(path.parent)))
         return path
+
+    def _partial(self) -> Path:
+        """Return where files are written. Raises StorageRefusedError where that is a link, wherever it leads."""
+        folder = self.root / PARTIAL
+        if folder.is_symlink():
+            raise _refused(PARTIAL, self.root, "a link")
+        return folder
 
     def _checked(self, key: str, real: Path) -> Path:
         if not real.is_relative_to(os.path.realpath(self.root)):
@@ -179,7 +189,7 @@ class LocalStore:
     @contextmanager
     def _written(self, body: bytes | Path) -> Iterator[Path]:
         """Give the body as a file of its own inside the root, flushed to the disk, removed if it was not moved."""
-        written = self.root / PARTIAL / uuid4().hex
+        written = self._partial() / uuid4().hex
         _make_folder(written.parent)
         try:
             with written.open("xb") as file:
@@ -213,8 +223,8 @@ def _open_file(path: str, flags: int) -> int:
 
 def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
     return StorageRefusedError(
-        f"Expected {key!r} to be a file below {root}, found {found}.",
-        remedy="Look who put it there, and take it away: a store is a folder of plain files.",
+        f"Expected {key!r} to be what a store has below {root}, found {found}.",
+        remedy="Look who put it there, and take it away: a store is a folder of plain files and folders.",
         code="not_an_object",
     )
 

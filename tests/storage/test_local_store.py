@@ -15,12 +15,14 @@ import pytest
 
 from tasks.errors import StorageRefusedError
 from tasks.storage import open_store
+from tasks.storage.interface import Upload
 from tests.contracts.forked import in_process
 
 READ = """
 import sys
 from tasks.errors import StorageRefusedError
 from tasks.storage import open_store
+from tasks.storage.interface import Upload
 store = open_store(sys.argv[1])
 for ask in (lambda: list(store.list("tags/")), lambda: list(store.list("")), lambda: store.head("tags/a"),
             lambda: store.get("tags/a")):
@@ -159,3 +161,32 @@ def test_no_copy_grows_past_the_size_that_is_announced(folder_store, tmp_path):
         folder_store.get("data/a", most=9)
     assert refused.value.code == "object_too_long"
     assert folder_store.get("data/a", most=10) == b"0123456789"
+
+
+def test_a_strangers_folder_in_place_of_the_stores_own_is_left_alone(folder_store, tmp_path):
+    """Where `.partial` is a link nothing is written, listed or removed: it would be in somebody else's folder."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / ("a" * 32)).write_bytes(b"mine")
+    folder_store.root.mkdir(parents=True, exist_ok=True)
+    (folder_store.root / ".partial").symlink_to(victim)
+    upload = Upload(key="", name="a" * 32, begun=datetime.now(UTC))
+    for ask in (
+        lambda: folder_store.put("tags/a", b"1"),
+        lambda: folder_store.create("tags/a", b"1"),
+        lambda: list(folder_store.uploads()),
+        lambda: folder_store.abort(upload),
+    ):
+        with pytest.raises(StorageRefusedError, match="partial") as refused:
+            ask()
+        assert refused.value.code == "not_an_object"
+    assert [path.name for path in victim.iterdir()] == ["a" * 32]
+
+
+def test_only_what_the_store_was_writing_is_an_upload(folder_store, tmp_path):
+    """A stranger's file among them has another name, or is a link."""
+    folder_store.put("tags/a", b"1")
+    (tmp_path / "file").write_bytes(b"mine")
+    (folder_store.root / ".partial/thesis.txt").write_bytes(b"mine")
+    (folder_store.root / ".partial" / ("b" * 32)).symlink_to(tmp_path / "file")
+    assert list(folder_store.uploads()) == []
