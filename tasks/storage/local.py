@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, too_long
+from tasks.storage.interface import MAX_KEY_BYTES, RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,16 +97,16 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told.
 
-        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects.
+        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects. Raises
+        StorageRefusedError where the folder is reached by a link; links to folders below it are not followed.
         """
-        folder = self.root / prefix.rpartition("/")[0]
+        folder = prefix.rpartition("/")[0]
         with self._translated(prefix):
-            paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_unread) for name in names]
-            keyed = ((path.relative_to(self.root).as_posix(), path) for path in paths)
-            wanted = ((key, path) for key, path in keyed if key.startswith(prefix) and not key.startswith(PARTIAL))
-            encoded = ((os.fsencode(key), key, path) for key, path in wanted if _is_text(key))
-            for _, key, path in sorted(encoded):
-                if info := _found(key, path):
+            if Path(os.path.realpath(self.root / folder)) != Path(os.path.realpath(self.root)) / folder:
+                raise _refused(prefix, self.root, "a link to a folder")
+            wanted = (key for key in _keys_below(self.root, folder) if key.startswith(prefix) and _is_text(key))
+            for _, key in sorted((os.fsencode(key), key) for key in wanted if not key.startswith(PARTIAL)):
+                if info := _found(key, self.root / key):
                     yield info
 
     def delete(self, key: str) -> None:
@@ -254,10 +254,21 @@ def _is_text(key: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _unread(error: OSError) -> None:
-    """Raise what ``os.walk`` met, unless the folder is not there: then nothing is in it."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
+def _keys_below(root: Path, folder: str) -> Iterator[str]:
+    """Give what lies in a folder of the root and in those below it, at any depth that a key has, by its path there."""
+    folders = [folder]
+    while folders:
+        within = folders.pop()
+        try:
+            with os.scandir(root / within) as entries:
+                for entry in entries:
+                    key = f"{within}/{entry.name}".removeprefix("/")
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield key
+                    elif len(os.fsencode(key)) < MAX_KEY_BYTES:
+                        folders.append(key)
+        except (FileNotFoundError, NotADirectoryError):  # it is not there: nothing is in it
+            continue
 
 
 def _make_folder(folder: Path) -> None:

@@ -190,3 +190,33 @@ def test_only_what_the_store_was_writing_is_an_upload(folder_store, tmp_path):
     (folder_store.root / ".partial/thesis.txt").write_bytes(b"mine")
     (folder_store.root / ".partial" / ("b" * 32)).symlink_to(tmp_path / "file")
     assert list(folder_store.uploads()) == []
+
+
+@pytest.mark.parametrize("target", ["outside", "store/data"], ids=["out", "inside"])
+def test_a_list_goes_through_no_link_of_a_folder(folder_store, tmp_path, target):
+    """What lies elsewhere is no object of the folder's: a link in its place is refused, one below it passed over."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_bytes(b"secret")
+    folder_store.put("data/a", b"1")
+    leads = folder_store.root / "data" if target == "store/data" else tmp_path / target
+    (folder_store.root / "work").symlink_to(leads)
+    (folder_store.root / "data/linked").symlink_to(tmp_path / "outside")
+    for prefix in ("work/", "work/runs/"):
+        with pytest.raises(StorageRefusedError, match="work") as refused:
+            list(folder_store.list(prefix))
+        assert refused.value.code == "not_an_object"
+    assert [info.key for info in folder_store.list("data/")] == ["data/a"]
+    assert [info.key for info in folder_store.list("")] == ["data/a"]
+
+
+def test_folders_deeper_than_any_key_are_passed_over(folder_store):
+    """However many there are below one another: what has a key is listed."""
+    folder_store.put("commits/a", b"1")
+    folder = os.open(folder_store.root / "commits", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    assert [info.key for info in folder_store.list("commits/")] == ["commits/a"]
