@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from tasks.records.tables import classes_of
+from tasks.snapshots.bucket_paths import TABLE_PATH
 from tasks.snapshots.content import read_file
 from tasks.snapshots.manifest import damaged
 from tasks.snapshots.parquet_files import read_whole
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
 
-TABLE_PATH: Final = re.compile(r"tables/(?P<table>[a-z_]+)/bucket-(?P<index>\d{5,})-of-(?P<count>\d{5,})\.parquet")
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
 BucketFiles = dict[str, "File"]

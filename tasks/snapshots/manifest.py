@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.bucket_paths import stray_table
 from tasks.snapshots.decoders import decoder_of
 from tasks.snapshots.layout import OBJECT
 from tasks.snapshots.paths import check_tree
@@ -157,6 +158,8 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     name = f"manifest {sha256}"
     manifest = decode(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
+    if (path := stray_table(file.path for file in manifest.files)) is not None:
+        raise damaged(name, f"the table {path!r}, which is of no bucket that can be beside its others")
     for file in manifest.files:
         if (wrong := _misplaced(file)) is not None:
             raise damaged(name, f"the file {file.path!r} {wrong}")

@@ -94,6 +94,35 @@ def test_a_file_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bucket-00000-of-00000"], ["bucket-00000-of-99999999999999"], ["bucket-00000-of-00003"],
+        ["bucket-00001-of-00001"], ["bucket-000000-of-00001"], ["bucket-0-of-1"], ["bucket-00000-of-33554432"],
+        ["bucket-00000-of-00001", "bucket-00000-of-00002"], ["bucket-0000\u0660-of-00001"],
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_tables_of_buckets_that_cannot_be_are_the_manifests_damage(folder_store, tmp_path, names):
+    """Neither counted to, nor passed over by whoever compares versions, nor built upon."""
+    files = [FILE | {"path": f"tables/labels/{name}.parquet"} for name in names]
+    sha256 = publish_as(folder_store, manifest(FILE, *files))
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, error.exit_status) == ("object_damaged", 4)
+    assert f"manifest {sha256}" in error.message
+    assert [fault.key for fault in verify(folder_store, 1).faults] == [f"manifests/{sha256}.json"]
+
+
+def test_buckets_of_any_honest_number_are_read(folder_store, tmp_path):
+    """One or many, and some of them without a table."""
+    for number in (1, 16384):
+        files = [
+            FILE | {"path": f"tables/labels/bucket-{index:05}-of-{number:05}.parquet"} for index in {0, number - 1}
+        ]
+        publish_as(folder_store, manifest(FILE, *sorted(files, key=lambda file: file["path"])))
+        assert lay_out(f"{folder_store.url}@1", "yolo", tmp_path / f"out-{number}", lambda *_: None)
+
+
 UNSAFE = [
     ".git/config", ".env", "a/.git/hooks/x", "/nowhere/x", "../x", "a/../x", "a\\b", "a\nb", "a\u202eb", "con",
     "a/NUL.txt",
