@@ -21,12 +21,17 @@ anything else, and another flow run begins                          over: takes 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from tasks.snapshots.values import Number
+
 Way: TypeAlias = Literal["anew", "over", "on"]
+Moment = Annotated[datetime, Meta(tz=True)]
+RunName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\Z")]
+"""A folder's name below ``work/``."""
 
 OLDEST: Final = timedelta(days=6)
 """Garbage collection leaves alone what is younger than 7 days, unless told otherwise; then a run has to begin anew."""
@@ -40,7 +45,7 @@ class Head(Struct, frozen=True):
     ``behind`` are the sha256s of manifests that gave away class ids and splits which it does not know of.
     """
 
-    version: int = 0
+    version: Number = 0
     manifest: str = ""
     behind: tuple[str, ...] = ()
 
@@ -59,12 +64,12 @@ class Beginning(Struct, frozen=True):
     no version holds. ``given_up`` tells, of a run that ended, that nobody shall go on with its export.
     """
 
-    run: str
+    run: RunName
     cause: str
     base: Head
-    exported_since: datetime
-    looking_since: datetime
-    working_since: datetime
+    exported_since: Moment
+    looking_since: Moment
+    working_since: Moment
     way: Way = "anew"
     given_up: bool = False
 

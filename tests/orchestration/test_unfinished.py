@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
@@ -99,6 +101,19 @@ def test_a_damaged_note_is_no_run(store):
     """It is overwritten by the run that begins."""
     (key,) = [found.key for found in store.list("work/runs/")]
     store.put(key, b"{")
+    assert recall_left(store, dataset()) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"working_since": "2026-11-29T12:00:00"}, {"looking_since": "2026-11-29T12:00:00"}, {"run": "../../elsewhere"},
+     {"run": "a\0b"}, {"base": {"version": -1}}],
+    ids=ascii,
+)  # fmt: skip
+def test_a_note_of_what_no_run_has_is_none(store, change):
+    """Times without a zone, which no other time is before or after, and names that lead elsewhere."""
+    (key,) = [found.key for found in store.list("work/runs/")]
+    store.put(key, json.dumps(json.loads(store.get(key)) | change).encode())
     assert recall_left(store, dataset()) is None
 
 
