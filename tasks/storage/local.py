@@ -7,7 +7,6 @@ import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from errno import ELOOP
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,16 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import MAX_KEY_BYTES, RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, too_long
+from tasks.storage.interface import (
+    MAX_KEY_BYTES,
+    RECORD_BYTES,
+    Capabilities,
+    ObjectInfo,
+    Upload,
+    check_key,
+    moment,
+    too_long,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,7 +242,7 @@ def _info(key: str, path: Path) -> ObjectInfo | None:
     status = path.stat()
     if not S_ISREG(status.st_mode):
         return None
-    return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+    return ObjectInfo(key=key, size=status.st_size, modified=moment(status.st_mtime))
 
 
 def _found(key: str, path: Path) -> ObjectInfo | None:
@@ -275,7 +283,8 @@ def _make_folder(folder: Path) -> None:
     """Make a folder and those above it so that they survive a power cut."""
     if not folder.is_dir():
         _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # somebody else made it, and may have removed it since
+            folder.mkdir()
         _flush(folder.parent)
 
 

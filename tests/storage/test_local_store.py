@@ -152,6 +152,19 @@ def test_a_store_that_is_a_link_and_links_inside_it_are_read(folder_store, tmp_p
     assert folder_store.get("tags/c") == b"2"
 
 
+def test_a_file_from_no_time_is_as_old_or_new_as_any(folder_store):
+    """Whatever its time says, days can be counted from it: the year 1906 is 1970, and 31,700 is 9000."""
+    folder_store.put("data/a", b"1")
+    for seconds, year in ((-2e9, 1970), (9e11, 9000)):
+        try:
+            os.utime(folder_store.root / "data/a", (seconds, seconds))
+        except OverflowError:
+            pytest.skip("this file system has no such times")
+        modified = folder_store.head("data/a").modified
+        assert modified.year == year or modified.year < 2500  # where the file system's own times end before
+        assert [info.modified for info in folder_store.list("data/")] == [modified]
+
+
 def test_no_copy_grows_past_the_size_that_is_announced(folder_store, tmp_path):
     """Of a longer object a copy has one byte more, which tells that it is longer; of a record nothing is held."""
     folder_store.put("data/a", b"0123456789")
