@@ -160,8 +160,9 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     check_tree([file.path for file in manifest.files])
     if (path := stray_table(file.path for file in manifest.files)) is not None:
         raise damaged(name, f"the table {path!r}, which is of no bucket that can be beside its others")
+    objects = {pack.key: (pack.size, pack.sha256) for pack in manifest.packs}
     for file in manifest.files:
-        if (wrong := _misplaced(file)) is not None:
+        if (wrong := _misplaced(file) or _contradicted(file, objects)) is not None:
             raise damaged(name, f"the file {file.path!r} {wrong}")
     if (stray := next((pack.key for pack in manifest.packs if OBJECT.match(pack.key) is None), None)) is not None:
         raise damaged(name, f"a pack under the key {stray!r}, which no object has")
@@ -179,6 +180,22 @@ def _misplaced(file: File) -> str | None:
             return f"in {part.key!r}, which is no object's key"
         if part.offset + part.size > LARGEST_SIZE:
             return f"from byte {part.offset} of {part.key!r}, where no object is so large"
+    return None
+
+
+def _contradicted(file: File, objects: dict[str, tuple[int, str]]) -> str | None:
+    """Say what a file tells of an object otherwise than the packs, or files before it; None: nothing.
+
+    ``objects`` has size and sha256 by key; that of a file which is a whole object is added.
+    """
+    if not file.parts and file.offset is None:
+        if objects.setdefault(file.key, (file.size, file.sha256)) != (file.size, file.sha256):
+            return f"as {file.key!r}, of another size or sha256 than that has elsewhere"
+        return None
+    for part in file.ranges:
+        size, _ = objects.get(part.key, (LARGEST_SIZE, ""))
+        if part.offset + part.size > size:
+            return f"to byte {part.offset + part.size} of {part.key!r}, which has {size}"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tarfile
 
 import pyarrow as pa
 import pytest
@@ -121,6 +122,57 @@ def test_buckets_of_any_honest_number_are_read(folder_store, tmp_path):
         ]
         publish_as(folder_store, manifest(FILE, *sorted(files, key=lambda file: file["path"])))
         assert lay_out(f"{folder_store.url}@1", "yolo", tmp_path / f"out-{number}", lambda *_: None)
+
+
+PACK = {"key": KEY, "size": len(BODY), "sha256": SHA}
+
+
+@pytest.mark.parametrize(
+    ("files", "packs"),
+    [
+        ([FILE, FILE | {"path": "formats/yolo/b.txt", "sha256": "0" * 64}], []),
+        ([FILE, FILE | {"path": "formats/yolo/b.txt", "size": 1}], []),
+        ([FILE | {"size": 1}], [PACK]),
+        ([FILE | {"size": 1 << 45, "offset": 0}], [PACK]),
+        ([FILE | {"size": len(BODY), "offset": 1}], [PACK]),
+        ([FILE | {"key": "", "parts": [[KEY, 1, len(BODY)]]}], [PACK]),
+    ],
+    ids=["digest", "size", "pack", "huge", "beyond", "part"],
+)
+def test_two_things_said_of_one_object_are_the_manifests_damage(folder_store, tmp_path, files, packs):
+    """Who verifies sees what who pulls is refused, and reads no more of a pack than it has."""
+    sha256 = publish_as(folder_store, manifest(*files, packs=packs))
+    assert refusal(folder_store, tmp_path / "out").code == "object_damaged"
+    assert [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults] == [
+        (f"manifests/{sha256}.json", "content")
+    ]
+
+
+def long_name(size):
+    """A tar whose first header announces a long name of so many bytes."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, size
+    return header.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
+
+
+def backward():
+    """A tar whose one member ends where its header begins."""
+    header = bytearray(tarfile.TarInfo("a").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    return bytes(header[:512]) + bytes(1024)
+
+
+@pytest.mark.parametrize("body", [long_name(1 << 45), long_name(2 << 20), backward()], ids=["huge", "long", "backward"])
+def test_a_pack_whose_headers_no_tar_has_is_a_fault(folder_store, body):
+    """Nothing is held for what a header announces, and none is read again."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = f"data/packs/a-{sha256[:16]}.tar"
+    folder_store.put(key, body)
+    publish_as(folder_store, manifest(FILE, packs=[{"key": key, "size": len(body), "sha256": sha256}]))
+    faults = [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults]
+    assert (key, "content") in faults
 
 
 UNSAFE = [
