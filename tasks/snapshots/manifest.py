@@ -24,6 +24,7 @@ NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
 UNREADABLE: Final = frozenset({"object_damaged", "format_version", "unsafe_path", "path_clash"})
 """Codes of errors for bytes that are there and cannot be used, or are not there; not of a store that says no."""
+FREE_BYTES: Final = 8 << 20  # of a manifest's configuration, and of its result
 _NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
 """What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
@@ -34,6 +35,13 @@ Stored = TypeVar("Stored", bound=msgspec.Struct)
 
 class _Versioned(msgspec.Struct):
     format_version: Number
+
+
+class _Free(msgspec.Struct, frozen=True):
+    """What a manifest has of any form, unread: JSON of nothing takes 30 times its bytes once it is read."""
+
+    config: msgspec.Raw = msgspec.Raw(b"{}")
+    result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -156,6 +164,9 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     if (found := digest(body)) != sha256:
         raise damaged(f"manifest {sha256}", f"bytes with sha256 {found}")
     name = f"manifest {sha256}"
+    free = decode(body, _Free, name=name)
+    if (size := max(memoryview(free.config).nbytes, memoryview(free.result).nbytes)) > FREE_BYTES:
+        raise damaged(name, f"a configuration or a result of {size} bytes")
     manifest = decode(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
     if (path := stray_table(file.path for file in manifest.files)) is not None:

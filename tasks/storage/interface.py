@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
-RECORD_BYTES: Final = 32 << 20  # of a small object: a commit record, a tag, a note
+RECORD_BYTES: Final = 1 << 20  # of a small object: a commit record, a tag, a note; JSON of nothing takes 30 times that
 DOCUMENT_BYTES: Final = 1 << 30  # of one that lists a dataset's files: a manifest, an epoch, a receipt
 UNSUPPORTED: Final = "unsupported"
 """The code of the error for an operation that the store does not have."""

@@ -148,6 +148,29 @@ def test_two_things_said_of_one_object_are_the_manifests_damage(folder_store, tm
     ]
 
 
+@pytest.mark.parametrize("field", ["config", "result"])
+def test_lists_of_nothing_in_a_manifest_are_not_read(folder_store, tmp_path, field):
+    """They take many times their bytes: what has any form is looked at by its length first."""
+    many = {"rows": {"published": 1}, "x": "@"}
+    body = json.dumps(manifest(FILE, **{field: many})).replace('"@"', f"[{'[],' * (3 << 20)}[]]").encode()
+    sha256 = hashlib.sha256(body).hexdigest()
+    folder_store.put(KEY, BODY)
+    folder_store.put(f"manifests/{sha256}.json", body)
+    folder_store.put(RECORD, sealed(record(manifest=sha256)))
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, error.exit_status) == ("object_damaged", 4)
+    assert sha256 in error.message
+
+
+def test_a_record_longer_than_any_is_not_read(folder_store):
+    """Lists of nothing in a commit record, whatever its digest."""
+    publish_as(folder_store, manifest(FILE))
+    folder_store.put(RECORD, sealed(record(x=[[]] * (1 << 19))))
+    with pytest.raises(StorageRefusedError, match=RECORD) as refused:
+        latest(folder_store)
+    assert refused.value.code == "object_too_long"
+
+
 def long_name(size):
     """A tar whose first header announces a long name of so many bytes."""
     header = tarfile.TarInfo("././@LongLink")
