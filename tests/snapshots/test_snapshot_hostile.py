@@ -171,6 +171,22 @@ def test_a_record_longer_than_any_is_not_read(folder_store):
     assert refused.value.code == "object_too_long"
 
 
+def test_many_equal_images_of_a_small_table_are_refused_at_the_second(folder_store, tmp_path):
+    """Whoever pulls and whoever verifies names the table, and holds none of its rows."""
+    row = {"data_row_id": "a", "file_name": "a.jpg", "split": "train", "sha256": SHA, "size": len(BODY), "pack": KEY,
+           "offset": 0, "width": 1, "height": 1}  # fmt: skip
+    written = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist([row] * 3000, schema=IMAGES_SCHEMA), written)
+    body = written.getvalue()
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = f"data/tables/images/b-{sha256[:16]}.parquet"
+    folder_store.put(key, body)
+    table = {"path": "tables/images/bucket-00000-of-00001.parquet", "key": key, "size": len(body), "sha256": sha256}
+    publish_as(folder_store, manifest(FILE, table, packs=[PACK]))
+    assert refusal(folder_store, tmp_path / "out").code == "object_damaged"
+    assert [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults] == [(key, "content")]
+
+
 def long_name(size):
     """A tar whose first header announces a long name of so many bytes."""
     header = tarfile.TarInfo("././@LongLink")
