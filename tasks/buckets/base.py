@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from tasks.snapshots.bucket_tables import COUNT, NUMBER, TABLE_PATH
+from tasks.snapshots.bucket_paths import COUNT, NUMBER, TABLE_PATH
 from tasks.snapshots.manifest import File, Pack
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from tasks.buckets.grouping import bucket_of
 from tasks.records.schema import LEFT as SCHEMA
 from tasks.records.splits import SPLITS
 from tasks.snapshots.behind import LEFT, SPLITS_IN, read_behind
-from tasks.snapshots.bucket_tables import TABLE_PATH, decoding, read_table
+from tasks.snapshots.bucket_paths import TABLE_PATH
+from tasks.snapshots.bucket_tables import decoding, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.bucket_tables import CLASSES_PATH, TABLE_PATH, read_table
+from tasks.snapshots.bucket_paths import TABLE_PATH
+from tasks.snapshots.bucket_tables import CLASSES_PATH, read_table
 from tasks.snapshots.history import read_manifest, survey
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import UNREADABLE

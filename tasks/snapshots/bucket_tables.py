@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from tasks.records.tables import classes_of
+from tasks.snapshots.bucket_paths import TABLE_PATH
 from tasks.snapshots.content import read_file
 from tasks.snapshots.manifest import damaged
 from tasks.snapshots.parquet_files import read_whole
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from tasks.snapshots.manifest import File
     from tasks.storage import ObjectStore
 
-NUMBER: Final = "[0-9]{5,9}"
-COUNT: Final = "(?!0+[^0-9])[0-9]{5,9}"
-"""How paths spell the number of a bucket, from 0, and of how many it is, which is never none."""
-TABLE_PATH: Final = re.compile(rf"tables/(?P<table>[a-z_]+)/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})\.parquet")
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
 BucketFiles = dict[str, "File"]

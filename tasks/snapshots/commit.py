@@ -29,7 +29,7 @@ from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.manifest import Manifest, damaged, digest, encode
 from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
-from tasks.storage.interface import DOCUMENT_BYTES
+from tasks.storage.interface import DOCUMENT_BYTES, RECORD_BYTES, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ def settled(
                 raise
             raise _unknown(store, key) from refused  # an earlier attempt may have landed
         try:
-            standing = store.get(key, most=DOCUMENT_BYTES)
+            standing = store.get(key, most=max(len(body), RECORD_BYTES))
         except StorageError as unread:
             cause = unread
         else:
@@ -197,7 +197,10 @@ def _append(
             remedy="No dataset has so many versions: take away the commit record or the tag that names this one.",
             code="version_limit",
         )
-    body = settled(store, key, seal(record), replace=single_writer, sleep=sleep)
+    sealed = seal(record)
+    if len(sealed) > RECORD_BYTES:
+        raise too_long(key, RECORD_BYTES)
+    body = settled(store, key, sealed, replace=single_writer, sleep=sleep)
     if single_writer:
         sole_key(commit_keys(store), record.version)
     standing = decode_commit(body, CommitKey(record.version, key))

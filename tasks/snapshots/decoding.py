@@ -28,11 +28,13 @@ from tasks.storage.compression import decompressed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
 _TABLES: Final = "tables/"
+_HEADER_BYTES: Final = 1 << 20  # of one header of a tar: names have 1024 at most
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
 """Columns of structs with a list in them, and how long that is where it is not null."""
 _UNREADABLE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -81,10 +83,10 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
     return Counter()
 
 
-def image_size(body: bytes) -> tuple[int, int]:
+def image_size(file: BinaryIO) -> tuple[int, int]:
     """Return (width, height) in pixels from an image's header. Raises UndecodableError."""
     try:
-        with Image.open(io.BytesIO(body)) as image:
+        with Image.open(file) as image:
             return image.size
     except UNREADABLE as error:
         raise UndecodableError(f"an image whose header cannot be read ({type(error).__name__})") from error
@@ -176,13 +178,26 @@ def _json(path: Path, _: str) -> Counter[str]:
     return Counter()
 
 
+class _Headers(io.FileIO):
+    """A tar of which headers alone are read, by as many bytes as they say: no more than any has."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes. Raises UndecodableError."""
+        if size is None or not 0 <= size <= _HEADER_BYTES:
+            raise UndecodableError(f".tar with a header of {size} bytes")
+        return super().read(size) or b""
+
+
 def _tar(path: Path, _: str) -> Counter[str]:
-    with tarfile.open(path, "r:") as tar:
-        for _member in tar:
-            pass
+    with _Headers(path) as headers, tarfile.open(fileobj=headers, mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            if member.size < 0:  # what follows would be what was read
+                raise UndecodableError(f".tar with a member of {member.size} bytes")
+            tar.members = []  # type: ignore[attr-defined]  # they are not held
     return Counter()
 
 
 def _picture(path: Path, _: str) -> Counter[str]:
-    image_size(path.read_bytes())
+    with path.open("rb") as file:
+        image_size(file)
     return Counter()

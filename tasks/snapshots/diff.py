@@ -218,7 +218,7 @@ def _pairs(before: Manifest, after: Manifest) -> Iterator[tuple[Buckets, Buckets
     """
     sides = bucket_files(before.files), bucket_files(after.files)
     fewest = min((count for side in sides for count, _ in side), default=1)
-    for index in range(fewest):
+    for index in sorted({each % fewest for side in sides for _, each in side}):
         one, other = ([files for (_, each), files in side.items() if each % fewest == index] for side in sides)
         yield one, other
 

@@ -46,8 +46,10 @@ def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iter
 def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
     """Read one file of the table, known by its logical path: split and place of each image that was copied.
 
-    Raises StorageRefusedError where the table says what no image can have.
+    Raises StorageRefusedError where the table says what no image can have, or two have one name: equal rows take next
+    to nothing in a table, and what they take when they are read has no end.
     """
+    count, names = 0, set[tuple[str, str]]()
     for batch in batches(table, name, ["split", *CopiedImage.__struct_fields__]):
         for row in batch.to_pylist():
             if row["pack"] is None:
@@ -59,4 +61,8 @@ def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
                 raise damaged(f"the table {name!r}", f"an image that cannot be: {error}") from error
             if not (image.pack.startswith(DATA) and is_key(image.pack)):
                 raise damaged(f"the table {name!r}", f"an image in {image.pack!r}, which is no object's key")
+            names.add((split, image.file_name))
+            count += 1
+            if len(names) != count:
+                raise damaged(f"the table {name!r}", f"two images of the name {image.file_name!r} in one split")
             yield split, image

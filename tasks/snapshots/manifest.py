@@ -10,12 +10,13 @@ from msgspec import Meta
 
 from tasks.decoders import converted, decoder_of
 from tasks.errors import StorageRefusedError
+from tasks.snapshots.bucket_paths import stray_table
 from tasks.snapshots.layout import OBJECT
 from tasks.snapshots.paths import check_tree
 from tasks.snapshots.values import LARGEST_SIZE, MAX_PARTS, Number, Sha256, Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 FORMAT_VERSION: Final = 1
 NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -25,6 +26,7 @@ UNREADABLE: Final = frozenset(
     {"object_damaged", "object_too_long", "not_an_object", "format_version", "unsafe_path", "path_clash"}
 )
 """Codes of errors for bytes that are there and cannot be used, or are not there; not of a store that says no."""
+FREE_BYTES: Final = 8 << 20  # of a manifest's configuration, and of its result
 _NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
 """What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
@@ -35,6 +37,13 @@ Stored = TypeVar("Stored", bound=msgspec.Struct)
 
 class _Versioned(msgspec.Struct):
     format_version: Number
+
+
+class _Free(msgspec.Struct, frozen=True):
+    """What a manifest has of any form, unread: JSON of nothing takes 30 times its bytes once it is read."""
+
+    config: msgspec.Raw = msgspec.Raw(b"{}")
+    result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
@@ -157,18 +166,24 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     if (found := digest(body)) != sha256:
         raise damaged(f"manifest {sha256}", f"bytes with sha256 {found}")
     name = f"manifest {sha256}"
+    free = decode(body, _Free, name=name)
+    if (size := max(memoryview(free.config).nbytes, memoryview(free.result).nbytes)) > FREE_BYTES:
+        raise damaged(name, f"a configuration or a result of {size} bytes")
     manifest = decode(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
+    if (path := stray_table(file.path for file in manifest.files)) is not None:
+        raise damaged(name, f"the table {path!r}, which is of no bucket that can be beside its others")
     check_places(manifest.files, manifest.packs, name)
     _read_as(Told, manifest.result, name)
     _read_as(Applied, manifest.config, name)
     return manifest
 
 
-def check_places(files: Iterable[File], packs: Iterable[Pack], name: str) -> None:
+def check_places(files: Iterable[File], packs: Collection[Pack], name: str) -> None:
     """Check where files and packs lie that ``name`` tells of. Raises StorageRefusedError."""
+    objects = {pack.key: (pack.size, pack.sha256) for pack in packs}
     for file in files:
-        if (wrong := _misplaced(file)) is not None:
+        if (wrong := _misplaced(file) or _contradicted(file, objects)) is not None:
             raise damaged(name, f"the file {file.path!r} {wrong}")
     if (stray := next((pack.key for pack in packs if OBJECT.match(pack.key) is None), None)) is not None:
         raise damaged(name, f"a pack under the key {stray!r}, which no object has")
@@ -183,6 +198,22 @@ def _misplaced(file: File) -> str | None:
             return f"in {part.key!r}, which is no object's key"
         if part.offset + part.size > LARGEST_SIZE:
             return f"from byte {part.offset} of {part.key!r}, where no object is so large"
+    return None
+
+
+def _contradicted(file: File, objects: dict[str, tuple[int, str]]) -> str | None:
+    """Say what a file tells of an object otherwise than the packs, or files before it; None: nothing.
+
+    ``objects`` has size and sha256 by key; that of a file which is a whole object is added.
+    """
+    if not file.parts and file.offset is None:
+        if objects.setdefault(file.key, (file.size, file.sha256)) != (file.size, file.sha256):
+            return f"as {file.key!r}, of another size or sha256 than that has elsewhere"
+        return None
+    for part in file.ranges:
+        size, _ = objects.get(part.key, (LARGEST_SIZE, ""))
+        if part.offset + part.size > size:
+            return f"to byte {part.offset + part.size} of {part.key!r}, which has {size}"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -212,7 +213,7 @@ class _Check:
 
             def sliced(offset: int, size: int) -> bytes:
                 pack.seek(offset)
-                return pack.read(size)
+                return pack.read(min(size, whole.size))
 
             for file in whole.files:
                 if digest(sliced(file.offset or 0, file.size)) != file.sha256:
@@ -224,7 +225,7 @@ class _Check:
                     continue
                 expected = f"an image of {image.width}×{image.height} pixels"
                 try:
-                    width, height = image_size(body)
+                    width, height = image_size(BytesIO(body))
                 except UndecodableError as error:
                     yield Fault(whole.key, image.path, "content", expected, str(error))
                     continue

@@ -29,16 +29,15 @@ from msgspec.structs import replace
 from tasks.snapshots.values import Number
 
 Way: TypeAlias = Literal["anew", "over", "on"]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 OLDEST: Final = timedelta(days=6)
 """Garbage collection leaves alone what is younger than 7 days, unless told otherwise; then a run has to begin anew."""
 LOOK_AFTER: Final = timedelta(hours=1)
 """Who uses objects that were looked for longer ago than this looks for them again."""
 
-
 Run = Annotated[str, Meta(pattern=r"^(?!(?:lease|hints|runs)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,199}\Z")]
 """A run's name, which is that of its folder in the store: no other's."""
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Head(Struct, frozen=True):

@@ -90,7 +90,7 @@ class Ledger:
             receipt = decoder_of(kind).decode(noted.receipt)
             found = list(_placed(receipt))
             files = [each for each in found if isinstance(each, File)]
-            check_places(files, (each for each in found if isinstance(each, Pack)), name)
+            check_places(files, [each for each in found if isinstance(each, Pack)], name)
             for file in files:
                 check_path(file.path)
         except (*NOT_SUCH_JSON, StorageRefusedError):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tasks.errors import StorageRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
 MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
-RECORD_BYTES: Final = 32 << 20  # of a small object: a commit record, a tag, a note
+RECORD_BYTES: Final = 1 << 20  # of a small object: a commit record, a tag, a note; JSON of nothing takes 30 times that
 DOCUMENT_BYTES: Final = 1 << 30  # of one that lists a dataset's files: a manifest, an epoch, a receipt
 UNSUPPORTED: Final = "unsupported"
 """The code of the error for an operation that the store does not have."""
+
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,16 @@ class ObjectStore(Protocol):
 
     def abort(self, upload: Upload) -> None:
         """Remove what there is of an upload; one that has ended is no error."""
+
+
+def moment(when: datetime | float) -> datetime:
+    """Return the time that a store tells (a number: seconds since 1970), in UTC where it names no zone.
+
+    What is before 1970 or after 9000 is taken for these, so that days can be counted from it.
+    """
+    if isinstance(when, datetime):
+        return min(max(when if when.tzinfo else when.replace(tzinfo=UTC), _EARLIEST), _LATEST)
+    return datetime.fromtimestamp(min(max(when, 0.0), _LATEST.timestamp()), UTC)
 
 
 def too_long(key: str, most: int) -> StorageRefusedError:

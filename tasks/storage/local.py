@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from errno import ELOOP
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import RECORD_BYTES, Capabilities, ObjectInfo, Upload, check_key, is_key, too_long
+from tasks.storage.interface import (
+    MAX_KEY_BYTES,
+    RECORD_BYTES,
+    Capabilities,
+    ObjectInfo,
+    Upload,
+    check_key,
+    moment,
+    too_long,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
+_WRITTEN: Final = re.compile(r"[0-9a-f]{32}")  # what they are called there
 BLOCK_BYTES: Final = 1 << 20  # of a copy, held at once
 PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
 
@@ -95,16 +105,16 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told.
 
-        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects.
+        Files whose names are no UTF-8, and links to nothing or to themselves, are no objects. Raises
+        StorageRefusedError where the folder is reached by a link; links to folders below it are not followed.
         """
-        folder = self.root / prefix.rpartition("/")[0]
+        folder = prefix.rpartition("/")[0]
         with self._translated(prefix):
-            paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=_unread) for name in names]
-            keyed = ((path.relative_to(self.root).as_posix(), path) for path in paths)
-            wanted = ((key, path) for key, path in keyed if key.startswith(prefix) and not key.startswith(PARTIAL))
-            encoded = ((os.fsencode(key), key, path) for key, path in wanted if _is_text(key))
-            for _, key, path in sorted(encoded):
-                if info := _found(key, path):
+            if Path(os.path.realpath(self.root / folder)) != Path(os.path.realpath(self.root)) / folder:
+                raise _refused(prefix, self.root, "a link to a folder")
+            wanted = (key for key in _keys_below(self.root, folder) if key.startswith(prefix) and _is_text(key))
+            for _, key in sorted((os.fsencode(key), key) for key in wanted if not key.startswith(PARTIAL)):
+                if info := _found(key, self.root / key):
                     yield info
 
     def delete(self, key: str) -> None:
@@ -122,17 +132,18 @@ class LocalStore:
         """See ObjectStore. Files that a process was killed over, or is writing now."""
         with self._translated(PARTIAL):
             try:
-                paths = sorted((self.root / PARTIAL).iterdir())
+                paths = sorted(self._partial().iterdir())
             except FileNotFoundError:
                 return
             for path in paths:
-                if is_key(path.name) and (info := _found(path.name, path)):
+                ours = _WRITTEN.fullmatch(path.name) and not path.is_symlink()
+                if ours and (info := _found(path.name, path)):
                     yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
 
     def abort(self, upload: Upload) -> None:
         """See ObjectStore."""
         with self._translated(PARTIAL):
-            (self.root / PARTIAL / check_key(upload.name)).unlink(missing_ok=True)
+            (self._partial() / check_key(upload.name)).unlink(missing_ok=True)
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BufferedReader]:
@@ -152,6 +163,13 @@ class LocalStore:
         path = self.root / check_key(key)
         self._checked(key, Path(os.path.realpath(path.parent)))
         return path
+
+    def _partial(self) -> Path:
+        """Return where files are written. Raises StorageRefusedError where that is a link, wherever it leads."""
+        folder = self.root / PARTIAL
+        if folder.is_symlink():
+            raise _refused(PARTIAL, self.root, "a link")
+        return folder
 
     def _checked(self, key: str, real: Path) -> Path:
         if not real.is_relative_to(os.path.realpath(self.root)):
@@ -179,7 +197,7 @@ class LocalStore:
     @contextmanager
     def _written(self, body: bytes | Path) -> Iterator[Path]:
         """Give the body as a file of its own inside the root, flushed to the disk, removed if it was not moved."""
-        written = self.root / PARTIAL / uuid4().hex
+        written = self._partial() / uuid4().hex
         _make_folder(written.parent)
         try:
             with written.open("xb") as file:
@@ -213,8 +231,8 @@ def _open_file(path: str, flags: int) -> int:
 
 def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
     return StorageRefusedError(
-        f"Expected {key!r} to be a file below {root}, found {found}.",
-        remedy="Look who put it there, and take it away: a store is a folder of plain files.",
+        f"Expected {key!r} to be what a store has below {root}, found {found}.",
+        remedy="Look who put it there, and take it away: a store is a folder of plain files and folders.",
         code="not_an_object",
     )
 
@@ -227,7 +245,7 @@ def _info(key: str, path: Path) -> ObjectInfo | None:
     status = path.stat()
     if S_ISDIR(status.st_mode):
         return None
-    return ObjectInfo(key=key, size=status.st_size, modified=datetime.fromtimestamp(status.st_mtime, UTC))
+    return ObjectInfo(key=key, size=status.st_size, modified=moment(status.st_mtime))
 
 
 def _found(key: str, path: Path) -> ObjectInfo | None:
@@ -247,17 +265,29 @@ def _is_text(key: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in key)
 
 
-def _unread(error: OSError) -> None:
-    """Raise what ``os.walk`` met, unless the folder is not there: then nothing is in it."""
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise error
+def _keys_below(root: Path, folder: str) -> Iterator[str]:
+    """Give what lies in a folder of the root and in those below it, at any depth that a key has, by its path there."""
+    folders = [folder]
+    while folders:
+        within = folders.pop()
+        try:
+            with os.scandir(root / within) as entries:
+                for entry in entries:
+                    key = f"{within}/{entry.name}".removeprefix("/")
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield key
+                    elif len(os.fsencode(key)) < MAX_KEY_BYTES:
+                        folders.append(key)
+        except (FileNotFoundError, NotADirectoryError):  # it is not there: nothing is in it
+            continue
 
 
 def _make_folder(folder: Path) -> None:
     """Make a folder and those above it so that they survive a power cut."""
     if not folder.is_dir():
         _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # somebody else made it, and may have removed it since
+            folder.mkdir()
         _flush(folder.parent)
 
 

@@ -8,7 +8,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
@@ -16,13 +16,23 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageRefusedError
-from tasks.storage.interface import RECORD_BYTES, UNSUPPORTED, Capabilities, ObjectInfo, Upload, check_key, too_long
+from tasks.storage.interface import (
+    RECORD_BYTES,
+    UNSUPPORTED,
+    Capabilities,
+    ObjectInfo,
+    Upload,
+    check_key,
+    is_key,
+    moment,
+    too_long,
+)
 from tasks.storage.s3_bodies import arriving
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
 MULTIPART_BYTES: Final = 64 << 20  # from this size on a file goes up in parts
 BODY_ATTEMPTS: Final = 4  # the SDK repeats requests, but not reading a body that breaks off
 BLOCK_BYTES: Final = 1 << 20  # of a body, held at once
+MOST_UPLOADS: Final = 100_000  # that were broken off: each is held in memory by whoever removes them
 BARE_PAGES: Final = 100  # pages of a listing without any key, one after another
 _RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-")
 _TRANSFER: Final = TransferConfig(
@@ -141,24 +152,15 @@ class S3Store:
                 if error_code(error) in _ABSENT:
                     return None
                 raise
-        return ObjectInfo(key=key, size=answer["ContentLength"], modified=answer["LastModified"])
+            return ObjectInfo(key, answer["ContentLength"], moment(answer["LastModified"]))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See ObjectStore."""
         root = f"{self.prefix}/" if self.prefix else ""
         with self._client("list", prefix) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root + prefix)
-            before, bare = b"", 0
-            for page in pages:
-                bare = 0 if page.get("Contents") else bare + 1
-                if bare > BARE_PAGES:
-                    raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} that ends, found no end of it.")
-                for item in page.get("Contents", []):
-                    name = item["Key"]
-                    if name.encode() <= before or not name.startswith(root + prefix):
-                        raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} in order, found {name!r}.")
-                    before = name.encode()
-                    yield ObjectInfo(name.removeprefix(root), item["Size"], item["LastModified"])
+            for item in self._listed(pages, "Contents", root + prefix):
+                yield ObjectInfo(item["Key"].removeprefix(root), item["Size"], moment(item["LastModified"]))
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
@@ -166,14 +168,20 @@ class S3Store:
             client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def uploads(self) -> Iterator[Upload]:
-        """See ObjectStore. Multipart uploads; none where the server cannot list them or these credentials may not."""
+        """See ObjectStore. Multipart uploads; none where the server cannot list them or these credentials may not.
+
+        Of more than ``MOST_UPLOADS`` the first are given, and it is logged that there are others.
+        """
         root = f"{self.prefix}/" if self.prefix else ""
         try:
             with self._client("list the uploads below", root) as client:
                 pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=root)
-                for page in pages:
-                    for item in page.get("Uploads", []):
-                        yield Upload(item["Key"].removeprefix(root), item["UploadId"], item["Initiated"])
+                for count, item in enumerate(self._listed(pages, "Uploads", root, repeated=True)):
+                    if count == MOST_UPLOADS:
+                        log.warning("Of uploads that were broken off only the first %d are looked at.", MOST_UPLOADS)
+                        return
+                    if is_key(key := item["Key"].removeprefix(root)):
+                        yield Upload(key, item["UploadId"], moment(item["Initiated"]))
         except StorageRefusedError as refused:
             if refused.code not in {UNSUPPORTED, "access_denied"}:
                 raise
@@ -188,6 +196,26 @@ class S3Store:
             except ClientError as error:
                 if error_code(error) not in {"NoSuchUpload", *_ABSENT}:
                     raise
+
+    def _listed(
+        self, pages: Iterable[Mapping[str, Any]], what: str, prefix: str, *, repeated: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Give what the pages of a list have below a prefix. Raises StorageRefusedError for a list that is none.
+
+        With ``repeated`` one key may stand several times.
+        """
+        before, bare = b"", 0
+        for page in pages:
+            bare = 0 if page.get(what) else bare + 1
+            if bare > BARE_PAGES:
+                raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} that ends, found no end of it.")
+            for item in page.get(what, []):
+                name = item["Key"]
+                again = name.encode() == before and not repeated
+                if name.encode() < before or again or not name.startswith(prefix):
+                    raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} in order, found {name!r}.")
+                before = name.encode()
+                yield item
 
     def _name(self, key: str) -> str:
         return check_key(f"{self.prefix}/{check_key(key)}" if self.prefix else key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -13,7 +14,7 @@ from tasks.snapshots import File, download_file, list_versions, read_snapshot
 from tasks.snapshots.listing import MOST
 from tasks.storage import open_store
 from tasks.storage.interface import RECORD_BYTES
-from tests.faults.lying_store import endless, lying, page, whole
+from tests.faults.lying_store import MODIFIED, endless, lying, page, whole
 
 KEY = f"data/formats/a-{'0' * 16}.tar"
 SLACK = 16 << 20  # bytes that wait in the sockets' buffers, and what a listing may have
@@ -114,6 +115,60 @@ def test_a_list_of_ever_more_records_ends(lies, monkeypatch):
         list_versions(store)
     assert refused.value.code == "listing_endless"
     assert len(served.asked) < 10
+
+
+@pytest.mark.parametrize("lacks", ["Content-Length", "Last-Modified"])
+def test_a_look_at_an_object_without_its_size_or_time_is_named(lies, lacks):
+    """HTTP lets a server leave them out of its answer to HEAD; then nothing is known of the object."""
+
+    def answer(handler):
+        handler.send_response(200)
+        told = {"ETag": '"x"', "Content-Length": "5", "Last-Modified": "Mon, 06 May 2024 07:08:09 GMT"}
+        for name in told.keys() - {lacks}:
+            handler.send_header(name, told[name])
+        handler.end_headers()
+
+    _, store = lies(answer)
+    with pytest.raises(StorageRefusedError, match=r"tags/a\.json") as refused:
+        store.head("tags/a.json")
+    assert (refused.value.code, refused.value.exit_status) == ("answer_wrong", 4)
+
+
+def test_a_time_that_no_day_can_be_counted_from_is_another(lies):
+    """Without a zone it is UTC, and the year 1901 is 1970."""
+    times = iter(["Mon, 06 May 2024 07:08:09", "Tue, 01 Jan 1901 00:00:00 GMT"])
+    _, store = lies(lambda handler: whole(handler, b"12345", headers=[("Last-Modified", next(times))]))
+    assert store.head("tags/a.json").modified == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert store.head("tags/a.json").modified == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def uploads_page(handler, first, names):
+    """Send a page of uploads that goes on."""
+    upload = "<Upload><Key>street-scenes/{}</Key><UploadId>{}</UploadId><Initiated>{}</Initiated></Upload>"
+    items = "".join(upload.format(name, first + more, MODIFIED) for more, name in enumerate(names))
+    marks = f"<NextKeyMarker>k{first}</NextKeyMarker><NextUploadIdMarker>{first}</NextUploadIdMarker>"
+    body = f"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>{marks}{items}</ListMultipartUploadsResult>"
+    whole(handler, body.encode())
+
+
+def test_a_list_of_ever_more_uploads_ends(lies, monkeypatch, caplog):
+    """The first of them are looked at, and that there are others is said."""
+    monkeypatch.setattr("tasks.storage.s3.MOST_UPLOADS", 10)
+    numbers = count(0, 4)
+    served, store = lies(lambda handler: uploads_page(handler, next(numbers), ["data/a"] * 4))
+    assert [upload.name for upload in store.uploads()] == [str(number) for number in range(10)]
+    assert "first 10" in caplog.text
+    assert len(served.asked) == 3
+
+
+@pytest.mark.parametrize("names", [[], ["data/b", "data/a"]], ids=["empty", "unordered"])
+def test_a_list_of_uploads_that_is_none_is_named(lies, names):
+    """Pages of nothing that go on, and keys in no order."""
+    numbers = count()
+    _, store = lies(lambda handler: uploads_page(handler, next(numbers), names))
+    with pytest.raises(StorageRefusedError) as refused:
+        list(store.uploads())
+    assert refused.value.code == "answer_wrong"
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,19 @@ def test_a_damaged_note_is_no_run(store):
     assert recall_left(store, dataset()) is None
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"working_since": "2026-11-29T12:00:00"}, {"looking_since": "2026-11-29T12:00:00"}, {"run": "../../elsewhere"},
+     {"run": "a\0b"}, {"base": {"version": -1}}],
+    ids=ascii,
+)  # fmt: skip
+def test_a_note_of_what_no_run_has_is_none(store, change):
+    """Times without a zone, which no other time is before or after, and names that lead elsewhere."""
+    (key,) = [found.key for found in store.list("work/runs/")]
+    store.put(key, json.dumps(json.loads(store.get(key)) | change).encode())
+    assert recall_left(store, dataset()) is None
+
+
 def test_a_runs_name_goes_before_its_ledger():
     """Whenever the process dies between the two, nobody goes on with half a ledger."""
     store, deleted = MemoryStore(), []

@@ -102,12 +102,13 @@ def test_uploads_that_were_broken_off_go(bucket):
 def test_files_that_a_killed_process_was_writing_go(folder_store):
     """From a folder as a store: the old ones, by its own clock."""
     published(folder_store, {"a.txt": b"a"})
-    for name, days in (("old", 8), ("young", 6)):
+    old, young = "0" * 32, "1" * 32
+    for name, days in ((old, 8), (young, 6)):
         path = folder_store.root / ".partial" / name
         path.write_bytes(b"half")
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - days * 86_400))
-    assert [upload.name for upload in collect(folder_store).uploads] == ["old"]
-    assert [path.name for path in (folder_store.root / ".partial").iterdir()] == ["young"]
+    assert [upload.name for upload in collect(folder_store).uploads] == [old]
+    assert [path.name for path in (folder_store.root / ".partial").iterdir()] == [young]
 
 
 @pytest.mark.parametrize("inside", ["data", "work/inner", "manifests/a/b", "_probe/x"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tarfile
 
 import pyarrow as pa
 import pytest
@@ -92,6 +93,125 @@ def test_a_file_that_cannot_be_is_the_manifests_damage(folder_store, tmp_path, c
     assert f"manifest {sha256}" in error.message
     assert victim.read_bytes() == b"mine"
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bucket-00000-of-00000"], ["bucket-00000-of-99999999999999"], ["bucket-00000-of-00003"],
+        ["bucket-00001-of-00001"], ["bucket-000000-of-00001"], ["bucket-0-of-1"], ["bucket-00000-of-33554432"],
+        ["bucket-00000-of-00001", "bucket-00000-of-00002"], ["bucket-0000\u0660-of-00001"],
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_tables_of_buckets_that_cannot_be_are_the_manifests_damage(folder_store, tmp_path, names):
+    """Neither counted to, nor passed over by whoever compares versions, nor built upon."""
+    files = [FILE | {"path": f"tables/labels/{name}.parquet"} for name in names]
+    sha256 = publish_as(folder_store, manifest(FILE, *files))
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, error.exit_status) == ("object_damaged", 4)
+    assert f"manifest {sha256}" in error.message
+    assert [fault.key for fault in verify(folder_store, 1).faults] == [f"manifests/{sha256}.json"]
+
+
+def test_buckets_of_any_honest_number_are_read(folder_store, tmp_path):
+    """One or many, and some of them without a table."""
+    for number in (1, 16384):
+        files = [
+            FILE | {"path": f"tables/labels/bucket-{index:05}-of-{number:05}.parquet"} for index in {0, number - 1}
+        ]
+        publish_as(folder_store, manifest(FILE, *sorted(files, key=lambda file: file["path"])))
+        assert lay_out(f"{folder_store.url}@1", "yolo", tmp_path / f"out-{number}", lambda *_: None)
+
+
+PACK = {"key": KEY, "size": len(BODY), "sha256": SHA}
+
+
+@pytest.mark.parametrize(
+    ("files", "packs"),
+    [
+        ([FILE, FILE | {"path": "formats/yolo/b.txt", "sha256": "0" * 64}], []),
+        ([FILE, FILE | {"path": "formats/yolo/b.txt", "size": 1}], []),
+        ([FILE | {"size": 1}], [PACK]),
+        ([FILE | {"size": 1 << 45, "offset": 0}], [PACK]),
+        ([FILE | {"size": len(BODY), "offset": 1}], [PACK]),
+        ([FILE | {"key": "", "parts": [[KEY, 1, len(BODY)]]}], [PACK]),
+    ],
+    ids=["digest", "size", "pack", "huge", "beyond", "part"],
+)
+def test_two_things_said_of_one_object_are_the_manifests_damage(folder_store, tmp_path, files, packs):
+    """Who verifies sees what who pulls is refused, and reads no more of a pack than it has."""
+    sha256 = publish_as(folder_store, manifest(*files, packs=packs))
+    assert refusal(folder_store, tmp_path / "out").code == "object_damaged"
+    assert [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults] == [
+        (f"manifests/{sha256}.json", "content")
+    ]
+
+
+@pytest.mark.parametrize("field", ["config", "result"])
+def test_lists_of_nothing_in_a_manifest_are_not_read(folder_store, tmp_path, field):
+    """They take many times their bytes: what has any form is looked at by its length first."""
+    many = {"rows": {"published": 1}, "x": "@"}
+    body = json.dumps(manifest(FILE, **{field: many})).replace('"@"', f"[{'[],' * (3 << 20)}[]]").encode()
+    sha256 = hashlib.sha256(body).hexdigest()
+    folder_store.put(KEY, BODY)
+    folder_store.put(f"manifests/{sha256}.json", body)
+    folder_store.put(RECORD, sealed(record(manifest=sha256)))
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, error.exit_status) == ("object_damaged", 4)
+    assert sha256 in error.message
+
+
+def test_a_record_longer_than_any_is_not_read(folder_store):
+    """Lists of nothing in a commit record, whatever its digest."""
+    publish_as(folder_store, manifest(FILE))
+    folder_store.put(RECORD, sealed(record(x=[[]] * (1 << 19))))
+    with pytest.raises(StorageRefusedError, match=RECORD) as refused:
+        latest(folder_store)
+    assert refused.value.code == "object_too_long"
+
+
+def test_many_equal_images_of_a_small_table_are_refused_at_the_second(folder_store, tmp_path):
+    """Whoever pulls and whoever verifies names the table, and holds none of its rows."""
+    row = {"data_row_id": "a", "file_name": "a.jpg", "split": "train", "sha256": SHA, "size": len(BODY), "pack": KEY,
+           "offset": 0, "width": 1, "height": 1}  # fmt: skip
+    written = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist([row] * 3000, schema=IMAGES_SCHEMA), written)
+    body = written.getvalue()
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = f"data/tables/images/b-{sha256[:16]}.parquet"
+    folder_store.put(key, body)
+    table = {"path": "tables/images/bucket-00000-of-00001.parquet", "key": key, "size": len(body), "sha256": sha256}
+    publish_as(folder_store, manifest(FILE, table, packs=[PACK]))
+    assert refusal(folder_store, tmp_path / "out").code == "object_damaged"
+    assert [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults] == [(key, "content")]
+
+
+def long_name(size):
+    """A tar whose first header announces a long name of so many bytes."""
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, size
+    return header.tobuf(tarfile.GNU_FORMAT) + bytes(2048)
+
+
+def backward():
+    """A tar whose one member ends where its header begins."""
+    header = bytearray(tarfile.TarInfo("a").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    return bytes(header[:512]) + bytes(1024)
+
+
+@pytest.mark.parametrize("body", [long_name(1 << 45), long_name(2 << 20), backward()], ids=["huge", "long", "backward"])
+def test_a_pack_whose_headers_no_tar_has_is_a_fault(folder_store, body):
+    """Nothing is held for what a header announces, and none is read again."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = f"data/packs/a-{sha256[:16]}.tar"
+    folder_store.put(key, body)
+    publish_as(folder_store, manifest(FILE, packs=[{"key": key, "size": len(body), "sha256": sha256}]))
+    faults = [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults]
+    assert (key, "content") in faults
 
 
 UNSAFE = [

@@ -15,12 +15,14 @@ import pytest
 
 from tasks.errors import StorageRefusedError
 from tasks.storage import open_store
+from tasks.storage.interface import Upload
 from tests.contracts.forked import in_process
 
 READ = """
 import sys
 from tasks.errors import StorageRefusedError
 from tasks.storage import open_store
+from tasks.storage.interface import Upload
 store = open_store(sys.argv[1])
 for ask in (lambda: list(store.list("tags/")), lambda: list(store.list("")), lambda: store.head("tags/a"),
             lambda: store.get("tags/a")):
@@ -150,6 +152,19 @@ def test_a_store_that_is_a_link_and_links_inside_it_are_read(folder_store, tmp_p
     assert folder_store.get("tags/c") == b"2"
 
 
+def test_a_file_from_no_time_is_as_old_or_new_as_any(folder_store):
+    """Whatever its time says, days can be counted from it: the year 1906 is 1970, and 31,700 is 9000."""
+    folder_store.put("data/a", b"1")
+    for seconds, year in ((-2e9, 1970), (9e11, 9000)):
+        try:
+            os.utime(folder_store.root / "data/a", (seconds, seconds))
+        except OverflowError:
+            pytest.skip("this file system has no such times")
+        modified = folder_store.head("data/a").modified
+        assert modified.year == year or modified.year < 2500  # where the file system's own times end before
+        assert [info.modified for info in folder_store.list("data/")] == [modified]
+
+
 def test_no_copy_grows_past_the_size_that_is_announced(folder_store, tmp_path):
     """Of a longer object a copy has one byte more, which tells that it is longer; of a record nothing is held."""
     folder_store.put("data/a", b"0123456789")
@@ -159,3 +174,62 @@ def test_no_copy_grows_past_the_size_that_is_announced(folder_store, tmp_path):
         folder_store.get("data/a", most=9)
     assert refused.value.code == "object_too_long"
     assert folder_store.get("data/a", most=10) == b"0123456789"
+
+
+def test_a_strangers_folder_in_place_of_the_stores_own_is_left_alone(folder_store, tmp_path):
+    """Where `.partial` is a link nothing is written, listed or removed: it would be in somebody else's folder."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / ("a" * 32)).write_bytes(b"mine")
+    folder_store.root.mkdir(parents=True, exist_ok=True)
+    (folder_store.root / ".partial").symlink_to(victim)
+    upload = Upload(key="", name="a" * 32, begun=datetime.now(UTC))
+    for ask in (
+        lambda: folder_store.put("tags/a", b"1"),
+        lambda: folder_store.create("tags/a", b"1"),
+        lambda: list(folder_store.uploads()),
+        lambda: folder_store.abort(upload),
+    ):
+        with pytest.raises(StorageRefusedError, match="partial") as refused:
+            ask()
+        assert refused.value.code == "not_an_object"
+    assert [path.name for path in victim.iterdir()] == ["a" * 32]
+
+
+def test_only_what_the_store_was_writing_is_an_upload(folder_store, tmp_path):
+    """A stranger's file among them has another name, or is a link."""
+    folder_store.put("tags/a", b"1")
+    (tmp_path / "file").write_bytes(b"mine")
+    (folder_store.root / ".partial/thesis.txt").write_bytes(b"mine")
+    (folder_store.root / ".partial" / ("b" * 32)).symlink_to(tmp_path / "file")
+    assert list(folder_store.uploads()) == []
+
+
+@pytest.mark.parametrize("target", ["outside", "store/data"], ids=["out", "inside"])
+def test_a_list_goes_through_no_link_of_a_folder(folder_store, tmp_path, target):
+    """What lies elsewhere is no object of the folder's: a link in its place is refused, one below it passed over."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_bytes(b"secret")
+    folder_store.put("data/a", b"1")
+    leads = folder_store.root / "data" if target == "store/data" else tmp_path / target
+    (folder_store.root / "work").symlink_to(leads)
+    (folder_store.root / "data/linked").symlink_to(tmp_path / "outside")
+    for prefix in ("work/", "work/runs/"):
+        with pytest.raises(StorageRefusedError, match="work") as refused:
+            list(folder_store.list(prefix))
+        assert refused.value.code == "not_an_object"
+    assert [info.key for info in folder_store.list("data/")] == ["data/a"]
+    assert [info.key for info in folder_store.list("")] == ["data/a"]
+
+
+def test_folders_deeper_than_any_key_are_passed_over(folder_store):
+    """However many there are below one another: what has a key is listed."""
+    folder_store.put("commits/a", b"1")
+    folder = os.open(folder_store.root / "commits", os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folder)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    assert [info.key for info in folder_store.list("commits/")] == ["commits/a"]
