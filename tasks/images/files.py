@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -81,21 +82,47 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def edit(file: IO[bytes], edits: Iterable[Edit]) -> None:
-    """Make edits in a file, from the last to the first, so that each is where it was found to be."""
-    for start, end, content in sorted(edits, reverse=True):
-        _move(file, end, start + len(content))
-        file.seek(start)
-        file.write(content)
+    """Make edits in a file, in one pass over it: each byte behind the first of them is moved once at most.
+
+    Edits that change no length may overlap; the first of them wins. Others lie apart.
+    """
+    others = []
+    for each in sorted(edits, reverse=True):
+        if len(each.content) == each.end - each.start:
+            _write_at(file, each.start, each.content)
+        else:
+            others.append(each)
+    if others:
+        _resize(file, others[::-1])
 
 
-def _move(file: IO[bytes], start: int, target: int) -> None:
-    """Move all bytes from ``start`` on to ``target``, block after block."""
+def _resize(file: IO[bytes], edits: list[Edit]) -> None:
+    """Make edits that change lengths, in ascending order.
+
+    What moves towards the beginning is moved from the first part to the last, what moves towards the end from the last
+    to the first: so no part is written over before it is moved.
+    """
     size = size_of(file)
-    if start == target:
-        return
-    starts = range(start, size, BLOCK)
-    for place in starts if target < start else reversed(starts):
-        block = read_at(file, place, BLOCK)
-        file.seek(place - start + target)
-        file.write(block)
-    file.truncate(size - start + target)
+    shifts = list(accumulate(len(content) - (end - start) for start, end, content in edits))
+    ends = [*(each.start for each in edits[1:]), size]
+    parts = [(each.end, end, shift) for each, end, shift in zip(edits, ends, shifts, strict=True)]
+    for start, end, shift in parts:
+        if shift < 0:
+            _move(file, range(start, end, BLOCK), end, shift)
+    for start, end, shift in reversed(parts):
+        if shift > 0:
+            _move(file, range(start, end, BLOCK)[::-1], end, shift)
+    for each, shift in zip(edits, [0, *shifts], strict=False):
+        _write_at(file, each.start + shift, each.content)
+    file.truncate(size + shifts[-1])
+
+
+def _move(file: IO[bytes], places: Iterable[int], end: int, shift: int) -> None:
+    """Move the blocks at these places, which end at ``end``, by so many bytes."""
+    for place in places:
+        _write_at(file, place + shift, read_at(file, place, min(BLOCK, end - place)))
+
+
+def _write_at(file: IO[bytes], start: int, content: bytes) -> None:
+    file.seek(start)
+    file.write(content)
