@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from itertools import accumulate
+from itertools import accumulate, islice
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 BLOCK: Final = 1 << 20
 METADATA_BYTES: Final = 16 << 20
 """A larger block of metadata is taken out unread."""
+BLOCKS: Final = 16
+"""A file in which more blocks of metadata are to be read, or to be changed, is damaged."""
+ORIENTATIONS: Final = 64
+"""A block of metadata that has more to change is taken out whole."""
 UNREADABLE: Final = (
     OSError,
     SyntaxError,
@@ -32,6 +36,10 @@ UNREADABLE: Final = (
 
 class ImageDamagedError(ValueError):
     """The bytes are not what the container asks for in a place that had to be read."""
+
+
+class CrowdedError(ImageDamagedError):
+    """A block of metadata has more orientations than any writer means."""
 
 
 class Edit(NamedTuple):
@@ -66,6 +74,20 @@ def read_whole(file: IO[bytes], start: int, size: int) -> bytes:
     if len(content) != size:
         raise ImageDamagedError(f"it ends within the {size} bytes at {start}")
     return content
+
+
+def few(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """Return the edits of one block of metadata. Raises ``CrowdedError`` where they are more than a block may have."""
+    found = tuple(islice(edits, ORIENTATIONS + 1))
+    if len(found) > ORIENTATIONS:
+        raise CrowdedError(f"its metadata has more than {ORIENTATIONS} orientations in one block")
+    return found
+
+
+def check_blocks(blocks: int) -> None:
+    """Raise ``ImageDamagedError`` for more blocks of metadata than a file may have."""
+    if blocks > BLOCKS:
+        raise ImageDamagedError(f"it has more than {BLOCKS} blocks of metadata")
 
 
 def shifted(edits: Iterable[Edit], by: int) -> tuple[Edit, ...]:
