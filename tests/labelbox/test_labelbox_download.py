@@ -377,6 +377,22 @@ def test_a_host_that_stalls_is_asked_again_after_the_time_out(sandbox):
         assert pool.counts.retries == 2
 
 
+@pytest.mark.parametrize("status", [b"404 No", b"302 Found\r\nLocation: /b", b"503 No"])
+def test_a_body_that_is_not_wanted_is_not_read_by_a_length_that_does_not_count(sandbox, status):
+    """Where it is sent in chunks it may be without end, whatever length stands beside that."""
+    sent = []
+
+    def reply(file):
+        file.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent.extend(file.write(b"100000\r\n" + bytes(1 << 20) + b"\r\n") for _ in range(64))
+
+    with server(reply) as hostile, downloads(sandbox, seconds=5) as pool:
+        with pytest.raises(DownloadError):
+            image(pool, hostile.url)
+        asked = sum(request.startswith(b"GET") for request in hostile.requests)
+    assert len(sent) <= 16 * asked  # what fits into the buffers of a connection
+
+
 def test_nobody_listening_is_unreachable(sandbox, pool):
     """A refused connection is repeated and then a named problem."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
