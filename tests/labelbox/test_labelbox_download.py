@@ -397,7 +397,7 @@ def test_nobody_listening_is_unreachable(sandbox, pool):
     """A refused connection is repeated and then a named problem."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/"):
+    for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.example/"):
         with pytest.raises(DownloadError) as caught:
             image(pool, url)
         assert caught.value.code == "unreachable"
@@ -490,6 +490,14 @@ def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(sandb
     assert backend.requests == []
 
 
+# RFC 6761, RFC 6762 (appendix G), /etc/hosts of Red Hat Enterprise Linux, Kubernetes ("DNS for Services and Pods")
+PRIVATE_NAMES = [
+    *("localhost.localdomain", "localhost6.localdomain6", "LOCALHOST.", "printer.lan", "router.home", "x.corp"),
+    *("a.b.intranet", "x.private", "x.test", "x.invalid", "minio.ml.svc", "kubernetes.default.svc"),
+    *("metadata.google.internal.", "metadata.google.internal..", "127.0.0.1..", "example.org..", "example..org"),
+]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -509,6 +517,7 @@ def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(sandb
         "http://localhost/a",
         "http://printer.local/a",
         "http://intranet/a",
+        *(f"http://{name}/a" for name in PRIVATE_NAMES),
         "http://user:word@example.org/a",
         "http://[",
         "s3://others/a.jpg",
@@ -528,6 +537,9 @@ def test_a_reference_that_no_download_would_follow_is_refused(sandbox, url):
     "url",
     [
         "https://example.org/a b.jpg?c=d",
+        "https://example.org./a",
+        "https://corp.example.org/a",
+        "https://localdomain.org/a",
         "http://8.8.8.8/a",
         "http://[2606:4700::1111]/a",
         "s3://ours/a/b.jpg",
@@ -552,10 +564,22 @@ def test_a_proxy_of_the_environment_is_used(sandbox, monkeypatch):
         with downloads(sandbox) as pool:
             assert image(pool, "http://images.example/a") == b"from the proxy"
             assert image(pool, direct.url) == b"direct"
-            with pytest.raises(DownloadError, match="private"):
-                image(pool, "http://10.0.0.1/a")
+            for address in ("10.0.0.1", "0x7f.1", "127.0.0.1..", "[::1]"):
+                with pytest.raises(DownloadError, match="private"):
+                    image(pool, f"http://{address}/a")
     assert proxy.requests[0].startswith(b"GET http://images.example:80/a HTTP/1.1\r\n")
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["images.corp.internal", "minio", "nas.local", "images.lan"])
+def test_names_of_a_companys_own_are_asked_of_its_proxy(sandbox, monkeypatch, name):
+    """It knows them, and decides where they lead; what is published under them is opened elsewhere, and refused."""
+    with server(answer(b"from the proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        with downloads(sandbox, hosts=()) as pool:
+            assert image(pool, f"http://{name}/a") == b"from the proxy"
+            with pytest.raises(DownloadError, match="private"):
+                pool.check_reference(f"http://{name}/a")
 
 
 def test_no_netrc_of_the_machine_is_used(sandbox, tmp_path, monkeypatch):
