@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tasks.images.files import Edit, Found, ImageDamagedError, shifted
+from tasks.images.files import Edit, Found, ImageDamagedError, few, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,19 +49,14 @@ def entries(block: bytes, order: str, *, big: bool = False) -> Iterator[Entry]:
 
 
 def read_entries(found: Iterable[Entry], order: str, *, big: bool = False) -> Found:
-    """Read the orientation from a directory's entries."""
-    seen: int | None = None
-    edits = []
-    for entry in found:
-        if entry.tag != ORIENTATION:
-            continue
-        value = _value(entry, order)
-        seen = seen or value
-        plain = entry.kind == _SHORT and entry.values == 1
-        if value in TURNING or not plain:
-            upright = struct.pack(f"{order}HHQH6x" if big else f"{order}HHLH2x", ORIENTATION, _SHORT, 1, 1)
-            edits.append(Edit(entry.start, entry.start + len(upright), upright))
-    return Found(seen, tuple(edits))
+    """Read the orientation from a directory's entries. Raises ``CrowdedError``."""
+    upright = struct.pack(f"{order}HHQH6x" if big else f"{order}HHLH2x", ORIENTATION, _SHORT, 1, 1)
+    own = [entry for entry in found if entry.tag == ORIENTATION]
+    turning = (
+        entry.start for entry in own if _value(entry, order) in TURNING or entry.kind != _SHORT or entry.values != 1
+    )
+    edits = few(Edit(start, start + len(upright), upright) for start in turning)
+    return Found(_value(own[0], order) if own else None, edits)
 
 
 def read_exif(data: bytes) -> Found:

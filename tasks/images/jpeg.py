@@ -8,7 +8,7 @@ from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import PREFIX, read_exif
-from tasks.images.files import BLOCK, Edit, Found, ImageDamagedError, read_at, shifted
+from tasks.images.files import BLOCK, CrowdedError, Edit, Found, ImageDamagedError, check_blocks, read_at, shifted
 from tasks.images.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _ALONE: Final = frozenset({0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 """Markers that no length follows."""
 _XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _SEGMENTS: Final = 65_536
+_EXIF_SEGMENTS: Final = 256
+"""So many hold as much metadata as is read of any other container."""
 
 
 class _Segment(NamedTuple):
@@ -43,23 +45,25 @@ def is_whole(file: IO[bytes]) -> bool | None:
 
 
 def orientation(file: IO[bytes]) -> Found:
-    """Read every APP1 before the first scan; several of EXIF are one block, as for Pillow, and each its own as well."""
+    """Read every APP1 before the first scan; several of EXIF are one block, as for Pillow, and each its own as well.
+
+    One with more orientations than a block may have is blanked.
+    """
     blocks: list[tuple[_Segment, bytes]] = []
     of_xmp: int | None = None
     edits: set[Edit] = set()
-    for segment in _segments(file):
-        if segment.marker == _SCAN:
-            break
+    changed = 0
+    for segment in _before_scan(file):
         if segment.marker != _APP1:
             continue
         payload = read_at(file, segment.start, segment.end - segment.start)
-        if payload.startswith(_XMP):
-            packet = read_xmp(payload)
-            of_xmp = packet.orientation
-        else:
-            packet = _alone(payload)
+        packet = _packet(payload)
+        changed += bool(packet.edits)
+        check_blocks(changed)
         edits |= set(shifted(packet.edits, segment.start))
-        if payload.startswith(PREFIX):
+        if payload.startswith(_XMP):
+            of_xmp = packet.orientation
+        elif payload.startswith(PREFIX):
             blocks.append((segment, payload))
     joined = _joined([segment for segment, _ in blocks], [payload for _, payload in blocks])
     seen = of_xmp if joined.orientation is None else joined.orientation
@@ -68,8 +72,17 @@ def orientation(file: IO[bytes]) -> Found:
 
 def held(file: IO[bytes]) -> int:
     """Return what readers keep of the segments before the first scan, in bytes: each, and copies that are joined."""
-    before = takewhile(lambda segment: segment.marker != _SCAN, _segments(file))
-    return 3 * sum(segment.end - segment.start for segment in before)
+    return 3 * sum(segment.end - segment.start for segment in _before_scan(file))
+
+
+def _before_scan(file: IO[bytes]) -> Iterator[_Segment]:
+    """Yield the segments before the first scan. Raises ``ImageDamagedError`` for more EXIF than readers can join."""
+    of_exif = 0
+    for segment in takewhile(lambda segment: segment.marker != _SCAN, _segments(file)):
+        of_exif += segment.marker == _APP1 and read_at(file, segment.start, len(PREFIX)) == PREFIX
+        if of_exif > _EXIF_SEGMENTS:
+            raise ImageDamagedError(f"it has more than {_EXIF_SEGMENTS} segments of EXIF")
+        yield segment
 
 
 def _joined(segments: Sequence[_Segment], payloads: Sequence[bytes]) -> Found:
@@ -94,10 +107,23 @@ def _joined(segments: Sequence[_Segment], payloads: Sequence[bytes]) -> Found:
     return Found(found.orientation, tuple(edits))
 
 
+def _packet(payload: bytes) -> Found:
+    """Read an APP1 by itself; one that has too many orientations is blanked."""
+    try:
+        return read_xmp(payload) if payload.startswith(_XMP) else _alone(payload)
+    except CrowdedError:
+        return Found(None, (Edit(0, len(payload), bytes(len(payload))),))
+
+
 def _alone(payload: bytes) -> Found:
-    """Read a segment as a block of its own, whatever it calls itself; nothing where it is none."""
+    """Read a segment as a block of its own, whatever it calls itself; nothing where it is none.
+
+    Raises ``CrowdedError``.
+    """
     try:
         found = read_exif(payload[len(PREFIX) :])
+    except CrowdedError:
+        raise
     except ImageDamagedError:
         return Found()
     return Found(None, shifted(found.edits, len(PREFIX)))
@@ -144,4 +170,4 @@ def _next_marker(file: IO[bytes], position: int) -> int | None:
         if len(block) < size:
             return None
         position += size - 1
-        size = BLOCK
+        size = min(4 * size, BLOCK)

@@ -12,6 +12,7 @@ from tasks.images.files import (
     Edit,
     Found,
     ImageDamagedError,
+    check_blocks,
     edited,
     read_at,
     read_whole,
@@ -35,6 +36,8 @@ _HEXADECIMAL: Final = frozenset({b"Raw profile type exif", b"Raw profile type AP
 _XMP: Final = b"XML:com.adobe.xmp"
 _MISPLACED: Final = frozenset({b"exif", b"xmp"})
 """Keywords under which Pillow takes a text for EXIF or XMP, which no writer means."""
+_METADATA: Final = _HEXADECIMAL | _MISPLACED | {b"eXIf", _XMP}
+"""What a block of EXIF or XMP is called: a chunk, or the keyword of a text."""
 _PROFILE_LINES: Final = 3
 """An empty line, a name and a length stand before a profile's hexadecimal digits."""
 _DIGITS: Final = 72
@@ -45,6 +48,8 @@ _DEFLATE: Final = 1032
 """Deflate makes of one byte no more than so many."""
 _PILLOWS_TEXT, _PILLOWS_TEXTS = 1 << 20, 64 << 20
 """What Pillow unpacks of one chunk, and of all texts, in bytes."""
+_KEPT: Final = 160
+"""What Pillow takes for a chunk that it keeps beside the chunk's content, in bytes."""
 _PROFILE: Final = 8
 """How often a text is there while it is read and written anew."""
 
@@ -80,6 +85,7 @@ def orientation(file: IO[bytes]) -> Found:
     """Read every block of EXIF and XMP. As Pillow does, it takes ``eXIf`` first, then a profile, then XMP."""
     seen: dict[bytes, int | None] = {}
     edits: list[Edit] = []
+    blocks = 0
     size = size_of(file)
     for chunk in _chunks(file):
         if chunk.end > size:
@@ -90,6 +96,8 @@ def orientation(file: IO[bytes]) -> Found:
             name, found = _text(file, chunk)
         else:
             continue
+        blocks += name in _METADATA
+        check_blocks(blocks)
         if found.orientation is not None:
             seen[name] = found.orientation
         edits += found.edits
@@ -109,7 +117,7 @@ def held(file: IO[bytes]) -> int:
         largest = max(largest, length)
         if chunk.kind == b"IDAT":
             continue
-        kept += length
+        kept += length + _KEPT
         factor = _DEFLATE if _is_compressed(file, chunk) else 1
         if factor > 1:
             unpacked += min(factor * length, _PILLOWS_TEXT)

@@ -10,7 +10,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import Entry, entries, entry_size, read_entries
-from tasks.images.files import METADATA_BYTES, Edit, Found, ImageDamagedError, read_at, read_whole, shifted, size_of
+from tasks.images.files import (
+    METADATA_BYTES,
+    CrowdedError,
+    Edit,
+    Found,
+    ImageDamagedError,
+    read_at,
+    read_whole,
+    shifted,
+    size_of,
+)
 from tasks.images.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -98,15 +108,26 @@ def orientation(file: IO[bytes]) -> Found:
     edits = list(shifted(found.edits, directory.start))
     seen = found.orientation
     if packet := directory.entry(_XMP):
-        start, end = directory.place(packet)
-        if packet.kind not in _BYTES or end - start > METADATA_BYTES or end > size_of(file):
+        of_xmp = _packet(file, directory, packet)
+        if of_xmp is None:
             tag = directory.start + packet.start
             edits.append(Edit(tag, tag + 2, struct.pack(directory.order + "H", _XMP - 1)))
         else:
-            of_xmp = read_xmp(read_at(file, start, end - start))
-            edits += shifted(of_xmp.edits, start)
+            edits += of_xmp.edits
             seen = of_xmp.orientation if seen is None else seen
     return Found(seen, tuple(edits))
+
+
+def _packet(file: IO[bytes], directory: _Directory, packet: Entry) -> Found | None:
+    """Read a packet of XMP where it lies in the file; None where it cannot be read."""
+    start, end = directory.place(packet)
+    if packet.kind not in _BYTES or end - start > METADATA_BYTES or end > size_of(file):
+        return None
+    try:
+        found = read_xmp(read_at(file, start, end - start))
+    except CrowdedError:
+        return None
+    return found._replace(edits=shifted(found.edits, start))
 
 
 def is_compressed(file: IO[bytes]) -> bool:

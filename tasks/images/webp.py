@@ -6,7 +6,17 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tasks.images.exif import read_exif
-from tasks.images.files import METADATA_BYTES, Edit, Found, ImageDamagedError, read_at, read_whole, shifted, size_of
+from tasks.images.files import (
+    METADATA_BYTES,
+    Edit,
+    Found,
+    ImageDamagedError,
+    check_blocks,
+    read_at,
+    read_whole,
+    shifted,
+    size_of,
+)
 from tasks.images.xmp import read_xmp
 
 if TYPE_CHECKING:
@@ -18,6 +28,8 @@ _CHUNK: Final = 8
 _CHUNKS: Final = 1 << 20
 _FRAME: Final = 16
 """Bytes of a frame's own header."""
+_EXTENDED: Final = b"VP8X"
+"""The header of a file that has more than pixels."""
 _LOSSLESS: Final = b"VP8L"
 _PIXELS: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 _FLAGS: Final = {b"EXIF": 0x08, b"XMP ": 0x04}
@@ -38,22 +50,29 @@ class _Chunk(NamedTuple):
 
 def is_whole(file: IO[bytes]) -> bool:
     """Tell whether the file has every byte that its header tells, and each chunk its own."""
-    told = _told(file)
-    chunks = list(_chunks(file))
-    ends = max((chunk.end for chunk in chunks), default=0)
-    return size_of(file) >= told >= ends and any(chunk.kind in _PIXELS for chunk in chunks)
+    told, end, pixels = _told(file), 0, False
+    for chunk in _chunks(file):
+        end = chunk.end
+        pixels = pixels or chunk.kind in _PIXELS
+    return size_of(file) >= told >= end and pixels
 
 
 def orientation(file: IO[bytes]) -> Found:
     """Read EXIF and XMP; Pillow heeds the first chunk of each. A chunk that cannot be read is taken out."""
     seen: dict[bytes, int | None] = {}
     edits: list[Edit] = []
+    headers: list[_Chunk] = []
     removed: list[_Chunk] = []
-    chunks = list(_chunks(file))
+    blocks = 0
     if not is_whole(file):
         raise ImageDamagedError("its chunks are not all there")
-    for chunk in chunks:
-        if chunk.kind not in _FLAGS:
+    for chunk in _chunks(file):
+        if chunk.kind != _EXTENDED and chunk.kind not in _FLAGS:
+            continue
+        blocks += 1
+        check_blocks(blocks)
+        if chunk.kind == _EXTENDED:
+            headers.append(chunk)
             continue
         found = _read(file, chunk)
         if found is None:
@@ -62,7 +81,7 @@ def orientation(file: IO[bytes]) -> Found:
         seen.setdefault(chunk.kind, found.orientation)
         edits += shifted(found.edits, chunk.start + _CHUNK)
     of_exif, of_xmp = seen.get(b"EXIF"), seen.get(b"XMP ")
-    return Found(of_xmp if of_exif is None else of_exif, (*edits, *_without(file, chunks, removed, kept=set(seen))))
+    return Found(of_xmp if of_exif is None else of_exif, (*edits, *_without(file, headers, removed, kept=set(seen))))
 
 
 def held(file: IO[bytes]) -> int:
@@ -111,7 +130,7 @@ def _read(file: IO[bytes], chunk: _Chunk) -> Found | None:
         return None
 
 
-def _without(file: IO[bytes], chunks: list[_Chunk], removed: list[_Chunk], kept: set[bytes]) -> Iterator[Edit]:
+def _without(file: IO[bytes], headers: list[_Chunk], removed: list[_Chunk], kept: set[bytes]) -> Iterator[Edit]:
     """Yield what takes chunks out: they go, the header tells the new size, and flags that stand for none go too."""
     if not removed:
         return
@@ -119,10 +138,9 @@ def _without(file: IO[bytes], chunks: list[_Chunk], removed: list[_Chunk], kept:
     gone = sum(min(chunk.next, size) - chunk.start for chunk in removed)
     yield Edit(4, 8, struct.pack("<L", _told(file) - 8 - gone))
     cleared = sum(_FLAGS[kind] for kind in {chunk.kind for chunk in removed} - kept)
-    for chunk in chunks:
-        if chunk.kind == b"VP8X":
-            place = chunk.start + _CHUNK
-            flags = read_whole(file, place, 1)[0]
-            yield Edit(place, place + 1, bytes([flags & ~cleared]))
+    for chunk in headers:
+        place = chunk.start + _CHUNK
+        flags = read_whole(file, place, 1)[0]
+        yield Edit(place, place + 1, bytes([flags & ~cleared]))
     for chunk in removed:
         yield Edit(chunk.start, min(chunk.next, size), b"")

@@ -6,15 +6,19 @@ import re
 from typing import Final
 
 from tasks.images.exif import TURNING
-from tasks.images.files import Edit, Found
+from tasks.images.files import Edit, Found, few
 
 _ORIENTATION: Final = re.compile(rb"tiff:Orientation\s*(?:=\s*[\"']|>)\s*([0-9])")
 
 
 def read_xmp(data: bytes) -> Found:
-    """Read a packet of XMP: its first orientation counts, and every digit that turns gives way to 1."""
-    digits = [(int(match[1]), match.start(1)) for match in _ORIENTATION.finditer(data)]
-    edits = tuple(Edit(start, start + 1, b"1") for digit, start in digits if digit in TURNING)
-    if not digits:
+    """Read a packet of XMP: its first orientation counts, and every digit that turns gives way to 1.
+
+    Raises ``CrowdedError``.
+    """
+    first = _ORIENTATION.search(data)
+    if first is None:
         return Found()
-    return Found(digits[0][0] if digits[0][0] in TURNING else 1, edits)
+    turning = (match.start(1) for match in _ORIENTATION.finditer(data) if int(match[1]) in TURNING)
+    edits = few(Edit(start, start + 1, b"1") for start in turning)
+    return Found(int(first[1]) if int(first[1]) in TURNING else 1, edits)

@@ -21,8 +21,14 @@ _AUTHORITY: Final = re.compile(r"[^:/?#]+://([^/?#]*)")
 _PROTOCOL_ASSIGNMENTS: Final = IPv4Network("192.0.0.0/24")
 """Not of the public internet, which ``ipaddress`` knows since Python 3.11.10 only."""
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-_PRIVATE_NAMES: Final = (".localhost", ".local", ".internal", ".home.arpa")
-"""Ends of names that are of no public network (RFC 6761, 6762, 8375; ICANN's resolution of 2024-07-29)."""
+_PRIVATE_NAMES: Final = (
+    *(".localhost", ".test", ".invalid"),  # RFC 6761
+    *(".local", ".intranet", ".internal", ".private", ".corp", ".home", ".lan"),  # RFC 6762, 3 and appendix G
+    ".home.arpa",  # RFC 8375
+    *(".localdomain", ".localdomain6"),  # what /etc/hosts of Red Hat calls the machine itself
+    ".svc",  # services of Kubernetes, by its resolvers' search lists
+)
+"""Ends of names that are of no public network: the root zone of DNS has none of them."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
@@ -90,21 +96,28 @@ def addresses_of(host: str, port: int, *, anywhere: bool) -> list[str]:
     return permitted
 
 
-def check_host(host: str, *, anywhere: bool) -> None:
+def check_host(host: str, *, anywhere: bool, any_name: bool = False) -> None:
     """Raise ``ForbiddenAddressError`` for a host that tells by itself that it is none of the public internet.
 
-    That is a private or loopback address, in any spelling that a system's look-up knows, and a name that public DNS
-    does not have. Nothing is looked up: ``addresses_of`` judges what other names lead to.
+    That is a private or loopback address, in any spelling that a system's look-up knows, and, unless ``any_name`` may
+    be asked, a name that public DNS does not have. Nothing is looked up: ``addresses_of`` judges what other names lead
+    to.
     """
     if anywhere:
         return
-    name = host.removesuffix(".")
+    name = host.rstrip(".")
     try:
         permitted = is_public(name if ":" in name else socket.inet_ntoa(socket.inet_aton(name)))
     except (OSError, ValueError):
-        permitted = "." in name and ":" not in name and not name.endswith(_PRIVATE_NAMES)
+        permitted = ":" not in name and (any_name or _is_public_name(host))
     if not permitted:
         raise _private(host)
+
+
+def _is_public_name(host: str) -> bool:
+    """Tell whether public DNS may have a name, which one dot may end (RFC 1035: no other label is empty)."""
+    name = host.removesuffix(".")
+    return "." in name and all(name.split(".")) and not name.endswith(_PRIVATE_NAMES)
 
 
 def _private(host: str) -> ForbiddenAddressError:

@@ -44,7 +44,8 @@ class Connections:
 
     ``allowed`` hosts and ``trusted`` origins may be at private addresses, all others must be at public ones. ``size``
     is how many threads use the pool, ``stall`` the seconds without a byte after which an answer is given up. A proxy
-    that the environment names (``HTTPS_PROXY``, ``NO_PROXY``, …) is trusted: it decides where it goes.
+    that the environment names (``HTTPS_PROXY``, ``NO_PROXY``, …) is trusted: it decides where names lead, and
+    is asked for no private address.
     """
 
     def __init__(self, *, allowed: frozenset[str], trusted: frozenset[Origin], size: int, stall: float) -> None:
@@ -75,24 +76,27 @@ class Connections:
             "redirect": False,
             "preload_content": False,
         }
-        self.check(target)
         origin = target.origin
         proxy = self._proxy(origin)
         if proxy is not None:
+            self._check(origin, any_name=True)
             return proxy.urlopen("GET", target.url, **options)
+        self._check(origin)
         pool = self._direct.connection_from_host(origin.host, origin.port, origin.scheme)
         return pool.urlopen("GET", target.path, **options)
 
     def check(self, target: Target) -> None:
-        """Raise ``ForbiddenAddressError`` for a host that may not be asked, as far as it tells by itself."""
-        host, port = target.origin.host, target.origin.port
-        check_host(host, anywhere=self._may_be_private(host, port))
+        """Raise ``ForbiddenAddressError`` for a host that others may not ask either, as far as it tells by itself."""
+        self._check(target.origin)
 
     def close(self) -> None:
         """Close what is open."""
         self._direct.clear()
         for proxy in self._proxies.values():
             proxy.clear()
+
+    def _check(self, origin: Origin, *, any_name: bool = False) -> None:
+        check_host(origin.host, anywhere=self._may_be_private(origin.host, origin.port), any_name=any_name)
 
     def _may_be_private(self, host: str, port: int) -> bool:
         return host in self._allowed or (host, port) in self._trusted

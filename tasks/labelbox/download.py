@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import inf
@@ -379,9 +379,13 @@ def _too_large(target: Target, limit: int) -> DownloadError:
 
 
 def _discard(response: BaseHTTPResponse) -> None:
-    """Read what little is left, so that the connection can be used again, or close it."""
-    if 0 <= _announced(response) <= BLOCK:
-        response.drain_conn()
+    """Read what little is left, so that the connection can be used again, or close it.
+
+    A length counts only where the body is not sent by another rule (RFC 9112, 6.3); no more than it tells is read.
+    """
+    if "Transfer-Encoding" not in response.headers and 0 <= _announced(response) <= BLOCK:
+        with suppress(HTTPError, OSError):
+            response.read(BLOCK, decode_content=False)
     _close(response)
 
 

@@ -377,11 +377,27 @@ def test_a_host_that_stalls_is_asked_again_after_the_time_out(sandbox):
         assert pool.counts.retries == 2
 
 
+@pytest.mark.parametrize("status", [b"404 No", b"302 Found\r\nLocation: /b", b"503 No"])
+def test_a_body_that_is_not_wanted_is_not_read_by_a_length_that_does_not_count(sandbox, status):
+    """Where it is sent in chunks it may be without end, whatever length stands beside that."""
+    sent = []
+
+    def reply(file):
+        file.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sent.extend(file.write(b"100000\r\n" + bytes(1 << 20) + b"\r\n") for _ in range(64))
+
+    with server(reply) as hostile, downloads(sandbox, seconds=5) as pool:
+        with pytest.raises(DownloadError):
+            image(pool, hostile.url)
+        asked = sum(request.startswith(b"GET") for request in hostile.requests)
+    assert len(sent) <= 16 * asked  # what fits into the buffers of a connection
+
+
 def test_nobody_listening_is_unreachable(sandbox, pool):
     """A refused connection is repeated and then a named problem."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/"):
+    for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.example/"):
         with pytest.raises(DownloadError) as caught:
             image(pool, url)
         assert caught.value.code == "unreachable"
@@ -474,6 +490,14 @@ def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(sandb
     assert backend.requests == []
 
 
+# RFC 6761, RFC 6762 (appendix G), /etc/hosts of Red Hat Enterprise Linux, Kubernetes ("DNS for Services and Pods")
+PRIVATE_NAMES = [
+    *("localhost.localdomain", "localhost6.localdomain6", "LOCALHOST.", "printer.lan", "router.home", "x.corp"),
+    *("a.b.intranet", "x.private", "x.test", "x.invalid", "minio.ml.svc", "kubernetes.default.svc"),
+    *("metadata.google.internal.", "metadata.google.internal..", "127.0.0.1..", "example.org..", "example..org"),
+]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -493,6 +517,7 @@ def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(sandb
         "http://localhost/a",
         "http://printer.local/a",
         "http://intranet/a",
+        *(f"http://{name}/a" for name in PRIVATE_NAMES),
         "http://user:word@example.org/a",
         "http://[",
         "s3://others/a.jpg",
@@ -512,6 +537,9 @@ def test_a_reference_that_no_download_would_follow_is_refused(sandbox, url):
     "url",
     [
         "https://example.org/a b.jpg?c=d",
+        "https://example.org./a",
+        "https://corp.example.org/a",
+        "https://localdomain.org/a",
         "http://8.8.8.8/a",
         "http://[2606:4700::1111]/a",
         "s3://ours/a/b.jpg",
@@ -536,10 +564,22 @@ def test_a_proxy_of_the_environment_is_used(sandbox, monkeypatch):
         with downloads(sandbox) as pool:
             assert image(pool, "http://images.example/a") == b"from the proxy"
             assert image(pool, direct.url) == b"direct"
-            with pytest.raises(DownloadError, match="private"):
-                image(pool, "http://10.0.0.1/a")
+            for address in ("10.0.0.1", "0x7f.1", "127.0.0.1..", "[::1]"):
+                with pytest.raises(DownloadError, match="private"):
+                    image(pool, f"http://{address}/a")
     assert proxy.requests[0].startswith(b"GET http://images.example:80/a HTTP/1.1\r\n")
     assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["images.corp.internal", "minio", "nas.local", "images.lan"])
+def test_names_of_a_companys_own_are_asked_of_its_proxy(sandbox, monkeypatch, name):
+    """It knows them, and decides where they lead; what is published under them is opened elsewhere, and refused."""
+    with server(answer(b"from the proxy")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        with downloads(sandbox, hosts=()) as pool:
+            assert image(pool, f"http://{name}/a") == b"from the proxy"
+            with pytest.raises(DownloadError, match="private"):
+                pool.check_reference(f"http://{name}/a")
 
 
 def test_no_netrc_of_the_machine_is_used(sandbox, tmp_path, monkeypatch):

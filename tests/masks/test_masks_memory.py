@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import tracemalloc
+
 import numpy as np
 import pytest
 from mask_pictures import from_mask, write_png
@@ -9,6 +12,7 @@ from mask_pictures import from_mask, write_png
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
 from tasks.masks.png import Limits
+from tasks.masks.polygons import fill_rings, touched
 from tasks.memory import Budget
 
 MEBIBYTE = 1 << 20
@@ -47,3 +51,31 @@ def test_the_limit_of_changes_holds_however_often_it_is_read(sparse):
     limits = Limits(changes=1_000_000, memory=Budget(512 * MEBIBYTE))
     with pytest.raises(MaskError, match="at most 1000000 changes"):
         decode_instance(png(CHECKS), limits=limits, sparse=sparse)
+
+
+def star(vertices, height, width):
+    """A ring each of whose edges crosses most of the image."""
+    turns = [2.4 * index for index in range(vertices)]
+    return [(width * (0.5 + 0.45 * math.cos(turn)), height * (0.5 + 0.45 * math.sin(turn))) for turn in turns]
+
+
+@pytest.mark.parametrize("draw", [lambda ring, *size: fill_rings([ring], *size), touched], ids=["filled", "touched"])
+@pytest.mark.parametrize(("vertices", "height", "width"), [(10_000, 40, 640), (4, 1, 4_000_000)])
+def test_a_polygon_takes_no_memory_for_its_vertices_times_its_columns(draw, vertices, height, width):
+    """Six million crossings of edges and columns are calculated some at a time."""
+    ring = star(vertices, height, width)
+    tracemalloc.start()
+    try:
+        assert draw(ring, height, width).area
+        assert tracemalloc.get_traced_memory()[1] < 128 * MEBIBYTE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("at_once", [1, 7])
+def test_a_polygon_has_the_same_pixels_however_much_is_calculated_at_once(monkeypatch, at_once):
+    """Bands of columns are put together as if they were one, where the ring crosses itself and holes lie in it too."""
+    rings = [star(9, 20, 30), [(2, 2), (28, 3), (15, 18)], [(-5, 10), (40, 10.2), (40, 10.4)]]
+    whole = fill_rings(rings, 20, 30), [touched(ring, 20, 30) for ring in rings]
+    monkeypatch.setattr("tasks.masks.polygons._AT_ONCE", at_once)
+    assert (fill_rings(rings, 20, 30), [touched(ring, 20, 30) for ring in rings]) == whole
