@@ -11,6 +11,8 @@ from typing import Any, Final
 import yaml
 from yaml.events import AliasEvent, CollectionStartEvent, ScalarEvent
 
+from tasks.redaction import shown
+
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 200_000
 """Keys, values and lists in all, each as often as aliases repeat it."""
@@ -67,7 +69,7 @@ class _Loader(yaml.SafeLoader):
             name = self._name(key)
             line = key.start_mark.line + 1
             if name in lines:
-                raise _refused(f"the key {key.value!r} is given twice, at lines {lines[name]} and {line}", key)
+                raise _refused(f"the key {shown(key.value)} is given twice, at lines {lines[name]} and {line}", key)
             lines[name] = line
         return node
 

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from config.credentials import check_key, check_secret
 from tasks.errors import ConfigurationError
 from tasks.memory import DEFAULT, LEAST
-from tasks.redaction import cut, shown, without_address_secrets
+from tasks.redaction import address_shown, cut, without_address_secrets
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         for bucket in sorted(buckets):
             if not _BUCKET.fullmatch(bucket):
                 raise ValueError(
-                    f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {shown(bucket)}"
+                    f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {address_shown(bucket)}"
                 )
         return buckets
 
