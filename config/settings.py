@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from config.credentials import check_key, check_secret
+from tasks.credentials import check_key, check_keys_of_s3, check_secret
 from tasks.errors import ConfigurationError
 from tasks.memory import DEFAULT, LEAST
 from tasks.redaction import address_shown, cut, without_address_secrets
@@ -253,7 +253,11 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises ``ConfigurationError`` naming the variable that cannot be used."""
+    """The settings of this process. Raises ``ConfigurationError`` naming the variable that cannot be used.
+
+    The store's keys, which boto3 reads, are checked too.
+    """
+    check_keys_of_s3(os.environ)
     try:
         return Settings()
     except ValidationError as error:
