@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
 from tasks.errors import ConfigurationError
-from tasks.redaction import bare_address
+from tasks.redaction import LEFT_OUT, bare_address
 from tasks.steps.server import NoServerError, chain_of, check_answer
 from tasks.steps.wanted import cancelled
 
@@ -120,4 +120,4 @@ def _named() -> str:
         urlsplit(url)
     except ValueError:
         return ", whose address in PREFECT_API_URL is none,"
-    return f" at {bare_address(url)}"
+    return f" at {bare_address(url).replace(f'{LEFT_OUT}@', '')}"

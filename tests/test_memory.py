@@ -125,7 +125,7 @@ def test_without_a_limit_the_machines_memory_counts(tmp_path, limit):
 
 
 def test_a_child_begins_with_the_whole_budget():
-    """What other threads hold when a process is forked, they hold in the parent alone; the forking one keeps its own."""
+    """What other threads hold when a process is forked, they hold in the parent alone."""
     budget, holding, done = Budget(SIZE), threading.Event(), threading.Event()
 
     def hold():
