@@ -81,8 +81,6 @@ def test_a_terminal_obeys_nothing_of_a_name(text):
     assert "\n" not in shown
     assert not set(shown) & set("\u061c\u200b\u200e\u200f\u2060\u2066\u2069\ufeff\ufffe\U000e0068")
     assert not set(shown) & set("\U000e0101\u034f\ufe00\u17b4\u3164\u115f\u1160\uffa0")
-        "\u061c\u200b\u200e\u200f\u2060\u2066\u2069\ufeff\ufffe\U000e0068\U000e0101\u034f\ufe00\u17b4\u3164\u115f\u1160\uffa0"
-    )
     shown.encode()
 
 
