@@ -39,7 +39,7 @@ _Parser: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """What makes events of text: libyaml, some ten times as fast, where it is there."""
 
 
-class _Loader(Composer, _Parser):
+class _Loader(Composer, _Parser):  # type: ignore[misc]
     """PyYAML's safe loader, which refuses while it reads: repeated keys, tags, and what is out of bounds."""
 
     def __init__(self, text: str) -> None:
