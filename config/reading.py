@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from config.bounded_yaml import UNREADABLE, parse_yaml
 from config.dataset import Dataset
 from tasks.errors import ConfigurationError
-from tasks.redaction import LEFT_OUT, cut, is_secret_name, shown, without_address_secrets
+from tasks.redaction import LEFT_OUT, cut, is_like_address, is_secret_name, shown, without_address_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,19 +98,19 @@ def _without_secrets(text: str, content: object, name: str = "") -> str:
     match content:
         case Mapping():
             for key, value in content.items():
-                text = _without_secrets(text, value, str(key))
+                text = _without_secrets(_without_secrets(text, key), value, str(key))
         case list() | tuple():
             for value in content:
                 text = _without_secrets(text, value, name)
         case str() if is_secret_name(name) and content:
             text = text.replace(repr(content), LEFT_OUT)
-        case str() if "://" in content:
+        case str() if is_like_address(content):
             text = text.replace(repr(content), shown(content))
     return text
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    path = ".".join(cut(str(part)) for part in fault["loc"]) or "the file"
+    path = ".".join(shown(part).strip("'\"") for part in fault["loc"]) or "the file"
     match fault["type"]:
         case "extra_forbidden":
             known = known_keys(fault["loc"][:-1])

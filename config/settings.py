@@ -15,10 +15,10 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from config.credentials import check_key, check_secret
+from tasks.credentials import check_key, check_keys_of_s3, check_secret
 from tasks.errors import ConfigurationError
 from tasks.memory import DEFAULT, LEAST
-from tasks.redaction import cut, shown, without_address_secrets
+from tasks.redaction import address_shown, cut, without_address_secrets
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         for bucket in sorted(buckets):
             if not _BUCKET.fullmatch(bucket):
                 raise ValueError(
-                    f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {shown(bucket)}"
+                    f"expected s3://BUCKET, gs://BUCKET or azure://ACCOUNT/CONTAINER, found {address_shown(bucket)}"
                 )
         return buckets
 
@@ -253,7 +253,11 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises ``ConfigurationError`` naming the variable that cannot be used."""
+    """The settings of this process. Raises ``ConfigurationError`` naming the variable that cannot be used.
+
+    The store's keys, which boto3 reads, are checked too.
+    """
+    check_keys_of_s3(os.environ)
     try:
         return Settings()
     except ValidationError as error:

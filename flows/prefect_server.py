@@ -11,6 +11,7 @@ from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
 from tasks.errors import ConfigurationError
+from tasks.redaction import LEFT_OUT, bare_address
 from tasks.steps.server import NoServerError, chain_of, check_answer
 from tasks.steps.wanted import cancelled
 
@@ -116,7 +117,7 @@ def _named() -> str:
     if not url:
         return ", which was started for this run,"
     try:
-        parts = urlsplit(url)
+        urlsplit(url)
     except ValueError:
         return ", whose address in PREFECT_API_URL is none,"
-    return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f" at {bare_address(url).replace(f'{LEFT_OUT}@', '')}"

@@ -130,12 +130,14 @@ def refusal(status: HTTPStatus, reason: str) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """Opens few connections at a time, of many that the system keeps."""
+    """Opens few connections at a time, of many that the system keeps; says where, once it does."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for each in sockets or []:
             each.listen(QUEUE)
+            host, port = each.getsockname()
+            say(f"listening on http://{host}:{port}/labelbox")
 
 
 def server(app: Starlette, crowd: Crowd) -> uvicorn.Server:
@@ -170,6 +172,5 @@ def serve(app: Starlette, limits: Limits, *, host: str, port: int) -> None:
                 remedy="Give another --host or --port.",
                 code="address_in_use",
             ) from None
-        say(f"listening on http://{host}:{listening.getsockname()[1]}/labelbox")
         server(app, crowd).run(sockets=[listening])
         crowd.tell_dropped()

@@ -10,6 +10,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from config.settings import load_settings
 from tasks.errors import ConfigurationError
+from tasks.redaction import address_shown
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -41,7 +42,7 @@ def runner_of(text: str) -> TaskRunner[Any]:
             return _optional("ray", address, init_kwargs={"num_cpus": workers})
         case _:
             raise ConfigurationError(
-                f"--runner is {text!r}, which names no runner.",
+                f"--runner is {address_shown(text)}, which names no runner.",
                 remedy="Use thread, process, dask, dask:tcp://SCHEDULER:8786, ray, or ray:ray://HEAD:10001.",
                 code="unknown_runner",
             )
@@ -51,7 +52,7 @@ def _optional(extra: str, address: str, **local: Any) -> TaskRunner[Any]:
     """The runner of an extra, on the cluster at the address or on one of its own."""
     if address and not ADDRESSES[extra].fullmatch(address):
         raise ConfigurationError(
-            f"--runner names the address {address!r}, which is none with a host and a port.",
+            f"--runner names the address {address_shown(address)}, which is none with a host and a port.",
             remedy="Write dask:tcp://SCHEDULER:8786 or ray:ray://HEAD:10001.",
             code="bad_runner_address",
         )

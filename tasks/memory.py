@@ -2,7 +2,7 @@
 
 There is one budget a process, for all its threads. A thread has at most one claim at a time, and holds nothing while
 it waits, so that no two can wait for each other. Claims are met in the order in which they came: a large one is not
-passed by small ones.
+passed by small ones. A child that is forked begins with the whole budget, but for what the thread that forked holds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,15 +38,23 @@ class BeyondBudgetError(ValueError):
         self.needed, self.budget = needed, budget
 
 
+_ALL: Final[WeakSet[Budget]] = WeakSet()
+
+
 class Budget:
     """So many bytes, for which the threads of a process take turns."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._taken = 0
+        self._own = threading.local()
+        self._begin()
+        _ALL.add(self)
+
+    def _begin(self) -> None:
+        """Begin with what this thread holds: in a child that is forked it is the only one."""
+        self._taken: int = getattr(self._own, "held", 0)
         self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
-        self._own = threading.local()
 
     @property
     def taken(self) -> int:
@@ -61,14 +70,14 @@ class Budget:
         """
         if size > self.size:
             raise BeyondBudgetError(size, self.size)
-        if getattr(self._own, "claims", False):
+        if hasattr(self._own, "held"):
             raise RuntimeError("expected one claim of a thread at a time, found a second")
         self._take(size)
-        self._own.claims = True
+        self._own.held = size
         try:
             yield
         finally:
-            self._own.claims = False
+            del self._own.held
             with self._changed:
                 self._taken -= size
                 self._changed.notify_all()
@@ -83,6 +92,14 @@ class Budget:
             finally:
                 self._waiting.remove(turn)
                 self._changed.notify_all()
+
+
+def _begin_all() -> None:
+    for budget in _ALL:
+        budget._begin()  # noqa: SLF001 - of the class above
+
+
+os.register_at_fork(after_in_child=_begin_all)
 
 
 def usable_memory(root: Path = ROOT) -> int:
@@ -122,13 +139,11 @@ def _read(path: Path) -> str:
 
 DEFAULT: Final = max(LEAST, usable_memory() // SHARE)
 _SHARED: Final[dict[int, Budget]] = {}
-_SHARING: Final = threading.Lock()
 
 
 def shared_budget(size: int = DEFAULT) -> Budget:
     """Return the one budget that all threads of this process share, of so many bytes."""
-    with _SHARING:
-        return _SHARED.setdefault(size, Budget(size))
+    return _SHARED.setdefault(size, Budget(size))
 
 
 MEMORY: Final = shared_budget()

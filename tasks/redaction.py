@@ -25,9 +25,9 @@ _SECRET_PLACES: Final = re.compile(
     r"[^&@\s'\"]+"
 )
 """A name and password in an address, a signature in a query, the value of an Authorization header."""
-_IN_TEXT: Final = re.compile(r"(://)([^\s'\"]*@)?([^\s'\"?#]*)([?#][^\s'\"]*)?")
-_WHOLE: Final = re.compile(r"(://)(.*@)?([^?#]*)([?#].*)?", re.DOTALL)
-"""An address: a name and password before its host, and a query. As a whole value, whatever characters it has."""
+_WORD: Final = re.compile(rf"(?:{re.escape(LEFT_OUT)}|[^\s'\"`])+")
+_ADDRESS: Final = re.compile(r"([^:@?#]*://)?(.*@)?([^?#]*)([?#].*)?", re.DOTALL)
+"""A scheme, a name and password, a place, and a query or fragment; of a text without an @ all but the second."""
 
 
 def without_secrets(text: str) -> str:
@@ -47,19 +47,32 @@ def is_secret_name(name: str) -> bool:
 
 def without_address_secrets(text: str) -> str:
     """The text without names, passwords and queries of the addresses in it; an address ends at a blank or quote."""
-    return _IN_TEXT.sub(_shortened, text)
+    return _WORD.sub(lambda word: bare_address(word[0]) if is_like_address(word[0]) else word[0], text)
+
+
+def is_like_address(value: str) -> bool:
+    """Whether a value may be an address with a password or a query, however its slashes are spelled."""
+    return "@" in value or (("?" in value or "#" in value) and any(mark in value for mark in ("=", ":", "//")))
+
+
+def bare_address(address: str) -> str:
+    """An address without name, password, query and fragment; without its place too where that may be part of these."""
+    start, user, place, query = _ADDRESS.fullmatch(address).groups(default="")  # type: ignore[union-attr]
+    if "?" in user or "#" in user:
+        return start + LEFT_OUT
+    return f"{start}{LEFT_OUT + '@' if user else ''}{place}{query[:1] + LEFT_OUT if query else ''}"
 
 
 def address_shown(value: str) -> str:
-    """The same of a value that is one address, which may have blanks and quotes in its password."""
-    return _WHOLE.sub(_shortened, value, count=1)
+    """A value that is meant to be an address: in quotes, cut, without whatever is before its last @ or after a ?."""
+    return cut(repr(bare_address(value)))
 
 
 def shown(value: object) -> str:
     """A value as a message repeats it: in quotes, cut, without secrets of an address; of a container only its kind."""
     match value:
-        case str():
-            return cut(repr(address_shown(value)))
+        case str() if is_like_address(value):
+            return address_shown(value)
         case Mapping():
             return "keys and values"
         case list() | tuple() | set() | frozenset():
@@ -76,8 +89,3 @@ def cut(text: str, limit: int = MAX_SHOWN) -> str:
 def _spellings(secret: str) -> set[str]:
     encoded = secret.encode(errors="surrogateescape")
     return {secret, quote(encoded, safe=""), b64encode(encoded).decode().rstrip("="), repr(secret)[1:-1]}
-
-
-def _shortened(match: re.Match[str]) -> str:
-    start, user, place, query = match.groups()
-    return f"{start}{LEFT_OUT + '@' if user else ''}{place}{query[0] + LEFT_OUT if query else ''}"

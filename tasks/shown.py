@@ -2,8 +2,9 @@ r"""Text of others as people may see it: one function a medium, for the border a
 
 Whoever names a class, a file or a project decides what stands in these texts. What a terminal or a page would obey is
 spelled out in place (``\x1b``, ``\u202e``): control characters, marks that turn the direction of writing, characters
-without width, and what is no character. The joiners U+200C and U+200D stay: Persian, Hindi and emoji are written with
-them. Files that machines read keep their texts as they are.
+without width or ink that Unicode lets readers ignore, and what is no character. Those stay that honest names are
+written with: the joiners U+200C and U+200D (Persian, Hindi, emoji), U+FE0E and U+FE0F (emoji or text), and Mongolian's
+own selectors. Files that machines read keep their texts as they are.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ _LIVE: Final = re.compile(
     "\x00-\x1f\x7f-\x9f"  # control characters
     "\u2028\u2029"  # line and paragraph separators
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction of writing
-    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # no width
+    "\u00ad\u034f\u17b4\u17b5\u180e\u200b\u2060-\u2065\u206a-\u206f\ufe00-\ufe0d\ufeff\ufff0-\ufffb"  # no width
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # no width either
+    "\u115f\u1160\u3164\uffa0"  # letters of Hangul that fill a place and show nothing
     "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # no characters
-    "\U000e0000-\U000e007f"  # tags, which hide text in text
+    "\U000e0000-\U000e0fff"  # tags and selectors, which hide text in text
     "]"
 )
 _LINKED: Final = re.compile(r"://|@|\w\.\w")

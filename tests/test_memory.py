@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -121,3 +122,26 @@ def test_without_a_limit_the_machines_memory_counts(tmp_path, limit):
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/memory.max").write_text(limit, encoding="ascii")
     assert usable_memory(tmp_path) == usable_memory(tmp_path / "nothing")
+
+
+def test_a_child_begins_with_the_whole_budget():
+    """What other threads hold when a process is forked, they hold in the parent alone."""
+    budget, holding, done = Budget(SIZE), threading.Event(), threading.Event()
+
+    def hold():
+        with budget.claim(SIZE - 10):
+            holding.set()
+            done.wait(LONG)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert holding.wait(LONG)
+    with budget.claim(10):
+        child = os.fork()
+        if not child:
+            os._exit(budget.taken)
+        _, status = os.waitpid(child, 0)
+    done.set()
+    holder.join(LONG)
+    assert os.waitstatus_to_exitcode(status) == 10
+    assert budget.taken == 0

@@ -16,7 +16,7 @@ from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION
 from tasks.snapshots.runs import gaps
 from tasks.snapshots.sealed import fields_of, unseal
-from tasks.snapshots.values import Number, Size
+from tasks.snapshots.values import Moment, Number, Size
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     format_version: int = FORMAT_VERSION
     number: Number
     head: Number
-    created_at: str
+    created_at: Moment
     write_id: str
     condemned: tuple[Condemned, ...]
 
@@ -49,7 +49,7 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     number: Number
-    created_at: str
+    created_at: Moment
     deleted: Number
     deleted_bytes: Number
     spared: tuple[Condemned, ...]

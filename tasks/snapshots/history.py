@@ -15,7 +15,7 @@ from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, UNREADABLE, Manifest, damaged, decode_manifest
 from tasks.snapshots.runs import Runs, gaps, holds
 from tasks.snapshots.sealed import fields_of, unseal
-from tasks.snapshots.values import Number, Sha256
+from tasks.snapshots.values import Moment, Number, Sha256
 from tasks.snapshots.witnesses import NOBODY, Witness, highest_witness
 from tasks.storage.interface import DOCUMENT_BYTES
 
@@ -46,7 +46,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     version: Number
     parent: Number
     manifest: Sha256
-    created_at: str
+    created_at: Moment
     publish_id: str
     write_id: str
     rows: Number | None = None

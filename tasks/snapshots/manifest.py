@@ -13,7 +13,7 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.bucket_paths import stray_table
 from tasks.snapshots.layout import OBJECT
 from tasks.snapshots.paths import check_tree
-from tasks.snapshots.values import LARGEST_SIZE, MAX_PARTS, Number, Sha256, Size
+from tasks.snapshots.values import LARGEST_SIZE, MAX_PARTS, Moment, Number, Sha256, Size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -102,7 +102,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format_version: int = FORMAT_VERSION
     dataset: str
-    created_at: str
+    created_at: Moment
     config: dict[str, Any]
     result: dict[str, Any]
     files: tuple[File, ...]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tasks.errors import ConfigurationError, StorageRefusedError
+from tasks.redaction import address_shown, cut
 from tasks.snapshots.history import (
     Commit,
     check_whole,
@@ -75,12 +76,19 @@ def parse_ref(text: str) -> Ref:
     known = selector == LATEST or _VERSION.fullmatch(selector) or TAG_NAME.fullmatch(selector)
     if not name or scheme_only or (at and not known):
         raise ConfigurationError(
-            f"Expected DATASET_URL, DATASET_URL@VERSION, @TAG or @latest, found {text!r}.",
+            f"Expected DATASET_URL, DATASET_URL@VERSION, @TAG or @latest, found {_ref_shown(text)}.",
             remedy="Write for example s3://BUCKET/PREFIX/DATASET@12 or file:///DIR/DATASET@latest.",
             code="ref",
         )
     url = check_store_url(f"{folder}{slash}{name}")
     return Ref(url, int(selector) if _VERSION.fullmatch(selector) else selector or LATEST)
+
+
+def _ref_shown(text: str) -> str:
+    """What was given for a reference; nothing before its @ where that may be a password."""
+    place, at, selector = text.rpartition("://")[2].partition("@")
+    selects = at and "/" in place and not {"?", "#", ":", "@"} & {*place, *selector}
+    return cut(repr(text)) if selects else address_shown(text)
 
 
 def list_versions(store: ObjectStore) -> tuple[Commit, ...]:

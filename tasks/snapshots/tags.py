@@ -11,7 +11,7 @@ from tasks.snapshots.layout import TAG, tag_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import FORMAT_VERSION, damaged
 from tasks.snapshots.sealed import unseal
-from tasks.snapshots.values import Number, Sha256
+from tasks.snapshots.values import Moment, Number, Sha256
 
 if TYPE_CHECKING:
     from tasks.storage import ObjectStore
@@ -24,7 +24,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: Number
     manifest: Sha256
-    created_at: str
+    created_at: Moment
     write_id: str
 
 

@@ -18,5 +18,7 @@ MOST_FRAMES: Final = 1 << 22  # of one chunk of an export
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Size = Annotated[int, Meta(ge=0, le=LARGEST_SIZE)]
 """A size or an offset in bytes."""
+Moment = Annotated[str, Meta(max_length=64)]
+"""When a record was written, RFC 3339 in UTC: for people to read."""
 Number = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 """The number of a version or an epoch, or a count; 0: none."""

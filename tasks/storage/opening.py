@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from tasks.errors import ConfigurationError
-from tasks.redaction import cut, shown
+from tasks.redaction import address_shown, cut
 from tasks.storage.local import LocalStore
 from tasks.storage.s3 import S3Store
 
 if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
+
+
+_SCHEME: Final = re.compile(r"^(?:(?:s3|gs|file|https?):(?=[/\\]))?[/\\]+", re.IGNORECASE)
+"""Of a URL whose slashes may be wrong."""
 
 
 def open_store(url: str) -> ObjectStore:
@@ -42,8 +47,8 @@ def check_store_url(url: str) -> str:
 
 def _refusal(url: str) -> ConfigurationError:
     scheme = url.partition("://")[0] if "://" in url else ""
-    found = f"one with the scheme {cut(repr(scheme))}" if scheme not in {"", "s3", "file"} else shown(url)
-    if "@" in url.partition("://")[2].partition("/")[0]:
+    found = f"one with the scheme {cut(repr(scheme))}" if scheme not in {"", "s3", "file"} else address_shown(url)
+    if not url.startswith("file:///") and {"@", ":"} & set(_SCHEME.sub("", url).partition("/")[0]):
         found = "one with a user or password in it"
     return ConfigurationError(
         f"Expected a store's URL, s3://BUCKET/PREFIX or file:///DIR, found {found}.",

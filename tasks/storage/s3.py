@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageRefusedError
+from tasks.redaction import cut
 from tasks.storage.interface import (
     RECORD_BYTES,
     UNSUPPORTED,
@@ -27,7 +28,7 @@ from tasks.storage.interface import (
     moment,
     too_long,
 )
-from tasks.storage.s3_bodies import arriving
+from tasks.storage.s3_bodies import Beginning, arriving
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
 
@@ -44,11 +45,12 @@ BODY_ATTEMPTS: Final = 4  # the SDK repeats requests, but not reading a body tha
 BLOCK_BYTES: Final = 1 << 20  # of a body, held at once
 MOST_UPLOADS: Final = 100_000  # that were broken off: each is held in memory by whoever removes them
 BARE_PAGES: Final = 100  # pages of a listing without any key, one after another
-_RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-")
+_RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-", re.IGNORECASE)
 _TRANSFER: Final = TransferConfig(
     multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES // 4, max_concurrency=4
 )
 _ABSENT: Final = {"NoSuchKey", "404"}  # an answer to HEAD has no body, so no code but the status
+_NO_SUCH_RANGE: Final = {"InvalidRange", "416"}
 _STANDS_THERE: Final = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 log = logging.getLogger(__name__)
@@ -213,14 +215,18 @@ class S3Store:
                 name = item["Key"]
                 again = name.encode() == before and not repeated
                 if name.encode() < before or again or not name.startswith(prefix):
-                    raise wrong_answer(f"Expected a list of {prefix!r} in {self.url} in order, found {name!r}.")
+                    raise wrong_answer(
+                        f"Expected a list of {prefix!r} in {self.url} in order, found {cut(repr(name))}."
+                    )
                 before = name.encode()
                 yield item
 
     def _name(self, key: str) -> str:
         return check_key(f"{self.prefix}/{check_key(key)}" if self.prefix else key)
 
-    def _body(self, client: S3Client, key: str, offset: int, length: int | None) -> StreamingBody | bytes | None:
+    def _body(
+        self, client: S3Client, key: str, offset: int, length: int | None
+    ) -> StreamingBody | Beginning | bytes | None:
         """Ask for a range; None: there is no such object, bytes: it ends before. Raises where another one comes."""
         end = "" if length is None else offset + length - 1
         byte_range = f"bytes={offset}-{end}" if offset or length is not None else ""
@@ -230,16 +236,18 @@ class S3Store:
         except ClientError as error:
             if error_code(error) in _ABSENT:
                 return None
-            if error_code(error) == "InvalidRange":  # it starts at the object's end or beyond
+            if error_code(error) in _NO_SUCH_RANGE:  # it starts at the object's end or beyond
                 return b""
             raise
         told = _RANGE.match(answer.get("ContentRange", ""))
         if (int(told["first"]) if told else 0) != offset:
             answer["Body"].close()
             raise wrong_answer(f"Expected {key!r} of {self.url} from byte {offset}, found another range of it.")
+        if told is None and length is not None and answer.get("ContentLength", 0) > length:
+            return Beginning(answer["Body"], length)  # of a server that knows no ranges and gives the whole object
         return answer["Body"]
 
-    def _blocks(self, body: StreamingBody, key: str, most: int) -> Iterator[bytes]:
+    def _blocks(self, body: StreamingBody | Beginning, key: str, most: int) -> Iterator[bytes]:
         """Read a body to its end. Raises StorageRefusedError where it is longer than it may be."""
         size = 0
         for block in arriving(body, key, self.url):

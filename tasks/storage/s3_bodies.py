@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
@@ -21,22 +23,38 @@ PATIENCE: Final = 120.0  # seconds that a body may take whatever its length
 LEAST_SPEED: Final = 4 << 10  # bytes a second that it has after that, on average
 
 
-def arriving(body: StreamingBody, key: str, url: str) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first ``most`` bytes of a body that is longer; what comes after them is not read."""
+
+    body: StreamingBody
+    most: int
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.body.close()
+
+
+def arriving(body: StreamingBody | Beginning, key: str, url: str) -> Iterator[bytes]:
     """Give what has arrived, whenever something has, to the body's end.
 
     Raises StorageOutcomeUnknownError where it comes too slowly, and what ``StreamingBody.read`` raises: that waits for
     as many bytes as it was asked for, and so cannot be told the time in between.
     """
-    source: Any = body
+    whole, left = (body.body, body.most) if isinstance(body, Beginning) else (body, sys.maxsize)
+    source: Any = whole
     raw, announced = source._raw_stream, source._content_length  # noqa: SLF001 - there is no other door
     size, began = 0, time.monotonic()
     try:
-        while block := raw.read1(BLOCK_BYTES):
+        while block := raw.read1(min(BLOCK_BYTES, left - size)):
             size += len(block)
             if time.monotonic() - began > PATIENCE + size / LEAST_SPEED:
                 body.close()
                 raise _too_slow(key, url)
             yield block
+            if size == left:
+                body.close()
+                return
     except NothingCameError as error:
         raise ReadTimeoutError(endpoint_url=error.url or url, error=error) from error
     except ProtocolError as error:

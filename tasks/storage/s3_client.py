@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from boto3.session import Session
 from botocore.config import Config
 
+from tasks.credentials import check_keys_of_s3
 from tasks.errors import ConfigurationError
 from tasks.storage.s3_answers import with_bounds
 
@@ -35,6 +36,7 @@ def client_here(*, repeat: bool) -> S3Client:
 
 @lru_cache(maxsize=4)
 def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: int) -> S3Client:
+    check_keys_of_s3(dict(environment))
     own_endpoint = any(name in {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} for name, _ in environment)
     config = Config(
         connect_timeout=10,

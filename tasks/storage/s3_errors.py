@@ -11,6 +11,7 @@ from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
+from tasks.redaction import cut
 from tasks.storage.interface import UNSUPPORTED
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _REMEDIES: Final = {
 _TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
 NO_ANSWER: Final = (LookupError, ValueError, TypeError, OverflowError, RecursionError)
 """What botocore and its callers raise for an answer that lacks something, is no number, or leads to itself."""
+MAX_TOLD: Final = 300
+"""Characters of what botocore says of an answer, which it repeats."""
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
 
 
@@ -52,18 +55,19 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
     """Return the error to raise. It names the machine, the bucket, the key and S3's code, never credentials."""
     expected = f"Expected to {action} {key!r} in bucket {bucket!r} from the machine {platform.node()}, found"
     if isinstance(error, ClientError) and not _is_transient(error):
-        found = error_code(error)
+        found = cut(error_code(error) or str(_status(error)))
         code, remedy = _REMEDIES.get(found, ("storage_refused", "See the store's documentation of this code."))
         return StorageRefusedError(f"{expected} the answer {found}.", remedy=remedy, code=code)
     if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
-        found = error_code(error) if isinstance(error, ClientError) else type(error).__name__
+        found = cut(error_code(error)) if isinstance(error, ClientError) else type(error).__name__
         return StorageOutcomeUnknownError(
             f"{expected} no usable answer ({found}).",
             remedy="Check that the store runs and can be reached (AWS_ENDPOINT_URL_S3), then run the command again.",
             code="storage_unreachable",
         )
     if isinstance(error, (ResponseParserError, PaginationError, *NO_ANSWER)):
-        return wrong_answer(f"{expected} an answer that S3 does not give ({type(error).__name__}: {error}).")
+        told = cut(str(error), MAX_TOLD)
+        return wrong_answer(f"{expected} an answer that S3 does not give ({type(error).__name__}: {told}).")
     return StorageRefusedError(
         f"{expected} that the client cannot ask for it ({type(error).__name__}).",
         remedy=_CREDENTIALS,
@@ -80,7 +84,11 @@ def wrong_answer(message: str) -> StorageRefusedError:
     )
 
 
+def _status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
 def _is_transient(error: ClientError) -> bool:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status = _status(error)
     failed = status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED
     return failed or status == _TOO_MANY or error_code(error) in _TRANSIENT

@@ -101,7 +101,8 @@ def test_a_token_opens_containers_of_one_account(monkeypatch, containers, others
     assert "very-secret" not in str(caught.value)
 
 
-VARIABLES = ["LABELBOX_API_KEY", "LABELBOX_WEBHOOK_SECRET"] + [
+OF_S3 = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+VARIABLES = [*OF_S3, "LABELBOX_API_KEY", "LABELBOX_WEBHOOK_SECRET"] + [
     f"LABELSNAP_{store}_SOURCE_{part}" for store in ("S3", "GS") for part in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
 ]
 

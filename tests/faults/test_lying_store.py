@@ -222,3 +222,72 @@ def test_a_body_that_trickles_is_given_up(lies, tmp_path, monkeypatch, announced
         assert (refused.value.code, refused.value.exit_status) == ("storage_slow", 4)
     assert len(served.asked) == 2
     assert not (tmp_path / "copy").exists()
+
+
+def test_what_a_server_says_is_cut(lies):
+    """A code of any length is no message of that length."""
+    body = f"<Error><Code>{'A' * 3_000_000}</Code><Message>m</Message></Error>".encode()
+    _, store = lies(lambda handler: whole(handler, body, status=400))
+    with pytest.raises(StorageRefusedError) as refused:
+        store.get(KEY)
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_key_out_of_order_is_cut(lies):
+    """Nor is a key."""
+    _, store = lies(lambda handler: page(handler, ["street-scenes/tags/" + "b" * 1_000_000, "street-scenes/tags/a"], 1))
+    _, other = lies(lambda handler: page(handler, ["elsewhere/" + "b" * 1_000_000], 1))
+    for each in (store, other):
+        with pytest.raises(StorageRefusedError) as refused:
+            list(each.list("tags/"))
+        assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_list_that_declares_entities_is_not_read(lies, encoding):
+    """What would be put in many times over is refused before a reader of XML sees it."""
+    body = '<!DOCTYPE x [<!ENTITY a "a">]><ListBucketResult><IsTruncated>false</IsTruncated>&a;</ListBucketResult>'
+    text = f'<?xml version="1.0" encoding="{encoding}"?>{body}'
+    _, store = lies(lambda handler: whole(handler, text.encode(encoding)))
+    with pytest.raises(StorageRefusedError, match="declares entities") as refused:
+        list(store.list("tags/"))
+    assert refused.value.code == "answer_wrong"
+
+
+OBJECT = b"0123456789" * 100
+
+
+def test_a_whole_object_is_cut_to_the_range_from_its_start(lies, tmp_path):
+    """A server that knows no ranges gives it all, with its length: what was asked for is the beginning."""
+    _, store = lies(lambda handler: whole(handler, OBJECT))
+    assert store.get(KEY, length=10) == OBJECT[:10]
+    assert store.download(KEY, tmp_path / "copy", size=len(OBJECT) - 5)
+    assert (tmp_path / "copy").read_bytes() == OBJECT[:-4]
+
+
+def test_a_whole_object_is_no_range_from_its_midst(lies):
+    """It is the server's fault, not the object's."""
+    _, store = lies(lambda handler: whole(handler, OBJECT))
+    with pytest.raises(StorageRefusedError, match=KEY) as refused:
+        store.get(KEY, offset=5, length=10)
+    assert refused.value.code == "answer_wrong"
+
+
+def test_units_of_ranges_are_of_either_case(lies):
+    """As HTTP has it."""
+    told = [("Content-Range", "Bytes 5-14/1000")]
+    _, store = lies(lambda handler: whole(handler, OBJECT[5:15], status=206, headers=told))
+    assert store.get(KEY, offset=5, length=10) == OBJECT[5:15]
+
+
+def test_a_range_beyond_the_end_is_empty_without_a_body_too(lies):
+    """The status says as much as the code would."""
+    _, store = lies(lambda handler: whole(handler, b"", status=416))
+    assert store.get(KEY, offset=5000, length=5) == b""
+
+
+def test_an_error_without_a_code_is_named_by_its_status(lies):
+    """A page of HTML that some proxy sends is no proof that the object is absent."""
+    _, store = lies(lambda handler: whole(handler, b"<html>no</html>", status=404))
+    with pytest.raises(StorageRefusedError, match="the answer 404"):
+        store.get(KEY)

@@ -20,8 +20,6 @@ from prefect.settings import (
     PREFECT_CLIENT_CUSTOM_HEADERS,
     temporary_settings,
 )
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from deploy.sandbox.webhooks import delivery
 from tasks.steps.progress import listening
@@ -144,7 +142,6 @@ def test_a_listener_that_can_start_no_refresh_says_so(tmp_path, status, found):
     with answering(status) as url, listener(tmp_path, url) as (process, port):
         assert "listening on" in process.stderr.readline()
         with requests.Session() as session:
-            session.mount("http://", HTTPAdapter(max_retries=Retry(connect=10, backoff_factor=0.1)))
             answer = session.post(f"http://127.0.0.1:{port}/labelbox", data=sent.body, headers=sent.headers)
         told = process.stderr.readline()
     assert answer.status_code == 202

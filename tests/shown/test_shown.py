@@ -27,6 +27,8 @@ HOSTILE = (
     "zero\u200bwidth\ufeff\u2060",
     "\x00\x08\x7f\ufffe\ud83d",
     "\U000e0068\U000e0069",
+    "a\U000e0101\u034f\ufe00\u17b4",
+    "\u3164\u115f\u1160\uffa0",
 )
 LIVE = (
     "![t](http://evil.example/t.png)",
@@ -58,6 +60,8 @@ HONEST = (
     "日本語",
     "a/b (c)",
     "100 % 🚗️",
+    "✈︎ ✈️",
+    "ᠮᠣᠩᠭᠣᠯ\u180b",
 )
 
 
@@ -76,6 +80,7 @@ def test_a_terminal_obeys_nothing_of_a_name(text):
     assert obeyed(shown) == []
     assert "\n" not in shown
     assert not set(shown) & set("\u061c\u200b\u200e\u200f\u2060\u2066\u2069\ufeff\ufffe\U000e0068")
+    assert not set(shown) & set("\U000e0101\u034f\ufe00\u17b4\u3164\u115f\u1160\uffa0")
     shown.encode()
 
 

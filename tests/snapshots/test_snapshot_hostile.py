@@ -304,6 +304,7 @@ def test_an_images_table_that_lies_reaches_nothing(folder_store, tmp_path, chang
     [
         {"manifest": "../../x"}, {"manifest": "0"}, {"rows": -1}, {"rows": 10**400}, {"expired": [[-1, 5]]},
         {"expired": [[1, 10**4000]]}, {"parent": -1}, {"behind": ["../x"]}, {"lost": [[1]]}, {"action": "delete"},
+        {"created_at": "2024" * 500_000},
     ],
     ids=brief,
 )  # fmt: skip
@@ -315,7 +316,9 @@ def test_a_commit_record_that_cannot_be_is_damage(folder_store, change):
     assert refused.value.code == "object_damaged"
 
 
-@pytest.mark.parametrize("change", [{"version": -1}, {"version": 10**400}, {"manifest": "../x"}], ids=brief)
+@pytest.mark.parametrize(
+    "change", [{"version": -1}, {"version": 10**400}, {"manifest": "../x"}, {"created_at": "2" * 65}], ids=brief
+)
 def test_a_tag_that_cannot_be_is_damage(folder_store, change):
     """It names no version and no manifest."""
     fields = {"format_version": 1, "name": "a", "version": 1, "manifest": SHA, "created_at": CREATED_AT}

@@ -47,6 +47,25 @@ def test_malformed_references_are_refused(text):
     assert refused.value.code in {"ref", "store_url"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["s3:/u:very-secret@bucket/a", "s3://u:very-secret@bucket/a", "s3:u:very-secret@bucket", "u:very-secret@bucket",
+     "//u:very-secret@bucket/a@3", "//u:very-secret@bucket", "s3://u:very/very-secret@bucket",
+     "bucket/a?sig=very-secret", "s3://bucket/a@3?sig=very-secret"],
+)  # fmt: skip
+def test_a_password_in_a_reference_is_not_repeated(text):
+    """Nor a signature, however the slashes are spelled."""
+    with pytest.raises(ConfigurationError) as refused:
+        parse_ref(text)
+    assert "very-secret" not in str(refused.value)
+
+
+def test_a_wrong_selector_is_repeated():
+    """What stands after the @ of a dataset's URL is no secret, and what is to be corrected."""
+    with pytest.raises(ConfigurationError, match="found 's3://bucket/a@a b'"):
+        parse_ref("s3://bucket/a@a b")
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text):
     """No text makes the parser fail in another way."""

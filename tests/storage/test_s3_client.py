@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.errors import ConfigurationError
+from tasks.storage import open_store
 from tasks.storage.s3_client import client_here
 
 
@@ -22,3 +24,14 @@ def test_region(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], regi
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert client_here(repeat=True).meta.region_name == region
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["very-secret\n", "very secret", "very-secret\nX-Other: 1", "  "])
+def test_a_spoilt_key_is_refused_before_a_request(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A key with the line break of the file that it was mounted from is a fault of the configuration."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as refused:
+        open_store("s3://bucket/dataset").get("tags/a.json")
+    assert (refused.value.code, refused.value.exit_status) == ("bad_secret", 2)
+    assert "very" not in str(refused.value)

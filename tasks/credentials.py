@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from tasks.errors import ConfigurationError
 
-MAX_CHARACTERS = 8192
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_CHARACTERS: Final = 8192
+OF_S3: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def check_secret(variable: str, value: str) -> None:
@@ -35,6 +41,12 @@ def check_key(variable: str, value: str) -> None:
         raise _refusal(
             variable, "a blank, or a character beyond ASCII", remedy="Copy it again, without quotes and whatever else."
         )
+
+
+def check_keys_of_s3(environment: Mapping[str, str]) -> None:
+    """The same for what boto3 reads of an environment, and would send as it is."""
+    for variable in OF_S3:
+        check_key(variable, environment.get(variable, ""))
 
 
 def _refusal(variable: str, found: str, *, remedy: str) -> ConfigurationError:
