@@ -17,6 +17,7 @@ from tasks.buckets.errors import RowError
 from tasks.errors import LabelsnapError
 from tasks.records.model import Problem
 from tasks.redaction import without_secrets
+from tasks.shown import line, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ def fault_in(row_id: str, work: Callable[[], object]) -> str | None:
 
 def shown_id(row_id: str) -> str:
     """Return a row's id as it can be told: without what steers a terminal, and cut."""
-    return _printable(row_id)[:LONGEST_NAME]
+    return line(row_id)[:LONGEST_NAME]
 
 
 def check_rows(error: Exception) -> None:
@@ -107,10 +108,5 @@ def _noted(error: Exception, where: str) -> str:
         _told.update([what] if is_new else [])
     if is_new:
         trace = without_secrets("".join(traceback.format_exception(error)))[-LONGEST_TRACE:]
-        shown = "\n".join(_printable(line) for line in trace.splitlines())
-        log.error("A fault of labelsnap's own (%s) was met by %s; please report this:\n%s", what, where, shown)
+        log.error("A fault of labelsnap's own (%s) was met by %s; please report this:\n%s", what, where, lines(trace))
     return what
-
-
-def _printable(line: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
