@@ -81,7 +81,7 @@ def test_a_format_that_fails_at_many_rows_is_at_fault_itself():
     with pytest.raises(LabelsnapError) as caught:
         unwritable(Listing(bool), dataset(*rows), "train")
     assert (caught.value.code, caught.value.exit_status) == ("format_fails", 1)
-    assert f"the format listing fails at {MOST + 1} rows (row-\N{REPLACEMENT CHARACTER}000: Zero" in str(caught.value)
+    assert f"the format listing fails at {MOST + 1} rows (row-\\x1b000: Zero" in str(caught.value)
     assert "\x1b" not in str(caught.value)
 
 
