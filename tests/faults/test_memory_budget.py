@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from test_hostile_bodies import MEBIBYTE, SIGNATURE, chunk, memory
 
-from deploy.sandbox import Fault, lines, row_truth
+from deploy.sandbox import Fault, exports, lines, row_truth
 from flows.refresh import refresh
 from flows.trees import lay_out
 
@@ -59,7 +59,7 @@ def checkerboard(size):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read as Linux tells it")
-def test_large_pictures_in_small_files_stay_within_the_budget(sandbox, dataset, tmp_path, monkeypatch):
+def test_large_pictures_in_small_files_stay_within_the_budget(sandbox, dataset, tmp_path, monkeypatch, request):
     """Six that must be turned take turns; what alone is larger than the budget is a named problem, a mask likewise.
 
     The sandbox's own masks do not fit the pictures: what is past the picture's own check is refused for that.
@@ -69,6 +69,8 @@ def test_large_pictures_in_small_files_stay_within_the_budget(sandbox, dataset, 
     masked, *others = rows[: 1 + len(pictures)]
     shown = {row.index: each for row, each in zip(others, pictures, strict=True)} | {masked.index: CHECKERED}
     drawn = lines.picture_size
+    exports._packed_line.cache_clear()  # lines of other sizes, which other tests asked for
+    request.addfinalizer(exports._packed_line.cache_clear)
     monkeypatch.setattr(lines, "picture_size", lambda at: shown[at].size[::-1] if at in shown else drawn(at))
     bodies = {each: png(each) for each in {*shown.values()}}
     for row in (masked, *others):
