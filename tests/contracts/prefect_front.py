@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import requests
+
+from tests.contracts.http_service import serving
 
 PASSED_ON = ("Content-Type", "Prefect-Csrf-Token", "Prefect-Csrf-Client", "X-Prefect-Api-Version")
 PAGE = b"<!DOCTYPE html><title>Sign in</title>"
@@ -30,13 +31,8 @@ def served(answer):
         def log_message(self, *_):
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-    try:
-        yield f"http://user:the-password@127.0.0.1:{server.server_port}/api"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as port:
+        yield f"http://user:the-password@127.0.0.1:{port}/api"
 
 
 def answering(status):

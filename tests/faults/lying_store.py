@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from tests.contracts.http_service import serving
 
 MODIFIED = "2024-05-06T07:08:09.000Z"
 PAGE = (
@@ -75,12 +76,5 @@ class _Handler(BaseHTTPRequestHandler):
 def lying(answer):
     """Serve the lies on a free port; give them and their end point."""
     lies = LyingStore(answer)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"lies": lies}))
-    thread = Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    try:
-        yield lies, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(type("Bound", (_Handler,), {"lies": lies})) as port:
+        yield lies, f"http://127.0.0.1:{port}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
 from urllib.parse import parse_qs, urlsplit
+
+from tests.contracts.http_service import serving
 
 REFUSALS = {
     409: b"<Error><Code>ConditionalRequestConflict</Code><Message>again</Message></Error>",
@@ -136,13 +138,5 @@ class Handler(BaseHTTPRequestHandler):
 def proxied(backend, fault=None, *, unconditional=False):
     """Serve the proxy on a free port; give it and its end point."""
     proxy = Proxy(backend, fault, unconditional)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"proxy": proxy}))
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    try:
-        yield proxy, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(type("Bound", (Handler,), {"proxy": proxy})) as port:
+        yield proxy, f"http://127.0.0.1:{port}"

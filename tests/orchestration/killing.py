@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
-from threading import Lock, Thread, Timer
+from threading import Lock, Timer
 
 from localbucket import S3Handler
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_LEVEL, temporary_settings
 
 from config.dataset import Dataset
 from flows.refresh import refresh
+from tests.contracts.http_service import serving
 from tests.contracts.processes import PROCESSES
 
 
@@ -61,16 +61,8 @@ def counting_store(directory, trigger):
                 self.close_connection = True  # the client was killed
 
     (directory / "datasets").mkdir(parents=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def run(content, environment, api_url):
