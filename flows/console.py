@@ -129,7 +129,7 @@ def print_error(error: LabelsnapError, *, as_json: bool) -> None:
 
 
 def describe(result: Mapping[str, Any]) -> str:
-    """The result of a refresh in a few told."""
+    """The result of a refresh in a few lines."""
     rows, labels, requests = result["rows"], result["labels"], result["requests"]
     verdict = "published" if result["published"] else result["reason"]
     told = [

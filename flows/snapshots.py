@@ -44,11 +44,14 @@ def show_snapshot(ref: Ref, as_json: Json = False) -> None:
     snapshot = read_ref(ref)
     place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
     result = {**place, **snapshot.manifest.result}
+    if as_json:
+        print_json({"version": snapshot.version, "result": result})
+        return
     try:
         text = describe(result)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise damaged(manifest_key(snapshot.commit.manifest), f"a result without {error}") from error
-    print_json({"version": snapshot.version, "result": result}) if as_json else print_text(text)
+    print_text(text)
 
 
 @app.command("verify", epilog="Example: labelsnap snapshots verify s3://datasets/labelsnap/street-scenes@latest")
