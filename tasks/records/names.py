@@ -30,7 +30,9 @@ _ENDINGS: Final = {
 _UNKNOWN: Final = (".img",)
 _SUFFIX: Final = re.compile(r"\.(?:jpe?g|jpe|jfif|mpo|png|gif|bmp|dib|webp|tiff?|avif|hei[cf]|jp2|svg)$", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_PLAIN_ID: Final = re.compile(r"(?!(?:con|prn|aux|nul|(?:com|lpt)[0-9])$)[a-z0-9][a-z0-9_]{0,63}")
+DEVICES: Final = r"con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]"
+"""What Windows takes for devices, in lower case."""
+_PLAIN_ID: Final = re.compile(rf"(?!(?:{DEVICES})$)[a-z0-9][a-z0-9_]{{0,63}}")
 _LONGEST_STEM: Final = 60
 _LONGEST_ID: Final = 40
 _DIGITS: Final = 12

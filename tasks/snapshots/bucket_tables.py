@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 from tasks.records.tables import classes_of
 from tasks.snapshots.bucket_paths import TABLE_PATH
 from tasks.snapshots.content import read_file
 from tasks.snapshots.manifest import damaged
 from tasks.snapshots.parquet_files import read_whole
+from tasks.snapshots.table_columns import MISREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
 
     from tasks.records.classes import ClassRegistry
     from tasks.snapshots.manifest import File
@@ -65,5 +66,5 @@ def decoding(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
+    except MISREAD as error:
         raise damaged(what, f"values that no row has ({type(error).__name__})") from error

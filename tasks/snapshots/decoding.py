@@ -23,6 +23,7 @@ from tasks.images.files import UNREADABLE
 from tasks.snapshots.extents import OutlineError, mask_extents
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.snapshots.parquet_files import batches, is_machines, reader_too_old
+from tasks.snapshots.table_columns import MISREAD
 from tasks.storage.compression import decompressed
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ _TABLES: Final = "tables/"
 _HEADER_BYTES: Final = 1 << 20  # of one header of a tar: names have 1024 at most
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
 """Columns of structs with a list in them, and how long that is where it is not null."""
-_UNREADABLE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-"""What is raised about columns that are missing, and values that no column of labelsnap's has."""
 
 
 OnBatch: TypeAlias = "Callable[[str, pa.RecordBatch], None]"
@@ -76,7 +75,7 @@ def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch
                 raise reader_too_old(name, error) from error
             except StorageRefusedError as error:
                 raise UndecodableError(error.message) from error
-            except (*_UNREADABLE, pa.ArrowException, tarfile.TarError, *NOT_SUCH_JSON) as error:
+            except (OSError, *MISREAD, tarfile.TarError, *NOT_SUCH_JSON) as error:
                 if is_machines(error):
                     raise
                 raise UndecodableError(f"{suffix} that cannot be read: {error}") from error

@@ -169,7 +169,7 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     free = decode(body, _Free, name=name)
     if (size := max(memoryview(free.config).nbytes, memoryview(free.result).nbytes)) > FREE_BYTES:
         raise damaged(name, f"a configuration or a result of {size} bytes")
-    manifest = decode(body, Manifest, name=name)
+    manifest = _fitting(body, Manifest, name=name)
     check_tree([file.path for file in manifest.files])
     if (path := stray_table(file.path for file in manifest.files)) is not None:
         raise damaged(name, f"the table {path!r}, which is of no bucket that can be beside its others")
@@ -269,17 +269,21 @@ def _read_as(kind: type[Stored], values: dict[str, Any], name: str) -> Stored:
 
 def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
     """Read a manifest or commit record of the format version this code knows. Raises StorageRefusedError."""
-    try:
-        version = decoder_of(_Versioned).decode(body).format_version
-        if version == FORMAT_VERSION:
-            return decoder_of(kind).decode(body)
-    except NOT_SUCH_JSON as error:
-        raise damaged(name, f"JSON that does not fit: {error}", remedy=remedy) from error
+    version = _fitting(body, _Versioned, name=name, remedy=remedy).format_version
+    if version == FORMAT_VERSION:
+        return _fitting(body, kind, name=name, remedy=remedy)
     raise StorageRefusedError(
         f"Expected {name} in format version {FORMAT_VERSION}, found version {version}.",
         remedy="Use a later labelsnap.",
         code="format_version",
     )
+
+
+def _fitting(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
+    try:
+        return decoder_of(kind).decode(body)
+    except NOT_SUCH_JSON as error:
+        raise damaged(name, f"JSON that does not fit: {error}", remedy=remedy) from error
 
 
 def same_content(one: Manifest, other: Manifest) -> bool:

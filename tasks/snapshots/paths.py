@@ -10,15 +10,14 @@ from typing import Final
 from unicodedata import normalize
 
 from tasks.errors import StorageRefusedError
+from tasks.records.names import DEVICES
 
 HIDDEN: Final = frozenset({".class.txt"})
 """The names with a leading dot that formats write. No other is laid out: tools run what ``.git`` and ``.env`` say."""
 LONGEST_NAME: Final = 255  # bytes of UTF-8 that common file systems have room for
 LONGEST_PATH: Final = 1024
 _FORBIDDEN: Final = frozenset('\\:*?"<>|')  # of Windows; a colon there begins another stream of the same file
-_DEVICE: Final = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\..*)?|git~[0-9]+", re.IGNORECASE
-)
+_DEVICE: Final = re.compile(rf"(?:{DEVICES}) *(?:\..*)?|git~[0-9]+", re.IGNORECASE)
 """What Windows takes for a device, whatever its ending, and for the short name of ``.git``."""
 
 

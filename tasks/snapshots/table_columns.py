@@ -36,6 +36,8 @@ IMAGES_SCHEMA: Final = pa.schema(
 ``etag`` and ``last_modified`` are of the file at its source, before anything was done to it.
 """
 
+MISREAD: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, pa.ArrowException)
+"""What is raised about columns that are missing, and values that no column of labelsnap's has."""
 _TABLES: Final = "tables/"
 _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     **SCHEMAS,

@@ -28,7 +28,7 @@ from tasks.storage.interface import (
     moment,
     too_long,
 )
-from tasks.storage.s3_bodies import Beginning, arriving
+from tasks.storage.s3_bodies import BLOCK_BYTES, Beginning, arriving
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 MULTIPART_BYTES: Final = 64 << 20  # from this size on a file goes up in parts
 BODY_ATTEMPTS: Final = 4  # the SDK repeats requests, but not reading a body that breaks off
-BLOCK_BYTES: Final = 1 << 20  # of a body, held at once
 MOST_UPLOADS: Final = 100_000  # that were broken off: each is held in memory by whoever removes them
 BARE_PAGES: Final = 100  # pages of a listing without any key, one after another
 _RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-", re.IGNORECASE)
