@@ -108,8 +108,9 @@ def print_text(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON object on standard output, in ASCII where that does not take every letter."""
-    print(json_text(value, ascii_only=sys.stdout.encoding.lower() not in _UNICODE))
+    """One JSON object on standard output, in ASCII where that does not take every letter (text in memory does)."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(json_text(value, ascii_only=encoding.lower() not in _UNICODE))
 
 
 def described(error: LabelsnapError) -> dict[str, str]:
