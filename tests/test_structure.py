@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+COMMANDS = """
+import sys
+from flows import cli, maintain, reports, trees
+print(sorted({"pandas", "prefect", "labelbox"} & sys.modules.keys()))
+"""
 PACKAGES = ("flows", "tasks", "config", "deploy")
 
 
@@ -29,6 +34,12 @@ def copied(tmp_path):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
+
+
+def test_commands_about_versions_load_nothing_that_they_do_not_use():
+    """Prefect, the SDK, and pandas, which pyarrow loads where it makes an array: each takes a good part of a second."""
+    done = subprocess.run([sys.executable, "-c", COMMANDS], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.slow

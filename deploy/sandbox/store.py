@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUCKET = "datasets"
+POLL_SECONDS = 0.01
+"""How long ``stop`` waits for the server to look whether it is to end."""
 
 
 class Store:
@@ -24,7 +26,7 @@ class Store:
         handler = type("Handler", (S3Handler,), {"data_root": directory.resolve(), "disable_nagle_algorithm": True})
         self._server = ThreadingHTTPServer((HOST, port), handler)
         self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, args=[POLL_SECONDS], daemon=True)
 
     @property
     def url(self) -> str:

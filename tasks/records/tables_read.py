@@ -61,7 +61,10 @@ _SOURCE: Final = ("data_row_id", *Validators.__struct_fields__, "unconfirmed")
 OF_MASKS: Final = {"annotations": _MASKS, "predictions": _MASKS}
 STANDING: Final = {"data_rows": _ROW, "images": _SOURCE, **OF_MASKS}
 """The columns that ``standing_of`` looks at, by table."""
-_LATER: Final = {"unanswered": UNANSWERED.empty_table(), "unreadable": UNREADABLE.empty_table()}
+_LATER: Final = {
+    "unanswered": pa.Table.from_batches([], UNANSWERED),
+    "unreadable": pa.Table.from_batches([], UNREADABLE),
+}
 """The tables that snapshots did not always have, as they were then."""
 _LATER_COLUMNS: Final = {"mask_overlap": OVERLAP}
 """The columns that tables did not always have, and that are all null then."""

@@ -44,8 +44,11 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
 Part = TypeVar("Part")
 
-_ORIGINS = pa.array(["label", "prediction"])
-_EMPTY = {name: pa.RecordBatch.from_pylist([], schema=schema) for name, schema in SCHEMAS.items()}
+_ORIGINS = ("label", "prediction")
+_EMPTY = {
+    name: pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+    for name, schema in SCHEMAS.items()
+}
 _FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in SCHEMAS.items()}
 
 
@@ -79,7 +82,10 @@ def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> d
     """Return the tables of labels and of what hangs on them; ``lists`` has two lists a row: labels and predictions."""
     rows, origins = np.divmod(np.arange(len(lists)), len(_ORIGINS))
     of_lists = pa.record_batch(
-        {"data_row_id": of_rows["data_row_id"].take(pa.array(rows)), "origin": _ORIGINS.take(pa.array(origins))}
+        {
+            "data_row_id": of_rows["data_row_id"].take(pa.array(rows)),
+            "origin": pa.array(_ORIGINS).take(pa.array(origins)),
+        }
     )
     made = _parts("labels", lists, of_lists, _labels)
     owners = made.select(["data_row_id", "origin", "label_index", "label_id"])

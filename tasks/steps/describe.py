@@ -105,14 +105,14 @@ def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
     """
 
     def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
-        for split in SPLITS:
-            for sample in source.some(choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)):
-                body = source.pick_image(sample)
-                yield (
-                    None
-                    if body is None
-                    else attempted(partial(thumbnail, sample, body, settlement.registry, limits.memory))
-                )
+        chosen = [row_id for split in SPLITS for row_id in choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)]
+        for sample in sorted(source.some(chosen), key=lambda sample: SPLITS.index(sample.split)):
+            body = source.pick_image(sample)
+            yield (
+                None
+                if body is None
+                else attempted(partial(thumbnail, sample, body, settlement.registry, limits.memory))
+            )
 
     settings = load_settings()
     limits = picture_limits(settings)

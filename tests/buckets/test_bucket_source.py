@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from tasks.records.geometry import Point
 from tasks.records.numbers import numbers
 from tasks.records.tables import to_tables, write_table
 from tasks.snapshots.draft import Draft
+from tasks.steps.describe import thumbnails
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, label, sample
 
@@ -126,6 +128,14 @@ def test_no_other_rows_are_decoded_than_those_that_changed(rows, files, folder_s
     }
     decoded = {key.split("-of-")[0] for _, key in watched.calls if "/annotations/" in key}
     assert decoded == {f"data/tables/annotations/bucket-{bucket_of(b'row-row04', BUCKETS):05}"}
+
+
+def test_rows_that_a_report_shows_are_decoded_once_for_all_splits(rows, files, folder_store):
+    """No table of labels is brought twice, though rows of two splits lie in each bucket; no image here can be drawn."""
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    assert thumbnails(watched, SimpleNamespace(tables=files, registry=None)) == []
+    decoded = [key for _, key in watched.calls if "/tables/labels/" in key]
+    assert 0 < len(decoded) == len(set(decoded))
 
 
 @pytest.mark.parametrize(("size", "count"), [(10**6, 1), (1500, 2), (750, 4), (100, 32)])
