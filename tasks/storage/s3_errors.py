@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
 from tasks.redaction import cut
 from tasks.storage.interface import UNSUPPORTED
+from tasks.storage.s3_pace import LEAST_SPEED, SlowAnswerError
 
 if TYPE_CHECKING:
     from tasks.errors import StorageError
@@ -22,6 +23,7 @@ _RIGHTS: Final = (
     "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
 )
 _CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
+_NETWORK: Final = "Check the network and that AWS_ENDPOINT_URL_S3 leads to the store itself, then run it again."
 _REGION: Final = "Set AWS_REGION to the bucket's region."
 _REMEDIES: Final = {
     "NoSuchBucket": ("bucket_missing", "Create the bucket, or correct the store's URL."),
@@ -58,6 +60,12 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
         found = cut(error_code(error) or str(_status(error)))
         code, remedy = _REMEDIES.get(found, ("storage_refused", "See the store's documentation of this code."))
         return StorageRefusedError(f"{expected} the answer {found}.", remedy=remedy, code=code)
+    if isinstance(error, SlowAnswerError):
+        return StorageOutcomeUnknownError(
+            f"{expected} less than {LEAST_SPEED} bytes a second of an answer.",
+            remedy=_NETWORK,
+            code="storage_slow",
+        )
     if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
         found = cut(error_code(error)) if isinstance(error, ClientError) else type(error).__name__
         return StorageOutcomeUnknownError(
