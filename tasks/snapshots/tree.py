@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tasks.errors import StorageRefusedError
 from tasks.snapshots.cache import Cache
 from tasks.snapshots.content import checked, download_file, is_copy
 from tasks.snapshots.paths import check_path
+from tasks.storage.beneath import opened_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -113,9 +115,8 @@ class Tree:
         return True
 
     def _take_place(self, partial: Path, path: str) -> None:
-        target = target_of(self.root, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.replace(target)
+        with folder_of(self.root, path, make=True) as (folder, name):
+            os.replace(partial, name, dst_dir_fd=folder)
 
     def _keep(self, file: File, path: Path) -> None:
         if self.cache is not None:
@@ -142,13 +143,31 @@ def target_of(root: Path, path: str) -> Path:
     Raises StorageRefusedError for one that leads out of it, by itself or by a link on the way.
     """
     target = root / check_path(path)
-    if not target.parent.resolve().is_relative_to(root):
+    _parent_within(root, target)
+    return target
+
+
+@contextmanager
+def folder_of(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Open the folder of a tree that the path's file stands in; give it, and the name of the file.
+
+    A link that is put on the way from now on is not gone through. Raises what ``target_of`` and ``opened_folder`` do.
+    """
+    target = root / check_path(path)
+    with opened_folder(root, _parent_within(root, target).parts, make=make) as folder:
+        yield folder, target.name
+
+
+def _parent_within(root: Path, target: Path) -> Path:
+    """Return the way from the root to the folder of a target, without links."""
+    parent = target.parent.resolve()
+    if not parent.is_relative_to(root):
         raise StorageRefusedError(
-            f"Expected a file inside {root}, found {path!r}, which leads out of it.",
+            f"Expected a file inside {root}, found {str(target.relative_to(root))!r}, which leads out of it.",
             remedy="Pull into an empty folder.",
             code="unsafe_path",
         )
-    return target
+    return parent.relative_to(root)
 
 
 @contextmanager
