@@ -116,13 +116,7 @@ def read_spool(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]
 
     Raises StorageRefusedError where it is none: it lay in the store.
     """
-    try:
-        content = b"".join(blocks)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(repr(name), f"what is no Zstandard ({error})") from error
-    return (_parted(entry, name) for entry in content.removesuffix(b"\n").split(b"\n"))
+    return (_parted(entry, name) for entry in b"".join(blocks).removesuffix(b"\n").split(b"\n"))
 
 
 def _parted(entry: bytes, name: str) -> tuple[int, bytes]:

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.cache import Cache
-from tasks.snapshots.content import checked, download_file, is_copy
+from tasks.snapshots.content import checked, download_file, is_copy, scratch_file
 from tasks.snapshots.paths import check_path
 from tasks.storage.beneath import opened_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tasks.snapshots.manifest import File
@@ -92,14 +92,9 @@ class Tree:
             yield partial
             self._take_place(partial, path)
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """Give a path for a file that is gone afterwards."""
-        path = self.root / PARTIAL / uuid4().hex
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        return scratch_file(self.root / PARTIAL)
 
     def _stands(self, file: File) -> bool:
         return is_copy(target_of(self.root, file.path), file)

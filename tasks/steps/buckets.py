@@ -29,6 +29,7 @@ from tasks.memory import shared_budget
 from tasks.records.text import is_blank
 from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.bucket_tables import bucket_count_of
+from tasks.snapshots.content import unpacked
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.manifest import damaged, result_of
@@ -42,7 +43,7 @@ from tasks.steps.retries import RETRIES
 from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
-from tasks.storage.compression import compress, decompressed
+from tasks.storage.compression import compress
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def lines_there(store: ObjectStore, key: str, path: Path) -> Iterator[tuple[int,
     """
     if not store.download(key, path, size=DOCUMENT_BYTES):
         raise damaged(repr(key), "nothing")
-    return read_spool(decompressed(path, key, most=DOCUMENT_BYTES), key)
+    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
 
 
 def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:

@@ -24,7 +24,7 @@ from tasks.steps.software import software
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tasks.storage.interface import ObjectStore
 
@@ -48,20 +48,19 @@ def name_of_values(values: object) -> str:
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
 
 
-def _placed(value: object) -> Iterator[File | Pack]:
-    """Give every file and pack of a receipt, at any depth."""
+def values_in(value: object) -> Iterator[object]:
+    """Give a receipt, decoded or as plain values, and everything in it, at any depth."""
+    yield value
+    within: Iterable[object] = ()
     match value:
-        case File() | Pack():
-            yield value
         case Struct():
-            for field in value.__struct_fields__:
-                yield from _placed(getattr(value, field))
+            within = (getattr(value, field) for field in value.__struct_fields__)
         case dict():
-            for each in value.values():
-                yield from _placed(each)
+            within = value.values()
         case list() | tuple():
-            for each in value:
-                yield from _placed(each)
+            within = value
+    for each in within:
+        yield from values_in(each)
 
 
 class Ledger:
@@ -88,7 +87,7 @@ class Ledger:
             if noted.software != software():
                 return None
             receipt = decoder_of(kind).decode(noted.receipt)
-            found = list(_placed(receipt))
+            found = list(values_in(receipt))
             files = [each for each in found if isinstance(each, File)]
             check_places(files, [each for each in found if isinstance(each, Pack)], name)
             for file in files:
