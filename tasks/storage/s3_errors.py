@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import RetriesExceededError
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, PaginationError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, PaginationError, SSLError
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.parsers import ResponseParserError
 
@@ -45,6 +46,8 @@ NO_ANSWER: Final = (LookupError, ValueError, TypeError, OverflowError, Recursion
 """What botocore and its callers raise for an answer that lacks something, is no number, or leads to itself."""
 MAX_TOLD: Final = 300
 """Characters of what botocore says of an answer, which it repeats."""
+_CERTIFICATE: Final = re.compile("CERTIFICATE_VERIFY_FAILED|doesn't match")
+"""How OpenSSL and urllib3 say that a certificate is not that of the server."""
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
 
 
@@ -65,6 +68,13 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
             f"{expected} less than {LEAST_SPEED} bytes a second of an answer.",
             remedy=_NETWORK,
             code="storage_slow",
+        )
+    if isinstance(error, SSLError) and _CERTIFICATE.search(str(error)):
+        return StorageOutcomeUnknownError(
+            f"{expected} a server whose certificate is not to be trusted, or is for another name.",
+            remedy="Correct AWS_ENDPOINT_URL_S3 to the certificate's name, or name your own authority's certificate in "
+            "AWS_CA_BUNDLE.",
+            code="storage_certificate",
         )
     if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
         found = cut(error_code(error)) if isinstance(error, ClientError) else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 
@@ -16,6 +17,7 @@ from tasks.storage import open_store
 from tasks.storage.interface import RECORD_BYTES
 from tasks.storage.s3 import BODY_ATTEMPTS
 from tasks.storage.s3_bodies import arriving
+from tests.contracts.tls_front import tls_front, write_certificate
 from tests.faults.lying_store import MODIFIED, endless, lying, page, whole
 
 KEY = f"data/formats/a-{'0' * 16}.tar"
@@ -384,6 +386,43 @@ def test_a_list_that_declares_entities_is_not_read(lies, encoding):
 
 
 OBJECT = b"0123456789" * 100
+
+
+@pytest.fixture
+def over_tls(aws, tmp_path, monkeypatch):
+    """Return a function that serves lies by a trusted certificate for 127.0.0.1; nothing is asked twice."""
+    monkeypatch.setattr("tasks.storage.s3_client.ATTEMPTS", 1)
+    certificate = write_certificate(tmp_path / "certificate.pem")
+
+    @contextmanager
+    def serve(answer):
+        with lying(answer) as (served, plain), tls_front(plain, certificate) as endpoint:
+            aws(endpoint)
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+            yield served, endpoint
+
+    return serve
+
+
+def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(over_tls, monkeypatch):
+    """Though this machine trusts who signed it."""
+    with over_tls(lambda handler: whole(handler, OBJECT)) as (served, endpoint):
+        store = open_store("s3://bucket/street-scenes")
+        assert store.get(KEY, length=1000) == OBJECT
+        served.asked.clear()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint.replace("127.0.0.1", "localhost"))
+        with pytest.raises(StorageOutcomeUnknownError, match="AWS_CA_BUNDLE") as refused:
+            store.get(KEY)
+        assert refused.value.code == "storage_certificate"
+        assert served.asked == []
+
+
+def test_a_body_that_trickles_over_tls_is_given_up(over_tls, monkeypatch):
+    """The least speed is that of what is read."""
+    monkeypatch.setattr(f"{PACE}.PATIENCE", 0.2)
+    with over_tls(dripping(b"a", 206)), pytest.raises(StorageError, match=KEY) as refused:
+        open_store("s3://bucket/street-scenes").get(KEY, length=1000)
+    assert refused.value.code == "storage_slow"
 
 
 def test_a_whole_object_is_cut_to_the_range_from_its_start(lies, tmp_path):
