@@ -18,10 +18,10 @@ from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, check_places
+from tasks.snapshots.manifest import NOT_SUCH_JSON, UNREADABLE, File, Pack, check_places
 from tasks.snapshots.paths import check_path
 from tasks.steps.software import software
-from tasks.storage.interface import DOCUMENT_BYTES
+from tasks.storage.interface import DOCUMENT_BYTES, RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,17 @@ class Noted(Struct, frozen=True):
 def name_of_values(values: object) -> str:
     """A name, 32 hexadecimal digits, that only equal JSON values have."""
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
+
+
+def note_at(store: ObjectStore, key: str, *, most: int = RECORD_BYTES) -> bytes | None:
+    """The bytes of what a run noted; None where there is nothing, or what is longer than any note, or no file."""
+    try:
+        return store.get(key, most=most)
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        log.warning("%s in %s cannot be read, and is taken for none: %s", key, store.url, error.message)
+        return None
 
 
 def values_in(value: object) -> Iterator[object]:
@@ -79,7 +90,7 @@ class Ledger:
 
         None where there is none, or it is damaged: its work is done again.
         """
-        body = self._store.get(self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
+        body = note_at(self._store, self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
         if body is None:
             return None
         try:

@@ -21,7 +21,7 @@ from tasks.snapshots.layout import OBJECT, SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.steps.beginning import Beginning, Left
-from tasks.steps.ledger import Ledger, name_of_values, values_in
+from tasks.steps.ledger import Ledger, name_of_values, note_at, values_in
 from tasks.steps.software import software
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Taken(Struct, frozen=True):
 
 def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
     """What the last run of this dataset file left, if it has no outcome; a note that cannot be read is none."""
-    body = store.get(_key(dataset))
+    body = note_at(store, _key(dataset))
     if body is None:
         return None
     try:
