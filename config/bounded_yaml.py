@@ -17,6 +17,8 @@ from tasks.redaction import shown
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 200_000
 """Keys, values and lists in all, each as often as aliases repeat it."""
+MAX_CHARACTERS: Final = 4 << 20
+"""Of all keys and values, each as often as aliases repeat it."""
 MAX_KEY: Final = 1000
 MAX_NUMBER: Final = 100
 """Characters of a key; of a number, date or whatever else is no text."""
@@ -45,25 +47,26 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
     def __init__(self, text: str) -> None:
         _Parser.__init__(self, text)
         Composer.__init__(self)
-        self._depth = self._deepest = self._nodes = 0
-        self._measures: dict[int, tuple[int, int]] = {}  # of each node that is whole: its nodes, and how deep it is
+        self._depth = self._deepest = self._nodes = self._characters = 0
+        self._measures: dict[int, tuple[int, int, int]] = {}  # a whole node: nodes, characters, depth
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()
         _check_event(event)
-        before, outer = self._nodes, self._deepest
+        nodes_before, characters_before, outer = self._nodes, self._characters, self._deepest
         self._depth += 1
         self._deepest = self._depth
-        self._count(event, 0 if isinstance(event, AliasEvent) else 1)
+        self._count(event, 0 if isinstance(event, AliasEvent) else 1, len(getattr(event, "value", None) or ""))
         node = super().compose_node(parent, index)
         if isinstance(event, AliasEvent):
             if id(node) not in self._measures:
                 raise _refused(f"the alias *{event.anchor} stands within what it repeats", event)
-            nodes, height = self._measures[id(node)]
+            nodes, characters, height = self._measures[id(node)]
             self._deepest += height - 1
-            self._count(event, nodes)
+            self._count(event, nodes, characters)
         else:
-            self._measures[id(node)] = self._nodes - before, self._deepest - self._depth + 1
+            nodes, characters = self._nodes - nodes_before, self._characters - characters_before
+            self._measures[id(node)] = nodes, characters, self._deepest - self._depth + 1
         self._depth -= 1
         self._deepest = max(outer, self._deepest)
         return node
@@ -86,8 +89,11 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
             raise _refused(f"a key has more than {MAX_KEY} characters", key)
         return (_MERGE,) if key.tag == _MERGE else self.construct_object(key)
 
-    def _count(self, event: yaml.Event, nodes: int) -> None:
+    def _count(self, event: yaml.Event, nodes: int, characters: int) -> None:
         self._nodes += nodes
+        self._characters += characters
+        if self._characters > MAX_CHARACTERS:
+            raise _refused(f"it holds more than {MAX_CHARACTERS:,} characters, counting what aliases repeat", event)
         if self._nodes > MAX_NODES:
             raise _refused(f"it holds more than {MAX_NODES:,} values, counting what aliases repeat", event)
         if self._deepest > MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from tasks.buckets.boundary import attempted
 from tasks.buckets.grouping import bucket_count, bucket_name, bucket_of
 from tasks.records.identity import row_id
 from tasks.records.text import is_blank
+from tasks.snapshots.manifest import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES: Final = 8 << 20
 """How much is held before it is appended to the buckets' files."""
+_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +104,25 @@ def _joined(index: int, parts: list[SpooledBucket], directory: Path, count: int)
 def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
     with path.open("rb") as file:
         for entry in file:
-            yield _parted(entry.removesuffix(b"\n"))
+            yield _parted(entry.removesuffix(b"\n"), path.name)
 
 
 def _identified(line: bytes) -> str | None:
     return attempted(partial(row_id, line))
 
 
-def read_spool(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line of a bucket's file."""
-    return map(_parted, b"".join(blocks).removesuffix(b"\n").split(b"\n"))
+def read_spool(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line of a bucket's file, known as ``name``.
+
+    Raises StorageRefusedError where it is none: it lay in the store.
+    """
+    return (_parted(entry, name) for entry in b"".join(blocks).removesuffix(b"\n").split(b"\n"))
 
 
-def _parted(entry: bytes) -> tuple[int, bytes]:
-    number, _, line = entry.partition(b"\t")
+def _parted(entry: bytes, name: str) -> tuple[int, bytes]:
+    number, tab, line = entry.partition(b"\t")
+    if not tab or _NUMBER.fullmatch(number) is None:
+        raise damaged(repr(name), "a line without its number")
     return int(number), line
 
 

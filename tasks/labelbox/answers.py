@@ -18,6 +18,8 @@ from requests.exceptions import ConnectTimeout, ReadTimeout, RequestException
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from tasks.labelbox.retry import retry_after
+from tasks.redaction import cut
+from tasks.shown import line
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -105,9 +107,8 @@ def _check(response: Response, body: bytes) -> None:
 
 
 def first_line(text: str) -> str:
-    """The beginning of what a server says, fit for a message: one line, without control characters."""
-    line = (text.splitlines() or [""])[0][:LONGEST_LINE]
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line) or "no reason given"
+    """The first line of what a server says, cut, as ``tasks.shown.line`` gives it."""
+    return line(cut((text.splitlines() or [""])[0], LONGEST_LINE)) or "no reason given"
 
 
 def _is_internal(error: object) -> bool:

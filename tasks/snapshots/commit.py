@@ -26,10 +26,10 @@ from tasks.snapshots.history import (
     sole_key,
 )
 from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
-from tasks.snapshots.manifest import Manifest, damaged, digest, encode
+from tasks.snapshots.manifest import Manifest, damaged, digest, encode, readable_size
 from tasks.snapshots.runs import merged
 from tasks.snapshots.sealed import seal, timestamp
-from tasks.storage.interface import DOCUMENT_BYTES, RECORD_BYTES, too_long
+from tasks.storage.interface import DOCUMENT_BYTES, RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,7 @@ def settled(
 
 def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) -> str:
     """Put the manifest under its own hash, read it back, and return the hash."""
-    body = encode(manifest)
+    body = readable_size("a manifest", encode(manifest), DOCUMENT_BYTES)
     key = manifest_key(digest(body))
     store.put(key, body)
     if store.get(key, most=DOCUMENT_BYTES) != body or (info := store.head(key)) is None:
@@ -197,9 +197,7 @@ def _append(
             remedy="No dataset has so many versions: take away the commit record or the tag that names this one.",
             code="version_limit",
         )
-    sealed = seal(record)
-    if len(sealed) > RECORD_BYTES:
-        raise too_long(key, RECORD_BYTES)
+    sealed = readable_size(f"the commit record {key!r}", seal(record), RECORD_BYTES)
     body = settled(store, key, sealed, replace=single_writer, sleep=sleep)
     if single_writer:
         sole_key(commit_keys(store), record.version)

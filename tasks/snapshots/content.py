@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from tasks.snapshots.manifest import File, damaged, digest
+from tasks.storage.compression import decompressed
 from tasks.storage.interface import DOCUMENT_BYTES, too_long
 from tasks.storage.lines import lines
 
@@ -74,6 +77,29 @@ def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
                 del objects[next(iter(objects))]
             yield held[offset - start : stop - start]
             offset = min(stop, start + len(held))
+
+
+def unpacked(path: Path, name: str, *, most: int | None = None) -> Iterator[bytes]:
+    """Give the content of a Zstandard file that lay in a store, known as ``name``, in blocks.
+
+    Raises StorageRefusedError when it is damaged or cut, or longer than ``most`` bytes (None: those of a chunk).
+    """
+    try:
+        yield from decompressed(path, name, most=most)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(repr(name), f"what is no Zstandard ({error})") from error
+
+
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[Path]:
+    """Give a path in a folder for a file that is gone afterwards."""
+    path = folder / uuid4().hex
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:

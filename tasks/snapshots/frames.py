@@ -24,12 +24,11 @@ from xxhash import xxh3_64_intdigest
 
 from tasks.decoders import decoder_of
 from tasks.records.elision import elide, restore
-from tasks.snapshots.content import download_file
+from tasks.snapshots.content import download_file, unpacked
 from tasks.snapshots.joined import append_part, join
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
 from tasks.snapshots.presence import absent
 from tasks.snapshots.values import MAX_PARTS, Sha256, Size
-from tasks.storage.compression import decompressed
 from tasks.storage.lines import lines
 
 if TYPE_CHECKING:
@@ -100,9 +99,8 @@ def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
     with path.open("rb") as chunk:
         opening = chunk.read(_OPENING.size)
         head = _decoded(file, opening + chunk.read(max(0, _head_size(file, opening) - len(opening))))
-    what = f"the chunk {file.path!r}"
     try:
-        blocks = decompressed(path, file.path)
+        blocks = unpacked(path, file.path)
         if head is None:
             yield from blocks
             return
@@ -110,11 +108,7 @@ def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
         for line in lines(blocks, f"a line of {file.path}"):
             yield restore(line, task, queries)
     except StopIteration:
-        raise damaged(what, "fewer queries than its lines lack") from None
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(what, f"what is no Zstandard ({error})") from error
+        raise damaged(repr(file.path), "fewer queries than its lines lack") from None
 
 
 def chunk_task(store: ObjectStore, file: File) -> str:

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 from tasks.records.classes import SeenClass
 from tasks.snapshots.bucket_tables import bucket_files
+from tasks.snapshots.content import scratch_file
 from tasks.snapshots.decoding import UndecodableError
 from tasks.snapshots.epochs import keys_of
 from tasks.snapshots.measures import Group, Totals
@@ -125,18 +124,9 @@ class _Gate:
         if unit.bucket is not None:
             return self._check_bucket(unit.wholes, unit.bucket)
         (whole,) = unit.wholes
-        with self._file() as path:
+        with scratch_file(self.scratch) as path:
             outcome = check_object(self.store, whole, path)
             return [outcome] if isinstance(outcome, Fault) else list(self._miscounts_of_coco(whole, path))
-
-    @contextmanager
-    def _file(self) -> Iterator[Path]:
-        """Give a path for one object; what lies there is gone afterwards."""
-        path = self.scratch / uuid4().hex
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
 
     def _check_bucket(self, wholes: tuple[Whole, ...], bucket: int) -> list[Fault]:
         """Check the tables of a bucket; they are measured while they are decoded."""
@@ -150,7 +140,7 @@ class _Gate:
 
         faults = []
         for whole in wholes:
-            with self._file() as path:
+            with scratch_file(self.scratch) as path:
                 outcome = check_object(self.store, whole, path, measure)
             if isinstance(outcome, Fault):
                 faults.append(outcome)

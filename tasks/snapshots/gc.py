@@ -28,11 +28,12 @@ from tasks.snapshots.layout import (
 )
 from tasks.snapshots.listing import listed
 from tasks.snapshots.losses import is_lost
-from tasks.snapshots.manifest import damaged
+from tasks.snapshots.manifest import damaged, readable_size
 from tasks.snapshots.runs import holds
 from tasks.snapshots.sealed import seal, timestamp, unseal
 from tasks.snapshots.tags import list_tags
 from tasks.storage import probe
+from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -178,7 +179,8 @@ def condemn(
         write_id=uuid4().hex,
         condemned=garbage,
     )
-    standing = settled(store, key, seal(epoch), replace=history.single_writer, sleep=sleep)
+    body = readable_size(f"the epoch {key!r}", seal(epoch), DOCUMENT_BYTES)
+    standing = settled(store, key, body, replace=history.single_writer, sleep=sleep)
     if unseal(standing, Epoch, name=f"the epoch {key!r}") != epoch:
         raise StorageRefusedError(
             f"Expected to begin epoch {number} of garbage collection in {store.url}, found that somebody else did.",

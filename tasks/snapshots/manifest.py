@@ -123,8 +123,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Manifest:
         """Make a manifest of files and packs in any order; a pack used twice is listed once.
 
-        Raises StorageRefusedError when the paths are no tree.
+        Raises StorageRefusedError when the paths are no tree, or configuration or result are longer than readers take.
         """
+        for name, value in (("configuration", config), ("result", result)):
+            readable_size(f"the {name} of a snapshot", msgspec.json.encode(value, order="sorted"), FREE_BYTES)
         ordered = tuple(sorted(files, key=lambda file: file.path))
         check_tree([file.path for file in ordered])
         return cls(
@@ -154,6 +156,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def encode(value: msgspec.Struct) -> bytes:
     """Return canonical JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
     return msgspec.json.encode(value, order="sorted")
+
+
+def readable_size(name: str, body: bytes, most: int) -> bytes:
+    """Return what is about to be written. Raises StorageRefusedError where it is longer than readers take."""
+    if len(body) > most:
+        raise StorageRefusedError(
+            f"Expected to write {most} bytes at most as {name}, found {len(body)}, which no reader would take.",
+            remedy="Nothing was published. Look in the dataset file, the project's ontology and the versions that are "
+            "kept for what there is so much of.",
+            code="too_long_to_publish",
+        )
+    return body
 
 
 def digest(body: bytes) -> str:

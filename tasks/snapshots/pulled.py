@@ -11,6 +11,7 @@ written.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import logging
 import os
 from contextlib import contextmanager
@@ -23,11 +24,12 @@ import msgspec
 
 from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
-from tasks.snapshots.content import is_copy, sha256_of
+from tasks.snapshots.content import sha256_of
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File
 from tasks.snapshots.paths import folded
-from tasks.snapshots.tree import folder_refused, target_of
+from tasks.snapshots.tree import folder_of, folder_refused, target_of
 from tasks.snapshots.values import Sha256, Size
+from tasks.storage.beneath import opened_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -198,17 +200,29 @@ class Pulled:
     def _remove(self, line: _Line) -> bool:
         """Remove a file that is as it was written, and folders that are empty then."""
         try:
-            target = target_of(self.root, line.path)
-        except StorageRefusedError:
+            with folder_of(self.root, line.path) as (folder, name):
+                if not _is_as_written(name, folder, line):
+                    return False
+                os.unlink(name, dir_fd=folder)
+        except (StorageRefusedError, FileNotFoundError, NotADirectoryError):
             return False
-        if target.is_symlink() or not is_copy(target, File(line.path, "", line.size, line.sha256)):
-            return False
-        target.unlink()
-        for folder in target.parents:
-            if folder == self.root or any(folder.iterdir()):
+        for above in PurePosixPath(line.path).parents[:-1]:
+            try:
+                with folder_of(self.root, above.as_posix()) as (folder, name):
+                    os.rmdir(name, dir_fd=folder)
+            except (StorageRefusedError, OSError):  # something is in it, or it is a link
                 break
-            folder.rmdir()
         return True
+
+
+def _is_as_written(name: str, folder: int, line: _Line) -> bool:
+    """Say whether a file of an open folder is what a pull has written there. Raises OSError where there is none."""
+    if not S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        return False
+    with os.fdopen(opened_file(name, folder), "rb") as file:
+        if os.fstat(file.fileno()).st_size != line.size:
+            return False
+        return hashlib.file_digest(file, "sha256").hexdigest() == line.sha256
 
 
 @contextmanager
@@ -243,7 +257,7 @@ def _locked(root: Path) -> BufferedRandom:
     """Open the list of a folder, and lock it: the one that is there, not one that a pull has just removed."""
     path = root / PULLED
     while True:
-        file = path.open("a+b")
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666), "a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.cache import Cache
-from tasks.snapshots.content import checked, download_file, is_copy
+from tasks.snapshots.content import checked, download_file, is_copy, scratch_file
 from tasks.snapshots.paths import check_path
+from tasks.storage.beneath import opened_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tasks.snapshots.manifest import File
@@ -90,14 +92,9 @@ class Tree:
             yield partial
             self._take_place(partial, path)
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> AbstractContextManager[Path]:
         """Give a path for a file that is gone afterwards."""
-        path = self.root / PARTIAL / uuid4().hex
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        return scratch_file(self.root / PARTIAL)
 
     def _stands(self, file: File) -> bool:
         return is_copy(target_of(self.root, file.path), file)
@@ -113,9 +110,8 @@ class Tree:
         return True
 
     def _take_place(self, partial: Path, path: str) -> None:
-        target = target_of(self.root, path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.replace(target)
+        with folder_of(self.root, path, make=True) as (folder, name):
+            os.replace(partial, name, dst_dir_fd=folder)
 
     def _keep(self, file: File, path: Path) -> None:
         if self.cache is not None:
@@ -142,13 +138,31 @@ def target_of(root: Path, path: str) -> Path:
     Raises StorageRefusedError for one that leads out of it, by itself or by a link on the way.
     """
     target = root / check_path(path)
-    if not target.parent.resolve().is_relative_to(root):
+    _parent_within(root, target)
+    return target
+
+
+@contextmanager
+def folder_of(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Open the folder of a tree that the path's file stands in; give it, and the name of the file.
+
+    A link that is put on the way from now on is not gone through. Raises what ``target_of`` and ``opened_folder`` do.
+    """
+    target = root / check_path(path)
+    with opened_folder(root, _parent_within(root, target).parts, make=make) as folder:
+        yield folder, target.name
+
+
+def _parent_within(root: Path, target: Path) -> Path:
+    """Return the way from the root to the folder of a target, without links."""
+    parent = target.parent.resolve()
+    if not parent.is_relative_to(root):
         raise StorageRefusedError(
-            f"Expected a file inside {root}, found {path!r}, which leads out of it.",
+            f"Expected a file inside {root}, found {str(target.relative_to(root))!r}, which leads out of it.",
             remedy="Pull into an empty folder.",
             code="unsafe_path",
         )
-    return target
+    return parent.relative_to(root)
 
 
 @contextmanager

@@ -29,9 +29,10 @@ from tasks.memory import shared_budget
 from tasks.records.text import is_blank
 from tasks.snapshots.behind import manifests_behind
 from tasks.snapshots.bucket_tables import bucket_count_of
+from tasks.snapshots.content import unpacked
 from tasks.snapshots.draft import PARALLEL_UPLOADS, Draft
 from tasks.snapshots.frames import chunk_blocks
-from tasks.snapshots.manifest import result_of
+from tasks.snapshots.manifest import damaged, result_of
 from tasks.snapshots.read import read_snapshot
 from tasks.steps.beginning import Head
 from tasks.steps.environment import downloader, scratch
@@ -42,7 +43,7 @@ from tasks.steps.retries import RETRIES
 from tasks.steps.software import splits_alike, written_alike
 from tasks.steps.unfinished import TAKEN, Taken
 from tasks.storage import open_store
-from tasks.storage.compression import compress, decompressed
+from tasks.storage.compression import compress
 from tasks.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -192,11 +193,19 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            lines_there = store.head(bucket.lines_key)
-            store.download(bucket.lines_key, directory / "lines", size=lines_there.size if lines_there else 0)
-            lines = read_spool(decompressed(directory / "lines", bucket.lines_key, most=DOCUMENT_BYTES))
+            lines = lines_there(store, bucket.lines_key, directory / "lines")
         receipt = builder.build(bucket, lines)
     return built_again(receipt, built) if bucket.unwritable else ledger.note(name, receipt)
+
+
+def lines_there(store: ObjectStore, key: str, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line that was put in the store for a bucket; they come to ``path``.
+
+    Raises StorageRefusedError where they are not there, or not as they were put.
+    """
+    if not store.download(key, path, size=DOCUMENT_BYTES):
+        raise damaged(repr(key), "nothing")
+    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
 
 
 def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:

@@ -20,7 +20,7 @@ from tasks.decoders import decoder_of
 from tasks.snapshots.layout import EXPORTED, HINT
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
-from tasks.steps.ledger import name_of_values
+from tasks.steps.ledger import name_of_values, note_at
 from tasks.storage import create_once
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def note_exported(store: ObjectStore, dataset: Dataset, at: datetime) -> None:
 
 def last_exported(store: ObjectStore, dataset: Dataset) -> datetime | None:
     """As of when the dataset is what its file asks, where that is known; a note that cannot be read says nothing."""
-    body = store.get(EXPORTED)
+    body = note_at(store, EXPORTED)
     if body is None:
         return None
     try:

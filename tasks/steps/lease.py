@@ -25,6 +25,7 @@ from tasks.errors import StorageError, StorageRefusedError
 from tasks.snapshots.layout import LEASE
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON
+from tasks.steps.ledger import note_at
 from tasks.storage import create_once, probe
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _let_go(store: ObjectStore, key: str) -> None:
 
 def _running(store: ObjectStore) -> StorageRefusedError:
     newest = _newest(store)
-    body = store.get(newest.key) if newest else None
+    body = note_at(store, newest.key) if newest else None
     try:
         holder = decoder_of(Holder).decode(body or b"")
     except NOT_SUCH_JSON:

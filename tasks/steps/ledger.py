@@ -18,13 +18,13 @@ from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import SCRATCH, work_key
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack, check_places
+from tasks.snapshots.manifest import NOT_SUCH_JSON, UNREADABLE, File, Pack, check_places
 from tasks.snapshots.paths import check_path
 from tasks.steps.software import software
-from tasks.storage.interface import DOCUMENT_BYTES
+from tasks.storage.interface import DOCUMENT_BYTES, RECORD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tasks.storage.interface import ObjectStore
 
@@ -48,20 +48,30 @@ def name_of_values(values: object) -> str:
     return hashlib.sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:32]
 
 
-def _placed(value: object) -> Iterator[File | Pack]:
-    """Give every file and pack of a receipt, at any depth."""
+def note_at(store: ObjectStore, key: str, *, most: int = RECORD_BYTES) -> bytes | None:
+    """The bytes of what a run noted; None where there is nothing, or what is longer than any note, or no file."""
+    try:
+        return store.get(key, most=most)
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        log.warning("%s in %s cannot be read, and is taken for none: %s", key, store.url, error.message)
+        return None
+
+
+def values_in(value: object) -> Iterator[object]:
+    """Give a receipt, decoded or as plain values, and everything in it, at any depth."""
+    yield value
+    within: Iterable[object] = ()
     match value:
-        case File() | Pack():
-            yield value
         case Struct():
-            for field in value.__struct_fields__:
-                yield from _placed(getattr(value, field))
+            within = (getattr(value, field) for field in value.__struct_fields__)
         case dict():
-            for each in value.values():
-                yield from _placed(each)
+            within = value.values()
         case list() | tuple():
-            for each in value:
-                yield from _placed(each)
+            within = value
+    for each in within:
+        yield from values_in(each)
 
 
 class Ledger:
@@ -80,7 +90,7 @@ class Ledger:
 
         None where there is none, or it is damaged: its work is done again.
         """
-        body = self._store.get(self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
+        body = note_at(self._store, self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
         if body is None:
             return None
         try:
@@ -88,7 +98,7 @@ class Ledger:
             if noted.software != software():
                 return None
             receipt = decoder_of(kind).decode(noted.receipt)
-            found = list(_placed(receipt))
+            found = list(values_in(receipt))
             files = [each for each in found if isinstance(each, File)]
             check_places(files, [each for each in found if isinstance(each, Pack)], name)
             for file in files:

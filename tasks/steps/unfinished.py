@@ -21,7 +21,7 @@ from tasks.snapshots.layout import OBJECT, SCRATCH, work_key
 from tasks.snapshots.listing import listed
 from tasks.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.steps.beginning import Beginning, Left
-from tasks.steps.ledger import Ledger, name_of_values
+from tasks.steps.ledger import Ledger, name_of_values, note_at, values_in
 from tasks.steps.software import software
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Taken(Struct, frozen=True):
 
 def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
     """What the last run of this dataset file left, if it has no outcome; a note that cannot be read is none."""
-    body = store.get(_key(dataset))
+    body = note_at(store, _key(dataset))
     if body is None:
         return None
     try:
@@ -127,22 +127,18 @@ def look_anew(store: ObjectStore, run: str) -> None:
             pass
 
 
-def objects_in(value: object) -> Iterator[tuple[str, int]]:
-    """Key and size of every object that a decoded receipt names, at any depth."""
-    match value:
-        case {"key": str(key), "size": int(size)}:
-            if key:
+def _objects_in(receipt: object) -> Iterator[tuple[str, int]]:
+    """Key and size of every object that a receipt names."""
+    for value in values_in(msgspec.to_builtins(receipt)):
+        match value:
+            case {"key": str(key), "size": int(size)} if key:
                 yield key, size
-        case dict():
-            yield from chain.from_iterable(objects_in(each) for each in value.values())
-        case list() | tuple():
-            yield from chain.from_iterable(objects_in(each) for each in value)
 
 
 def _stands(store: ObjectStore, receipt: object) -> bool:
     """Whether every object that a receipt names is in the store with its size."""
     try:
-        named = list(objects_in(msgspec.to_builtins(receipt)))
+        named = list(_objects_in(receipt))
     except RecursionError:
         return False
     return all(

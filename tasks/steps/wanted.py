@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 from prefect import runtime
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.errors import RunStoppedError
-from tasks.steps.server import ask
+from tasks.steps.server import SECONDS, NoServerError, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,10 +50,9 @@ def check_wanted(
     told = False
     while True:
         try:
-            with get_client(sync_client=True) as client:
-                state = client.read_flow_run(flow_run).state
-        except ObjectNotFound:
-            raise cancelled("was deleted") from None
+            _check_once(flow_run, SECONDS)
+        except RunStoppedError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             if clock() >= deadline:
                 log.warning(
@@ -67,8 +64,6 @@ def check_wanted(
                 told = True
             sleep(PAUSE)
         else:
-            if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                raise cancelled("was cancelled")
             return
 
 
@@ -88,18 +83,31 @@ class Wanted:
         if self._flow_run is None or self._clock() < self._next:
             return
         try:
-            found = ask("GET", f"/flow_runs/{self._flow_run}", seconds=SHORT)
-        except httpx.HTTPStatusError as error:
-            kind = error.response.headers.get("Content-Type", "")
-            if error.response.status_code == httpx.codes.NOT_FOUND and kind.startswith("application/json"):
-                raise cancelled("was deleted") from None  # a proxy's 404 is a page
+            _check_once(self._flow_run, SHORT)
+        except RunStoppedError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
             log.debug("Prefect's server does not say whether the run was cancelled: %s", error)
-        else:
-            state = found.get("state") if isinstance(found, dict) else None
-            if isinstance(state, dict) and state.get("type") in {StateType.CANCELLING, StateType.CANCELLED}:
-                raise cancelled("was cancelled")
         self._next = self._clock() + EVERY
+
+
+def _check_once(flow_run: str, seconds: float) -> None:
+    """Raise ``RunStoppedError`` where Prefect's server says that the run was cancelled or deleted.
+
+    Raises what ``ask`` does, and ``NoServerError``, where it says nothing of the run.
+    """
+    try:
+        found = ask("GET", f"/flow_runs/{flow_run}", seconds=seconds)
+    except httpx.HTTPStatusError as error:
+        kind = error.response.headers.get("Content-Type", "")
+        if error.response.status_code == httpx.codes.NOT_FOUND and kind.startswith("application/json"):
+            raise cancelled("was deleted") from None  # a proxy's 404 is a page
+        raise
+    if not isinstance(found, dict):
+        raise NoServerError("its answer is no flow run")
+    state = found.get("state")
+    if isinstance(state, dict) and state.get("type") in {StateType.CANCELLING, StateType.CANCELLED}:
+        raise cancelled("was cancelled")
 
 
 def cancelled(what: str) -> RunStoppedError:

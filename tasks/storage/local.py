@@ -7,14 +7,15 @@ import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from errno import ELOOP
+from errno import EISDIR, ELOOP
 from functools import partial
-from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from pathlib import Path, PurePosixPath
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from tasks.errors import StorageRefusedError
+from tasks.storage.beneath import new_file, opened_file, opened_folder
 from tasks.storage.interface import (
     MAX_KEY_BYTES,
     RECORD_BYTES,
@@ -54,14 +55,14 @@ class LocalStore:
 
     def put(self, key: str, body: bytes | Path) -> None:
         """See ObjectStore."""
-        with self._translated(key), self._written(body) as written:
-            self._place(key, written.replace)
+        with self._translated(key), self._written(body) as (written, folder):
+            self._place(key, partial(os.replace, written, src_dir_fd=folder))
 
     def create(self, key: str, body: bytes) -> bool:
         """See ObjectStore."""
-        with self._translated(key), self._written(body) as written:
+        with self._translated(key), self._written(body) as (written, folder):
             try:
-                self._place(key, partial(os.link, written))
+                self._place(key, partial(os.link, written, src_dir_fd=folder, follow_symlinks=False))
             except FileExistsError:
                 return False
             return True
@@ -98,7 +99,11 @@ class LocalStore:
         """See ObjectStore."""
         with self._translated(key):
             try:
-                return _info(key, self._inside(key))
+                with self._folder(self._inside(key)) as (folder, name):
+                    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                    if S_ISLNK(status.st_mode):
+                        raise _refused(key, self.root, "a link")
+                    return _info(key, status)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -110,9 +115,10 @@ class LocalStore:
         """
         folder = prefix.rpartition("/")[0]
         with self._translated(prefix):
-            if Path(os.path.realpath(self.root / folder)) != Path(os.path.realpath(self.root)) / folder:
+            root = Path(os.path.realpath(self.root))
+            if Path(os.path.realpath(self.root / folder)) != root / folder:
                 raise _refused(prefix, self.root, "a link to a folder")
-            wanted = (key for key in _keys_below(self.root, folder) if key.startswith(prefix) and _is_text(key))
+            wanted = (key for key in _keys_below(root, folder) if key.startswith(prefix) and _is_text(key))
             for _, key in sorted((os.fsencode(key), key) for key in wanted if not key.startswith(PARTIAL)):
                 if info := _found(key, self.root / key):
                     yield info
@@ -121,10 +127,12 @@ class LocalStore:
         """See ObjectStore. Folders that are empty then go too."""
         with self._translated(key):
             path = self._path(key)
-            path.unlink(missing_ok=True)
-            for folder in path.parents[: key.count("/")]:
+            with suppress(FileNotFoundError), self._folder(path) as (folder, name):
+                os.unlink(name, dir_fd=folder)
+            for empty in path.parents[: key.count("/")]:
                 try:
-                    folder.rmdir()
+                    with self._folder(empty) as (folder, name):
+                        os.rmdir(name, dir_fd=folder)
                 except OSError:  # something is in it, or somebody else removed it
                     break
 
@@ -132,85 +140,104 @@ class LocalStore:
         """See ObjectStore. Files that a process was killed over, or is writing now."""
         with self._translated(PARTIAL):
             try:
-                paths = sorted(self._partial().iterdir())
+                with self._partial() as folder:
+                    with os.scandir(folder) as entries:
+                        names = sorted(entry.name for entry in entries)
+                    for name in names:
+                        if (written := _written_there(name, folder)) is not None:
+                            yield Upload(key="", name=name, begun=moment(written.st_mtime), size=written.st_size)
             except FileNotFoundError:
                 return
-            for path in paths:
-                ours = _WRITTEN.fullmatch(path.name) and not path.is_symlink()
-                if ours and (info := _found(path.name, path)):
-                    yield Upload(key="", name=path.name, begun=info.modified, size=info.size)
 
     def abort(self, upload: Upload) -> None:
         """See ObjectStore."""
-        with self._translated(PARTIAL):
-            (self._partial() / check_key(upload.name)).unlink(missing_ok=True)
+        with self._translated(PARTIAL), suppress(FileNotFoundError), self._partial() as folder:
+            os.unlink(check_key(upload.name), dir_fd=folder)
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BufferedReader]:
         """Open an object's file, and nothing else: to open a FIFO is to wait, and to open a device may do anything."""
-        path = self._inside(key)
-        if not S_ISDIR(mode := path.stat().st_mode) and not S_ISREG(mode):
-            raise _refused(key, self.root, "a device or a FIFO")
-        with open(path, "rb", opener=_open_file) as file:
-            yield file
+        with self._folder(self._inside(key)) as (folder, name):
+            self._check_file(key, os.stat(name, dir_fd=folder, follow_symlinks=False))
+            with os.fdopen(opened_file(name, folder), "rb") as file:
+                self._check_file(key, os.fstat(file.fileno()))
+                yield file
+
+    def _check_file(self, key: str, status: os.stat_result) -> None:
+        if S_ISDIR(status.st_mode):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not S_ISREG(status.st_mode):
+            raise _refused(key, self.root, "a link, a device or a FIFO")
 
     def _inside(self, key: str) -> Path:
         """Return where an object's file lies. Raises StorageRefusedError where a link leads out of the store."""
-        return self._checked(key, Path(os.path.realpath(self._path(key))))
+        return self._checked(key, Path(os.path.realpath(self.root / check_key(key))))
 
     def _path(self, key: str) -> Path:
         """Return where an object's name stands. Raises StorageRefusedError where its folder leads out of the store."""
         path = self.root / check_key(key)
-        self._checked(key, Path(os.path.realpath(path.parent)))
-        return path
-
-    def _partial(self) -> Path:
-        """Return where files are written. Raises StorageRefusedError where that is a link, wherever it leads."""
-        folder = self.root / PARTIAL
-        if folder.is_symlink():
-            raise _refused(PARTIAL, self.root, "a link")
-        return folder
+        return self._checked(key, Path(os.path.realpath(path.parent))) / path.name
 
     def _checked(self, key: str, real: Path) -> Path:
         if not real.is_relative_to(os.path.realpath(self.root)):
             raise _refused(key, self.root, "a link that leads out of it")
         return real
 
+    @contextmanager
+    def _folder(self, path: Path, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """Open the folder that a file below the root (both resolved) stands in; give it, and the name of the file.
+
+        A link that was put on the way since then is not gone through.
+        """
+        root = Path(os.path.realpath(self.root))
+        within = path.relative_to(root)
+        with opened_folder(root, within.parent.parts, make=make) as folder:
+            yield folder, within.name
+
+    @contextmanager
+    def _partial(self, *, make: bool = False) -> Iterator[int]:
+        """Open where files are written. Raises StorageRefusedError where that is a link, wherever it leads."""
+        try:
+            with opened_folder(self.root, [PARTIAL], make=make) as folder:
+                yield folder
+        except NotADirectoryError:
+            raise _refused(PARTIAL, self.root, "a link or a file") from None
+
     @staticmethod
     def _size(file: BufferedReader) -> int:
         return os.fstat(file.fileno()).st_size
 
-    def _place(self, key: str, place: Callable[[Path], object]) -> None:
+    def _place(self, key: str, place: Callable[..., object]) -> None:
         """Bring a written file to its key, in a folder that is made for it and may be removed just then."""
-        target = self._path(key)
         for left in reversed(range(PLACINGS)):
             try:
-                _make_folder(target.parent)
-                place(target)
+                with self._folder(self._path(key), make=True) as (folder, name):
+                    place(name, dst_dir_fd=folder)
+                    os.fsync(folder)
                 break
             except FileNotFoundError:
                 if not left:
                     raise
-        with suppress(FileNotFoundError):  # the object is deleted already, and so is its folder
-            _flush(target.parent)
 
     @contextmanager
-    def _written(self, body: bytes | Path) -> Iterator[Path]:
-        """Give the body as a file of its own inside the root, flushed to the disk, removed if it was not moved."""
-        written = self._partial() / uuid4().hex
-        _make_folder(written.parent)
-        try:
-            with written.open("xb") as file:
-                if isinstance(body, bytes):
-                    file.write(body)
-                else:
-                    with body.open("rb") as source:
-                        shutil.copyfileobj(source, file)
-                file.flush()
-                os.fsync(file.fileno())
-            yield written
-        finally:
-            written.unlink(missing_ok=True)
+    def _written(self, body: bytes | Path) -> Iterator[tuple[str, int]]:
+        """Give the body as a file of its own, by name and folder, on the disk; it is removed if it was not moved."""
+        _make_folder(self.root)
+        written = uuid4().hex
+        with self._partial(make=True) as folder:
+            try:
+                with os.fdopen(new_file(written, folder), "wb") as file:
+                    if isinstance(body, bytes):
+                        file.write(body)
+                    else:
+                        with body.open("rb") as source:
+                            shutil.copyfileobj(source, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                yield written, folder
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(written, dir_fd=folder)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
@@ -224,11 +251,6 @@ class LocalStore:
             ) from error
 
 
-def _open_file(path: str, flags: int) -> int:
-    """Open what is no link, and wait for nobody: it was a file a moment ago."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
 def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
     return StorageRefusedError(
         f"Expected {key!r} to be what a store has below {root}, found {found}.",
@@ -237,12 +259,11 @@ def _refused(key: str, root: Path, found: str) -> StorageRefusedError:
     )
 
 
-def _info(key: str, path: Path) -> ObjectInfo | None:
-    """Return a file's size and time; None: it is a folder. Raises OSError where there is nothing.
+def _info(key: str, status: os.stat_result) -> ObjectInfo | None:
+    """Return a file's size and time; None: it is a folder.
 
     What is no file, and stands under an object's name, is one that cannot be read: it is told, and not passed over.
     """
-    status = path.stat()
     if S_ISDIR(status.st_mode):
         return None
     return ObjectInfo(key=key, size=status.st_size, modified=moment(status.st_mtime))
@@ -251,13 +272,24 @@ def _info(key: str, path: Path) -> ObjectInfo | None:
 def _found(key: str, path: Path) -> ObjectInfo | None:
     """Return a listed file's size and time; None: it is something else, or gone since, or a link to itself."""
     try:
-        return _info(key, path)
+        return _info(key, path.stat())
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno == ELOOP:
             return None
         raise
+
+
+def _written_there(name: str, folder: int) -> os.stat_result | None:
+    """Return the status of a file that a store was writing; None: it is something else, or gone since."""
+    if not _WRITTEN.fullmatch(name):
+        return None
+    try:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return status if S_ISREG(status.st_mode) else None
 
 
 def _is_text(key: str) -> bool:
@@ -271,7 +303,7 @@ def _keys_below(root: Path, folder: str) -> Iterator[str]:
     while folders:
         within = folders.pop()
         try:
-            with os.scandir(root / within) as entries:
+            with opened_folder(root, PurePosixPath(within).parts) as opened, os.scandir(opened) as entries:
                 for entry in entries:
                     key = f"{within}/{entry.name}".removeprefix("/")
                     if not entry.is_dir(follow_symlinks=False):

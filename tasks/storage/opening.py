@@ -24,18 +24,20 @@ def open_store(url: str) -> ObjectStore:
     """Open ``s3://BUCKET/PREFIX`` or ``file:///DIR``; nothing is contacted yet. Raises ConfigurationError."""
     try:
         parts = urlsplit(url)
+        path = parts.path.strip("/")
+        if parts.scheme == "file":
+            path = unquote(path, errors="strict")
     except ValueError as error:
         raise _refusal(url) from error
-    path = parts.path.strip("/")
     dotted = any(part in {"", ".", ".."} for part in path.split("/") if path)
-    unclean = not url.isprintable() or url != url.strip()  # urlsplit drops such characters in silence
+    unclean = not (url + path).isprintable() or url != url.strip()  # urlsplit drops such characters in silence
     if dotted or unclean or "://" not in url or {"?", "#"} & set(url):  # and an empty query or fragment too
         raise _refusal(url)
     match parts.scheme:
         case "s3" if parts.netloc and not {"@", ":"} & set(parts.netloc):
             return S3Store(bucket=parts.netloc, prefix=path)
         case "file" if parts.netloc in {"", "localhost"} and path:
-            return LocalStore(Path("/", unquote(path)))
+            return LocalStore(Path("/", path))
         case _:
             raise _refusal(url)
 

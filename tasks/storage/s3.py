@@ -31,6 +31,7 @@ from tasks.storage.interface import (
 from tasks.storage.s3_bodies import BLOCK_BYTES, Beginning, arriving
 from tasks.storage.s3_client import client_here, content_md5
 from tasks.storage.s3_errors import NO_ANSWER, error_code, translated, wrong_answer
+from tasks.storage.s3_pace import SlowAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -137,8 +138,8 @@ class S3Store:
             try:
                 target.writelines(self._blocks(body, key, most - begin))
                 break
-            except (HTTPClientError, IncompleteReadError):
-                if target.tell() - begin >= BLOCK_BYTES:
+            except (HTTPClientError, IncompleteReadError) as error:
+                if target.tell() - begin >= BLOCK_BYTES and not isinstance(error, SlowAnswerError):
                     attempts_left = BODY_ATTEMPTS
                 if not attempts_left:
                     raise
@@ -249,7 +250,7 @@ class S3Store:
     def _blocks(self, body: StreamingBody | Beginning, key: str, most: int) -> Iterator[bytes]:
         """Read a body to its end. Raises StorageRefusedError where it is longer than it may be."""
         size = 0
-        for block in arriving(body, key, self.url):
+        for block in arriving(body, self.url):
             size += len(block)
             if size > most:
                 body.close()

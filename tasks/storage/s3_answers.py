@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ConnectionClosedError, HTTPClientError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
+
+from tasks.storage.s3_pace import POOLS, EndlessHeadError, SlowAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 ANSWER_BYTES: Final = 16 << 20  # of a page of a listing, whose thousand keys have 1024 bytes each at most
 _BLOCK: Final = 64 << 10
 _ERROR: Final = 300
+_REFUSED: Final = 400
+_REGION: Final = "x-amz-bucket-region"
+"""What S3 says in a redirect. Without it botocore asks for it, and once more for what it is answered then."""
 
 
 class BoundedSession:
@@ -26,9 +31,17 @@ class BoundedSession:
         self._session = session
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
-        """Send a request. Raises ResponseParserError where the answer is none that S3 gives."""
+        """Send a request. Raises ResponseParserError where the answer is none that S3 gives, and what botocore does."""
         streamed, request.stream_output = request.stream_output, True
-        response: Any = self._session.send(request)
+        try:
+            response: Any = self._session.send(request)
+        except HTTPClientError as error:
+            if isinstance(cause := error.kwargs.get("error"), SlowAnswerError | EndlessHeadError):
+                raise cause from None
+            raise
+        if _ERROR <= response.status_code < _REFUSED and _REGION not in response.headers:
+            response.raw.close()
+            raise ResponseParserError("a redirect that names no region")
         if not streamed or response.status_code >= _ERROR:
             response._content = _plain(b"".join(_bounded(response, request)))  # noqa: SLF001 - where ``content`` looks first
         return cast("AWSResponse", response)
@@ -39,9 +52,11 @@ class BoundedSession:
 
 
 def with_bounds(client: S3Client) -> S3Client:
-    """Return the client, whose answers are bounded from now on."""
+    """Return the client, whose answers are bounded, and have a least speed, from now on."""
     endpoint: Any = client._endpoint  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other door
-    endpoint.http_session = BoundedSession(endpoint.http_session)
+    session = endpoint.http_session
+    session._pool_classes_by_scheme = session._manager.pool_classes_by_scheme = POOLS  # noqa: SLF001 - nor here
+    endpoint.http_session = BoundedSession(session)
     return client
 
 
@@ -58,7 +73,7 @@ def _plain(answer: bytes) -> bytes:
 def _bounded(response: AWSResponse, request: AWSPreparedRequest) -> Iterator[bytes]:
     size = 0
     try:
-        for block in response.raw.stream(_BLOCK):
+        while block := response.raw.read1(_BLOCK):
             size += len(block)
             if size > ANSWER_BYTES:
                 response.raw.close()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import platform
+import re
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import RetriesExceededError
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, PaginationError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, PaginationError, SSLError
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.parsers import ResponseParserError
 
 from tasks.errors import StorageOutcomeUnknownError, StorageRefusedError
 from tasks.redaction import cut
 from tasks.storage.interface import UNSUPPORTED
+from tasks.storage.s3_pace import LEAST_SPEED, SlowAnswerError
 
 if TYPE_CHECKING:
     from tasks.errors import StorageError
@@ -22,6 +24,7 @@ _RIGHTS: Final = (
     "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
 )
 _CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
+_NETWORK: Final = "Check the network and that AWS_ENDPOINT_URL_S3 leads to the store itself, then run it again."
 _REGION: Final = "Set AWS_REGION to the bucket's region."
 _REMEDIES: Final = {
     "NoSuchBucket": ("bucket_missing", "Create the bucket, or correct the store's URL."),
@@ -43,6 +46,8 @@ NO_ANSWER: Final = (LookupError, ValueError, TypeError, OverflowError, Recursion
 """What botocore and its callers raise for an answer that lacks something, is no number, or leads to itself."""
 MAX_TOLD: Final = 300
 """Characters of what botocore says of an answer, which it repeats."""
+_CERTIFICATE: Final = re.compile("CERTIFICATE_VERIFY_FAILED|doesn't match")
+"""How OpenSSL and urllib3 say that a certificate is not that of the server."""
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
 
 
@@ -58,6 +63,19 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
         found = cut(error_code(error) or str(_status(error)))
         code, remedy = _REMEDIES.get(found, ("storage_refused", "See the store's documentation of this code."))
         return StorageRefusedError(f"{expected} the answer {found}.", remedy=remedy, code=code)
+    if isinstance(error, SlowAnswerError):
+        return StorageOutcomeUnknownError(
+            f"{expected} less than {LEAST_SPEED} bytes a second of an answer.",
+            remedy=_NETWORK,
+            code="storage_slow",
+        )
+    if isinstance(error, SSLError) and _CERTIFICATE.search(str(error)):
+        return StorageOutcomeUnknownError(
+            f"{expected} a server whose certificate is not to be trusted, or is for another name.",
+            remedy="Correct AWS_ENDPOINT_URL_S3 to the certificate's name, or name your own authority's certificate in "
+            "AWS_CA_BUNDLE.",
+            code="storage_certificate",
+        )
     if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
         found = cut(error_code(error)) if isinstance(error, ClientError) else type(error).__name__
         return StorageOutcomeUnknownError(

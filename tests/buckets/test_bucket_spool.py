@@ -8,6 +8,9 @@ import pytest
 
 from tasks.buckets import spool as spool_module
 from tasks.buckets.spool import merged, read_spool, rows_in, spool
+from tasks.errors import StorageRefusedError
+from tasks.steps.buckets import lines_there
+from tasks.storage.local import LocalStore
 
 
 def row(identifier, **more):
@@ -17,7 +20,7 @@ def row(identifier, **more):
 
 def read(bucket):
     """Numbers and lines of a spooled bucket."""
-    return list(read_spool([bucket.path.read_bytes()]))
+    return list(read_spool([bucket.path.read_bytes()], bucket.path.name))
 
 
 @pytest.mark.parametrize("buffer", [1, 100, 1 << 20])
@@ -83,3 +86,28 @@ def test_buckets_that_are_merged_are_those_of_the_smaller_number(tmp_path, count
         path.name: path.read_bytes() for path in (tmp_path / "few").iterdir()
     }
     assert [each.path.parent.name for each in found] == ["many"] * len(found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{}", b"x\t{}", b"\t{}", b"-1\t{}", b"0\t{}", b" 7\t{}", b"1_0\t{}", "\u0661\t{}".encode(),
+        b"9" * 19 + b"\t{}", b"9" * 100_000 + b"\t{}", b"1\t{}\n{}",
+    ],
+)  # fmt: skip
+def test_lines_without_a_number_are_damage(content):
+    """What lay in the store is no number unless it has at most 18 digits; its file is named."""
+    with pytest.raises(StorageRefusedError, match="lines/bucket") as refused:
+        list(read_spool([content], "work/r/lines/bucket"))
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("there", [None, b"", b"1\t{}", b"1\t{}\n"], ids=["gone", "empty", "plain", "a line"])
+def test_a_buckets_lines_that_are_not_as_they_were_put_are_damage(tmp_path, there):
+    """Missing or no Zstandard: whoever may write to the bucket can see to that."""
+    store = LocalStore(tmp_path / "store")
+    if there is not None:
+        store.put("work/r/lines/a.zst", there)
+    with pytest.raises(StorageRefusedError, match="lines/a") as refused:
+        list(lines_there(store, "work/r/lines/a.zst", tmp_path / "lines"))
+    assert (refused.value.code, refused.value.exit_status) == ("object_damaged", 4)

@@ -250,6 +250,7 @@ def test_what_a_merge_brings_may_be_said_otherwise(tmp_path):
 LAUGHS = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "\n".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)
 )
+REPEATS = f"a: &a {'x' * 1_000_000}\nb: [{'*a, ' * 5}]"
 MERGES = "a0: &a0 {k: v}\n" + "\n".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 10))
 CHAIN = "a0: &a0 [ha]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 400))
 
@@ -259,6 +260,7 @@ CHAIN = "a0: &a0 [ha]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1
     [
         (LAUGHS, "more than 200,000 values"),
         (MERGES, "more than 200,000 values"),
+        (REPEATS, "more than 4,194,304 characters"),
         (CHAIN, "nests more than 20 deep"),
         ("a: " + "[" * 100_000, "nests more than 20 deep"),
         ("a:\n " + "- " * 100_000 + "b", "nests more than 20 deep"),
@@ -268,7 +270,7 @@ CHAIN = "a0: &a0 [ha]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1
         ("? " + "x" * 2000 + "\n: a", "a key has more than"),
         ("? [a]\n: a", "a key is a list"),
     ],
-    ids=["laughs", "merges", "chain", "lists", "blocks", "maps", "itself", "bytes", "key", "list-key"],
+    ids=["laughs", "merges", "repeats", "chain", "lists", "blocks", "maps", "itself", "bytes", "key", "list-key"],
 )
 def test_what_a_file_expands_to_is_bounded_before_it_is_expanded(tmp_path, text, words):
     """Aliases count as often as they repeat, and nesting counts what they bring along."""

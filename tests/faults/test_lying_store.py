@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from datetime import UTC, datetime
 from itertools import count
 
@@ -12,29 +11,11 @@ import pytest
 from tasks.errors import StorageError, StorageRefusedError
 from tasks.snapshots import File, download_file, list_versions, read_snapshot
 from tasks.snapshots.listing import MOST
-from tasks.storage import open_store
 from tasks.storage.interface import RECORD_BYTES
 from tests.faults.lying_store import MODIFIED, endless, lying, page, whole
 
 KEY = f"data/formats/a-{'0' * 16}.tar"
 SLACK = 16 << 20  # bytes that wait in the sockets' buffers, and what a listing may have
-
-
-@pytest.fixture
-def lies(aws):
-    """Return a function that serves lies and gives them with a store on them."""
-    opened = []
-
-    def serve(answer):
-        serving = lying(answer)
-        served, endpoint = serving.__enter__()
-        opened.append(serving)
-        aws(endpoint)
-        return served, open_store("s3://bucket/street-scenes")
-
-    yield serve
-    for serving in opened:
-        serving.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("announced", [None, 1 << 40], ids=["chunked", "announced"])
@@ -72,11 +53,22 @@ def test_another_range_than_was_asked_for_is_refused(lies, told):
 def test_a_redirect_is_not_followed(lies, status):
     """Neither to another host nor to another port: that one hears nothing."""
     with lying(lambda handler: whole(handler, b"secret")) as (other, elsewhere):
-        _, store = lies(lambda handler: whole(handler, b"", status=status, headers=[("Location", f"{elsewhere}/b/k")]))
+        told = [("Location", f"{elsewhere}/b/k")]
+        served, store = lies(lambda handler: whole(handler, b"", status=status, headers=told))
         with pytest.raises(StorageRefusedError) as refused:
             store.get(KEY)
     assert refused.value.code in {"region_wrong", "storage_refused", "answer_wrong"}
     assert other.asked == []
+    assert len(served.asked) == 1
+
+
+def test_the_region_that_a_store_names_is_signed_for(lies):
+    """S3 says in its answer to a request for another region which one it is."""
+    region = [("x-amz-bucket-region", "eu-west-3")]
+    statuses = iter([301, 200])
+    served, store = lies(lambda handler: whole(handler, b"12345", status=next(statuses), headers=region))
+    assert store.get(KEY) == b"12345"
+    assert [path for _, path in served.asked] == [f"/bucket/street-scenes/{KEY}"] * 2
 
 
 def test_a_list_of_the_same_keys_again_and_again_ends(lies):
@@ -199,29 +191,6 @@ def test_an_error_without_end_is_not_held(lies):
         read_snapshot(store)
     assert refused.value.code == "answer_wrong"
     assert served.sent < 2 * SLACK
-
-
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_body_that_trickles_is_given_up(lies, tmp_path, monkeypatch, announced):
-    """A byte now and then keeps the connection alive, and is no answer: it has a least speed, and the key is named."""
-    monkeypatch.setattr("tasks.storage.s3_bodies.PATIENCE", 0.2)
-
-    def trickling(handler):
-        handler.send_response(206)
-        handler.send_header("Content-Range", "bytes 0-999/1000")
-        handler.send_header(*(("Content-Length", "1000") if announced else ("Transfer-Encoding", "chunked")))
-        handler.end_headers()
-        for _ in range(1000):
-            handler.wfile.write(b"a" if announced else b"1\r\na\r\n")
-            time.sleep(0.02)
-
-    served, store = lies(trickling)
-    for read in (lambda: store.get(KEY, length=1000), lambda: store.download(KEY, tmp_path / "copy", size=999)):
-        with pytest.raises(StorageError, match=KEY) as refused:
-            read()
-        assert (refused.value.code, refused.value.exit_status) == ("storage_slow", 4)
-    assert len(served.asked) == 2
-    assert not (tmp_path / "copy").exists()
 
 
 def test_what_a_server_says_is_cut(lies):

@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from deploy.sandbox import Fault, Sandbox
 from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
+from tasks.labelbox.answers import first_line
 from tasks.labelbox.client import Account, check_source, connect
 from tasks.labelbox.export import ExportRequest, totals, wait
 from tasks.labelbox.patience import HiccupError, Patience
@@ -341,3 +342,10 @@ def test_hiccups_of_different_kinds_each_have_a_questions_time():
     with pytest.raises(LabelboxAnswerError, match="It was waited for 570 seconds") as caught:
         clock.patience(question=300).outlast(ask, whole=10_000)
     assert caught.value.code == "labelbox_unreachable"
+
+
+def test_what_a_server_says_is_shown_as_everything_is():
+    """One line, cut, in which what a terminal would obey is spelled out."""
+    assert first_line("wrong \x1b[2Jname\u202e\nsecond line") == "wrong \\x1b[2Jname\\u202e"
+    assert first_line("a" * 300) == f"{'a' * 200}… (300 characters)"
+    assert first_line("") == "no reason given"

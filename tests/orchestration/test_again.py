@@ -91,6 +91,20 @@ def test_a_silent_server_is_no_cancellation(prefect_server, monkeypatch, caplog)
     ("status", "kind", "body"),
     [(503, "text/html", b""), (404, "text/html", b"no such page"), (200, "text/html", b"<html>"), (200, JSON, b"[1]")],
 )
+def test_a_page_is_no_cancellation(monkeypatch, caplog, status, kind, body):
+    """Before it publishes a run asks until a server answers: a proxy's page that there is no such page is none."""
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))
+    pauses = []
+    with served(lambda *_: (status, kind, body)) as url, temporary_settings({PREFECT_API_URL: url}):
+        check_wanted(4, clock=lambda: 2 * len(pauses), sleep=pauses.append)
+    assert len(pauses) == 2
+    assert "did not say for 4 seconds" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "body"),
+    [(503, "text/html", b""), (404, "text/html", b"no such page"), (200, "text/html", b"<html>"), (200, JSON, b"[1]")],
+)
 def test_a_server_that_says_nothing_costs_long_work_one_question(monkeypatch, status, kind, body):
     """It is asked again when the time for the next one has come; before the first nothing is asked."""
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))

@@ -18,9 +18,11 @@ from tasks.errors import (
     StorageRefusedError,
 )
 from tasks.formats.census import Census
+from tasks.snapshots.layout import EXPORTED
 from tasks.snapshots.manifest import File, Pack
 from tasks.steps.beginning import Beginning, Head, Left
 from tasks.steps.endings import Ending, ending_of
+from tasks.steps.hints import last_exported
 from tasks.steps.ledger import Ledger
 from tasks.steps.unfinished import (
     TAKEN,
@@ -33,6 +35,7 @@ from tasks.steps.unfinished import (
     recall_left,
     take_over,
 )
+from tasks.storage.interface import RECORD_BYTES
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import published
 
@@ -115,6 +118,18 @@ def test_a_note_of_what_no_run_has_is_none(store, change):
     (key,) = [found.key for found in store.list("work/runs/")]
     store.put(key, json.dumps(json.loads(store.get(key)) | change).encode())
     assert recall_left(store, dataset()) is None
+
+
+def test_a_note_or_receipt_that_is_longer_than_any_is_none(store, monkeypatch):
+    """Whoever may write to the bucket stops no run by one: it is told, and the work is done again."""
+    (key,) = [found.key for found in store.list("work/runs/")]
+    store.put(key, b" " * (RECORD_BYTES + 1))
+    assert recall_left(store, dataset()) is None
+    store.put(EXPORTED, b" " * (RECORD_BYTES + 1))
+    assert last_exported(store, dataset()) is None
+    Ledger(store, "run-1").note("made", Made())
+    monkeypatch.setattr("tasks.steps.ledger.DOCUMENT_BYTES", 10)
+    assert Ledger(store, "run-1").recall("made", Made) is None
 
 
 def test_a_runs_name_goes_before_its_ledger():

@@ -13,7 +13,7 @@ import pytest
 from publishing import CREATED_AT, manifest_of, publish, published
 
 from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots import Committed, LostRace, latest, list_versions, read_history, read_snapshot
+from tasks.snapshots import Committed, LostRace, Manifest, latest, list_versions, read_history, read_snapshot
 from tasks.snapshots.commit import DELAYS
 from tasks.storage import open_store, probe
 from tests.contracts.processes import PROCESSES
@@ -348,3 +348,29 @@ def test_foreign_object_among_commits_is_passed_over(folder_store, name):
     folder_store.put(name, b"hello")
     assert list_versions(folder_store) == (first,)
     assert published(folder_store, {"a.txt": b"2"}, publish_id="two", parent=1).version == 2
+
+
+EIGHT_MIB = 8 << 20  # of JSON, as FORMAT.md has it
+
+
+@pytest.mark.parametrize("part", ["config", "result"])
+def test_what_no_reader_would_take_is_not_published(folder_store, part):
+    """A configuration or a result of 8 MiB is read as it was written; one of a byte more is refused by its writer."""
+    rest = {"dataset": "street-scenes", "created_at": CREATED_AT, "files": [], "packs": []} | {
+        "config": {},
+        "result": {},
+    }
+    fitting = {"note": "a" * (EIGHT_MIB - len('{"note":""}'))}
+    with pytest.raises(StorageRefusedError, match=f"the {part}") as refused:
+        Manifest.of(**rest | {part: {"note": fitting["note"] + "a"}})
+    assert refused.value.code == "too_long_to_publish"
+    assert isinstance(publish(folder_store, Manifest.of(**rest | {part: fitting})), Committed)
+    assert getattr(latest(folder_store).manifest, part) == fitting
+
+
+def test_a_record_that_no_reader_would_take_is_not_published(folder_store):
+    """Nothing is made a version by a record of more than 1 MiB."""
+    with pytest.raises(StorageRefusedError, match="commits/") as refused:
+        publish(folder_store, manifest_of(folder_store, {"a.txt": b"1"}), behind=("a" * 64,) * 16_000)
+    assert refused.value.code == "too_long_to_publish"
+    assert list_versions(folder_store) == ()

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -212,7 +214,7 @@ def dying(number):
         return call
 
     for name in ("replace", "unlink", "rmdir"):
-        setattr(Path, name, wrapped(getattr(Path, name)))
+        setattr(os, name, wrapped(getattr(os, name)))
 
 
 def test_a_pull_killed_anywhere_leaves_a_folder_that_the_next_one_sets_right(versions, tmp_path):
@@ -234,6 +236,40 @@ def test_a_pull_killed_anywhere_leaves_a_folder_that_the_next_one_sets_right(ver
             pulled(versions, version, out)
             assert tree(out) == contents | {"mine.md": b"mine"}
     assert 8 < killed < KILL_POINTS
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_link_put_there_during_a_pull_is_not_gone_through(versions, tmp_path, monkeypatch, at):
+    """Whoever may write to the folder can exchange what lies in it after any look: nothing elsewhere is changed."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "b.txt").write_bytes(FIRST["labels/train/b.txt"])
+    pulled(versions, 1, tmp_path / "out")
+    resolve, looks = Path.resolve, count()
+
+    def look(path, **options):
+        found = resolve(path, **options)
+        if path.parent.name == "labels" and next(looks) == at:
+            path.rename(path.with_name("was-there"))
+            path.symlink_to(victim)
+        return found
+
+    with monkeypatch.context() as patched, suppress(StorageRefusedError):
+        patched.setattr(Path, "resolve", look)
+        pulled(versions, 2, tmp_path / "out")
+    assert next(looks) > at
+    assert everything(victim) == {Path("b.txt"): FIRST["labels/train/b.txt"]}
+
+
+def test_a_list_that_is_a_link_is_not_written_to(versions, tmp_path):
+    """The file that a pull writes its own list in is its own."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "notes").write_bytes(b"mine")
+    (tmp_path / "out/.labelsnap-pulled").symlink_to(tmp_path / "notes")
+    with pytest.raises(StorageRefusedError) as refused:
+        pulled(versions, 1, tmp_path / "out")
+    assert refused.value.code == "folder_refused"
+    assert (tmp_path / "notes").read_bytes() == b"mine"
 
 
 def test_of_two_pulls_into_one_folder_one_is_refused(versions, tmp_path):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -233,3 +234,45 @@ def test_folders_deeper_than_any_key_are_passed_over(folder_store):
         folder = below
     os.close(folder)
     assert [info.key for info in folder_store.list("commits/")] == ["commits/a"]
+
+
+def exchanged(monkeypatch, place, leads):
+    """Let a link take the place of a file or a folder of the store between any look at it and its use."""
+    looked = os.path.realpath
+
+    def look(path, **options):
+        found = looked(path, **options)
+        if place.exists() and not place.is_symlink():
+            place.rename(place.with_name("was-there"))
+            place.symlink_to(leads)
+        return found
+
+    monkeypatch.setattr("tasks.storage.local.os.path.realpath", look)
+
+
+@pytest.mark.parametrize("place", ["tags/b", "tags"], ids=["file", "folder"])
+def test_a_link_put_there_after_the_look_is_not_gone_through(folder_store, tmp_path, monkeypatch, place):
+    """Whoever may write to the store can do so at any moment: nothing outside is read, written, removed or listed."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "b").write_bytes(b"secret")
+    leads = outside / "b" if place == "tags/b" else outside
+    for ask in (
+        lambda: folder_store.get("tags/b"),
+        lambda: folder_store.download("tags/b", tmp_path / "copy", size=9) and (tmp_path / "copy").read_bytes(),
+        lambda: folder_store.head("tags/b"),
+        lambda: folder_store.put("tags/b", b"mine"),
+        lambda: folder_store.put("tags/c", b"mine"),
+        lambda: folder_store.create("tags/c", b"mine"),
+        lambda: folder_store.delete("tags/b"),
+        lambda: [info.key for info in folder_store.list("tags/")],
+    ):
+        shutil.rmtree(folder_store.root, ignore_errors=True)
+        folder_store.put("tags/b", b"object")
+        with monkeypatch.context() as patched:
+            exchanged(patched, folder_store.root / place, leads)
+            told = None
+            with suppress(StorageRefusedError):
+                told = ask()
+            assert told in (None, False, True, [], ["tags/b", "tags/was-there"])
+        assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("b", b"secret")]

@@ -76,6 +76,8 @@ def test_store_that_lies_may_have_a_single_writer(tmp_path):
         "", "street-scenes", "/var/data", "gs://bucket/x", "http://host/x", "s3://", "s3:///x", "s3://key:secret@bucket/x",
         "s3://bucket/a/../b", "s3://bucket/a//b", "s3://bucket/x?versionId=1", "s3://bucket/x#y", "file://", "file:///",
         "file://host/dir", "file:relative", " s3://bucket/x", "s3://bucket/x\n", "s3://[bucket/x",
+        "file:///a/%2e%2e/b", "file:///a%2f..%2fb", "file:///%2E", "file:///a%2F%2Fb", "file:///a%00", "file:///a%0a",
+        "file:///a%1b[2J", "file:///%ff", "file:///a/%2fetc",
     ],
 )  # fmt: skip
 def test_urls_that_are_no_store(url):
