@@ -48,8 +48,6 @@ BACKGROUND: Final = "background"
 VOID: Final = "void"
 _JPG: Final = ".jpg"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
 _FOLDERS: Final = re.compile(r"[\\/]")
 
 
