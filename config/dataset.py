@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from config.crons import check_cron
 from tasks.formats.registry import format_of
+from tasks.records.image import ImageRule
 from tasks.records.model import Source as AskedSource
 from tasks.records.policy import Policy
 from tasks.records.splits import Split as SplitRule
@@ -209,7 +210,7 @@ class Dataset(_Part):
     source: Source
     params: Params = Params()
     filters: Filters = Filters()
-    images: Literal["copy", "reference"] = "copy"
+    images: ImageRule = "copy"
     orientation: Literal["declared", "stored", "upright"] = "declared"
     masks: Literal["composite", "instance"] = "composite"
     labels: Literal["selected", "latest", "all"] = "selected"

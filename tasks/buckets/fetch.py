@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from os import SEEK_END
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tasks.memory import Budget
     from tasks.records.carry import Masks, Origin, Size
     from tasks.records.geometry import MaskRule
+    from tasks.records.image import ImageRule
     from tasks.records.model import Label
 
     _OfLabels = Mapping[str, Mapping[str, Mask]]
@@ -63,7 +64,7 @@ class Fetcher:
 
     downloader: Downloader
     directory: Path
-    images: Literal["copy", "reference"]
+    images: ImageRule
     split: Split
     group_by: str | None
     max_image_bytes: int
@@ -115,7 +116,7 @@ class Fetcher:
 
     def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
         """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
-        stands = _named_now(record, reused.standing.image) if reused.standing else None
+        stands = self._named_now(record, reused.standing.image) if reused.standing else None
         if stands and reused.image == "stands":
             return stands
         media = record.data_row.media
@@ -138,7 +139,12 @@ class Fetcher:
                     requests["images_not_modified"] += 1
                     return replace(stands, validators=answer.validators, unconfirmed=False)
                 picture = publishable(
-                    file, rule=self.orientation, media=media, max_pixels=self.max_image_pixels, memory=self.memory
+                    file,
+                    rule=self.orientation,
+                    media=media,
+                    max_pixels=self.max_image_pixels,
+                    as_jpeg=self.images == "jpg",
+                    memory=self.memory,
                 )
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
@@ -155,7 +161,7 @@ class Fetcher:
         path.replace(self.directory / digest)
         requests["images"] += 1
         return Image(
-            file_name=file_name(record.data_row, picture.mime_type),
+            file_name=self._name(record, picture.mime_type),
             width=picture.width,
             height=picture.height,
             mime_type=picture.mime_type,
@@ -163,8 +169,19 @@ class Fetcher:
             size=size,
             orientation=picture.orientation,
             turned=picture.turned,
+            converted_from=picture.converted_from,
             validators=answer.validators,
         )
+
+    def _name(self, record: Record, mime_type: str) -> str:
+        return file_name(record.data_row, mime_type, of_type=self.images == "jpg")
+
+    def _named_now(self, record: Record, image: Image) -> Image:
+        """Return an image that stands under the type and the name that it would get today."""
+        mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
+        name = self._name(record, mime_type)
+        orientation = None if image.sha256 is None else image.orientation or 1
+        return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
 
     def _labels(
         self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str], whole: _OfLabels
@@ -208,14 +225,6 @@ def _check_masks(labels: Iterable[Label], image: Image) -> None:
             path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
             reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
             raise RowError(path, "mask_size_mismatch", reason)
-
-
-def _named_now(record: Record, image: Image) -> Image:
-    """Return an image that stands under the type and the name that it would get today."""
-    mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
-    name = file_name(record.data_row, mime_type)
-    orientation = None if image.sha256 is None else image.orientation or 1
-    return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
 
 
 def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:

@@ -1,6 +1,6 @@
 """What an image must be to enter a snapshot: a known format, whole, within the limits, and of the declared size.
 
-It leaves as every reader shall see it: no orientation stands in it.
+It leaves as every reader shall see it: no orientation stands in it, and where that is asked for it is a JPEG.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
 
@@ -47,6 +48,11 @@ _TRANSPOSED: Final = {
 """What an orientation asks of a reader (EXIF 2.3, 4.6.4)."""
 _QUALITY: Final = 95
 _BYTE: Final = 8
+JPEG: Final = "image/jpeg"
+_LONGEST_SIDE: Final = 65_500
+"""What libjpeg writes at most."""
+_GREY: Final = frozenset({"1", "L", "LA"})
+_COLOURS: Final = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
 
 class ImageError(ValueError):
@@ -61,7 +67,8 @@ class ImageError(ValueError):
 class Picture:
     """An image as it is published: its size in pixels, what it really is, and whether its pixels were turned.
 
-    ``orientation`` (1 to 8) is the one that readers saw in the file as it came.
+    ``orientation`` (1 to 8) is the one that readers saw in the file as it came, and ``converted_from`` its type, where
+    it was made a JPEG of another one.
     """
 
     width: int
@@ -69,6 +76,7 @@ class Picture:
     mime_type: str
     orientation: int
     turned: bool
+    converted_from: str | None = None
 
 
 def check_image(file: IO[bytes], *, max_pixels: int, memory: Budget = MEMORY) -> None:
@@ -108,9 +116,12 @@ def _is_untold(file: IO[bytes], container: Container, whole: bool | None) -> boo
     return whole is None or container.is_compressed(file)
 
 
-def _needed(file: IO[bytes], container: Container, image: Image.Image, *, turned: bool = False) -> int:
-    """Return the bytes that decoding an image takes, or turning it, beside what is held of its header."""
-    return container.at_once(file) + decoded_bytes(image.format, image.mode, image.size, turned=turned)
+def _needed(
+    file: IO[bytes], container: Container, image: Image.Image, *, turned: bool = False, converted: bool = False
+) -> int:
+    """Return the bytes that decoding an image takes, or making another of it, beside what is held of its header."""
+    of_pixels = decoded_bytes(image.format, image.mode, image.size, turned=turned, converted=converted)
+    return container.at_once(file) + of_pixels
 
 
 @contextmanager
@@ -124,16 +135,24 @@ def _named() -> Iterator[None]:
 
 @_named()
 def publishable(
-    file: IO[bytes], *, rule: Rule, media: MediaAttributes, max_pixels: int, memory: Budget = MEMORY
+    file: IO[bytes],
+    *,
+    rule: Rule,
+    media: MediaAttributes,
+    max_pixels: int,
+    as_jpeg: bool = False,
+    memory: Budget = MEMORY,
 ) -> Picture:
     """Make an image, which ``check_image`` has let pass, what is published, in its file.
 
     The orientation is taken out of it, and the pixels keep their bytes; they are decoded, turned and encoded anew only
-    where ``placed`` says so. What is read is claimed of ``memory``. Raises ``ImageError``.
+    where ``placed`` says so, or where ``as_jpeg`` asks for a JPEG and it is none. What is read is claimed of
+    ``memory``. Raises ``ImageError``.
     """
     container = container_of(file)
     if container is None:
         raise ImageError("not_an_image", f"it is none of {', '.join(FORMATS)}")
+    converts = as_jpeg and container.mime_type != JPEG
     with _reading("its metadata"):
         if reason := container.unsupported(file):
             raise ImageError("image_unsupported", reason)
@@ -147,19 +166,24 @@ def publishable(
         if image.format != "PNG" and image.getexif().get(ORIENTATION, 1) in _TRANSPOSED:  # PNG would be decoded
             raise ImageError("image_damaged", "its orientation cannot be taken out")
         unchecked = held + _needed(file, container, image)
-        to_turn = held + _needed(file, container, image, turned=True)
+        to_make = {
+            turned: held + _needed(file, container, image, turned=turned, converted=converts)
+            for turned in (False, True)
+        }
     if unchecked > memory.size and _is_untold(file, container, container.is_whole(file)):
         raise BeyondBudgetError(unchecked, memory.size)
     declared = declared_size(media)
-    match placed(rule, orientation, stored, declared):
-        case "mismatch":
-            raise _mismatch(stored, orientation, declared)
-        case "turned":
-            with _reading("its pixels"), memory.claim(to_turn):
-                _turn(file, container, orientation)
-            return Picture(*turned_size(stored, orientation), container.mime_type, orientation, turned=True)
-        case _:
-            return Picture(*stored, container.mime_type, orientation, turned=False)
+    place = placed(rule, orientation, stored, declared)
+    if place == "mismatch":
+        raise _mismatch(stored, orientation, declared)
+    turned = place == "turned"
+    if turned or converts:
+        with _reading("its pixels"), memory.claim(to_make[turned]):
+            _make_anew(file, container, orientation if turned else None, converts=converts)
+    size = turned_size(stored, orientation) if turned else stored
+    if converts:
+        return Picture(*size, JPEG, orientation, turned, container.mime_type)
+    return Picture(*size, container.mime_type, orientation, turned)
 
 
 def declared_size(media: MediaAttributes) -> Declared:
@@ -179,26 +203,48 @@ def _mismatch(stored: Size, orientation: int, declared: Declared) -> ImageError:
     return ImageError("image_size_mismatch", f"the export declares {told}, the image has {found}{side}")
 
 
-def _turn(file: IO[bytes], container: Container, orientation: int) -> None:
-    """Turn the pixels of an image that has no orientation any more, and encode them anew in its format.
+def _make_anew(file: IO[bytes], container: Container, orientation: int | None, *, converts: bool) -> None:
+    """Turn the pixels of an image that has no orientation any more, and encode them in its format, or as a JPEG.
 
-    Raises ``ImageError`` where Pillow would cut its samples, and what Pillow raises.
+    ``orientation`` is how they are turned; None: not at all. Raises ``ImageError`` where Pillow would cut its samples,
+    and what Pillow raises.
     """
     with Image.open(file, formats=FORMATS) as image:
-        written = "JPEG" if image.format == "MPO" else image.format or "PNG"
-        if (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
+        written = "JPEG" if converts or image.format == "MPO" else image.format or "PNG"
+        if not converts and (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
             reason = f"it must be turned, and its {bits} bits a sample cannot be kept by that: turn it at its source"
             raise ImageError("image_unsupported", reason)
         options: dict[str, Any] = {}
         if written == "JPEG":
-            options = {"quality": _QUALITY, "subsampling": get_sampling(image)}
+            options = {"quality": _QUALITY, "subsampling": 0 if converts else get_sampling(image)}
         elif written == "WEBP":
             options = {"lossless": True, "exact": True} if is_lossless(file) else {"quality": _QUALITY}
-        options["icc_profile"] = image.info.get("icc_profile")
-        turned = image.transpose(_TRANSPOSED[orientation])
+        is_of_profile = not converts or image.mode != "CMYK"
+        options["icc_profile"] = image.info.get("icc_profile") if is_of_profile else None
+        made = _pixels_of_jpeg(image) if converts else image
+        if orientation is not None:
+            made = made.transpose(_TRANSPOSED[orientation])
         file.seek(0)
         file.truncate()
-        turned.save(file, written, **options)
+        made.save(file, written, **options)
+
+
+def _pixels_of_jpeg(image: Image.Image) -> Image.Image:
+    """Return the first picture's pixels as readers of three colours show them: grey or RGB, of 8 bits.
+
+    Transparency is left out, as Pillow's ``convert("RGB")`` and OpenCV leave it out; of 16 bits the 8 highest stay.
+    Raises ``ImageError`` for pixels of other kinds, and for sides that no JPEG has.
+    """
+    if max(image.size) > _LONGEST_SIDE:
+        reason = f"a JPEG has {_LONGEST_SIDE} pixels a side at most, it has {image.width}×{image.height}"
+        raise ImageError("image_unsupported", reason)
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> _BYTE).astype(np.uint8))
+    if image.mode not in _GREY | _COLOURS:
+        raise ImageError("image_unsupported", f"no JPEG can be made of pixels of the kind {image.mode}")
+    made = image.convert("L" if image.mode in _GREY else "RGB")
+    made.info.clear()
+    return made
 
 
 @contextmanager

@@ -75,6 +75,10 @@ NOTED: Final = {
         lambda tables: _sum(tables["data_rows"]["turned"]),
         "images were turned upright, to the size that the export declares or as the dataset file asks",
     ),
+    "images.converted": _Noted(
+        lambda tables: len(tables["data_rows"]["converted_from"].drop_null()),
+        "images were made JPEGs of other types (quality 95, 8 bits, without transparency), as images: jpg asks",
+    ),
     "images.turned_by_readers": _Noted(
         lambda tables: _turned_by_readers(tables["data_rows"]),
         "images are referenced and lie otherwise by EXIF: readers that heed it turn them, and labels do not turn along",

@@ -46,7 +46,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tasks.buckets.boundary import attempted, bounded
-from tasks.buckets.image import declared_size
+from tasks.buckets.image import JPEG, declared_size
 from tasks.buckets.masks import still_made, whole_masks
 from tasks.buckets.noted import without_composite
 from tasks.images.containers import NEVER_TURNED
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from tasks.images.orientation import Rule
     from tasks.labelbox.failures import DownloadError
     from tasks.records.geometry import MaskRule
-    from tasks.records.image import Image
+    from tasks.records.image import Image, ImageRule
     from tasks.records.model import Problem, Record, Sample
 
 Against: TypeAlias = Literal["otherwise", "several_lines", "new", "changed", "url_refused", "url_ends", "composite_due"]
@@ -160,7 +160,7 @@ class Reuse:
 
     earlier: Earlier
     taken: Earlier
-    images: Literal["copy", "reference"]
+    images: ImageRule
     orientation: Rule
     masks: MaskRule
     until: datetime
@@ -256,7 +256,7 @@ class Reuse:
 
     def _spares(self, record: Record, standing: Image) -> bool:
         """Whether an image whose orientation is not known may stand: nothing says that it was turned wrongly."""
-        if standing.sha256 is None or self.images == "reference" or not _may_be_turned(standing):
+        if standing.sha256 is None or not self._is_of_type(standing) or not _may_be_turned(standing):
             return False
         media, size = record.data_row.media, (standing.width, standing.height)
         is_level = self.orientation == "upright" or media.exif_rotation in {None, 1}
@@ -270,6 +270,8 @@ class Reuse:
         """
         if standing.sha256 is None or self.images == "reference":
             return standing.sha256 is None and self.images == "reference"
+        if not self._is_of_type(standing):
+            return False
         if _may_be_turned(standing):
             return False if standing.mime_type == TIFF else None
         orientation = standing.orientation or 1
@@ -277,6 +279,16 @@ class Reuse:
         stored = turned_size(size, orientation) if standing.turned else size
         place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
         return place == ("turned" if standing.turned else "stored")
+
+    def _is_of_type(self, standing: Image) -> bool:
+        """Whether a copied image is of the type that would be published now: any that came, or a JPEG."""
+        match self.images:
+            case "copy":
+                return standing.converted_from is None
+            case "jpg":
+                return standing.mime_type == JPEG
+            case "reference":
+                return False
 
 
 def _may_be_turned(image: Image) -> bool:

@@ -34,7 +34,8 @@ class ClassCount(NamedTuple):
 class Description:
     """A dataset in words and numbers. ``source`` says where it comes from, ``license`` is an SPDX or Hub identifier.
 
-    Nothing of it names the version, the run or its time: an unchanged dataset has an unchanged description.
+    ``converted`` is how many images were made JPEGs of other types. Nothing of it names the version, the run or its
+    time: an unchanged dataset has an unchanged description.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Description:
     census: Census
     splits: tuple[str, ...]
     model_run: bool
+    converted: int = 0
 
     @property
     def rows(self) -> int:

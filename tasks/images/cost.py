@@ -2,7 +2,8 @@
 
 The factors are what Pillow 13 took at most of its own process's peak, over pictures of 6 and 20 million pixels (smooth
 ones, and noise), and are multiples of the pixels as it keeps them; a tenth is added. Beside the pixels it keeps a
-pointer a row and two rows.
+pointer a row and two rows. What becomes a JPEG takes the decoded pixels, once more where they are turned, and twice
+the widest ones.
 """
 
 from __future__ import annotations
@@ -38,10 +39,15 @@ FACTORS: Final = {
 _UNKNOWN: Final = Factor(4.5, 17.0)
 
 
-def decoded_bytes(image_format: str | None, mode: str, size: Size, *, turned: bool = False) -> int:
-    """Return the bytes that an image takes at most to be decoded, or to be turned as well."""
+def decoded_bytes(
+    image_format: str | None, mode: str, size: Size, *, turned: bool = False, converted: bool = False
+) -> int:
+    """Return the bytes that an image takes at most to be decoded, or to be turned or made a JPEG as well."""
     width, height = size
     pixel = _PIXEL.get(mode, _WIDEST)
     factor = FACTORS.get(image_format or "", _UNKNOWN)
-    of_pixels = int((factor.turn if turned else factor.decode) * pixel * width * height)
-    return of_pixels + (_POINTER + _ROWS * pixel) * (width + height)
+    if converted:
+        of_pixel = (factor.decode + turned) * pixel + 2 * _WIDEST
+    else:
+        of_pixel = (factor.turn if turned else factor.decode) * pixel
+    return int(of_pixel * width * height) + (_POINTER + _ROWS * pixel) * (width + height)

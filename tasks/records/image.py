@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
+
+ImageRule = Literal["copy", "jpg", "reference"]
+"""Whether images are published as they come, all as JPEGs, or by their URLs alone."""
 
 
 class Validators(Struct, frozen=True, gc=False):
@@ -27,7 +32,8 @@ class Image(Struct, frozen=True, gc=False):
     ``file_name`` is safe and unique in the dataset; ``width`` and ``height`` are in pixels; ``sha256`` (hex) and
     ``size`` (bytes) are None where the dataset refers to images and does not copy them. ``orientation`` (1 to 8) is the
     one that readers saw in the file at its source (None: not known), and ``turned`` whether the pixels were turned by
-    it; the published file has none. ``validators`` are of that file, and ``unconfirmed`` tells that the image was kept
+    it; the published file has none. ``converted_from`` is the type at its source of an image that was made a JPEG of
+    another type, else None. ``validators`` are of that file, and ``unconfirmed`` tells that the image was kept
     though nobody could say whether it is still the one at its source: both stand in the images table alone.
     """
 
@@ -39,5 +45,6 @@ class Image(Struct, frozen=True, gc=False):
     size: int | None
     orientation: int | None = None
     turned: bool = False
+    converted_from: str | None = None
     validators: Validators = Validators()
     unconfirmed: bool = False

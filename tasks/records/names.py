@@ -38,17 +38,18 @@ _LONGEST_ID: Final = 40
 _DIGITS: Final = 12
 
 
-def file_name(data_row: DataRow, mime_type: str) -> str:
+def file_name(data_row: DataRow, mime_type: str, *, of_type: bool = False) -> str:
     """Return a row's file name: ``STEM-ID.EXTENSION``.
 
     STEM is the row's key for people (at most 60 of ``A-Za-z0-9_-``, left out where nothing of the key is left), ID its
     id, EXTENSION that of the key, in lower case, where readers know the image's mime type by it, else the usual one of
-    that type. A name begins with a letter or a digit, because readers pass over others; there is no dot but the
-    extension's, and no separator of folders. Two ids never give one stem, not even where upper and lower case are the
-    same: an id that is not plain lower case, or that Windows takes for a device, gets 12 digits of its sha256.
+    that type; with ``of_type`` always the usual one. A name begins with a letter or a digit, because readers pass over
+    others; there is no dot but the extension's, and no separator of folders. Two ids never give one stem, not even
+    where upper and lower case are the same: an id that is not plain lower case, or that Windows takes for a device,
+    gets 12 digits of its sha256.
     """
     key = data_row.key
-    stem, extension = _stem(key), _extension(key, mime_type)
+    stem, extension = _stem(key), _extension("" if of_type else key, mime_type)
     return f"{stem}-{_identifier(data_row.id)}{extension}" if stem else f"{_identifier(data_row.id)}{extension}"
 
 

@@ -98,6 +98,7 @@ DATA_ROWS: Final = pa.schema(
         pa.field("size", pa.int64()),
         pa.field("orientation", pa.int8()),
         _always("turned", pa.bool_()),
+        pa.field("converted_from", TEXT),
         _always("media_attributes", MEDIA_ATTRIBUTES),
         pa.field("details", DATA_ROW_DETAILS),
         _always("source_kind", TEXT),

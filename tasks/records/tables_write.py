@@ -179,6 +179,7 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "size": [image.size for image in images],
         "orientation": [image.orientation for image in images],
         "turned": [image.turned for image in images],
+        "converted_from": [image.converted_from for image in images],
         "source_kind": ["project" if project else "model_run" for project in projects],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],

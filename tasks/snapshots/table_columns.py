@@ -49,7 +49,15 @@ _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
 _OF_OBJECTS: Final = frozenset({"has_area", "mask_overlap"})
 _LATER: Final[Mapping[str, frozenset[str]]] = {
     "data_rows": frozenset(
-        {"orientation", "turned", "labels_excluded", "annotations_dropped", "text_replaced", "mask_rule"}
+        {
+            "orientation",
+            "turned",
+            "converted_from",
+            "labels_excluded",
+            "annotations_dropped",
+            "text_replaced",
+            "mask_rule",
+        }
     ),
     "labels": frozenset({"benchmark_reference_label", "benchmark_score"}),
     "annotations": _OF_OBJECTS,

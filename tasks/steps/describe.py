@@ -90,6 +90,7 @@ def description_of(dataset: Dataset, settlement: Settlement) -> Description:
         census=settlement.census,
         splits=SPLITS,
         model_run=dataset.source.kind == "model_run",
+        converted=settlement.tally.noted.get("images.converted", 0),
     )
 
 

@@ -110,7 +110,7 @@ def write_format(
             model_run=dataset.source.kind == "model_run",
             memory=limits.memory,
         )
-        if dataset.images == "copy":
+        if dataset.images != "reference":
             described = narrowed(described, training_format)
         try:
             for artifact in training_format.write(described, split):

@@ -12,7 +12,7 @@ from tasks.records.tables import to_tables
 from tests.formats.format_samples import sample
 
 
-def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadable=0, unconfirmed=False):
+def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadable=0, unconfirmed=False, of=None):
     """A sample with these oddities."""
     made = sample(name=name)
     media = MediaAttributes(exif_rotation=rotation)
@@ -23,7 +23,11 @@ def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadabl
         unreadable=(Unreadable("$.x", "wrong_type"),) * unreadable,
     )
     stored = {"sha256": "a" * 64, "size": 1} if copied else {"sha256": None, "size": None}
-    return replace(made, record=record, image=replace(made.image, turned=turned, unconfirmed=unconfirmed, **stored))
+    return replace(
+        made,
+        record=record,
+        image=replace(made.image, turned=turned, converted_from=of, unconfirmed=unconfirmed, **stored),
+    )
 
 
 def tables(rows):
@@ -32,7 +36,7 @@ def tables(rows):
 
 
 def test_counts_are_those_of_the_tables():
-    """Images turned, turned by readers or confirmed by nobody, replaced text and unreadable fields are added up."""
+    """What was done to images, replaced text and unreadable fields are added up."""
     rows = [
         row("a", turned=True, rotation=6),
         row("b", copied=False, rotation=6, replaced=2),
@@ -40,9 +44,11 @@ def test_counts_are_those_of_the_tables():
         row("d", copied=False, rotation=1, unreadable=1),
         row("f", unconfirmed=True),
         row("e", copied=False),
+        row("g", of="image/png"),
+        row("h", of="image/gif"),
     ]
     assert blocks_of(noted(tables(rows))) == {
-        "images": {"turned": 1, "turned_by_readers": 2, "unconfirmed": 1},
+        "images": {"turned": 1, "converted": 2, "turned_by_readers": 2, "unconfirmed": 1},
         "masks": {"hidden": 0, "cut": 0, "overlapping": 0, "without_composite": 0, "from_composite": 0},
         "answers": {"unanswered": 0},
         "text": {"replaced": 3},

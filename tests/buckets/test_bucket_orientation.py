@@ -305,6 +305,49 @@ def test_another_rule_makes_anew_what_it_would_turn(golden):
     assert (problem["data_row_id"], problem["code"]) == ("side_jpg", "image_size_mismatch")
 
 
+def test_images_become_jpegs_and_what_they_were(golden):
+    """Another ``images`` makes anew what is of the wrong type, by one download each; JPEGs keep their place."""
+    build, rows, earlier, images = golden
+    first = build(earlier)
+    jpegs = {name for name, row in rows(first).items() if row["mime_type"] == "image/jpeg"}
+    converted = build(first, images="jpg")
+    assert {path.strip("/").replace(".", "_") for path in images.asked} == rows(first).keys() - jpegs
+    assert len(images.asked) == converted.tally.requests["images"] == converted.tally.noted["images.converted"] == 5
+    now, places, before_it = rows(converted), rows(converted, "images"), rows(first, "images")
+    assert {name: row["converted_from"] for name, row in now.items() if row["converted_from"]} == {
+        "plain_bmp": "image/bmp",
+        "plain_png": "image/png",
+        "plain_tif": "image/tiff",
+        "plain_webp": "image/webp",
+        "square_png": "image/png",
+    }
+    assert all(row["file_name"].endswith(".jpg") and row["mime_type"] == "image/jpeg" for row in now.values())
+    assert {name: places[name] for name in jpegs} == {name: before_it[name] for name in jpegs}
+    again = build(converted, images="jpg")
+    assert (images.asked, again.changed, rows(again), again.packs) == ([], (), now, converted.packs)
+    back = build(again)
+    assert len(images.asked) == 5
+    assert {name: row["sha256"] for name, row in rows(back).items()} == {
+        name: row["sha256"] for name, row in rows(first).items()
+    }
+
+
+def test_an_image_of_an_earlier_labelsnap_becomes_a_jpeg(golden):
+    """Nobody knows its orientation, and its source may be as long as ever: it is made anew nevertheless."""
+    build, rows, earlier, _ = golden
+    receipt = build(earlier, images="jpg")
+    assert {row["mime_type"] for row in rows(receipt).values()} == {"image/jpeg"}
+    assert receipt.tally.noted["images.converted"] == 5
+
+
+def test_an_image_of_another_type_does_not_stand_where_its_source_is_gone(golden):
+    """No reader of JPEGs would find it: the row is a problem."""
+    build, rows, earlier, images = golden
+    del images.images["/plain.png"]
+    receipt = build(earlier, images="jpg")
+    assert [(name, row["code"]) for name, row in rows(receipt, "problems").items()] == [("plain_png", "http_404")]
+
+
 def test_an_image_whose_source_is_gone_stands_unconfirmed(golden):
     """Nothing says that it was turned wrongly, so its row is published, and counted."""
     build, rows, earlier, images = golden

@@ -31,6 +31,8 @@ DATED, KNOWN_DATE = replace(IMAGE, validators=DATE), Known(validators=DATE)
 UNTOLD = replace(IMAGE, validators=Validators())
 UNTURNED = replace(UNTOLD, orientation=None)
 REFERENCED = replace(UNTOLD, sha256=None, size=None, orientation=None)
+JPEG = replace(IMAGE, mime_type="image/jpeg")
+CONVERTED = replace(JPEG, converted_from="image/png")
 LATEST = replace(IMAGE, sha256="b" * 64, validators=Validators('"latest"'))
 UNTIL = datetime(2024, 5, 2, tzinfo=UTC)
 
@@ -121,6 +123,28 @@ def test_of_two_rows_the_one_that_saves_most_is_taken(before, taken, chosen):
     assert found.standing == {"before": before, "taken": taken}[chosen]
     assert found.before == before
     assert found.is_reused is (before is not None and before.fingerprint == "same")
+
+
+@pytest.mark.parametrize("content", ["same", "other"])
+@pytest.mark.parametrize(
+    ("images", "stands", "is_of_type"),
+    [
+        ("copy", IMAGE, True),
+        ("copy", JPEG, True),
+        ("copy", CONVERTED, False),
+        ("copy", replace(CONVERTED, orientation=None), False),
+        ("jpg", IMAGE, False),
+        ("jpg", UNTURNED, False),
+        ("jpg", JPEG, True),
+        ("jpg", CONVERTED, True),
+        ("reference", CONVERTED, False),
+    ],
+)
+def test_an_image_stands_as_the_type_that_is_asked_for(images, stands, is_of_type, content):
+    """One of another type is made anew, and does not stay where its source is gone."""
+    found = reused(record(content=content), row(stands), images=images)
+    way = "stands" if content == "same" else "unless_changed"
+    assert (found.image, found.spares) == ((way, content == "other") if is_of_type else ("made", False))
 
 
 @pytest.mark.parametrize(("expires", "kept"), [(1714694400, True), (1714608000, True), (1714607999, False)])

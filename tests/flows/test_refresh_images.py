@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import PurePosixPath
+from xml.etree import ElementTree as ET
+
 import pytest
+from PIL import Image
 
 from deploy.sandbox import Fault
 from flows.refresh import refresh
+from flows.trees import lay_out
 from tasks.snapshots.bucket_tables import bucket_files, read_table
 from tasks.snapshots.read import read_snapshot
 from tasks.storage import open_store
@@ -141,3 +147,80 @@ def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, seconds,
     if not is_kept:
         assert all(f"X-Amz-Expires={WEEK}" in row["row_data"] for row in after.values())
         assert refresh(chosen)["reason"] == "unchanged"
+
+
+TYPES = ("png_orientation_8", "webp_orientation_5", "tiff_orientation_2", "jpeg_orientation_3", "multi_picture")
+"""Odd rows whose images are of several types, three of them no JPEGs."""
+
+
+def trees(result, names, root):
+    """The trees of a version, by format."""
+    for name in names:
+        lay_out(result["ref"], name, root / name, lambda *_: None)
+    return {name: root / name for name in names}
+
+
+def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path):
+    """In every format that has image files, by the name that readers of VOC ask for; masks and boxes are as ever.
+
+    What was converted is counted, and not again; with the key taken out, all are as they came.
+    """
+    sandbox.settings.odd_lines = TYPES
+    chosen = {"formats": {"coco": {}, "voc": {}, "yolo": {"task": "segment"}}, "filters": {}}
+    copied = refresh(dataset(**chosen))
+    types = {row: each["mime_type"] for row, each in rows(dataset(**chosen), copied["version"]).items()}
+    others = {row for row, mime_type in types.items() if mime_type != "image/jpeg"}
+    assert {"image/webp", "image/tiff", "image/png"} <= set(types.values())
+    before = trees(copied, chosen["formats"], tmp_path / "copied")
+    sandbox.requests.clear()
+
+    result = refresh(dataset(images="jpg", **chosen))
+
+    assert (result["rows"], result["annotations"]) == (copied["rows"], copied["annotations"])
+    assert (
+        result["images"]["converted"] == result["requests"]["images"] == sandbox.requests.count("image") == len(others)
+    )
+    assert sandbox.requests.count("*mask") == 0
+    found = rows(dataset(**chosen), result["version"])
+    assert {row for row, each in found.items() if each["converted_from"]} == others
+    assert {each["converted_from"] for each in found.values()} - {None} == set(types.values()) - {"image/jpeg"}
+    after = trees(result, chosen["formats"], tmp_path / "jpg")
+    for name, tree in after.items():
+        assert f"{len(others)} images were made JPEGs" in (tree / "README.md").read_text(encoding="utf-8")
+        files = [
+            path
+            for path in tree.rglob("*")
+            if path.parent.parts[-2:][0] == "images" or path.parent.name == "JPEGImages"
+        ]
+        assert len(files) == result["rows"]["published"], name
+        for path in files:
+            with Image.open(path) as image:
+                assert path.suffix == ".jpg"
+                assert image.format in {"JPEG", "MPO"}  # the second is a JPEG with another behind it
+    for of in ("SegmentationClass", "SegmentationObject"):
+        maps = [{path.name: path.read_bytes() for path in (tree["voc"] / of).iterdir()} for tree in (before, after)]
+        assert maps[0] == maps[1] != {}
+    for path in (after["voc"] / "Annotations").iterdir():
+        assert ET.fromstring(path.read_bytes()).findtext("filename") == f"{path.stem}.jpg"  # noqa: S314 - our own
+    documents = [
+        json.loads((tree["coco"] / "annotations" / "instances_train.json").read_bytes()) for tree in (before, after)
+    ]
+    assert documents[0]["annotations"] == documents[1]["annotations"]
+    named = [
+        [(PurePosixPath(each["file_name"]).stem, each["width"], each["height"]) for each in document["images"]]
+        for document in documents
+    ]
+    assert named[0] == named[1]
+
+    sandbox.requests.clear()
+    again = refresh(dataset(images="jpg", **chosen))
+    assert (again["reason"], sandbox.requests.count("image")) == ("unchanged", 0)
+    sandbox.edit_row(EDITED)
+    edited = refresh(dataset(images="jpg", **chosen))
+    assert (edited["images"]["converted"], edited["requests"]["images"]) == (len(others), 0)
+    back = refresh(dataset(**chosen))
+    assert (back["images"]["converted"], back["requests"]["images"]) == (0, len(others))
+    digests = (
+        {row: each["sha256"] for row, each in rows(dataset(), version).items()} for version in (1, back["version"])
+    )
+    assert next(digests) == next(digests)

@@ -113,7 +113,7 @@ def test_boxes_hold_what_was_drawn_in_every_tree(dataset, project, tmp_path):
     sandbox = project(*ORIENTED, "turned", "multi_picture")
     result = published(dataset, sandbox, formats=FORMATS)
     assert result["rows"]["problems"] == 0
-    assert result["images"] == {"turned": 1, "turned_by_readers": 0, "unconfirmed": 0}
+    assert result["images"] == {"turned": 1, "converted": 0, "turned_by_readers": 0, "unconfirmed": 0}
     for name in FORMATS:
         seen = list(READERS[name](pulled(result, name, tmp_path)))
         for key, body, (left, top, width, height) in seen:

@@ -104,13 +104,12 @@ def build(
         fetcher = Fetcher(
             downloader=downloader,
             directory=Path(scratch),
-            images="copy",
             split=Split(),
             group_by=None,
             max_image_bytes=1 << 20,
             max_image_pixels=1 << 20,
             max_mask_bytes=1,
-            **options,
+            **{"images": "copy"} | options,
         )
         builder = BucketBuilder(
             draft=Draft(store, base),

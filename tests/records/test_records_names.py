@@ -48,6 +48,13 @@ def test_readable_names(key: Any, mime_type: Any, expected: Any) -> None:
     assert named(key, mime_type=mime_type) == expected
 
 
+@pytest.mark.parametrize("key", ["photo.jpeg", "photo.JPG", "photo.png", "photo"])
+def test_an_image_may_be_named_by_its_type_alone(key: str) -> None:
+    """Where all images are of one type, all names end alike."""
+    row = DataRow("clabc123", key, None, "https://images.example/a", None, MediaAttributes())
+    assert file_name(row, "image/jpeg", of_type=True) == "photo-clabc123.jpg"
+
+
 def test_ids_that_are_no_plain_names() -> None:
     """An id with dashes, capitals or anything else gets a digest, so that no two ids meet in one name."""
     upper, lower = named("a", "CLX1"), named("a", "clx1")
