@@ -31,6 +31,7 @@ ANCILLARY = 0x20  # bit 5 of a chunk name's first byte
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 OPAQUE = 0xFF
+MOST_CHUNKS = 1 << 16  # with the 8 KiB that libpng writes at a time, these are half a GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def read_size(png: bytes) -> tuple[int, int]:
 def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Yield name and body of each chunk that makes pixels, every chunk's CRC checked. Raises MaskError."""
     start, name = len(SIGNATURE), b""
-    while name != b"IEND":
+    for _ in range(MOST_CHUNKS):
         if start + 12 > len(png):
             raise MaskError("truncated", f"expected a chunk at byte {start}, found the end of the file")
         length, name = struct.unpack_from(">I4s", png, start)
@@ -157,7 +158,10 @@ def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
             yield name, body[4:]
         elif not name[0] & ANCILLARY:
             raise MaskError("unsupported", f"expected only PNG's own critical chunks, found {name!r}")
+        if name == b"IEND":
+            return
         start = end
+    raise MaskError("damaged", f"expected at most {MOST_CHUNKS} chunks, found more")
 
 
 def _read_palette(colours: bytes, alphas: bytes) -> NDArray[np.uint32]:
