@@ -187,7 +187,7 @@ class Fetcher:
     @property
     def _masks(self) -> MaskFetcher:
         limits = Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes, memory=self.memory)
-        return MaskFetcher(self.downloader, self.masks, limits)
+        return MaskFetcher(self.downloader, self.masks, limits, self.directory)
 
 
 def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:

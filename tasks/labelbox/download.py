@@ -21,6 +21,7 @@ from urllib.parse import urljoin
 from urllib3.exceptions import HTTPError
 
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
+from tasks.labelbox.bodies import collected
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
 from tasks.labelbox.faults import key_refused
@@ -30,6 +31,8 @@ from tasks.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from mmap import mmap
+    from pathlib import Path
     from types import TracebackType
     from typing import IO
 
@@ -137,15 +140,19 @@ class Downloader:
     ) -> None:
         self._connections.close()
 
-    def mask(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
+    def mask(
+        self, url: str, *, limit: int, check: Callable[[bytes | mmap], None], directory: Path | None = None
+    ) -> bytes | mmap:
         """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again.
+
+        A long one lies in ``directory`` as long as it is used.
 
         Its ``code``, where it has one, is the code of the ``DownloadError`` in the end. Raises ``LabelboxRefusedError``
         where Labelbox does not take this machine's key.
         """
 
-        def take(blocks: Iterator[bytes], _headers: Headers) -> bytes:
-            body = b"".join(blocks)
+        def take(blocks: Iterator[bytes], _headers: Headers) -> bytes | mmap:
+            body = collected(blocks, directory)
             with _wrong_body():
                 check(body)
             return body
