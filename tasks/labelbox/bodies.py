@@ -1,4 +1,4 @@
-"""A body that is looked at as bytes: a short one in memory, a longer one as a file that is mapped and takes none."""
+"""Bodies as they come in: to a file; or as bytes, of which long ones are a file that is mapped and takes no memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import IO
 
 HELD: Final = 1 << 20
 """Bytes of a body that is held in memory: honest masks have fewer."""
@@ -27,3 +28,10 @@ def collected(blocks: Iterable[bytes], directory: Path | None) -> bytes | mmap:
             return mmap(file.fileno(), size, access=ACCESS_READ)
         file.seek(0)
         return file.read()
+
+
+def write(blocks: Iterable[bytes], target: IO[bytes]) -> int:
+    """Replace what a file holds; the number of bytes."""
+    target.seek(0)
+    target.truncate()
+    return sum(target.write(block) for block in blocks)

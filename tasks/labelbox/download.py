@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 from urllib3.exceptions import HTTPError
 
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
-from tasks.labelbox.bodies import collected
+from tasks.labelbox.bodies import collected, write
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
 from tasks.labelbox.faults import key_refused
@@ -175,7 +175,7 @@ class Downloader:
         """
 
         def take(blocks: Iterator[bytes], headers: Headers) -> Validators:
-            _write(blocks, target)
+            write(blocks, target)
             with _wrong_body():
                 check(target)
             return validators_of(headers)
@@ -190,7 +190,7 @@ class Downloader:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
 
         def take(blocks: Iterator[bytes], _headers: Headers) -> None:
-            size = _write(blocks, target)
+            size = write(blocks, target)
             if size != length:
                 raise PassingError("short_body", f"{size} bytes came instead of {length}")
 
@@ -342,13 +342,6 @@ def _forbidden() -> Iterator[None]:
         yield
     except ForbiddenAddressError as refusal:
         raise DownloadError("forbidden_address", str(refusal)) from None
-
-
-def _write(blocks: Iterator[bytes], target: IO[bytes]) -> int:
-    """Replace what a file holds; the number of bytes."""
-    target.seek(0)
-    target.truncate()
-    return sum(target.write(block) for block in blocks)
 
 
 @contextmanager

@@ -134,13 +134,16 @@ def masked_rows(sandbox):
     "picture", [LARGE, LARGE_TURNED, TALL, TALL_TURNED], ids=["large", "large turned", "tall", "tall turned"]
 )
 def test_twelve_large_pictures_in_small_files(picture, sandbox, refreshed, monkeypatch):
-    """They are published with their bytes, decoded by nothing; where they must be turned they are named problems."""
+    """They are published with their bytes, decoded by nothing, and label maps of them are written.
+
+    Where they must be turned they are named problems.
+    """
     assert len(png(picture)) < LARGEST_FILE
     rows = [row for row in sandbox.rows("DONE") if not row.skipped and not row.style.old][:12]
     assert len(rows) == 12
     monkeypatch.setattr(exports, "with_oddities", partial(without_labels, {row.id for row in rows}))
 
-    found = refreshed(dict.fromkeys(rows, picture), orientation="upright", formats={"coco": {"panoptic": False}})
+    found = refreshed(dict.fromkeys(rows, picture), orientation="upright", formats={"coco": {}, "masks": {}})
 
     refused = dict.fromkeys((row.id for row in rows), "image_too_large") if picture.turned else {}
     assert found.problems == refused
