@@ -32,6 +32,8 @@ BYTE_BITS: Final = 8
 PLANE: Final = 2  # dimensions
 BAND: Final = 1 << 24
 """Bytes of rows that are written at a time: a picture of any size takes no more for its rows, but for a longer row."""
+ROW: Final = 3
+"""Bytes that a row of few pixels is compressed to, and copied, beside a part of its length: its filter breaks runs."""
 STRETCH: Final = 128
 """Bytes that each stretch of an overlay takes beside the rows, and each column; what they are compressed to counts."""
 
@@ -72,7 +74,8 @@ def encode_overlay(
     of_label = np.vstack([big_endian.reshape(-1, pixel_bytes), np.zeros((1, pixel_bytes), np.uint8)])  # -1 is the last
     row = shown.width * pixel_bytes + 1
     rows = shown.height * row
-    with memory.claim(min(rows, BAND + row) + rows // 32 + STRETCH * (shown.positions.size + shown.width)):
+    held = min(rows, BAND + row) + rows // 32 + ROW * shown.height
+    with memory.claim(held + STRETCH * (shown.positions.size + shown.width)):
         return _png(_residuals(shown, of_label), (shown.height, shown.width), depth, colour_type, palette)
 
 
