@@ -22,9 +22,10 @@ from tasks.buckets.reuse import Reused
 from tasks.images.orientation import fits
 from tasks.labelbox.failures import DownloadError
 from tasks.masks.png import Limits
+from tasks.masks.polygons import columns_crossed
 from tasks.memory import MEMORY
 from tasks.records.carry import carry_over
-from tasks.records.geometry import Mask
+from tasks.records.geometry import Mask, Polygon
 from tasks.records.image import Image
 from tasks.records.model import ModelRunEntry, Record, Sample
 from tasks.records.names import file_name
@@ -50,6 +51,11 @@ EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
 NEW: Final = Reused()
 """A row of which nothing stands."""
+MOST_CROSSED: Final = 20_000_000
+"""Columns of pixels that the outlines of a row's polygons cross, one again for each time: what drawing them takes.
+
+A thousand polygons that are each as wide as an image of ten thousand pixels cross as many.
+"""
 REFUSED: Final = "images_refused"
 """Counts the images that stand unconfirmed because their URLs were refused."""
 
@@ -97,6 +103,7 @@ class Fetcher:
             labels += predictions
         image = image or _referenced(record, size, self.max_image_pixels)
         _check_masks(labels, image)
+        _check_polygons(labels, image)
         split = split_of(record, image.sha256, self.group_by, self.split, self.given)
         return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
 
@@ -197,7 +204,7 @@ class Fetcher:
     @property
     def _masks(self) -> MaskFetcher:
         limits = Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes, memory=self.memory)
-        return MaskFetcher(self.downloader, self.masks, limits)
+        return MaskFetcher(self.downloader, self.masks, limits, self.directory)
 
 
 def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:
@@ -225,6 +232,18 @@ def _check_masks(labels: Iterable[Label], image: Image) -> None:
             path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
             reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
             raise RowError(path, "mask_size_mismatch", reason)
+
+
+def _check_polygons(labels: Iterable[Label], image: Image) -> None:
+    """Raise ``RowError`` for polygons that go to and fro so often that no format could draw them in bounded time."""
+    objects = (each.geometry for label in labels for each in label.annotations)
+    rings = [each.vertices for each in objects if isinstance(each, Polygon)]
+    if sum(map(len, rings)) * image.width <= MOST_CROSSED:
+        return
+    crossed = sum(columns_crossed(ring, image.width) for ring in rings)
+    if crossed > MOST_CROSSED:
+        reason = f"the outlines of its polygons cross {crossed} columns of pixels, more than {MOST_CROSSED}"
+        raise RowError("$..objects", "polygons_too_long", reason)
 
 
 def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:

@@ -33,10 +33,11 @@ from tasks.records.geometry import Mask, MaskReference, Overlap
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from tasks.labelbox.download import Downloader
     from tasks.masks.composite import Colour, Composite
-    from tasks.masks.png import Limits
+    from tasks.masks.png import Body, Limits
     from tasks.records.carry import Masks, Size, Standing
     from tasks.records.geometry import MaskRule, Runs
     from tasks.records.model import Label
@@ -86,11 +87,15 @@ class _Shown:
 
 @dataclass(frozen=True, slots=True)
 class MaskFetcher:
-    """How the masks of a label are had: over which connections, by which rule, and how large each may be."""
+    """How the masks of a label are had: over which connections, by which rule, and how large each may be.
+
+    Long files lie in ``directory`` while they are read.
+    """
 
     downloader: Downloader
     rule: MaskRule
     limits: Limits
+    directory: Path
 
     def complete(self, label: Label, size: Size | None, requests: Counter[str], whole: Mapping[str, Mask]) -> Label:
         """Return a label with all its masks decoded. ``size``, where it is known, is what each must have.
@@ -145,7 +150,7 @@ class MaskFetcher:
         for address, url in asked.items():
             inside = members[address]
             try:
-                body = self.downloader.mask(url, limit=self.limits.bytes, check=check_png)
+                body = self._body(url)
                 composite = decode_composite(body, [colour for _, colour in inside], size=size, limits=self.limits)
             except (DownloadError, MaskError) as error:
                 shown[address] = _unusable(error)
@@ -189,9 +194,12 @@ class MaskFetcher:
         except BeyondBudgetError as error:
             raise MaskError("too_large", str(error)) from None
 
+    def _body(self, url: str) -> Body:
+        return self.downloader.mask(url, limit=self.limits.bytes, check=check_png, directory=self.directory)
+
     def _instance(self, url: str, feature_id: str, size: Size | None) -> Runs:
         try:
-            body = self.downloader.mask(url, limit=self.limits.bytes, check=check_png)
+            body = self._body(url)
             return decode_instance(body, size=size, limits=self.limits)
         except (DownloadError, MaskError) as error:
             raise RowError(object_path(feature_id, "mask.url"), f"mask_{error.code}", str(error)) from None

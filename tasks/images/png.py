@@ -30,7 +30,8 @@ _FRAME: Final = 12
 """Length, type and checksum of a chunk, in bytes."""
 _BIT_DEPTH: Final = 24
 """Where ``IHDR`` tells the bits of a sample."""
-_CHUNKS: Final = 1 << 20
+_CHUNKS: Final = 1 << 16
+"""Chunks of a file at most: with the 8 KiB that libpng writes at a time, these are half a GiB."""
 _TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _HEXADECIMAL: Final = frozenset({b"Raw profile type exif", b"Raw profile type APP1", b"Raw profile type xmp"})
 _XMP: Final = b"XML:com.adobe.xmp"

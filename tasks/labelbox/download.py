@@ -21,6 +21,7 @@ from urllib.parse import urljoin
 from urllib3.exceptions import HTTPError
 
 from tasks.labelbox.addresses import ForbiddenAddressError, Target, read_url
+from tasks.labelbox.bodies import collected, write
 from tasks.labelbox.connections import Connections
 from tasks.labelbox.failures import DownloadError, PassingError, WrongBodyError, of_error, of_status
 from tasks.labelbox.faults import key_refused
@@ -30,6 +31,8 @@ from tasks.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from mmap import mmap
+    from pathlib import Path
     from types import TracebackType
     from typing import IO
 
@@ -137,15 +140,19 @@ class Downloader:
     ) -> None:
         self._connections.close()
 
-    def mask(self, url: str, *, limit: int, check: Callable[[bytes], None]) -> bytes:
+    def mask(
+        self, url: str, *, limit: int, check: Callable[[bytes | mmap], None], directory: Path | None = None
+    ) -> bytes | mmap:
         """A mask's PNG. ``check`` raises ``ValueError`` for bytes that are none; they are then asked for again.
+
+        A long one lies in ``directory`` as long as it is used.
 
         Its ``code``, where it has one, is the code of the ``DownloadError`` in the end. Raises ``LabelboxRefusedError``
         where Labelbox does not take this machine's key.
         """
 
-        def take(blocks: Iterator[bytes], _headers: Headers) -> bytes:
-            body = b"".join(blocks)
+        def take(blocks: Iterator[bytes], _headers: Headers) -> bytes | mmap:
+            body = collected(blocks, directory)
             with _wrong_body():
                 check(body)
             return body
@@ -168,7 +175,7 @@ class Downloader:
         """
 
         def take(blocks: Iterator[bytes], headers: Headers) -> Validators:
-            _write(blocks, target)
+            write(blocks, target)
             with _wrong_body():
                 check(target)
             return validators_of(headers)
@@ -183,7 +190,7 @@ class Downloader:
         """Write a chunk of an export stream to ``target``: exactly ``length`` bytes, or ``DownloadError``."""
 
         def take(blocks: Iterator[bytes], _headers: Headers) -> None:
-            size = _write(blocks, target)
+            size = write(blocks, target)
             if size != length:
                 raise PassingError("short_body", f"{size} bytes came instead of {length}")
 
@@ -335,13 +342,6 @@ def _forbidden() -> Iterator[None]:
         yield
     except ForbiddenAddressError as refusal:
         raise DownloadError("forbidden_address", str(refusal)) from None
-
-
-def _write(blocks: Iterator[bytes], target: IO[bytes]) -> int:
-    """Replace what a file holds; the number of bytes."""
-    target.seek(0)
-    target.truncate()
-    return sum(target.write(block) for block in blocks)
 
 
 @contextmanager

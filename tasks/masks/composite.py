@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tasks.masks.png import Body
     from tasks.records.geometry import Runs
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -37,7 +38,7 @@ class Composite:
 
 
 def decode_composite(
-    png: bytes,
+    png: Body,
     colours: Sequence[Colour],
     *,
     size: tuple[int, int] | None = None,

@@ -22,17 +22,17 @@ FILTERS = 5  # None, Sub, Up, Average and Paeth, the numbers 0 to 4
 def inflate(png: Png) -> bytearray:
     """Return all rows, each a filter type and its filtered bytes, pass after pass.
 
-    Takes the rows' own memory once, whatever the stream would inflate to. Raises MaskError: ``truncated`` for a stream
-    that ends early, ``damaged`` for one that goes on after the last row, whose Adler-32 is another, that is no zlib
-    stream or that has a filter type above 4.
+    Takes the rows' own memory once, whatever the stream would inflate to, and the stream's. Raises MaskError:
+    ``truncated`` for a stream that ends early, ``damaged`` for one that goes on after the last row, whose Adler-32 is
+    another, that is no zlib stream or that has a filter type above 4.
     """
-    size = png.row_bytes
+    size, data = png.row_bytes, png.data
     try:
-        inflated = deflate.zlib_decompress(png.data, size)
+        inflated = deflate.zlib_decompress(data, size)
     except deflate.DeflateError:
-        raise _name_damage(png.data, size) from None
+        raise _name_damage(data, size) from None
     if len(inflated) < size:
-        raise _name_damage(png.data, size)
+        raise _name_damage(data, size)
     _check_filters(png, np.frombuffer(inflated, np.uint8))
     return inflated
 

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tasks.masks.pixels import Pixels
+    from tasks.masks.png import Body
     from tasks.records.geometry import Runs
 
 
 def decode_instance(
-    png: bytes, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS, sparse: bool = True
+    png: Body, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS, sparse: bool = True
 ) -> Runs:
     """Read a mask that shows one instance: every pixel that is not black belongs to it, whatever its alpha.
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from mmap import mmap
+from typing import TYPE_CHECKING, TypeAlias
 
 import deflate
 import numpy as np
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from tasks.memory import Budget
 
+Body: TypeAlias = bytes | mmap
+"""A PNG's bytes, in memory or in a file that is mapped."""
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 BIT_DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}  # by colour type
 PALETTE = 3  # the colour type of pictures whose pixels are indexes into PLTE
@@ -31,6 +35,7 @@ ANCILLARY = 0x20  # bit 5 of a chunk name's first byte
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel, by colour type
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 OPAQUE = 0xFF
+MOST_CHUNKS = 1 << 16  # with the 8 KiB that libpng writes at a time, these are half a GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Png:
     """A PNG whose header, chunks and checksums are sound: what its pixels are made of, still compressed.
 
     ``palette`` has the colours that a palette picture's indexes stand for, red in the lowest byte and alpha in the
-    highest; ``data`` is the zlib stream of all chunks IDAT.
+    highest; ``pieces`` are the zlib stream, in the chunks IDAT that it is cut into.
     """
 
     height: int
@@ -65,7 +70,17 @@ class Png:
     colour_type: int
     interlaced: bool
     palette: NDArray[np.uint32]
-    data: bytes
+    pieces: tuple[memoryview, ...]
+
+    @property
+    def data(self) -> bytes:
+        """The zlib stream whole, of ``data_bytes``."""
+        return b"".join(self.pieces)
+
+    @property
+    def data_bytes(self) -> int:
+        """The bytes of the zlib stream."""
+        return sum(map(len, self.pieces))
 
     @property
     def passes(self) -> tuple[tuple[int, int], ...]:
@@ -82,14 +97,14 @@ class Png:
         return sum(rows * row_bytes for rows, row_bytes in self.passes)
 
 
-def check_png(data: bytes) -> None:
+def check_png(data: Body) -> None:
     """Check that bytes are one whole PNG, by its header and every chunk's checksum. Raises MaskError."""
     read_size(data)
     for _ in iterate_chunks(data):
         pass
 
 
-def read_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS) -> Png:
+def read_png(png: Body, *, size: tuple[int, int] | None = None, limits: Limits = DEFAULT_LIMITS) -> Png:
     """Check a PNG's structure, checksums and size against ``limits``, before any memory is taken for its pixels.
 
     ``size`` is the (height, width) in pixels that the picture must have. Raises MaskError.
@@ -114,15 +129,15 @@ def read_png(png: bytes, *, size: tuple[int, int] | None = None, limits: Limits 
     if not bodies[b"IDAT"]:
         raise MaskError("damaged", "expected pixels in chunks IDAT, found none")
     bit_depth, colour_type, *_, interlace = png[24:29]
-    colours, alphas, data = (b"".join(bodies[name]) for name in (b"PLTE", b"tRNS", b"IDAT"))
+    colours, alphas = (b"".join(bodies[name]) for name in (b"PLTE", b"tRNS"))
     palette = _read_palette(colours, alphas) if colour_type == PALETTE else np.empty(0, np.uint32)
-    return Png(height, width, bit_depth, colour_type, bool(interlace), palette, data)
+    return Png(height, width, bit_depth, colour_type, bool(interlace), palette, tuple(bodies[b"IDAT"]))
 
 
-def read_size(png: bytes) -> tuple[int, int]:
+def read_size(png: Body) -> tuple[int, int]:
     """Return (height, width) in pixels from a PNG's first 33 bytes. Raises MaskError."""
     if png[: len(SIGNATURE)] != SIGNATURE:
-        truncated = SIGNATURE.startswith(png)
+        truncated = SIGNATURE.startswith(png[: len(SIGNATURE)])
         raise MaskError("truncated" if truncated else "not_a_png", f"expected a PNG, found {_kind(png)}")
     if len(png) < 33:  # noqa: PLR2004 - signature and IHDR
         raise MaskError("truncated", f"expected a PNG header of 33 bytes, found {len(png)}")
@@ -140,10 +155,10 @@ def read_size(png: bytes) -> tuple[int, int]:
     return height, width
 
 
-def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def iterate_chunks(png: Body) -> Iterator[tuple[bytes, memoryview]]:
     """Yield name and body of each chunk that makes pixels, every chunk's CRC checked. Raises MaskError."""
     start, name = len(SIGNATURE), b""
-    while name != b"IEND":
+    for _ in range(MOST_CHUNKS):
         if start + 12 > len(png):
             raise MaskError("truncated", f"expected a chunk at byte {start}, found the end of the file")
         length, name = struct.unpack_from(">I4s", png, start)
@@ -157,7 +172,10 @@ def iterate_chunks(png: bytes) -> Iterator[tuple[bytes, memoryview]]:
             yield name, body[4:]
         elif not name[0] & ANCILLARY:
             raise MaskError("unsupported", f"expected only PNG's own critical chunks, found {name!r}")
+        if name == b"IEND":
+            return
         start = end
+    raise MaskError("damaged", f"expected at most {MOST_CHUNKS} chunks, found more")
 
 
 def _read_palette(colours: bytes, alphas: bytes) -> NDArray[np.uint32]:
@@ -174,8 +192,9 @@ def _read_palette(colours: bytes, alphas: bytes) -> NDArray[np.uint32]:
     return palette.view(np.uint32).ravel()
 
 
-def _kind(data: bytes) -> str:
+def _kind(data: Body) -> str:
     """Say what bytes look like that are no PNG."""
     starts = {b"\xff\xd8\xff": "a JPEG", b"GIF8": "a GIF", b"RIFF": "a WebP", b"<": "HTML or XML", b"{": "JSON"}
-    kind = next((kind for start, kind in starts.items() if data.startswith(start)), "other data")
-    return f"{kind} ({len(data)} bytes, first {data[:8].hex() or 'none'})"
+    first = data[: len(SIGNATURE)]
+    kind = next((kind for start, kind in starts.items() if first.startswith(start)), "other data")
+    return f"{kind} ({len(data)} bytes, first {first.hex() or 'none'})"

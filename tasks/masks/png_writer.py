@@ -17,6 +17,8 @@ from tasks.masks.png import PALETTE, SIGNATURE
 from tasks.memory import MEMORY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
     from tasks.masks.rasters import Overlay
@@ -28,6 +30,10 @@ UP: Final = 2  # filter type
 COLOURS: Final = 256  # of a palette, at most
 BYTE_BITS: Final = 8
 PLANE: Final = 2  # dimensions
+BAND: Final = 1 << 24
+"""Bytes of rows that are written at a time: a picture of any size takes no more for its rows, but for a longer row."""
+ROW: Final = 3
+"""Bytes that a row of few pixels is compressed to, and copied, beside a part of its length: its filter breaks runs."""
 STRETCH: Final = 128
 """Bytes that each stretch of an overlay takes beside the rows, and each column; what they are compressed to counts."""
 
@@ -40,7 +46,7 @@ def encode_png(raster: NDArray[np.uint8]) -> bytes:
     rows = _unfilled(height, width)
     rows[0, 1:] = raster[0]
     np.subtract(raster[1:], raster[:-1], out=rows[1:, 1:])
-    return _png(rows, width, BYTE_BITS, GREY)
+    return _png([rows], (height, width), BYTE_BITS, GREY)
 
 
 def encode_overlay(
@@ -66,13 +72,15 @@ def encode_overlay(
     big_endian = np.ascontiguousarray(values, values.dtype.newbyteorder(">")).view(np.uint8)
     pixel_bytes = values.itemsize * (channels[0] if channels else 1)
     of_label = np.vstack([big_endian.reshape(-1, pixel_bytes), np.zeros((1, pixel_bytes), np.uint8)])  # -1 is the last
-    rows = shown.height * (shown.width * pixel_bytes + 1)
-    with memory.claim(rows + rows // 32 + STRETCH * (shown.positions.size + shown.width)):
-        return _png(_residuals(shown, of_label), shown.width, depth, colour_type, palette)
+    row = shown.width * pixel_bytes + 1
+    rows = shown.height * row
+    held = min(rows, BAND + row) + rows // 32 + ROW * shown.height
+    with memory.claim(held + STRETCH * (shown.positions.size + shown.width)):
+        return _png(_residuals(shown, of_label), (shown.height, shown.width), depth, colour_type, palette)
 
 
-def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an overlay's filtered rows. ``of_label`` are the bytes of a pixel for each label.
+def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield an overlay's filtered rows, some after others. ``of_label`` are the bytes of a pixel for each label.
 
     A stretch is cut where a column ends: the first row's pixels are filtered as if the row above were 0.
     """
@@ -82,11 +90,15 @@ def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> NDArray[np.uint8]
     columns, lines = np.divmod(starts, shown.height)
     above = np.where(lines > 0, np.roll(labels, 1), -1)
     residuals = of_label[labels] - of_label[above]
-    rows = _unfilled(shown.height, shown.width * pixel_bytes)
-    first = lines * rows.shape[1] + 1 + columns * pixel_bytes
-    for byte in range(pixel_bytes):
-        rows.reshape(-1)[first + byte] = residuals[:, byte]
-    return rows
+    row_bytes = shown.width * pixel_bytes
+    height = max(1, BAND // (row_bytes + 1))
+    for top in range(0, shown.height, height):
+        rows = _unfilled(min(height, shown.height - top), row_bytes)
+        inside = np.flatnonzero((lines >= top) & (lines < top + len(rows)))
+        first = (lines[inside] - top) * rows.shape[1] + 1 + columns[inside] * pixel_bytes
+        for byte in range(pixel_bytes):
+            rows.reshape(-1)[first + byte] = residuals[inside, byte]
+        yield rows
 
 
 def _unfilled(height: int, row_bytes: int) -> NDArray[np.uint8]:
@@ -97,17 +109,23 @@ def _unfilled(height: int, row_bytes: int) -> NDArray[np.uint8]:
 
 
 def _png(
-    rows: NDArray[np.uint8], width: int, depth: int, colour_type: int, palette: NDArray[np.uint8] | None = None
+    bands: Iterable[NDArray[np.uint8]],
+    size: tuple[int, int],
+    depth: int,
+    colour_type: int,
+    palette: NDArray[np.uint8] | None = None,
 ) -> bytes:
-    header = struct.pack(">2I5B", width, len(rows), depth, colour_type, 0, 0, 0)
+    """Write filtered rows, which come in bands, as a PNG of (height, width)."""
+    height, width = size
+    header = struct.pack(">2I5B", width, height, depth, colour_type, 0, 0, 0)
     colours = b"" if palette is None else _chunk(b"PLTE", palette.tobytes())
-    pixels = _chunk(b"IDAT", _deflated(rows))
+    pixels = _chunk(b"IDAT", _deflated(bands))
     return SIGNATURE + _chunk(b"IHDR", header) + colours + pixels + _chunk(b"IEND", b"")
 
 
-def _deflated(rows: NDArray[np.uint8]) -> bytes:
+def _deflated(bands: Iterable[NDArray[np.uint8]]) -> bytes:
     deflate = zlib.compressobj(strategy=zlib.Z_RLE)
-    return deflate.compress(rows.data) + deflate.flush()
+    return b"".join([*(deflate.compress(rows.data) for rows in bands), deflate.flush()])
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -30,6 +30,13 @@ _AT_ONCE: Final = 1 << 18
 """Crossings of edges with columns that are calculated at once; more are those of one column, one for each edge."""
 
 
+def columns_crossed(ring: Sequence[Position], width: int) -> int:
+    """Return how often a ring crosses the lines through the centres of an image's columns: what filling it takes."""
+    xs = np.asarray(ring, np.float64).reshape(-1, 2)[:, 0]
+    columns = np.ceil(np.clip(xs, 0, width) - 0.5)
+    return int(np.abs(np.diff(columns, append=columns[:1])).sum())
+
+
 def region_of(ring: Sequence[Position], height: int, width: int) -> Runs:
     """Return the pixels of a polygon that ``fill_rings`` gives, or where these are none, those that it touches."""
     filled = fill_rings([ring], height, width)

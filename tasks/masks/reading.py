@@ -61,7 +61,7 @@ def _attempts(most: int) -> Iterator[int]:
 
 
 def _read(png: Png, label: Label, instances: int, limits: Limits, *, sparse: bool) -> Found:
-    rows = png.row_bytes + COLUMN_BYTES * png.width
+    rows = png.data_bytes + png.row_bytes + COLUMN_BYTES * png.width
     if sparse and is_for_sparse(png):
         with limits.memory.claim(rows + SPARSE_CHANGE * limits.changes):
             found = find_runs_sparse(png, label, instances, limits)

@@ -15,6 +15,8 @@ from tasks.records.shapes import clip_box, clip_ring, shoelace_area, tight_box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from tasks.records.geometry import Geometry, Position
 
 LEAST_SIDE: Final = 1e-6
@@ -26,8 +28,10 @@ LEAST_AREA: Final = 1e-6
 _UNEVEN: Final = (0.41, 0.57)
 """Where between two vertices a ring is cut, as parts of the way: edges that cross do so at one height, if at any."""
 
-_BANDS: Final = 1000
-"""How many stretches between the heights of a ring's vertices are looked at."""
+_LOOKED_AT: Final = 1 << 18
+"""Edges that are looked at in the stretches between the heights of a ring's vertices, one again for each stretch."""
+_LEAST_BANDS: Final = 16
+"""So many of these stretches are looked at, however many edges there are."""
 
 Extent = tuple[float, float, float, float, float]
 """Area, and left, top, width and height of the box around."""
@@ -70,18 +74,16 @@ def _covers(vertices: Sequence[Position], width: int, height: int) -> bool:
 def _even_odd(ring: Sequence[Position]) -> float:
     """Return about the area that a ring holds by the even-odd rule; 0 where each edge lies on another.
 
-    Between the heights of two vertices each edge is one straight line: edges that meet at two uneven heights are one.
-    Of very many heights the farthest apart are looked at.
+    Edges of the same ends cancel each other. Between the heights of two vertices each of the others is one straight
+    line: edges that meet at two uneven heights are one. Of very many heights the farthest apart are looked at.
     """
-    vertices = np.array(ring)
-    ends = np.stack([vertices, np.roll(vertices, -1, axis=0)])
-    upwards = ends[0, :, 1] > ends[1, :, 1]
-    (left, top), (right, bottom) = np.where(upwards[:, np.newaxis], ends[::-1], ends).transpose(0, 2, 1)
-    heights = np.unique(vertices[:, 1])
+    left, top, right, bottom = _uncancelled(np.array(ring))
+    heights = np.unique(np.concatenate([top, bottom]))
+    bands = max(_LEAST_BANDS, _LOOKED_AT // max(1, left.size))
     area = 0.0
-    for band in np.argsort(heights[:-1] - heights[1:], kind="stable")[:_BANDS]:
+    for band in np.argsort(heights[:-1] - heights[1:], kind="stable")[:bands]:
         above, below = heights[band : band + 2]
-        crosses = (top <= above) & (bottom >= below)
+        crosses = np.flatnonzero((top <= above) & (bottom >= below))
         from_, across, down = left[crosses], (right - left)[crosses], (bottom - top)[crosses]
         depths = above - top[crosses]
         lines = (np.sort(from_ + (depths + part * (below - above)) / down * across) for part in _UNEVEN)
@@ -89,3 +91,19 @@ def _even_odd(ring: Sequence[Position]) -> float:
         if area > LEAST_AREA:
             break
     return area
+
+
+def _uncancelled(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the edges of a ring of (vertices, 2) that no other of the same ends cancels, without level ones.
+
+    They are (4, edges): x and y of the upper end, x and y of the lower.
+    """
+    ends = np.stack([ring, np.roll(ring, -1, axis=0)])
+    upwards = ends[0, :, 1] > ends[1, :, 1]
+    edges = np.where(upwards[:, np.newaxis], ends[::-1], ends).transpose(0, 2, 1).reshape(4, -1)
+    edges = edges[:, edges[1] < edges[3]]
+    edges = edges[:, np.lexsort(edges)]
+    begins = np.flatnonzero(np.diff(edges, axis=1, prepend=np.nan).any(axis=0))
+    times = np.diff(begins, append=edges.shape[1])
+    odd: NDArray[np.float64] = edges[:, begins[times % 2 == 1]]
+    return odd

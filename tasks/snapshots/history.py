@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from tasks.decoders import decoder_of
 from tasks.errors import StorageRefusedError
 from tasks.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from tasks.snapshots.listing import listed
-from tasks.snapshots.manifest import FORMAT_VERSION, UNREADABLE, Manifest, damaged, decode_manifest
+from tasks.snapshots.manifest import FORMAT_VERSION, NOT_SUCH_JSON, UNREADABLE, Manifest, damaged, decode_manifest
 from tasks.snapshots.runs import Runs, gaps, holds
 from tasks.snapshots.sealed import fields_of, unseal
 from tasks.snapshots.values import Moment, Number, Sha256
@@ -311,13 +312,22 @@ def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError
         return StorageRefusedError(error.message, remedy=remedy, code=error.code)
 
 
+class _Written(msgspec.Struct):
+    """What the record of any format says of itself."""
+
+    format_version: int = 0
+    version: int | None = None
+
+
 def _is_later(body: bytes, key: CommitKey) -> bool:
     """Say whether the bytes are this version's record as a later labelsnap wrote it."""
-    fields = fields_of(body)
-    if fields is None or fields.get("version", key.version) != key.version:
+    if fields_of(body) is None:
         return False
-    written = fields.get("format_version")
-    return isinstance(written, int) and written > FORMAT_VERSION
+    try:
+        written = decoder_of(_Written).decode(body)
+    except NOT_SUCH_JSON:
+        return False
+    return written.format_version > FORMAT_VERSION and written.version in {None, key.version}
 
 
 def read_manifest(store: ObjectStore, sha256: str) -> Manifest:

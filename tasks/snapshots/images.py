@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from xxhash import xxh3_128_intdigest
 
 from tasks.decoders import converted
 from tasks.snapshots.layout import DATA
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGES: Final = "tables/images/"
+MOST_IMAGES: Final = 1 << 20
+"""Images of one bucket: no setting gives a bucket more than a million rows."""
+AT_ONCE: Final = 4096
+"""Images of a table that are held at a time where many tables are gone through."""
 
 
 class CopiedImage(msgspec.Struct, frozen=True):
@@ -46,10 +51,11 @@ def packed_images(table: Path, layout: Callable[[str, str], str | None]) -> Iter
 def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
     """Read one file of the table, known by its logical path: split and place of each image that was copied.
 
-    Raises StorageRefusedError where the table says what no image can have, or two have one name: equal rows take next
-    to nothing in a table, and what they take when they are read has no end.
+    Raises StorageRefusedError where the table says what no image can have, two have one name, or there are more than
+    ``MOST_IMAGES``: rows that are alike take next to nothing in a table, and what they take when they are read has no
+    end. Of a name that was read a digest of 128 bits is kept.
     """
-    count, names = 0, set[tuple[str, str]]()
+    count, names = 0, set[int]()
     for batch in batches(table, name, ["split", *CopiedImage.__struct_fields__]):
         for row in batch.to_pylist():
             if row["pack"] is None:
@@ -61,8 +67,10 @@ def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
                 raise damaged(f"the table {name!r}", f"an image that cannot be: {error}") from error
             if not (image.pack.startswith(DATA) and is_key(image.pack)):
                 raise damaged(f"the table {name!r}", f"an image in {image.pack!r}, which is no object's key")
-            names.add((split, image.file_name))
+            names.add(xxh3_128_intdigest(f"{split}\0{image.file_name}".encode(errors="surrogatepass")))
             count += 1
+            if count > MOST_IMAGES:
+                raise damaged(f"the table {name!r}", f"more than {MOST_IMAGES} images")
             if len(names) != count:
                 raise damaged(f"the table {name!r}", f"two images of the name {image.file_name!r} in one split")
             yield split, image

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
@@ -15,7 +16,7 @@ from msgspec import structs
 from tasks.errors import ConfigurationError
 from tasks.snapshots.content import download_file
 from tasks.snapshots.frames import chunk_blocks
-from tasks.snapshots.images import IMAGES, packed_images
+from tasks.snapshots.images import AT_ONCE, IMAGES, packed_images
 from tasks.snapshots.manifest import File
 from tasks.snapshots.pulled import RECEIPT, pulling
 from tasks.snapshots.tree import Placed, Tree, open_tree
@@ -121,18 +122,16 @@ def _placed(
     if layout is not None:
         tables = manifest.below(IMAGES)
         for start in range(0, len(tables), _PARALLEL):
-            read = pool.map(partial(_images, tree, layout), tables[start : start + _PARALLEL])
-            yield from tree.place(list(chain.from_iterable(read)), pool)
+            with ExitStack() as stack:
+                paths = [stack.enter_context(tree.scratch()) for _ in tables[start : start + _PARALLEL]]
+                list(pool.map(partial(download_file, tree.store), tables[start : start + _PARALLEL], paths))
+                images = chain.from_iterable(packed_images(path, layout) for path in paths)
+                while held := list(islice(images, AT_ONCE)):
+                    yield from tree.place(held, pool)
 
 
 def _moved(file: File, folder: str) -> File:
     return structs.replace(file, path=file.path.removeprefix(folder))
-
-
-def _images(tree: Tree, layout: Layout, table: File) -> list[File]:
-    with tree.scratch() as path:
-        download_file(tree.store, table, path)
-        return list(packed_images(path, layout))
 
 
 def _concatenated(tree: Tree, pulled: Pulled, chunks: Iterable[File], target: str) -> Placed:

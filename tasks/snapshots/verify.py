@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -19,7 +19,7 @@ from tasks.decoders import decoder_of
 from tasks.errors import ReaderTooOldError, StorageRefusedError
 from tasks.snapshots.decoding import UndecodableError, image_size
 from tasks.snapshots.history import decode_commit
-from tasks.snapshots.images import IMAGES, copied_images
+from tasks.snapshots.images import AT_ONCE, IMAGES, copied_images
 from tasks.snapshots.layout import manifest_key
 from tasks.snapshots.manifest import Manifest, decode_manifest, digest, result_of
 from tasks.snapshots.objects import Fault, Whole, check_object, wholes_of
@@ -193,16 +193,19 @@ class _Check:
 
     def _note_images(self, name: str, table: Path) -> Iterator[Fault]:
         """Set aside, pack by pack, where a table says that the images lie."""
-        lines: defaultdict[str, list[_Packed]] = defaultdict(list)
-        for split, image in copied_images(table, name):
-            place = (image.offset, image.size, image.sha256, image.width, image.height)
-            lines[image.pack].append(_Packed(f"{split}/{image.file_name}", *place))
-        for key, images in lines.items():
-            if key not in self._packs:
-                yield Fault(key, name, "missing", "a pack that the manifest lists", "none")
-                continue
-            with self._lock, self._noted(key).open("ab") as noted:
-                noted.write(b"".join(msgspec.json.encode(image) + b"\n" for image in images))
+        images, unlisted = copied_images(table, name), set[str]()
+        while held := list(islice(images, AT_ONCE)):
+            lines: defaultdict[str, list[_Packed]] = defaultdict(list)
+            for split, image in held:
+                place = (image.offset, image.size, image.sha256, image.width, image.height)
+                lines[image.pack].append(_Packed(f"{split}/{image.file_name}", *place))
+            for key, packed in lines.items():
+                if key in self._packs:
+                    with self._lock, self._noted(key).open("ab") as noted:
+                        noted.write(b"".join(msgspec.json.encode(each) + b"\n" for each in packed))
+                elif key not in unlisted:
+                    unlisted.add(key)
+                    yield Fault(key, name, "missing", "a pack that the manifest lists", "none")
 
     def _noted(self, key: str) -> Path:
         return self.scratch / f"pack-{self._packs[key]}"

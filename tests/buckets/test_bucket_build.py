@@ -299,3 +299,36 @@ def test_a_referenced_image_of_more_pixels_than_allowed_is_a_problem(tmp_path):
     line = json.dumps(json.loads(row("large")) | {"media_attributes": declared}).encode()
     receipt = build([line, row("small")], tmp_path)
     assert (receipt.tally.published, receipt.tally.problem_codes) == (1, {"image_too_large": 1})
+
+
+def with_polygons(identifier, width, *rings):
+    """A row of an image so wide, whose only objects are these polygons."""
+    line = json.loads(row(identifier))
+    (entry,) = line["projects"].values()
+    annotations = entry["labels"][0]["annotations"]
+    annotations["relationships"] = []
+    annotations["objects"] = [
+        {
+            "feature_id": f"f-{place}",
+            "feature_schema_id": "schema",
+            "name": "road",
+            "annotation_kind": "ImagePolygon",
+            "polygon": [{"x": x, "y": y} for x, y in ring],
+        }
+        for place, ring in enumerate(rings)
+    ]
+    line["media_attributes"] |= {"width": width, "height": 100}
+    return json.dumps(line).encode()
+
+
+def test_polygons_that_go_to_and_fro_without_end_are_a_problem(tmp_path):
+    """Each edge crosses the whole image, so that drawing them would take minutes; one as long is none by itself."""
+    to_and_fro = [(place % 2 * 10_000, place / 12) for place in range(1100)]
+    many = [(place / 1000, place % 7) for place in range(3000)]
+    lines = [
+        with_polygons("row-a", 10_000, to_and_fro, to_and_fro),
+        with_polygons("row-b", 10_000, to_and_fro),
+        with_polygons("row-c", 10_000, many, many),
+    ]
+    receipt = build(lines, tmp_path)
+    assert (receipt.tally.published, receipt.tally.problem_codes) == (2, {"polygons_too_long": 1})

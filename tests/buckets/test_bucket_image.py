@@ -111,6 +111,16 @@ def test_what_is_no_image_is_refused(body):
     assert code_of(body) in {"not_an_image", "image_damaged"}
 
 
+def test_a_png_of_more_chunks_than_any_writer_makes_is_refused():
+    """Each costs every reader a look, however short it is; as many as a large picture has are published."""
+    body = encoded(gradient(), "PNG")
+    empty = b"\0\0\0\0tEXt" + struct.pack(">L", zlib.crc32(b"tEXt"))
+    assert published(body[:33] + empty * 60_000 + body[33:])[0].width == gradient().width
+    with pytest.raises(ImageError) as caught:
+        published(body[:33] + empty * 70_000 + body[33:])
+    assert caught.value.code == "image_damaged"
+
+
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
 def test_a_png_that_is_cut_or_changed_is_refused(place):
     """Every chunk has a checksum, and all of them must be there."""

@@ -10,6 +10,7 @@ import socket
 import socketserver
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +18,7 @@ import requests
 
 from deploy.sandbox import Fault
 from tasks.labelbox import connections
+from tasks.labelbox.bodies import HELD, collected
 from tasks.labelbox.client import Account, connect
 from tasks.labelbox.download import Downloader
 from tasks.labelbox.export import ExportRequest, wait
@@ -87,6 +89,26 @@ def test_a_mask_comes_with_the_key_and_an_image_without(sandbox, pool, urls):
     assert pool.mask(mask, limit=LIMIT, check=no_check).startswith(b"\x89PNG")
     assert image(pool, picture)
     assert not sandbox.requests.leaks
+
+
+@pytest.mark.parametrize("size", [0, HELD, HELD + 1])
+def test_a_mask_of_any_length_is_the_bytes_that_were_sent(sandbox, pool, urls, tmp_path, size):
+    """A long one lies in a file that nobody else finds."""
+    body = (bytes(range(256)) * (size // 256 + 1))[:size]
+    sandbox.faults.add(Fault("composite_mask", "body", body=body))
+    found = pool.mask(urls[0], limit=2 * HELD, check=no_check, directory=tmp_path)
+    assert (found[:], isinstance(found, bytes)) == (body, size <= HELD)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_body_takes_no_memory(tmp_path):
+    """However much of it comes in."""
+    tracemalloc.start()
+    found = collected((bytes(1 << 16) for _ in range(512)), tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 32 << 20
+    assert peak < 4 << 20
 
 
 def test_the_key_does_not_follow_a_redirect(sandbox, urls):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import zlib
+from mmap import ACCESS_READ, mmap
 
 import numpy as np
 import pytest
-from mask_pictures import from_mask, write_png
+from mask_pictures import chunk, from_mask, header, picture, write_png
 
 from tasks.masks.errors import MaskError
 from tasks.masks.instance import decode_instance
@@ -43,6 +45,36 @@ def test_a_mask_of_more_changes_than_there_is_memory_for_is_refused(sparse):
     assert caught.value.code == "too_large"
     half = np.indices((SIDE, SIDE))[1] < SIDE // 2
     assert decode_instance(png(half), limits=limits, sparse=sparse) == from_mask(half)
+
+
+@WAYS
+def test_the_stream_of_a_mask_is_claimed_with_its_rows(sparse):
+    """A file may be long and its picture small: what its chunks are joined to counts."""
+    rows = zlib.compress(bytes(8 * 9), 9)
+    body = picture(header(width=8, height=8), chunk(b"IDAT", rows + bytes(4 * MEBIBYTE)))
+    assert decode_instance(body, limits=Limits(memory=Budget(16 * MEBIBYTE)), sparse=sparse).area == 0
+    with pytest.raises(MaskError) as caught:
+        decode_instance(body, limits=Limits(memory=Budget(2 * MEBIBYTE)), sparse=sparse)
+    assert caught.value.code == "too_large"
+
+
+@WAYS
+@pytest.mark.parametrize("damage", [0, 3, 40])
+def test_a_mapped_file_is_read_as_bytes_are(sparse, damage, tmp_path):
+    """What it shows, and what is wrong with it."""
+    body = bytearray(png(CHECKS[:20, :30]))
+    body[damage] ^= 1 if damage else 0
+    (tmp_path / "mask.png").write_bytes(body)
+    with (tmp_path / "mask.png").open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        assert told(mapped, sparse) == told(bytes(body), sparse)
+
+
+def told(body, sparse):
+    """The runs of a mask, or what is said of its damage."""
+    try:
+        return decode_instance(body, sparse=sparse)
+    except MaskError as error:
+        return error.code, error.reason
 
 
 @WAYS

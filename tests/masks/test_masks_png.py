@@ -83,6 +83,16 @@ def test_every_chunk_is_checked():
         assert caught.value.code == "crc"
 
 
+def test_more_chunks_than_any_writer_makes_are_refused():
+    """Each costs a look, however short it is: as many as a large picture has are read, and no more."""
+    empty = chunk(b"tEXt")
+    inner = picture(header(), empty * 65_533, DATA)  # IHDR, IDAT and IEND are three
+    assert read_png(inner).width == 2
+    with pytest.raises(MaskError, match="at most 65536 chunks") as caught:
+        read_png(picture(header(), empty * 65_534, DATA))
+    assert caught.value.code == "damaged"
+
+
 def test_a_file_over_the_limit_is_refused():
     """The limit of bytes is looked at before the file is."""
     png = picture(header(), DATA)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 from PIL import Image
 
+from tasks.masks import png_writer
 from tasks.masks.png_writer import encode_overlay, encode_png
 from tasks.masks.rasters import Overlay, overlay
 from tasks.memory import BeyondBudgetError, Budget
@@ -102,4 +104,25 @@ def test_a_picture_that_the_budget_has_no_room_for_is_not_begun(size):
     budget = Budget(1 << 20)
     with pytest.raises(BeyondBudgetError, match="LABELSNAP_MEMORY_BYTES"):
         encode_overlay(shown, np.zeros(0, np.uint8), memory=budget)
+    assert budget.taken == 0
+
+
+@given(stack=stacks(), band=st.integers(1, 60), mode=st.sampled_from(sorted(VALUES)), data=st.data())
+def test_a_picture_is_the_same_bytes_in_however_many_bands_it_is_written(stack, band, mode, data):
+    """The rows of a band are filtered by the row above them, which another band has."""
+    number, channels = VALUES[mode]
+    values = data.draw(arrays.arrays(number, (len(stack), *channels)))
+    whole = encode_overlay(overlaid(stack), values)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(png_writer, "BAND", band)
+        assert encode_overlay(overlaid(stack), values) == whole
+
+
+def test_a_large_picture_takes_little_memory():
+    """A picture of 600 MB, in which one mask is seen, is written within a tenth of that."""
+    side = 14142
+    shown = Overlay(side, side, 1, np.array([0, side * 50, side * 60]), np.array([-1, 0, -1], np.int32))
+    budget = Budget(60 << 20)
+    png = encode_overlay(shown, np.array([[1, 2, 3]], np.uint8), memory=budget)
+    assert struct.unpack(">2I", png[16:24]) == (side, side)
     assert budget.taken == 0

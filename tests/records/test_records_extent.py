@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,24 @@ def test_what_lies_on_a_line_has_no_area(step: tuple[float, float], places: list
     """However often a ring goes to and fro along one line, it holds nothing."""
     ring = tuple((step[0] * place / 3 + 1, step[1] * place / 3 + 2) for place in places)
     assert has_area(Polygon(ring), WIDTH, HEIGHT) is False
+
+
+def test_what_is_drawn_twice_hides_no_area() -> None:
+    """Spikes that go and come back over the same vertices, taller than all else, hold nothing; a small knot does."""
+    spikes = [(2 + place / 3000, end) for place in range(3000) for end in (0.1 + place / 6000, 5.9 - place / 6000)]
+    knot = ((1, 3), (1.5, 3.5), (1.5, 3), (1, 3.5))
+    assert has_area(Polygon((*spikes, *spikes[::-1])), WIDTH, HEIGHT) is False
+    assert has_area(Polygon((*spikes, *spikes[::-1], *knot)), WIDTH, HEIGHT) is True
+
+
+@pytest.mark.parametrize("vertices", [100, 20_000])
+def test_a_ring_of_many_vertices_is_looked_at_in_bounded_work(vertices: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many edges lie on each other on one line, those that are sorted grow no faster than they do."""
+    places = [(place * 7919) % vertices / vertices for place in range(vertices)]
+    sizes, sort = [], np.sort
+    monkeypatch.setattr(np, "sort", lambda found: sizes.append(found.size) or sort(found))
+    assert has_area(Polygon(tuple((WIDTH * each, HEIGHT * each) for each in places)), WIDTH, HEIGHT) is False
+    assert 0 < sum(sizes) < 1_000_000 + 40 * vertices
 
 
 shapes = st.one_of(

@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import tarfile
+import tracemalloc
+from importlib import import_module
 
 import pyarrow as pa
 import pytest
@@ -14,10 +16,12 @@ from pyarrow import parquet
 
 from flows.trees import lay_out
 from tasks.errors import StorageRefusedError
-from tasks.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
+from tasks.snapshots import IMAGES_SCHEMA, Draft, images, latest, list_versions, read_tag, write_tar
 from tasks.snapshots.epochs import check_not_condemned
 from tasks.snapshots.frames import chunk_blocks
 from tasks.snapshots.parquet_files import read_whole
+from tasks.snapshots.sealed import fields_of
+from tasks.snapshots.tree import Tree
 from tasks.snapshots.verify import verify
 
 BODY = b"0.5 0.5 1 1\n"
@@ -185,6 +189,52 @@ def test_many_equal_images_of_a_small_table_are_refused_at_the_second(folder_sto
     publish_as(folder_store, manifest(FILE, table, packs=[PACK]))
     assert refusal(folder_store, tmp_path / "out").code == "object_damaged"
     assert [(fault.key, fault.damage) for fault in verify(folder_store, 1).faults] == [(key, "content")]
+
+
+def images_of(store, folder, count):
+    """Publish so many images of one table, each of its own name in one pack."""
+    members = write_tar(folder / "pack.tar", [(f"{place}.jpg", BODY) for place in range(count)])
+    pack = Draft(store).add_pack("images/pack.tar", folder / "pack.tar")
+    rows = [
+        {"data_row_id": str(place), "file_name": f"{place}.jpg", "split": "train", "sha256": SHA, "size": len(BODY),
+         "pack": pack.key, "offset": member.offset, "width": 1, "height": 1}
+        for place, member in enumerate(members)
+    ]  # fmt: skip
+    sink = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(rows, IMAGES_SCHEMA), sink)
+    contents = {"formats/yolo/a.txt": BODY, "tables/images/bucket-00000-of-00001.parquet": sink.getvalue()}
+    publish(store, manifest_of(store, contents, packs=[pack]))
+
+
+def test_more_images_than_a_bucket_can_have_are_the_tables_damage(folder_store, tmp_path, monkeypatch):
+    """Each of a name of its own, of which some is kept for every one that was read."""
+    monkeypatch.setattr(images, "MOST_IMAGES", 3)
+    images_of(folder_store, tmp_path, 4)
+    error = refusal(folder_store, tmp_path / "out")
+    assert (error.code, "more than 3 images" in error.message) == ("object_damaged", True)
+    assert [fault.damage for fault in verify(folder_store, 1).faults if "tables/images" in fault.key] == ["content"]
+
+
+def test_images_of_a_long_table_are_pulled_a_few_at_a_time(folder_store, tmp_path, monkeypatch):
+    """Whatever a table lists, no more of it than that is held."""
+    images_of(folder_store, tmp_path, 5)
+    held, place = [], Tree.place
+    monkeypatch.setattr(import_module("tasks.snapshots.pull"), "AT_ONCE", 2)
+    monkeypatch.setattr(Tree, "place", lambda tree, files, pool: held.append(len(files)) or place(tree, files, pool))
+    lay_out(f"{folder_store.url}@1", "yolo", tmp_path / "out", lambda *_: None)
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.jpg")) == [f"{at}.jpg" for at in range(5)]
+    assert max(held) == 2
+
+
+def test_what_an_epoch_says_beside_its_objects_is_not_read():
+    """Lists of nothing in fields that nobody knows, which take thirty times their bytes once they are read."""
+    body = sealed({"format_version": 1, "number": 1, "x": [[]] * (1 << 20)})
+    tracemalloc.start()
+    fields = fields_of(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sorted(fields) == ["format_version", "number", "x"]
+    assert peak < 3 * len(body)
 
 
 def long_name(size):
