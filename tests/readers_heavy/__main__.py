@@ -1,0 +1,84 @@
+"""``python -m tests.readers_heavy [ENVIRONMENT…]``: other people's readers, each in an environment of its own.
+
+Each folder with a ``requirements.txt`` is an environment: its readers, pinned, and their tests. It is made once, below
+``READERS_CACHE`` (``$XDG_CACHE_HOME/labelsnap`` unless set), under the digest of its pins; those of other pins go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+MADE: Final = ".made"
+"""The file of an environment that says that all of it was installed."""
+
+
+def main() -> int:
+    """Make the trees once, and run each environment's tests over them; status 1 where any fails."""
+    known = sorted(path.parent.name for path in HERE.glob("*/requirements.txt"))
+    parser = argparse.ArgumentParser(prog="python -m tests.readers_heavy", description=__doc__)
+    parser.add_argument(
+        "environments", nargs="*", metavar="ENVIRONMENT", help=f"of {', '.join(known)}; all unless given"
+    )
+    parser.add_argument(
+        "--trees", type=Path, help="trees that lie there already, as tests.readers_heavy.trees makes them"
+    )
+    asked = parser.parse_args()
+    if unknown := set(asked.environments) - set(known):
+        parser.error(f"there is no environment {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory(prefix="readers-trees-") as place:
+        trees = asked.trees or Path(place)
+        if asked.trees is None:
+            subprocess.run([sys.executable, "-m", "tests.readers_heavy.trees", place], check=True)  # noqa: S603
+        failed = [name for name in asked.environments or known if not passes(name, trees)]
+    if failed:
+        sys.stderr.write(f"Failed with the readers of {', '.join(failed)}.\n")
+    return bool(failed)
+
+
+def passes(name: str, trees: Path) -> bool:
+    """Run the tests of an environment, and say how long each part took."""
+    started = time.monotonic()
+    python = installed(name)
+    ready = time.monotonic()
+    command = [python, "-m", "pytest", "-c", HERE / "pytest.ini", "--confcutdir", HERE, "--trees", trees, HERE / name]
+    status = subprocess.run(command, check=False).returncode  # noqa: S603
+    sys.stdout.write(f"{name}: {ready - started:.0f} s to install, {time.monotonic() - ready:.0f} s to read\n")
+    sys.stdout.flush()
+    return status == 0
+
+
+def installed(name: str) -> Path:
+    """Give the Python of an environment, which is made where there is none with these pins."""
+    pins = HERE / name / "requirements.txt"
+    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    directory = cache() / f"readers-{name}-{digest}"
+    python = directory / "bin" / "python"
+    if not (directory / MADE).exists():
+        for old in cache().glob(f"readers-{name}-*"):
+            shutil.rmtree(old)
+        venv.create(directory, with_pip=True)
+        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", pins]
+        subprocess.run(command, check=True)  # noqa: S603
+        (directory / MADE).touch()
+    return python
+
+
+def cache() -> Path:
+    """Give the folder that keeps environments between runs, outside the checkout."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("READERS_CACHE") or Path(home) / "labelsnap")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
