@@ -74,8 +74,8 @@ def load(row, trees, tmp_path):
     """Runs the row's lines of Python for a split, over a copy of the tree, and gives the names they leave."""
 
     def run(split):
-        tree, own = tmp_path / row.output, tmp_path / "own"
-        shutil.copytree(trees / row.output, tree)  # some readers write into what they read
+        tree, own = tmp_path / row.tree, tmp_path / "own"
+        shutil.copytree(trees / row.tree, tree)  # some readers write into what they read
         own.mkdir()
         names = {"DIR": str(tree), "SPLIT": split, "OWN": str(own)}
         exec(compile(row.python, f"<{row.reader} reads {row.output}>", "exec"), names)  # noqa: S102
@@ -85,11 +85,20 @@ def load(row, trees, tmp_path):
 
 
 @pytest.fixture
-def agrees(request, row, truth, split):
-    """Asserts that a reader saw what was labelled, as ``seen.compare`` has it, and tells the numbers at the end."""
+def tells(request, row, split):
+    """Tells the numbers of what a reader saw at the end."""
+
+    def tell(numbers):
+        request.config.stash[TOLD].append(f"{row.reader} {row.version} reads {row.output}, {split}: {numbers}")
+
+    return tell
+
+
+@pytest.fixture
+def agrees(tells, truth, split):
+    """Asserts that a reader saw what was labelled, as ``seen.compare`` has it, and tells the numbers."""
 
     def check(seen, kinds, **bounds):
-        found = compare(seen, truth.split(split), kinds, **bounds)
-        request.config.stash[TOLD].append(f"{row.reader} {row.version} reads {row.output}, {split}: {found}")
+        tells(compare(seen, truth.split(split), kinds, **bounds))
 
     return check

@@ -16,7 +16,7 @@ CODE: Final = re.compile(r"`([^`]+)`")
 class Row:
     """A reader of an output: its version, the lines of Python that load a split of a tree, and what is lost.
 
-    The lines are given ``DIR``, the tree, and ``SPLIT``.
+    The lines are given ``DIR``, the tree, ``SPLIT``, and ``OWN``, an empty folder. ``reader`` is its package.
     """
 
     reader: str
@@ -25,6 +25,11 @@ class Row:
     python: str
     lost: str
 
+    @property
+    def tree(self) -> str:
+        """The name of the tree that it reads."""
+        return self.output.partition(" ")[0]
+
 
 def read_table(text: str | None = None) -> dict[tuple[str, str], Row]:
     """Give the table's rows by reader and output. Raises ``ValueError`` where two are of the same."""
@@ -32,10 +37,11 @@ def read_table(text: str | None = None) -> dict[tuple[str, str], Row]:
     found: dict[tuple[str, str], Row] = {}
     for line in body.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("| `"):
+        if not line.startswith("|") or not CODE.search(cells[0]):
             continue
         reader, version, output, python, lost = cells
-        row = Row(reader.strip("`"), version, output.strip("`"), "\n".join(CODE.findall(python)), lost)
+        lines = "\n".join(CODE.findall(python))
+        row = Row(CODE.findall(reader)[0], version, output.replace("`", ""), lines, lost)
         if found.setdefault((row.reader, row.output), row) is not row:
             raise ValueError(f"{row.reader} stands twice for {row.output}.")
     return found

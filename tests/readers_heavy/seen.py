@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,12 +40,15 @@ def compare(
     *,
     within: float,
     clipped: bool = False,
+    has_area: bool = True,
+    but: Callable[[Thing], bool] = lambda _: False,
     overlap: Mapping[str, float] | None = None,
 ) -> str:
     """Assert that a reader saw every image and object, and give the numbers in a sentence.
 
     Images are known by their names without the endings, which are unique, because VOC calls every JPEG ``.jpg``.
     Sides of boxes differ by ``within`` pixels at most, from what lies in the image where readers see it ``clipped``.
+    Left out are objects without an area, unless ``has_area`` is false, and those that are known to be lost, ``but``.
     ``overlap`` is the least IoU of each kind that has pixels; of a polygon that pycocotools draws nothing of the reader
     has any.
     """
@@ -54,7 +57,10 @@ def compare(
     classes: Counter[str] = Counter()
     overlaps: dict[str, list[float]] = {}
     for name, picture in pictures.items():
-        left, things = by_stem[PurePath(name).stem], picture.of(kinds)
+        left, things = (
+            by_stem[PurePath(name).stem],
+            [each for each in picture.of(kinds, has_area=has_area) if not but(each)],
+        )
         found, labelled = Counter(each.name for each in left), Counter(each.name for each in things)
         assert found == labelled, (name, "too many", found - labelled, "missing", labelled - found)
         for thing in things:
