@@ -37,21 +37,22 @@ def main() -> int:
     if unknown := set(asked.environments) - set(known):
         parser.error(f"there is no environment {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="readers-trees-") as place:
-        trees = asked.trees or Path(place)
+        trees = asked.trees or Path(place) / "trees"
         if asked.trees is None:
-            subprocess.run([sys.executable, "-m", "tests.readers_heavy.trees", place], check=True)  # noqa: S603
-        failed = [name for name in asked.environments or known if not passes(name, trees)]
+            subprocess.run([sys.executable, "-m", "tests.readers_heavy.trees", trees], check=True)  # noqa: S603
+        failed = [name for name in asked.environments or known if not passes(name, trees, Path(place) / name)]
     if failed:
         sys.stderr.write(f"Failed with the readers of {', '.join(failed)}.\n")
     return bool(failed)
 
 
-def passes(name: str, trees: Path) -> bool:
-    """Run the tests of an environment, and say how long each part took."""
+def passes(name: str, trees: Path, scratch: Path) -> bool:
+    """Run the tests of an environment, which write below ``scratch``, and say how long each part took."""
     started = time.monotonic()
     python = installed(name)
     ready = time.monotonic()
-    command = [python, "-m", "pytest", "-c", HERE / "pytest.ini", "--confcutdir", HERE, "--trees", trees, HERE / name]
+    options = ["-c", HERE / "pytest.ini", "--confcutdir", HERE, "--basetemp", scratch, "--trees", trees]
+    command = [python, "-m", "pytest", *options, HERE / name]
     status = subprocess.run(command, check=False).returncode  # noqa: S603
     sys.stdout.write(f"{name}: {ready - started:.0f} s to install, {time.monotonic() - ready:.0f} s to read\n")
     sys.stdout.flush()

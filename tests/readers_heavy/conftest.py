@@ -6,14 +6,17 @@ None of them imports labelsnap: they run where its packages are not. They need p
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from readers_table import read_table
+from seen import compare
 from truth import read_truth
 
+TOLD = pytest.StashKey[list[str]]()
 SPLITS = ("train", "val", "test")
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +24,18 @@ ROOT = Path(__file__).parents[2]
 def pytest_addoption(parser):
     """Where the trees lie; without it they are made by the Python that ``LABELSNAP_PYTHON`` names."""
     parser.addoption("--trees", type=Path, help="trees that tests.readers_heavy.trees has made")
+
+
+def pytest_configure(config):
+    """What readers saw is told at the end."""
+    config.stash[TOLD] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """A line a reader, output and split."""
+    terminalreporter.section("what readers saw")
+    for line in config.stash[TOLD]:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +71,25 @@ def row(request):
 
 @pytest.fixture
 def load(row, trees, tmp_path):
-    """Runs the row's lines of Python for a split, in a folder of the test's own, and gives the names they leave."""
+    """Runs the row's lines of Python for a split, over a copy of the tree, and gives the names they leave."""
 
-    def run(split, **given):
-        names = {"DIR": str(trees / row.output), "SPLIT": split, "OWN": str(tmp_path), **given}
+    def run(split):
+        tree, own = tmp_path / row.output, tmp_path / "own"
+        shutil.copytree(trees / row.output, tree)  # some readers write into what they read
+        own.mkdir()
+        names = {"DIR": str(tree), "SPLIT": split, "OWN": str(own)}
         exec(compile(row.python, f"<{row.reader} reads {row.output}>", "exec"), names)  # noqa: S102
         return names
 
     return run
+
+
+@pytest.fixture
+def agrees(request, row, truth, split):
+    """Asserts that a reader saw what was labelled, as ``seen.compare`` has it, and tells the numbers at the end."""
+
+    def check(seen, kinds, **bounds):
+        found = compare(seen, truth.split(split), kinds, **bounds)
+        request.config.stash[TOLD].append(f"{row.reader} {row.version} reads {row.output}, {split}: {found}")
+
+    return check

@@ -25,7 +25,10 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Thing:
-    """An object. ``box`` is left, top, width and height, as drawn or around what was; ``vertices`` are of N × 2."""
+    """An object. ``box`` is left, top, width and height, as drawn or around what was; ``vertices`` are of N × 2.
+
+    ``size`` is the image's height and width.
+    """
 
     kind: str
     name: str
@@ -35,11 +38,13 @@ class Thing:
     has_area: bool
     vertices: NDArray[np.float64]
     runs: dict[str, Any] | None
+    size: tuple[int, int]
 
     @cached_property
     def pixels(self) -> NDArray[np.bool_]:
-        """A mask's pixels, height × width."""
-        return run_lengths.decode(self.runs).astype(bool)
+        """A mask's pixels, or those that pycocotools fills of a polygon, height × width."""
+        runs = self.runs or run_lengths.frPyObjects([self.vertices.ravel().tolist()], *self.size)[0]
+        return run_lengths.decode(runs).astype(bool)
 
     @cached_property
     def area(self) -> float:
@@ -89,12 +94,16 @@ class Truth:
 def read_truth(tables: Path) -> Truth:
     """Read the canonical tables of a pulled ``parquet`` tree."""
     classes = {row["id"]: row for row in rows_of(tables, "classes")}
-    by_schema = {row["feature_schema_id"]: row for row in classes.values()}
+    known = {row[key]: row for key in ("name", "feature_schema_id") for row in reversed(classes.values())}
+    rows = list(rows_of(tables, "data_rows"))
+    sizes = {row["data_row_id"]: (row["height"], row["width"]) for row in rows}
     things: dict[str, list[Thing]] = {}
     order = sorted(rows_of(tables, "annotations"), key=lambda row: (row["label_index"], row["annotation_index"]))
     for row in order:
-        known = by_schema[row["feature_schema_id"]]
-        things.setdefault(row["data_row_id"], []).append(thing_of(row, known["unique_name"], known["id"]))
+        of = known[row["feature_schema_id"] or row["name"]]
+        things.setdefault(row["data_row_id"], []).append(
+            thing_of(row, of["unique_name"], of["id"], sizes[row["data_row_id"]])
+        )
     answers: dict[str, dict[str, str]] = {}
     for row in rows_of(tables, "classifications"):
         if row["owner"] == "image" and row["kind"] == "radio":
@@ -109,7 +118,7 @@ def read_truth(tables: Path) -> Truth:
             tuple(things.get(row["data_row_id"], ())),
             answers.get(row["data_row_id"], {}),
         )
-        for row in rows_of(tables, "data_rows")
+        for row in rows
     )
     return Truth(pictures, {number: row["unique_name"] for number, row in classes.items()})
 
@@ -120,7 +129,7 @@ def rows_of(tables: Path, name: str) -> Iterator[dict[str, Any]]:
         yield from pq.read_table(path).to_pylist()
 
 
-def thing_of(row: dict[str, Any], name: str, class_id: int) -> Thing:
+def thing_of(row: dict[str, Any], name: str, class_id: int, size: tuple[int, int]) -> Thing:
     """Give the object of a row of ``annotations``."""
     runs, vertices, box = None, np.empty((0, 2)), None
     if row["kind"] == "bounding_box":
@@ -135,4 +144,4 @@ def thing_of(row: dict[str, Any], name: str, class_id: int) -> Thing:
         least, most = vertices.min(axis=0), vertices.max(axis=0)
         box = (*least, *(most - least))
     has_area = bool(row["has_area"])
-    return Thing(row["kind"], name, class_id, row["feature_id"], box, has_area, vertices, runs)
+    return Thing(row["kind"], name, class_id, row["feature_id"], box, has_area, vertices, runs, size)

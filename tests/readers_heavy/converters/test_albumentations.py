@@ -1,0 +1,26 @@
+"""albumentations moves what COCO says of an image as it moves the image."""
+
+from __future__ import annotations
+
+import pytest
+from seen import DRAWN, EXACT, Seen
+
+
+@pytest.mark.reads("albumentations", "coco")
+def test_albumentations_takes_boxes_and_masks(load, truth, agrees, split):
+    """Mirrored, every box and mask lies where the mirror image of what was labelled lies."""
+    given = load(split)
+    pictures = truth.split(split)
+    seen = {}
+    for name, mirrored in given["mirrored"].items():
+        assert mirrored["image"].shape[:2] == (pictures[name].height, pictures[name].width)
+        seen[name] = [
+            Seen(given["names"][label], unmirrored(box, pictures[name].width), mask[:, ::-1].astype(bool))
+            for label, box, mask in zip(mirrored["labels"], mirrored["bboxes"], mirrored["masks"], strict=True)
+        ]
+    agrees(seen, DRAWN, within=1e-2, clipped=True, overlap=EXACT)
+
+
+def unmirrored(box, width):
+    """The box as it was before its image, of ``width`` pixels, was mirrored."""
+    return (width - box[0] - box[2], *box[1:])
