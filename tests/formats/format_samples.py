@@ -55,6 +55,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "huggingface-imagefolder": ("huggingface", {"layout": "imagefolder"}),
     "masks-instance": ("masks", {"kind": "instance"}),
     "masks-grey": ("masks", {"palette": False}),
+    "voc-grey": ("voc", {"palette": False}),
     "webdataset-instance": ("webdataset", {"mask": "instance"}),
     "yolo-segment": ("yolo", {"task": "segment"}),
     "yolo-segment-split": ("yolo", {"task": "segment", "parts": "split"}),
