@@ -85,7 +85,7 @@ def _body(description: Description, each: Format) -> Iterator[str]:
     found = report(each, description.census)
     for ending, count in found.images.lost.items():
         yield f"\n{count} images, `.{ending}`, are left out with all about them: readers of this format pass over them."
-    for sentence in advice_of(each, description.census):
+    for sentence in advice_of(each, description.census, description.registry, markdown):
         yield f"\n{sentence}"
     yield "\n## Classes\n"
     counts = [(one.category.id, one.name, *(one.objects[split] for split in images)) for one in description.classes]

@@ -3,6 +3,8 @@
 Format: the VOC2012 development kit. Boxes are whole pixels, counted from 1, and both ends are inside; a box that is
 drawn between pixels is written as all pixels that it touches; what has no area is left out. In ``SegmentationObject``
 an object has its place among the objects of the XML file as number, from 1. 255 is void, which nothing is here.
+``labelmap.txt`` is Datumaro's and CVAT's (``voc/format.py`` of Datumaro 1.13): without it they take colours for VOC's
+own twenty classes.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET
 
+import numpy as np
 from msgspec import Struct
 
+from tasks.formats.colours import colours
 from tasks.formats.endings import PICTURES
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings
 from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
@@ -28,6 +32,7 @@ from tasks.records.shapes import clip_box, tight_box
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tasks.formats.census import Census
     from tasks.memory import Budget
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry
@@ -39,7 +44,13 @@ Box: TypeAlias = tuple[float, float, float, float]
 Corners: TypeAlias = tuple[int, int, int, int]
 
 CHANNELS: Final = 3  # what readers turn every image to
+BACKGROUND: Final = "background"
+VOID: Final = "void"
+_JPG: Final = ".jpg"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+_FOLDERS: Final = re.compile(r"[\\/]")
 
 
 class _Written(NamedTuple):
@@ -51,7 +62,12 @@ class _Written(NamedTuple):
 
 
 class Voc(Struct, frozen=True, forbid_unknown_fields=True):
-    """Boxes of boxes, polygons and masks; and label maps of polygons and masks. It has no options."""
+    """Boxes of boxes, polygons and masks; and label maps of polygons and masks.
+
+    Without ``palette`` a label map of 8 bits is grey, for readers that give colours instead of a palette's indexes.
+    """
+
+    palette: bool = True
 
     name: ClassVar[str] = "voc"
     readable: ClassVar[frozenset[str]] = PICTURES
@@ -66,30 +82,75 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         return f"JPEGImages/{_jpg(file_name)}"
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the lists of a split, and the files of its images; ``classes.json`` comes with the first split.
+        """Give the lists of a split, and the files of its images; those of the classes come with the first split.
 
-        Label maps are there for images with a polygon or a mask; the list in ``ImageSets/Segmentation`` names them.
-        Raises ConfigurationError where a class id does not fit 16 bits.
+        Label maps are there for images with a polygon or a mask, and for those without objects; the list in
+        ``ImageSets/Segmentation`` names them. Raises ConfigurationError where a class id does not fit 16 bits.
         """
         registry = dataset.registry
         void = void_of(registry)
-        names = registry.unique_names(_spelled)
+        names = self.class_names(registry)
         if split == dataset.splits[0]:
             yield Artifact("classes.json", iter([class_list(registry, void, names)]))
+            yield Artifact("labelmap.txt", _label_map(names, void))
         yield Artifact(f"ImageSets/Main/{split}.txt", _list(dataset.samples(split)))
-        segmented = (sample for sample in dataset.samples(split) if _is_segmented(sample))
+        segmented = (sample for sample in dataset.samples(split) if _has_maps(sample))
         yield Artifact(f"ImageSets/Segmentation/{split}.txt", _list(segmented))
         for sample in dataset.samples(split):
-            xml = _annotation(dataset.name, sample, registry, names)
+            xml = _xml(dataset.name, sample, registry, names)
             yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
-            if _is_segmented(sample):
-                of_classes, of_objects = _maps(sample, registry, void, dataset.memory)
+            if _has_maps(sample):
+                of_classes, of_objects = self._maps(sample, registry, void, dataset.memory)
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
 
+    def class_names(self, registry: ClassRegistry) -> dict[int, str]:
+        """Give the name of each class as all of VOC's files and readers can have it, by id: see ``_spelled``."""
+        return registry.unique_names(_spelled, (BACKGROUND, VOID))
+
+    def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:
+        """Say which readers miss images by their names, and which miss classes by their ids."""
+        endings = chain.from_iterable(of_split.items() for of_split in counted.endings.values())
+        others = sum(count for of_image, count in endings if _jpg(of_image) != _JPG)
+        images = (
+            f"{others} images are no JPEGs, and readers that ask for `NAME.jpg` (torchvision, detectron2, "
+            "MMDetection) do not find them: `images: jpg` in the dataset file converts them."
+        )
+        classes = (
+            f"Class ids above {BYTE_VOID - 1} make the label maps 16 bits deep: what goes by the colours of "
+            "`labelmap.txt` (Datumaro, CVAT) reads the boxes only."
+        )
+        told = ((images, others), (classes, void_of(registry) == WORD_VOID))
+        return tuple(sentence for sentence, is_so in told if is_so)
+
+    def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
+        """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
+        segments = segments_of(sample.record.entry.labels, sample.image)
+        shown = overlay_of(segments, sample.image)
+        number_of = _numbers(sample)
+        numbers = [number_of[segment.place] for segment in segments]
+        ids = [registry.class_of(segment.annotation).id for segment in segments]
+        of_objects = BYTE_VOID if max(numbers, default=0) < BYTE_VOID else WORD_VOID
+        return (
+            map_png(shown, ids, void, palette=self.palette, memory=memory),
+            map_png(shown, numbers, of_objects, palette=self.palette, memory=memory),
+        )
+
+
+def _label_map(names: Mapping[int, str], void: int) -> Iterator[bytes]:
+    """Give a line ``name:r,g,b:parts:actions`` a class: the background, classes by id, then what is void.
+
+    So the number of a line is the class id, for readers of grey maps too; a removed class keeps its line. Labelbox
+    knows neither parts nor actions: both fields are empty.
+    """
+    lines = {0: BACKGROUND, **names, void: VOID}
+    yield b"# label:color_rgb:parts:actions\n"
+    for name, colour in zip(lines.values(), colours(np.array(list(lines), np.uint32)).tolist(), strict=True):
+        yield f"{name}:{','.join(map(str, colour))}::\n".encode()
+
 
 def _jpg(file_name: str) -> str:
-    return f"{file_name.removesuffix('.jpeg')}.jpg" if file_name.endswith(".jpeg") else file_name
+    return f"{file_name.removesuffix('.jpeg')}{_JPG}" if file_name.endswith(".jpeg") else file_name
 
 
 def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
@@ -97,19 +158,13 @@ def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
         yield f"{stem(sample.image)}\n".encode()
 
 
-def _is_segmented(sample: Sample) -> bool:
-    return any(isinstance(each.annotation.geometry, Polygon | Mask) for each in _written(sample))
+def _has_maps(sample: Sample) -> bool:
+    """Whether an image's pixels are known: it has a polygon or a mask, or no object at all.
 
-
-def _maps(sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
-    """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
-    segments = segments_of(sample.record.entry.labels, sample.image)
-    shown = overlay_of(segments, sample.image)
-    number_of = _numbers(sample)
-    numbers = [number_of[segment.place] for segment in segments]
-    ids = [registry.class_of(segment.annotation).id for segment in segments]
-    of_objects = map_png(shown, numbers, BYTE_VOID if max(numbers) < BYTE_VOID else WORD_VOID, memory=memory)
-    return map_png(shown, ids, void, memory=memory), of_objects
+    Where there are boxes alone, nobody said which of their pixels are background.
+    """
+    geometries = [each.annotation.geometry for each in _written(sample)]
+    return not geometries or any(isinstance(geometry, Polygon | Mask) for geometry in geometries)
 
 
 def _numbers(sample: Sample) -> Mapping[int, int]:
@@ -126,7 +181,7 @@ def _written(sample: Sample) -> Iterator[_Written]:
             yield _Written(place, annotation, _corners(box, image))
 
 
-def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
+def _xml(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
     image = sample.image
     root = ET.Element("annotation")
     _add(root, "folder", "VOC")
@@ -135,7 +190,7 @@ def _annotation(database: str, sample: Sample, registry: ClassRegistry, names: M
     size = _add(root, "size")
     for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):
         _add(size, name, value)
-    _add(root, "segmented", int(_is_segmented(sample)))
+    _add(root, "segmented", int(_has_maps(sample)))
     for each in _written(sample):
         found = _add(root, "object")
         _add(found, "name", names[registry.class_of(each.annotation).id])
@@ -158,8 +213,18 @@ def _add(parent: ET.Element, tag: str, text: str | int | None = None) -> ET.Elem
 
 
 def _spelled(name: str) -> str:
-    """Spell a class's name as XML can: characters that it has not are U+FFFD."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(name))
+    """Spell a class's name as XML and ``labelmap.txt`` can, in one line.
+
+    Characters that XML has not are U+FFFD; a colon parts the fields of ``labelmap.txt``, and a number sign at the
+    beginning makes a comment: both are ``_``. So are slashes in a name that would lead out of a folder, since Datumaro
+    looks for a file of the class's name.
+    """
+    written = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(name)).replace(":", "_")
+    if written.startswith("#"):
+        written = f"_{written[1:]}"
+    folders = _FOLDERS.split(written)
+    leads_out = not folders[0] or any(each.startswith("..") for each in folders)
+    return _FOLDERS.sub("_", written) if len(folders) > 1 and leads_out else written
 
 
 def _box_of(geometry: Geometry) -> Box | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlia
 from msgspec import Struct
 
 from tasks.formats.documents import encode
-from tasks.formats.endings import PICTURES
+from tasks.formats.endings import PICTURES, images_held
 from tasks.formats.image_folders import image_folders
 from tasks.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from tasks.formats.names import stem
@@ -33,6 +33,7 @@ from tasks.records.shapes import clip_box, clip_ring, drawable_ring, pixel_of, t
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tasks.formats.census import Census
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Geometry, Position
     from tasks.records.image import Image
@@ -114,8 +115,9 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             if divided := _divided(drawn):
                 yield Artifact(f"divided/{split}/{stem(sample.image)}.json", iter([divided]), small=True)
 
-    def advice(self, images: Mapping[str, int]) -> tuple[str, ...]:
+    def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:  # noqa: ARG002 - see ``Advising``
         """Say what ``yolo train`` cannot do without, where that split has no images."""
+        images = images_held(self, counted)
         missing = [split for split in _NEEDED if images and not images.get(split)]
         instead = (
             "put a folder `{0}` into the tree" if self.task == "classify" else "name a folder as `{0}` in `data.yaml`"

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     import pyarrow as pa
 
@@ -68,14 +68,14 @@ class ClassRegistry(Struct, frozen=True, dict=True):
         """Return the class that objects of this feature schema and name belong to. Raises ``KeyError``."""
         return self._by_key[_key(feature_schema_id, name, self._merged)]
 
-    def unique_names(self, spelled: Callable[[str], str] = str) -> dict[int, str]:
+    def unique_names(self, spelled: Callable[[str], str] = str, reserved: Collection[str] = ()) -> dict[int, str]:
         """Return a name of its own for every class id: the later of two equal names gets a suffix (``car_2``).
 
         Classes in use come first, so that a removed one does not take a name from them. ``spelled`` is how a format
-        can write a name; two that it spells alike are equal.
+        can write a name; two that it spells alike are equal. ``reserved`` are names that no class has.
         """
         names: dict[int, str] = {}
-        taken: set[str] = set()
+        taken = set(reserved)
         own = {each.id: spelled(each.name) for each in self.classes}
         for each in sorted(self.classes, key=lambda each: (each.removed, each.id)):
             name, others = own[each.id], taken | set(own.values())

@@ -11,6 +11,7 @@ from tasks.buckets.noted import blocks_of
 from tasks.formats.advice import advice_of
 from tasks.formats.losses import report
 from tasks.formats.registry import format_of
+from tasks.shown import line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ def summary(
         },
         "objects": {"uploaded": uploads.objects, "reused": len(objects) - uploads.objects},
         "formats": {
-            name: held_and_lost(format_of(name, options), settlement.census)
+            name: held_and_lost(format_of(name, options), settlement.census, settlement.registry)
             for name, options in dataset.formats.items()
         },
         "seconds": dict(seconds),
@@ -129,15 +130,16 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
     return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
 
 
-def held_and_lost(training_format: Format, counted: Census) -> dict[str, Any]:
+def held_and_lost(training_format: Format, counted: Census, registry: ClassRegistry) -> dict[str, Any]:
     """What a format holds and loses of the annotations, by kind; of a model run's predictions apart.
 
-    Images by ending are told where some are lost, and ``notes`` say what its readers miss, if anything.
+    Images by ending are told where some are lost, and ``notes`` say what its readers miss and which names are others
+    in its files, if any.
     """
     found = report(training_format, counted)
     labels: dict[str, Any] = to_builtins(found.labels)
     predictions: dict[str, Any] = to_builtins(found.predictions)
-    notes = advice_of(training_format, counted)
+    notes = advice_of(training_format, counted, registry, line)
     return {
         **labels,
         **({"predictions": predictions} if any(predictions.values()) else {}),

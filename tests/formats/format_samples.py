@@ -49,11 +49,13 @@ QUESTION = "time of day"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in sorted(FORMATS)},
     "coco-polygons": ("coco", {"segmentation": "polygons"}),
+    "coco-lists": ("coco", {"segmentation": "rle_lists"}),
     "coco-instances": ("coco", {"panoptic": False}),
     "coco-stuff": ("coco", {"stuff": ["car"]}),
     "huggingface-imagefolder": ("huggingface", {"layout": "imagefolder"}),
     "masks-instance": ("masks", {"kind": "instance"}),
     "masks-grey": ("masks", {"palette": False}),
+    "voc-grey": ("voc", {"palette": False}),
     "webdataset-instance": ("webdataset", {"mask": "instance"}),
     "yolo-segment": ("yolo", {"task": "segment"}),
     "yolo-segment-split": ("yolo", {"task": "segment", "parts": "split"}),

@@ -13,8 +13,11 @@ from format_samples import annotation, contents, dataset, every_kind, label, mas
 from msgspec.structs import replace
 from PIL import Image
 
+from tasks.formats.advice import advice_of
+from tasks.formats.census import Census
 from tasks.formats.voc import Voc
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+from tasks.shown import line, markdown
 
 LEFT = mask("###.\n###.\n....")
 MIDDLE = mask(".##.\n.##.\n.##.")
@@ -57,20 +60,15 @@ def test_box_is_the_pixels_it_touches_counted_from_one(geometry: Geometry, expec
 
 
 def test_what_has_no_area_is_left_out() -> None:
-    """A box without an area, a polygon on a line and a mask without pixels are no objects, and need no label map."""
+    """A box without an area, a polygon on a line and a mask without pixels are no objects: all is background."""
     flat = (BoundingBox(4, 3, 0, 0), Polygon(((1, 1), (2, 2), (3, 3))), mask("....\n" * 3))
     found = contents(Voc().write(dataset(sample(label(*map(annotation, flat)), size=(4, 3))), "train"))
     assert found == contents(Voc().write(dataset(sample(label(), size=(4, 3))), "train"))
 
 
 def test_lines_and_points_are_left_out() -> None:
-    """Their image has a file without objects, is in the main list, and has no label maps."""
-    files = written(Polyline(((0, 0), (3, 2))), Point(1, 1))
-    assert b"<object>" not in files["Annotations/street.xml"]
-    assert b"<segmented>0</segmented>" in files["Annotations/street.xml"]
-    assert files["ImageSets/Main/train.txt"] == b"street\n"
-    assert files["ImageSets/Segmentation/train.txt"] == b""
-    assert not any(path.endswith(".png") for path in files)
+    """An image with nothing else is as one without objects."""
+    assert written(Polyline(((0, 0), (3, 2))), Point(1, 1)) == written()
 
 
 def test_maps_show_classes_and_objects() -> None:
@@ -104,15 +102,129 @@ def test_more_than_254_objects_take_16_bits(objects: int, mode: str) -> None:
 
 
 def test_lists_are_of_their_split() -> None:
-    """Main lists name all images of a split, segmentation lists those with maps."""
+    """Main lists name all images of a split, segmentation lists those with maps; so do images without objects."""
     source = every_kind()
     train, val = (contents(Voc().write(source, split)) for split in source.splits)
     assert train["ImageSets/Main/train.txt"] == b"street\nempty\n"
-    assert train["ImageSets/Segmentation/train.txt"] == b"street\n"
+    assert train["ImageSets/Segmentation/train.txt"] == b"street\nempty\n"
     assert val["ImageSets/Main/val.txt"] == val["ImageSets/Segmentation/val.txt"] == b"small\n"
-    assert "classes.json" in train
-    assert "classes.json" not in val
+    assert {"classes.json", "labelmap.txt"} <= train.keys()
+    assert not {"classes.json", "labelmap.txt"} & val.keys()
     assert Voc().image_path("val", "street.jpg") == "JPEGImages/street.jpg"
+
+
+@pytest.mark.parametrize("options", [{}, {"palette": False}])
+def test_an_image_without_objects_is_background(options: dict[str, Any]) -> None:
+    """It has an XML file without objects, is in both lists, and its maps are black."""
+    files = contents(Voc(**options).write(dataset(sample(label(), size=(4, 3))), "train"))
+    assert ET.fromstring(files["Annotations/street.xml"]).findtext("filename") == "street.png"  # noqa: S314 - our own
+    assert b"<object>" not in files["Annotations/street.xml"]
+    assert b"<segmented>1</segmented>" in files["Annotations/street.xml"]
+    assert files["ImageSets/Main/train.txt"] == files["ImageSets/Segmentation/train.txt"] == b"street\n"
+    for of in ("Class", "Object"):
+        assert pixels(files[f"Segmentation{of}/street.png"]) == [[0] * 4] * 3
+
+
+def test_where_boxes_alone_are_drawn_the_background_is_not_known() -> None:
+    """Such an image has no maps: all of it would be trained as background."""
+    files = written(BoundingBox(0, 0, 2, 2))
+    assert files["ImageSets/Segmentation/train.txt"] == b""
+    assert not any(path.endswith(".png") for path in files)
+
+
+def test_label_map_has_the_colours_of_the_maps() -> None:
+    """A line's number is the class id, removed ones included; void is last. Colours are those of VOC's own classes."""
+    classes = registry("car", "road", "ghost", "tree", removed=["ghost"])
+    files = written(annotation(LEFT, name="road"), annotation(MIDDLE, name="tree"), classes=classes)
+    assert files["labelmap.txt"].decode() == (
+        "# label:color_rgb:parts:actions\n"
+        "background:0,0,0::\n"
+        "car:128,0,0::\n"
+        "road:0,128,0::\n"
+        "ghost:128,128,0::\n"
+        "tree:0,0,128::\n"
+        "void:224,224,192::\n"
+    )
+    with Image.open(io.BytesIO(files["SegmentationClass/street.png"])) as image:
+        shown = np.asarray(image.convert("RGB"))
+    assert {tuple(colour) for colour in shown.reshape(-1, 3).tolist()} == {(0, 0, 0), (0, 128, 0), (0, 0, 128)}
+
+
+def test_without_a_palette_maps_are_grey() -> None:
+    """Any reader gives class ids and objects' numbers then, and all else is as it is."""
+    source = dataset(sample(label(annotation(LEFT), annotation(MIDDLE)), size=(4, 3)))
+    coloured, grey = (contents(Voc(palette=palette).write(source, "train")) for palette in (True, False))
+    assert coloured.keys() == grey.keys()
+    changed = {path for path in grey if grey[path] != coloured[path]}
+    assert changed == {"SegmentationClass/street.png", "SegmentationObject/street.png"}
+    for path in changed:
+        with Image.open(io.BytesIO(grey[path])) as image:
+            assert image.mode == "L"
+        assert pixels(grey[path]) == pixels(coloured[path])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lane:left", "lane_left"),
+        ("#1", "_1"),
+        ("car #1", "car #1"),
+        ("red, green", "red, green"),
+        ("two\nlines", "two lines"),
+        ("vehicle/car", "vehicle/car"),
+        ("/etc/passwd", "_etc_passwd"),
+        ("a/../../b", "a_.._.._b"),
+        ("..\\b", ".._b"),
+        ("background", "background_2"),
+        ("void", "void_2"),
+    ],
+)
+def test_names_fit_the_label_map(name: str, expected: str) -> None:
+    """A class has one name in all files, which no field, comment, folder or name of VOC's own is taken for."""
+    files = written(annotation(LEFT, name=name), classes=registry(name))
+    assert ET.fromstring(files["Annotations/street.xml"]).findtext("object/name") == expected  # noqa: S314 - our own
+    assert files["labelmap.txt"].decode().splitlines()[2] == f"{expected}:128,0,0::"
+    assert json.loads(files["classes.json"])["classes"][0]["name"] == expected
+    told = advice_of(Voc(), Census(rows={"train": 1}), registry(name), line)
+    assert told == (
+        (f"Classes that have another name in this format's files: {line(name)} is {expected}.",)
+        if name != expected
+        else ()
+    )
+
+
+def test_no_more_names_are_told_than_people_read() -> None:
+    """Twenty, and how many more."""
+    (told,) = advice_of(Voc(), Census(), registry(*(f"lane:{number}" for number in range(23))), line)
+    assert told.count(" is ") == 20
+    assert told.endswith(", lane:19 is lane_19, and 3 more.")
+
+
+def test_names_are_told_as_text() -> None:
+    """No mark of a name is live where the card has it."""
+    (told,) = advice_of(Voc(), Census(), registry("*a*:b"), markdown)
+    assert told == "Classes that have another name in this format's files: &#42;a&#42;:b is &#42;a&#42;&#95;b."
+
+
+@pytest.mark.parametrize(
+    ("endings", "others"),
+    [
+        ({"train": {".jpg": 3, ".jpeg": 1}}, 0),
+        ({"train": {".jpg": 3, ".png": 2}, "val": {".tif": 1}}, 3),
+        ({}, 0),
+    ],
+)
+def test_images_that_readers_of_jpegs_miss_are_told(endings: dict[str, dict[str, int]], others: int) -> None:
+    """Readers ask for ``NAME.jpg``; where images are referenced there are no files."""
+    told = Voc().advice(Census(rows={"train": 4, "val": 1}, endings=endings), registry("car"))
+    assert [sentence.split()[0] for sentence in told] == ([str(others)] if others else [])
+
+
+def test_class_ids_that_no_palette_holds_are_told() -> None:
+    """Above 254 the maps have no colours."""
+    told = [Voc().advice(Census(), registry(*map(str, range(count)))) for count in (254, 255)]
+    assert [len(sentences) for sentences in told] == [0, 1]
+    assert "16 bits" in told[1][0]
 
 
 def test_names_are_text() -> None:

@@ -12,6 +12,7 @@ import yaml
 from format_samples import annotation, contents, dataset, label, mask, registry, sample
 from yolo_rules import fill
 
+from tasks.formats.census import Census
 from tasks.formats.yolo import Yolo
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
 
@@ -214,7 +215,7 @@ def test_no_folder_is_named_where_no_image_is_taken() -> None:
 @pytest.mark.parametrize("options", [{}, {"task": "classify", "question": "weather"}])
 def test_what_training_needs_is_told(images: dict[str, int], missing: list[str], options: dict[str, Any]) -> None:
     """Ultralytics needs ``train`` and ``val``; of a dataset without rows there is nothing to say."""
-    told = Yolo(**options).advice(images)
+    told = Yolo(**options).advice(Census(rows=images), registry())
     assert [
         sentence.startswith(f"`yolo train` needs `{split}`") for sentence, split in zip(told, missing, strict=True)
     ] == [True] * len(missing)
