@@ -1,7 +1,9 @@
 """``python -m tests.readers_heavy [ENVIRONMENT…]``: other people's readers, each in an environment of its own.
 
-Each folder with a ``requirements.txt`` is an environment: its readers, pinned, and their tests. It is made once, below
-``READERS_CACHE`` (``$XDG_CACHE_HOME/labelsnap`` unless set), under the digest of its pins; those of other pins go.
+Each folder with a ``requirements.txt`` is an environment: its readers, pinned, and their tests. Packages of its
+``unpacked.txt`` are not built, for only their Python is read with: their sources are put on the path. An environment is
+made once, below ``READERS_CACHE`` (``$XDG_CACHE_HOME/labelsnap`` unless set), under the digest of its pins; those of
+other pins go.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import Final
 HERE: Final = Path(__file__).parent
 MADE: Final = ".made"
 """The file of an environment that says that all of it was installed."""
+WHOLE: Final = "torch"
+"""What is installed with all that it needs: its build for graphics cards needs libraries that the other has not."""
 
 
 def main() -> int:
@@ -61,18 +65,37 @@ def passes(name: str, trees: Path, scratch: Path) -> bool:
 
 def installed(name: str) -> Path:
     """Give the Python of an environment, which is made where there is none with these pins."""
-    pins = HERE / name / "requirements.txt"
-    digest = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    pins, sources = HERE / name / "requirements.txt", HERE / name / "unpacked.txt"
+    unpacked = sources.read_text(encoding="utf-8").split() if sources.exists() else []
+    digest = hashlib.sha256(pins.read_bytes() + repr((unpacked, sys.version)).encode()).hexdigest()[:16]
     directory = cache() / f"readers-{name}-{digest}"
     python = directory / "bin" / "python"
     if not (directory / MADE).exists():
         for old in cache().glob(f"readers-{name}-*"):
             shutil.rmtree(old)
         venv.create(directory, with_pip=True)
-        command = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", pins]
-        subprocess.run(command, check=True)  # noqa: S603
+        pip(python, "install", "--no-deps", "--requirement", pins)
+        if f"\n{WHOLE}==" in pins.read_text(encoding="utf-8"):
+            pip(python, "install", "--constraint", pins, WHOLE)
+        for package in unpacked:
+            unpack(python, package, directory / "unpacked")
         (directory / MADE).touch()
     return python
+
+
+def pip(python: Path, command: str, *options: str | Path) -> None:
+    """Run pip in an environment."""
+    subprocess.run([python, "-m", "pip", command, "--quiet", *options], check=True)  # noqa: S603
+
+
+def unpack(python: Path, package: str, directory: Path) -> None:
+    """Put the sources of a package on an environment's path."""
+    pip(python, "download", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--dest", directory, package)
+    archive = next(directory.glob(f"{package.partition('==')[0]}-*.tar.gz"))
+    shutil.unpack_archive(archive, directory, filter="data")
+    libraries = next(python.parents[1].glob("lib/python*/site-packages"))
+    source = directory / archive.name.removesuffix(".tar.gz")
+    (libraries / f"{archive.name}.pth").write_text(f"{source}\n", encoding="utf-8")
 
 
 def cache() -> Path:

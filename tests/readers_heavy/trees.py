@@ -1,6 +1,6 @@
 """``python -m tests.readers_heavy.trees DIR``: the sandbox's project with every kind and oddity, as a tree an output.
 
-It runs where labelsnap is installed. Readers, which run elsewhere, find ``DIR/OUTPUT`` for each name of ``OUTPUTS``,
+It runs where labelsnap is installed. Readers, which run elsewhere, find ``DIR/OUTPUT`` for each name of ``outputs.OUTPUTS``,
 and the canonical tables in ``DIR/parquet``.
 """
 
@@ -21,27 +21,10 @@ from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.oddities import ODDITIES
 from flows.refresh import refresh
 from flows.trees import lay_out
+from tests.readers_heavy.outputs import OUTPUTS
 
 ROWS = 96
 SPLIT = {"train": 0.5, "val": 0.25, "test": 0.25, "seed": 0}
-
-OUTPUTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "coco": ("coco", {}),
-    "coco-polygons": ("coco", {"segmentation": "polygons"}),
-    "yolo-detect": ("yolo", {"task": "detect"}),
-    "yolo-segment": ("yolo", {"task": "segment"}),
-    "yolo-pose": ("yolo", {"task": "pose"}),
-    "yolo-classify": ("yolo", {"task": "classify", "question": "time of day"}),
-    "voc": ("voc", {}),
-    "masks-semantic": ("masks", {"kind": "semantic"}),
-    "masks-instance": ("masks", {"kind": "instance"}),
-    "huggingface": ("huggingface", {}),
-    "huggingface-imagefolder": ("huggingface", {"layout": "imagefolder"}),
-    "webdataset": ("webdataset", {}),
-    "labelme": ("labelme", {}),
-    "parquet": ("parquet", {}),
-}
-"""What each tree is called, and the format and its options that it is made with."""
 
 
 def make(directory: Path) -> None:
