@@ -85,7 +85,7 @@ def installed(name: str) -> Path:
 
 def pip(python: Path, command: str, *options: str | Path) -> None:
     """Run pip in an environment."""
-    subprocess.run([python, "-m", "pip", command, "--quiet", *options], check=True)  # noqa: S603
+    subprocess.run([python, "-m", "pip", command, "-qq", *options], check=True)  # noqa: S603
 
 
 def unpack(python: Path, package: str, directory: Path) -> None:

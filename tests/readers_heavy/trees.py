@@ -1,6 +1,6 @@
 """``python -m tests.readers_heavy.trees DIR``: the sandbox's project with every kind and oddity, as a tree an output.
 
-It runs where labelsnap is installed. Readers, which run elsewhere, find ``DIR/OUTPUT`` for each name of ``outputs.OUTPUTS``,
+It runs where labelsnap is installed. Readers, which run elsewhere, find ``DIR/OUTPUT`` for each of ``outputs.OUTPUTS``,
 and the canonical tables in ``DIR/parquet``.
 """
 

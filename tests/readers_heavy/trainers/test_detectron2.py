@@ -61,3 +61,19 @@ def test_detectron2_reads_voc(load, agrees, split):
 def sides(left, top, right, bottom):
     """Left, top, width and height."""
     return (left, top, right - left, bottom - top)
+
+
+@pytest.mark.reads("pb1-detectron2", "coco keypoints")
+def test_detectron2_reads_points(load, truth, tells, split):
+    """Every image and point, exactly where it was drawn: it counts from a pixel's corner, and COCO from its centre."""
+    given = load(split)
+    seen, pictures = {}, truth.split(split)
+    for record in given["records"]:
+        seen[Path(record["file_name"]).name] = sorted(
+            (given["names"][each["category_id"]], *each["keypoints"][:2]) for each in record["annotations"]
+        )
+    assert seen.keys() == pictures.keys()
+    for name, picture in pictures.items():
+        drawn = sorted((each.name, *each.vertices[0]) for each in picture.of({"point"}, has_area=False))
+        assert seen[name] == drawn
+    tells(f"{len(seen)} images, {sum(map(len, seen.values()))} points")
