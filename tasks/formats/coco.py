@@ -30,6 +30,7 @@ from tasks.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, pre
 from tasks.formats.kept import NUMBERS, KeptLines, items
 from tasks.formats.names import png_name
 from tasks.formats.panoptic import Panoptic
+from tasks.formats.reserved import attribute_name
 from tasks.masks.coco_polygons import is_drawn
 from tasks.masks.contours import corner_polygons, keyholed_rings
 from tasks.masks.polygons import region_of
@@ -81,6 +82,10 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
     def image_path(self, split: str, file_name: str) -> str:
         """Put the images of a split in one folder: ``file_name`` in the annotation file is the bare name."""
         return f"images/{split}/{file_name}"
+
+    def spelled(self, question: str) -> str:
+        """Give the name of a question's answer in ``attributes``: another than its own where readers use that."""
+        return attribute_name(question)
 
     def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give the annotation files of a split, then its panoptic PNGs.
@@ -198,7 +203,7 @@ def _objects(
         for annotation in label.annotations:
             if (place := region(annotation, image)) is not None:
                 keys = {"image_id": image_id, "category_id": registry.class_of(annotation).id}
-                yield annotation, {**keys, **place, **object_keys(label, annotation)}
+                yield annotation, {**keys, **place, **object_keys(label, annotation, attribute_name)}
 
 
 def _document(
