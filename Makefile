@@ -15,7 +15,7 @@ TOOLS := .venv-tools
 PINNED_TOOLS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow fuzz test-pythons test-pyarrow check bench constraints bill-of-materials audit clean
+.PHONY: help install demo test test-slow fuzz test-pythons test-pyarrow test-readers check bench constraints bill-of-materials audit clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-pyarrow: install  ## What tables are written and read by, under the oldest 
 	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target .pyarrow/$$version pyarrow==$$version; \
 	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) $(OF_PYARROW); \
 	done
+
+test-readers: install  ## Other people's readers over every output, in environments of their own (READERS_CACHE keeps them)
+	$(BIN)/python -m tests.readers_heavy
 
 bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
 	$(BIN)/python -m tests.benchmarks

@@ -38,6 +38,9 @@ __all__ = [
 settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labelsnap")  # a busy machine fails no test
 
+collect_ignore = ["readers_heavy"]
+"""Run by ``make test-readers``, in environments of their own."""
+
 OURS = ("LABELBOX_", "LABELSNAP_", "AWS_")
 KEPT = ("LABELSNAP_TEST_",)
 

@@ -1,4 +1,4 @@
-"""Rows in which whoever labels or imports has written what a terminal or a page would obey."""
+"""Rows in which whoever labels or imports has written what a terminal, a page or a reader would obey."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.identifiers import cuid
+from deploy.sandbox.odd_pictures import SQUARE
 from deploy.sandbox.odd_rows import fresh, label, relabelled
 
 if TYPE_CHECKING:
@@ -16,6 +17,35 @@ OBEYED: Final = (
     "![t](http://evil.example/t.png) [x](javascript:alert(1)) <img src=x onerror=alert(1)> `c` www.evil.example"
 )
 """Escape sequences, marks of direction, line breaks, a cell's end, and Markdown and HTML that load or run something."""
+
+TAKEN: Final = (
+    *(
+        "id",
+        "image_id",
+        "category_id",
+        "bbox",
+        "area",
+        "segmentation",
+        "iscrowd",
+        "keypoints",
+        "num_keypoints",
+        "score",
+    ),
+    *("attributes", "label", "bounding_box", "mask", "mask_path", "confidence", "index", "tags", "points", "visible"),
+    *(
+        "supercategory",
+        "coco_id",
+        "is_crowd",
+        "occluded",
+        "track_id",
+        "keyframe",
+        "rotation",
+        "visibility",
+        "segments_info",
+    ),
+    *("label_id", "feature_id", "classifications", "_id", "_cls", "$set", "a.b", "self", "x/y", "ID", "class"),
+)
+"""Questions whose names readers of annotations use for something else, or cannot have as the name of a field."""
 
 
 def _texts(line: str, number: int) -> str:
@@ -50,4 +80,25 @@ def _texts_refused(line: str, number: int) -> str:
     return json.dumps(relabelled(row, label(number, box)))
 
 
-ODD_TEXTS: Final[dict[str, Callable[[str, int], str]]] = {"texts": _texts, "texts_refused": _texts_refused}
+def _names_of_readers(line: str, number: int) -> str:
+    """A box with an answer to each question of ``TAKEN``."""
+    asked = [
+        {
+            "feature_id": cuid(0, "odd question", number, place),
+            "name": name,
+            "text_answer": {"content": f"about {name}"},
+        }
+        for place, name in enumerate(TAKEN)
+    ]
+    left, top, width, height = SQUARE
+    box: dict[str, Any] = {"feature_id": cuid(0, "odd object", number, 1), "name": "vehicle"}
+    box |= {"annotation_kind": "ImageBoundingBox", "classifications": asked}
+    box["bounding_box"] = {"left": left, "top": top, "width": width, "height": height}
+    return json.dumps(relabelled(fresh(line, number), label(number, box)))
+
+
+ODD_TEXTS: Final[dict[str, Callable[[str, int], str]]] = {
+    "texts": _texts,
+    "texts_refused": _texts_refused,
+    "names_of_readers": _names_of_readers,
+}

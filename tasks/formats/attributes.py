@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tasks.records.model import Answer, ChecklistAnswer, Classification, RadioAnswer, TextAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tasks.records.model import Label
 
@@ -27,14 +27,14 @@ def questions(classifications: Iterable[Classification], *, below: str = "") -> 
             yield from questions(part.classifications, below=f"{name}/")
 
 
-def attributes(classifications: Iterable[Classification]) -> dict[str, Attribute]:
-    """Map each question to its answer.
+def attributes(classifications: Iterable[Classification], spelled: Callable[[str], str] = str) -> dict[str, Attribute]:
+    """Map each question to its answer; ``spelled`` is how a format can write a question's name.
 
     Of questions with the same name the first is kept: the whole answers, with their ids, stand beside the attributes.
     """
     found: dict[str, Attribute] = {}
     for name, classification in questions(classifications):
-        found.setdefault(name, _attribute(classification.answer))
+        found.setdefault(spelled(name), _attribute(classification.answer))
     return found
 
 

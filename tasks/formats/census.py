@@ -27,6 +27,8 @@ _Place: TypeAlias = tuple[str, str]
 """A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
+_Asked: TypeAlias = tuple[bool, str, str, str, bool]
+"""The fields of an ``Asked``."""
 _AREAS: Final = 4.0 ** np.arange(32)
 """The least area of an object whose side is in the second bin, in the third, and so on."""
 
@@ -58,6 +60,19 @@ class Member(Struct, frozen=True, order=True):
     kind: str
 
 
+class Asked(Struct, frozen=True, order=True):
+    """A question that was answered about objects of a kind, by its name in ``attributes``.
+
+    ``kind`` is that of the answer; ``flat`` is true where the objects have no area.
+    """
+
+    predicted: bool
+    about: str
+    kind: str
+    name: str
+    flat: bool = False
+
+
 Bins: TypeAlias = dict[int, int]
 """Counts by the least value of a bin: 0, 1, 2, 4, 8, … up to the next one."""
 
@@ -65,6 +80,7 @@ Bins: TypeAlias = dict[int, int]
 class Census(Struct, frozen=True):
     """Counts over rows; sums of counts over disjoint rows are counts over all of them.
 
+    ``parts`` are all annotations, ``members`` the objects by class, ``asked`` the answers about objects by question.
     ``rows`` are by split, ``endings`` are of those whose images were copied, by split and ending of the file's name
     (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
     objects' areas, in pixels, by kind. ``latest`` is the latest time at which Labelbox saw a row or a label change.
@@ -77,6 +93,7 @@ class Census(Struct, frozen=True):
     sides: dict[str, Bins] = {}
     latest: str = ""
     endings: dict[str, dict[str, int]] = {}
+    asked: tuple[tuple[Asked, int], ...] = ()
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -95,7 +112,8 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
             parts[split, predicted, kind, kind, "", has_area is False, of_image] += count
     for (split, of_image, origin), count in _tally(tables["relationships"], rows, "origin"):
         parts[split, origin == "prediction", "relationship", "relationship", "", False, of_image] += count
-    parts.update(_answers(tables, rows))
+    asked: Counter[_Asked] = Counter()
+    parts.update(_answers(tables, rows, asked))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
         rows=_sum([Counter(split for split, _ in rows.values())]),
@@ -105,6 +123,7 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
         sides=_sides(tables["annotations"]),
         latest=_latest(tables),
         endings=_endings(rows.values()),
+        asked=tuple((Asked(*fields), count) for fields, count in sorted(asked.items())),
     )
 
 
@@ -120,6 +139,7 @@ def add(censuses: Iterable[Census]) -> Census:
         sides={kind: _sum(one.sides.get(kind, {}) for one in each) for kind in kinds},
         latest=max((one.latest for one in each), default=""),
         endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
+        asked=tuple(_sum(dict(one.asked) for one in each).items()),
     )
 
 
@@ -157,8 +177,13 @@ def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator
     yield from zip(zip(*keys, strict=True), counts, strict=True)
 
 
-def _answers(tables: Mapping[str, pa.Table], rows: Mapping[str, _Place]) -> Iterator[_Part]:
-    """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below."""
+def _answers(
+    tables: Mapping[str, pa.Table], rows: Mapping[str, _Place], asked_of_objects: Counter[_Asked]
+) -> Iterator[_Part]:
+    """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below.
+
+    Those about objects are counted by name.
+    """
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
     options = asked["options"].filter(pc.equal(asked["kind"], "radio")).combine_chunks().flatten()
@@ -181,6 +206,8 @@ def _answers(tables: Mapping[str, pa.Table], rows: Mapping[str, _Place]) -> Iter
         if about != "image":
             split, of_image = rows[row_id]
             yield split, origin == "prediction", about, kind, "", flat, of_image
+            if about != "relationship":
+                asked_of_objects[origin == "prediction", about, kind, path, flat] += 1
             continue
         about_image.append((row_id, origin, path, kind))
         if option is not None:

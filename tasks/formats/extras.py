@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from tasks.formats.attributes import attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tasks.records.model import Annotation, Classification, DataRow, Label, Relationship
 
@@ -30,13 +30,16 @@ def image_answers(labels: Iterable[Label]) -> JsonObject:
     }
 
 
-def object_keys(label: Label, annotation: Annotation) -> JsonObject:
-    """Give the ids of an object and of its label, and what was answered about it: by names, and whole with ids."""
+def object_keys(label: Label, annotation: Annotation, spelled: Callable[[str], str] = str) -> JsonObject:
+    """Give the ids of an object and of its label, and what was answered about it: by names, and whole with ids.
+
+    ``spelled`` is how a format can write a question's name.
+    """
     return {
         "label_id": label.id,
         "feature_id": annotation.feature_id,
         "feature_schema_id": annotation.feature_schema_id,
-        "attributes": attributes(annotation.classifications),
+        "attributes": attributes(annotation.classifications, spelled),
         "classifications": annotation.classifications,
     }
 

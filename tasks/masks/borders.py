@@ -81,6 +81,14 @@ def trace(runs: Runs, *, diagonal: bool) -> Borders:
     )
 
 
+def circles(starts: NDArray[np.int64], size: int) -> tuple[list[int], list[int]]:
+    """Return what comes after and before each of ``size`` places on closed sequences that begin at ``starts``."""
+    last = np.append(starts[1:], size)[: starts.size] - 1
+    after, before = np.arange(1, size + 1), np.arange(-1, size - 1)
+    after[last], before[starts] = starts, last
+    return after.tolist(), before.tolist()
+
+
 def _spans(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the column, first row, and row after the last of every run within a column, in column-major order."""
     toggles = toggles_of(runs)

@@ -1,4 +1,8 @@
-"""Masks as polygons along the edges of their pixels: COCO's convention, in which they have exactly the mask's area."""
+"""Masks as polygons along the edges of their pixels: COCO's convention, in which they have exactly the mask's area.
+
+A ring can hold holes: a keyhole leads to each, up the side of a column inside the mask, and back on the same way, which
+encloses nothing. So such rings have the mask's area too, and pycocotools draws exactly the mask.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tasks.masks.borders import trace
+from tasks.masks.borders import circles, trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tasks.masks.borders import Borders
     from tasks.records.geometry import Runs
 
 
@@ -32,11 +37,7 @@ def corner_polygons(runs: Runs) -> tuple[Region, ...]:
     and the areas that they enclose add up to its pixels.
     """
     borders = trace(runs, diagonal=False)
-    corner = borders.y != borders.next_y
-    from_, to = (np.stack([borders.x, y], axis=1)[corner] for y in (borders.y, borders.next_y))
-    vertices = np.stack([from_, to], axis=1).reshape(-1, 2)
-    corners_before = np.concatenate([[0], corner.cumsum()])[borders.starts]
-    rings = [np.roll(ring, 1, axis=0) for ring in np.split(vertices, 2 * corners_before)[1:]]
+    rings = _rings(borders, np.arange(borders.y.size), borders.starts, borders.next_y)
     parts: dict[int, tuple[NDArray[np.int64], list[NDArray[np.int64]]]] = {}
     for ring, hole, part in zip(rings, borders.hole.tolist(), borders.part.tolist(), strict=True):
         if not hole:
@@ -45,3 +46,37 @@ def corner_polygons(runs: Runs) -> tuple[Region, ...]:
         if hole:
             parts[part][1].append(ring)
     return tuple(Region(exterior, tuple(holes)) for exterior, holes in parts.values())
+
+
+def keyholed_rings(runs: Runs) -> tuple[NDArray[np.int64], ...]:
+    """Return one ring for each part of a mask, with keyholes to its holes; parts are those of ``corner_polygons``.
+
+    The areas that the rings enclose, by the shoelace formula and by any rule of filling, add up to the mask's pixels.
+    """
+    borders = trace(runs, diagonal=False)
+    after, before = circles(borders.starts, borders.y.size)
+    for at_hole, above in zip(borders.bridge.tolist(), borders.opposite.tolist(), strict=True):
+        last, next_ = before[above], after[at_hole]
+        after[last], before[next_] = next_, last
+        after[at_hole], before[above] = above, at_hole
+    order: list[int] = []
+    starts: list[int] = []
+    for first in borders.starts[~borders.hole].tolist():
+        starts.append(len(order))
+        order.append(first)
+        while (edge := after[order[-1]]) != first:
+            order.append(edge)
+    next_y = borders.y[np.array(after, np.int64)]
+    return tuple(_rings(borders, np.array(order, np.int64), np.array(starts, np.int64), next_y))
+
+
+def _rings(
+    borders: Borders, order: NDArray[np.int64], starts: NDArray[np.int64], next_y: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Return the corners of rings: edges in this order, of which rings begin at ``starts``, and where each leads to."""
+    x, y, next_y = borders.x[order], borders.y[order], next_y[order]
+    corner = y != next_y
+    from_, to = (np.stack([x, each], axis=1)[corner] for each in (y, next_y))
+    vertices = np.stack([from_, to], axis=1).reshape(-1, 2)
+    corners_before = np.concatenate([[0], corner.cumsum()])[starts]
+    return [np.roll(ring, 1, axis=0) for ring in np.split(vertices, 2 * corners_before)[1:]]

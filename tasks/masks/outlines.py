@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from tasks.masks.borders import trace
+from tasks.masks.borders import circles, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,10 +168,8 @@ class _Threads:
 
     def __init__(self, pixels: NDArray[np.int64], starts: NDArray[np.int64]) -> None:
         """``starts`` is where each sequence begins in ``pixels``."""
-        last = np.append(starts[1:], len(pixels))[: starts.size] - 1
-        after, before = np.arange(1, len(pixels) + 1), np.arange(-1, len(pixels) - 1)
-        after[last], before[starts] = starts, last
-        self._pixels, self._after, self._before = pixels, after.tolist(), before.tolist()
+        self._pixels = pixels
+        self._after, self._before = circles(starts, len(pixels))
         self._place = list(range(len(pixels)))
 
     def bridge(self, here: int, there: int) -> None:

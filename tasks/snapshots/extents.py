@@ -7,6 +7,7 @@ bits in two's complement, bit 5 set where more follow, written as the character 
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -54,8 +55,17 @@ def mask_extents(
     """
     extents = np.zeros((len(counts), len(EXTENT)), np.int64)
     for part in _parts(counts):
-        extents[part] = _extents(counts[part], heights[part].astype(np.int64), widths[part].astype(np.int64))
+        differences, uses = _numbers(counts[part])
+        extents[part] = _extents(_lengths(differences, uses), uses, heights[part], widths[part])
     return extents
+
+
+def run_extents(
+    counts: Sequence[Sequence[int]], heights: NDArray[np.integer], widths: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return the extents (n × 5) of masks, given by their run lengths, zeros first, as ``mask_extents`` does."""
+    uses = np.array([len(each) for each in counts], np.int64)
+    return _extents(np.fromiter(chain.from_iterable(counts), np.int64, uses.sum()), uses, heights, widths)
 
 
 def _parts(counts: Sequence[bytes]) -> Iterator[slice]:
@@ -69,19 +79,21 @@ def _parts(counts: Sequence[bytes]) -> Iterator[slice]:
         yield slice(begin, len(counts))
 
 
-def _extents(counts: Sequence[bytes], heights: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.int64]:
-    differences, uses = _numbers(counts)
-    lengths = _lengths(differences, uses)
+def _extents(
+    lengths: NDArray[np.int64], uses: NDArray[np.int64], heights: NDArray[np.integer], widths: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return the extents of masks that have their run lengths one after another: ``uses`` is how many each has."""
+    heights, widths = heights.astype(np.int64), widths.astype(np.int64)
     ends = _sums(lengths, uses)
-    filled = np.zeros(len(counts), np.int64)
+    filled = np.zeros(uses.size, np.int64)
     filled[uses > 0] = ends[uses[uses > 0].cumsum() - 1]
     for index in np.flatnonzero(filled != heights * widths)[:1].tolist():
         raise OutlineError(f"a mask whose runs do not fill {heights[index]}×{widths[index]} pixels")
-    extents = np.zeros((len(counts), len(EXTENT)), np.int64)
+    extents = np.zeros((uses.size, len(EXTENT)), np.int64)
     ones = np.flatnonzero(_places(uses) % 2 & (lengths > 0))
     if not ones.size:
         return extents
-    mask = np.repeat(np.arange(len(counts)), uses)[ones]
+    mask = np.repeat(np.arange(uses.size), uses)[ones]
     height, last = heights[mask], ends[ones] - 1
     begin = ends[ones] - lengths[ones]
     left, right = begin // height, last // height

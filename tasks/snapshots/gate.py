@@ -22,7 +22,7 @@ from tasks.snapshots.bucket_tables import bucket_files
 from tasks.snapshots.content import scratch_file
 from tasks.snapshots.decoding import UndecodableError
 from tasks.snapshots.epochs import keys_of
-from tasks.snapshots.measures import Group, Totals
+from tasks.snapshots.measures import ROW, Group, Totals
 from tasks.snapshots.objects import Fault, check_object, wholes_of
 from tasks.snapshots.remeasure import MEASURED, TableTotals, measure_coco
 
@@ -38,8 +38,13 @@ if TYPE_CHECKING:
     from tasks.storage import ObjectStore
 
 _PARALLEL: Final = 8
-_COCO: Final = re.compile(r"formats/coco/annotations/(?P<what>instances|predictions)_(?P<split>[a-z]+)\.json")
-_IN_COCO: Final = frozenset({"bounding_box", "polygon", "point", "mask"})
+_COCO: Final = re.compile(
+    r"formats/coco/annotations/(?P<what>instances|person_keypoints|predictions|keypoint_predictions)_(?P<split>[a-z]+)\.json"
+)
+_PREDICTED: Final = frozenset({"predictions", "keypoint_predictions"})
+_OF_POINTS: Final = frozenset({"person_keypoints", "keypoint_predictions"})
+_IN_COCO: Final = {"bounding_box": "object", "polygon": "object", "mask": "object", "point": "point"}
+"""What each kind of object counts as in COCO files: points are in files of their own."""
 _ROUNDING: Final = 1e-6  # of one area or side, computed in another way
 _ROUNDING_OF_SUMS: Final = 1e-11  # relative: the same numbers added in another order
 
@@ -162,10 +167,11 @@ class _Gate:
         coco = _COCO.fullmatch(whole.name)
         if not coco:
             return
-        split, predicted = coco["split"], coco["what"] == "predictions"
+        split, predicted = coco["split"], coco["what"] in _PREDICTED
+        kind = "point" if coco["what"] in _OF_POINTS else "object"
         try:
             found = measure_coco(path, split, predicted=predicted, pieces=self._pieces(whole))
-            for group, *amounts in _differences(self._expected_in_coco(split, predicted=predicted), found):
+            for group, *amounts in _differences(self._expected_in_coco(split, kind, predicted=predicted), found):
                 yield _miscount(whole, group, *amounts)
         except (UndecodableError, KeyError, TypeError) as error:
             yield _unmeasured(whole, str(error))
@@ -176,11 +182,11 @@ class _Gate:
         held = {part.key for part in earlier.ranges} if earlier else set()
         return [(part.size, part.key in held) for part in whole.files[0].ranges]
 
-    def _expected_in_coco(self, split: str, *, predicted: bool) -> dict[Group, Amounts]:
+    def _expected_in_coco(self, split: str, kind: str, *, predicted: bool) -> dict[Group, Amounts]:
         return {
             group: amounts
             for group, amounts in self.in_coco.items()
-            if group.split == split and group.predicted is predicted
+            if group.split == split and group.predicted is predicted and group.kind in {kind, ROW}
         }
 
 
@@ -225,13 +231,13 @@ def _table_of(group: Group) -> str:
 
 
 def _in_coco(expected: Mapping[int, Iterable[Measure]], registry: ClassRegistry) -> dict[Group, Amounts]:
-    """What the records come to in COCO: by category, whatever shape has an area, over all buckets."""
+    """What the records come to in COCO: by category, points and whatever shape has an area, over all buckets."""
     totals = Totals()
     for group, amounts in ((each.group, each.amounts) for each in chain.from_iterable(expected.values())):
-        if group.kind == "row":
+        if group.kind == ROW:
             totals.add_amounts(group, amounts)
         elif group.kind in _IN_COCO and not group.flat:
             category = registry.class_of(SeenClass(group.feature_schema_id or None, group.name)).id
-            shape = Group(group.split, group.predicted, "object", str(category))
+            shape = Group(group.split, group.predicted, _IN_COCO[group.kind], str(category))
             totals.add_amounts(shape, amounts)
     return dict(totals.sums)

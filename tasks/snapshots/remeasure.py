@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from itertools import chain
 from math import nan
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from tasks.decoders import decoder_of
 from tasks.snapshots.decoding import UndecodableError, stated_extents
-from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents
+from tasks.snapshots.extents import EXTENT, OutlineError, mask_extents, ring_extents, run_extents
 from tasks.snapshots.manifest import NOT_SUCH_JSON
 from tasks.snapshots.measures import LABEL, ROW, Group, Totals
 
@@ -35,6 +35,8 @@ MEASURED: Final = ("data_rows", "labels", "annotations", "predictions", "relatio
 """The tables of a bucket that are measured, in an order in which they can be."""
 _TOGETHER: Final = 1 << 18  # bytes of a COCO file's lines that are looked at together
 _ITEM: Final = (b'{"id":', b'{"image_id":')  # how a line begins that is one
+_CENTRE: Final = 0.5  # of the first pixel, from which keypoints count
+_LONGEST: Final = 1 << 32  # pixels of a run
 _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states and what its outline has
 
 
@@ -167,7 +169,7 @@ def _numbers(column: pa.StructArray, name: str) -> NDArray[np.float64]:
 
 class _Rle(Struct):
     size: tuple[int, int]
-    counts: str
+    counts: str | list[Annotated[int, Meta(ge=0, le=_LONGEST)]]
 
 
 class _Item(Struct, gc=False):
@@ -198,8 +200,9 @@ def measure_coco(
 
     A file has one item a line, as ``tasks.formats.documents`` writes it, and few of them are in memory at a time. Each
     annotation's area and box are compared with its own outline. All shapes count as one kind, ``object``; one with
-    keypoints is a point. ``pieces`` follow one another in the file: how many bytes, and whether the outlines in them
-    were compared before and need not be read. Raises UndecodableError.
+    keypoints is a ``point``, which these count from the centre of the first pixel. ``pieces`` follow one another in the
+    file: how many bytes, and whether the outlines in them were compared before and need not be read. Raises
+    UndecodableError.
     """
     totals = Totals()
     stating, drawing = decoder_of(list[_Item]), decoder_of(list[_Outlined])
@@ -213,9 +216,10 @@ def measure_coco(
             stated = _stated(annotations)
             _compare(outlined, stated)
         if points := [index for index, item in enumerate(annotations) if item.keypoints]:
-            stated[points] = [(0, *annotations[index].keypoints[:2], 0, 0) for index in points]
-        for category, count, extent in _sums([item.category_id for item in annotations], stated):
-            totals.add(Group(split, predicted, "object", str(category)), extent, count)
+            stated[points] = [_point(annotations[index]) for index in points]
+        groups = [("point" if item.keypoints else "object", item.category_id) for item in annotations]
+        for (kind, category), count, extent in _sums(groups, stated):
+            totals.add(Group(split, predicted, kind, str(category)), extent, count)
         if images:
             totals.add(Group(split, predicted, ROW), (0.0,) * 5, images)
     return totals.measures
@@ -257,16 +261,25 @@ def _decoded(lines: Sequence[bytes], decoder: Decoder[list[_Kind]]) -> tuple[lis
     return annotations, sum(item.category_id is None and item.file_name is not None for item in items)
 
 
+def _point(item: _Item) -> tuple[float, float, float, float, float]:
+    """Return the extent of a point. Raises UndecodableError."""
+    match item.keypoints:
+        case [float(x), float(y), _]:
+            return 0.0, x + _CENTRE, y + _CENTRE, 0.0, 0.0
+        case found:
+            raise UndecodableError(f"{item.feature_id} has keypoints that are no point: {found[:4]}")
+
+
 def _sums(
-    categories: Sequence[int | None], extents: NDArray[np.float64]
-) -> Iterator[tuple[int | None, int, tuple[float, float, float, float, float]]]:
-    """Give each category with how many extents (n × 5) are of it, and their sums."""
-    place_of = {category: place for place, category in enumerate(dict.fromkeys(categories))}
-    places = np.array([place_of[category] for category in categories], np.intp)
+    groups: Sequence[tuple[str, int | None]], extents: NDArray[np.float64]
+) -> Iterator[tuple[tuple[str, int | None], int, tuple[float, float, float, float, float]]]:
+    """Give each group with how many extents (n × 5) are of it, and their sums."""
+    place_of = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    places = np.array([place_of[group] for group in groups], np.intp)
     sums = (np.bincount(places, weights=column).tolist() for column in extents.T)
-    for category, count, *extent in zip(place_of, np.bincount(places).tolist(), *sums, strict=True):
+    for group, count, *extent in zip(place_of, np.bincount(places).tolist(), *sums, strict=True):
         area, left, top, width, height = extent
-        yield category, count, (area, left, top, width, height)
+        yield group, count, (area, left, top, width, height)
 
 
 def _stated(annotations: Sequence[_Item]) -> NDArray[np.float64]:
@@ -291,13 +304,22 @@ def _compare(annotations: Sequence[_Outlined], stated: NDArray[np.float64]) -> N
 def _drawn(outlines: Sequence[_Rle | list[list[float]]]) -> NDArray[np.float64]:
     """Return the extents of outlines: of runs, or of rings that are one region together."""
     extents = np.zeros((len(outlines), len(EXTENT)))
-    runs = {index: outline for index, outline in enumerate(outlines) if isinstance(outline, _Rle)}
-    rings = {index: outline for index, outline in enumerate(outlines) if not isinstance(outline, _Rle) and outline}
+    texts, lists, rings = dict[int, bytes](), dict[int, list[int]](), dict[int, list[list[float]]]()
+    sizes = np.ones((len(outlines), 2), np.int64)
+    for index, outline in enumerate(outlines):
+        match outline:
+            case _Rle(size, str() as counts):
+                sizes[index], texts[index] = size, counts.encode()
+            case _Rle(size, list() as counts):
+                sizes[index], lists[index] = size, counts
+            case list() if outline:
+                rings[index] = outline
+    heights, widths = sizes.T
     try:
-        if runs:
-            heights, widths = np.array([outline.size for outline in runs.values()]).T
-            counts = [outline.counts.encode() for outline in runs.values()]
-            extents[list(runs)] = mask_extents(counts, heights, widths)
+        if texts:
+            extents[list(texts)] = mask_extents([*texts.values()], heights[list(texts)], widths[list(texts)])
+        if lists:
+            extents[list(lists)] = run_extents([*lists.values()], heights[list(lists)], widths[list(lists)])
         if rings:
             extents[list(rings)] = _joined(rings.values())
     except OutlineError as error:

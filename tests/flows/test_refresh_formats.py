@@ -11,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 from pyarrow import parquet
+from pycocotools.coco import COCO
 
 from deploy.sandbox import row_truth
 from flows.refresh import refresh
@@ -98,6 +99,34 @@ def raster(path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["rle", "polygons", "rle_lists"])
+def test_each_form_of_coco_has_the_generator_s_pixels(sandbox, dataset, tmp_path, form):
+    """Every mask has its pixels, area and box as pycocotools reads them; points are apart, and nothing is missing."""
+    result = refresh(dataset(formats={"coco": {"segmentation": form, "panoptic": False}}))
+    lay_out(result["ref"], "coco", tmp_path, quiet)
+    truth = {name: mask for row in sandbox.rows("DONE") for name, mask in row_truth(row).items()}
+    forms, points, images = Counter(), [], 0
+    for path in sorted((tmp_path / "annotations").glob("instances_*.json")):
+        coco = COCO(path)
+        images += len(coco.imgs)
+        for annotation in coco.dataset["annotations"]:
+            assert "keypoints" not in annotation
+            if (mask := truth.get(annotation["feature_id"])) is None:
+                forms["drawn"] += 1
+                continue
+            segmentation = annotation["segmentation"]
+            forms[type(segmentation["counts"] if isinstance(segmentation, dict) else segmentation[0][0]).__name__] += 1
+            assert np.array_equal(coco.annToMask(annotation).astype(bool), mask.pixels)
+            assert (annotation["area"], tuple(annotation["bbox"])) == (mask.area, mask.box)
+        points += COCO(path.with_name(path.name.replace("instances", "person_keypoints"))).dataset["annotations"]
+    counts = result["annotations"]
+    kind = {"rle": "str", "polygons": "int", "rle_lists": "list"}[form]
+    assert forms == {kind: counts["mask"], "drawn": counts["bounding_box"] + counts["polygon"]}
+    assert len(points) == counts["point"] > 0
+    assert images == result["rows"]["published"]
+
+
+@pytest.mark.slow
 def test_label_maps_and_outlines_are_the_generator_s_pixels(sandbox, dataset, tmp_path):
     """Of every mask, label maps show the pixels that nothing covers, and YOLO's rows paint all of them."""
     formats = {"masks": {"kind": "instance"}, "yolo": {"task": "segment", "parts": "split"}, "voc": {}, "coco": {}}
@@ -146,7 +175,10 @@ def test_splits_without_rows_are_in_no_tree(sandbox, dataset, tmp_path):
     (note,) = result["formats"]["yolo"]["notes"]
     assert "`val`" in note
     assert note in (tmp_path / "yolo" / "README.md").read_text()
-    assert not any("notes" in result["formats"][name] for name in formats if name != "yolo")
+    assert not any("notes" in result["formats"][name] for name in formats if name not in {"yolo", "coco"})
+    (renamed,) = result["formats"]["coco"]["notes"]
+    assert "`attributes` as `attributes_`" in renamed
+    assert renamed in (tmp_path / "coco" / "README.md").read_text()
     named = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_bytes())
     assert {split: named[split] for split in named.keys() & whole} == {"train": "images/train"}
     assert {path.name.split("-")[0] for path in (tmp_path / "huggingface" / "data").iterdir()} == {"train"}

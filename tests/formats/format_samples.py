@@ -49,6 +49,7 @@ QUESTION = "time of day"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in sorted(FORMATS)},
     "coco-polygons": ("coco", {"segmentation": "polygons"}),
+    "coco-lists": ("coco", {"segmentation": "rle_lists"}),
     "coco-instances": ("coco", {"panoptic": False}),
     "coco-stuff": ("coco", {"stuff": ["car"]}),
     "huggingface-imagefolder": ("huggingface", {"layout": "imagefolder"}),

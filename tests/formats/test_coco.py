@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ from tasks.records.classes import Class, ClassRegistry
 from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
 from tasks.records.model import Relationship, Sample
 
+POINTS = registry("car", points=["car"])
 FRAME = """
 ........
 .####...
@@ -44,10 +45,16 @@ FRAME = """
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
 
 
+def documents(*samples: Sample, form: Coco | None = None, **options: Any) -> dict[str, Any]:
+    """Write samples of the split train and decode the files, by what they hold."""
+    files = contents((form or Coco()).write(dataset(*samples, **options), "train"))
+    found = {path: json.loads(body) for path, body in files.items() if path.endswith("_train.json")}
+    return {path.removeprefix("annotations/").removesuffix("_train.json"): each for path, each in found.items()}
+
+
 def instances(*samples: Sample, **options: Any) -> dict[str, Any]:
-    """Write samples of the split train and decode the file."""
-    files = contents(Coco().write(dataset(*samples, **options), "train"))
-    document: dict[str, Any] = json.loads(files["annotations/instances_train.json"])
+    """Write samples of the split train and decode the file of instances."""
+    document: dict[str, Any] = documents(*samples, **options)["instances"]
     return document
 
 
@@ -99,13 +106,18 @@ def test_a_sliver_is_drawn_as_the_pixels_that_it_touches() -> None:
     assert sliver["segmentation"] == [[1, 2, 3, 2, 3, 3, 1, 3]]
 
 
-def test_a_thin_frame_keeps_its_hole() -> None:
-    """Pixels with a hole among them are runs, which rings of COCO could not say."""
+def thin_frame() -> Polygon:
+    """Draw a frame a twentieth of a pixel wide."""
     outer, inner = (
         ((1.25, 1.25), (4.75, 1.25), (4.75, 4.75), (1.25, 4.75)),
         ((1.3, 1.3), (4.7, 1.3), (4.7, 4.7), (1.3, 4.7)),
     )
-    frame = written(Polygon((*outer, outer[0], inner[0], *inner[::-1])))
+    return Polygon((*outer, outer[0], inner[0], *inner[::-1]))
+
+
+def test_a_thin_frame_keeps_its_hole() -> None:
+    """Pixels with a hole among them are runs."""
+    frame = written(thin_frame())
     expected = np.array([[pixel == "#" for pixel in row] for row in FRAME.split()])
     assert np.array_equal(coco_mask.decode(frame["segmentation"]), expected)
 
@@ -125,22 +137,60 @@ def test_mask_decodes_to_its_source_pixels(data: st.DataObject, height: int, wid
 
 
 @pytest.mark.parametrize(
-    ("x", "y", "box"),
-    [(6.5, 2.25, [6, 2, 1, 1]), (8, 6, [7, 5, 1, 1]), (-0.5, 0, [0, 0, 1, 1])],
+    ("x", "y", "keypoint", "box"),
+    [
+        (6.5, 2.25, [6, 1.75, 2], [6, 2, 1, 1]),
+        (8, 6, [7.5, 5.5, 2], [7, 5, 1, 1]),
+        (-0.5, 0, [-1, -0.5, 2], [0, 0, 1, 1]),
+    ],
     ids=["inside", "on the border", "outside"],
 )
-def test_point_is_a_keypoint_whose_region_is_its_pixel(x: float, y: float, box: list[int]) -> None:
-    """A point keeps its coordinates as one visible keypoint; its box is the image's pixel that it lies in."""
-    point = written(Point(x, y))
-    assert (point["keypoints"], point["num_keypoints"]) == ([x, y, 2], 1)
+def test_point_is_a_keypoint_whose_region_is_its_pixel(
+    x: float, y: float, keypoint: list[float], box: list[int]
+) -> None:
+    """A point is one visible keypoint, counted from the first pixel's centre; its box is the pixel that it lies in."""
+    (point,) = documents(sample(label(annotation(Point(x, y)))), classes=POINTS)["person_keypoints"]["annotations"]
+    assert (point["keypoints"], point["num_keypoints"], point["iscrowd"]) == (keypoint, 1, 0)
     assert (point["bbox"], point["area"]) == (box, 1)
 
 
+def test_points_are_in_no_file_but_that_of_keypoints() -> None:
+    """Readers of instances take none; ids tell the objects of both files apart, and answers are with the point."""
+    lit = annotation(Point(6.5, 2.25), feature_id="f-point", answers=[radio("colour", "red")])
+    line, box = annotation(Polyline(((0, 0), (3, 3)))), annotation(BoundingBox(0, 0, 2, 2))
+    rows = sample(label(lit, line), label(box, lit), predictions=[label(box, lit)]), sample(name="empty")
+    found = documents(*rows, classes=POINTS, model_run=True, form=Coco(panoptic=False))
+    assert {what: len(each if isinstance(each, list) else each["annotations"]) for what, each in found.items()} == {
+        "instances": 1,
+        "person_keypoints": 2,
+        "predictions": 1,
+        "keypoint_predictions": 1,
+    }
+    points = found["person_keypoints"]
+    assert [(one["id"], one["attributes"]["colour"]) for one in points["annotations"]] == [
+        (2**52 + 2**32 + 1, "red"),
+        (2**52 + 2 * 2**32 + 1, "red"),
+    ]
+    assert [one["id"] for one in found["instances"]["annotations"]] == [2**32 + 1]
+    listed = [{key: one[key] for key in points["images"][0]} for one in found["instances"]["images"]]
+    assert points["images"] == listed
+    (predicted,) = found["keypoint_predictions"]
+    assert (predicted["keypoints"], predicted["score"]) == ([6, 1.75, 2], 1)
+
+
 def test_only_classes_of_points_have_keypoints() -> None:
-    """A category of points has one keypoint in every split, whether the split holds a point or not."""
-    categories = instances(sample(), classes=registry("car", "light", points=["light"]))["categories"]
-    assert [category.get("keypoints") for category in categories] == [None, ["point"]]
-    assert [category.get("skeleton") for category in categories] == [None, []]
+    """They are the categories of the file of keypoints, in every split alike; instances have all classes, plain."""
+    found = documents(sample(), classes=registry("car", "light", points=["light"]))
+    (light,) = found["person_keypoints"]["categories"]
+    assert (light["id"], light["name"], light["keypoints"], light["skeleton"]) == (2, "light", ["point"], [])
+    assert [category.keys() & {"keypoints", "skeleton"} for category in found["instances"]["categories"]] == [set()] * 2
+
+
+@pytest.mark.parametrize("removed", [["light"], []])
+def test_without_a_class_of_points_there_is_no_file_of_keypoints(removed: list[str]) -> None:
+    """Neither where none was ever drawn, nor where the class is no longer in use."""
+    classes = registry("light", removed=removed, points=removed)
+    assert "person_keypoints" not in documents(sample(), classes=classes)
 
 
 def test_polyline_is_left_out_and_ids_say_which_image() -> None:
@@ -237,24 +287,45 @@ def test_images_of_a_split_lie_in_one_folder() -> None:
     assert Coco().image_path("train", "street.jpg") == "images/train/street.jpg"
 
 
-def with_polygons(picture: str) -> dict[str, Any]:
-    """Write a mask with the option ``segmentation: polygons`` and give its annotation."""
-    files = contents(Coco(segmentation="polygons").write(dataset(sample(label(annotation(mask(picture))))), "train"))
-    found: dict[str, Any] = json.loads(files["annotations/instances_train.json"])["annotations"][0]
-    return found
+def with_option(form: Literal["polygons", "rle_lists"], geometry: Geometry) -> dict[str, Any]:
+    """Write an object in an image of 8 × 6 pixels with a value of ``segmentation`` and give its annotation."""
+    found: dict[str, Any] = instances(sample(label(annotation(geometry))), form=Coco(segmentation=form))
+    (written,) = found["annotations"]
+    assert isinstance(written, dict)
+    return written
 
 
 def test_masks_can_be_polygons_along_their_pixels() -> None:
     """Two parts are two rings, whose shoelace areas are the pixels; box and area are the mask's."""
-    found = with_polygons("........ .##..... .##...#. ........ ........ ........")
+    found = with_option("polygons", mask("........ .##..... .##...#. ........ ........ ........"))
     assert found["segmentation"] == [[1, 1, 3, 1, 3, 3, 1, 3], [6, 2, 7, 2, 7, 3, 6, 3]]
     assert (found["area"], found["bbox"], found["iscrowd"]) == (5, [1, 1, 6, 2], 0)
 
 
-def test_mask_with_a_hole_stays_rle() -> None:
-    """COCO's lists of rings are filled and cannot leave a hole open."""
-    found = with_polygons(RING_AND_PART)
-    assert coco_mask.decode(found["segmentation"]).sum() == found["area"] == 10
+def test_a_hole_is_reached_by_a_keyhole() -> None:
+    """Up the left side of the column above it: one ring a part, whose shoelace areas are the pixels."""
+    found = with_option("polygons", mask(RING_AND_PART))
+    assert found["segmentation"] == [
+        [1, 1, 2, 1, 2, 3, 3, 3, 3, 2, 2, 2, 2, 1, 4, 1, 4, 4, 1, 4],
+        [6, 2, 7, 2, 7, 4, 6, 4],
+    ]
+    assert (found["area"], found["bbox"]) == (10, [1, 1, 6, 3])
+
+
+def test_a_thin_frame_with_a_hole_is_rings_where_polygons_are_asked_for() -> None:
+    """No mask is RLE there, whatever it was drawn as: the pixels that the outline touches have a keyhole too."""
+    found = with_option("polygons", thin_frame())
+    expected = np.array([[pixel == "#" for pixel in row] for row in FRAME.split()])
+    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(found["segmentation"], 6, 8)))
+    assert np.array_equal(drawn, expected)
+
+
+def test_runs_can_be_lists_of_numbers() -> None:
+    """Column by column, zeros first: a column and a pixel, then 3 down, 3 off, and so on; what is drawn stays rings."""
+    found = with_option("rle_lists", mask(RING_AND_PART))
+    assert found["segmentation"] == {"size": [6, 8], "counts": [7, 3, 3, 1, 1, 1, 3, 3, 16, 2, 8]}
+    assert (found["area"], found["bbox"]) == (10, [1, 1, 6, 3])
+    assert with_option("rle_lists", BoundingBox(1, 1, 2, 2))["segmentation"] == [[1, 1, 3, 1, 3, 3, 1, 3]]
 
 
 def test_score_is_the_model_s_confidence() -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from format_samples import annotation, count, every_kind, label, mask, radio, sample
+from format_samples import annotation, checklist, count, every_kind, label, mask, radio, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.formats.census import Census, Member, Part, add, bin_of
+from tasks.formats.census import Asked, Census, Member, Part, add, bin_of
 from tasks.records.areas import areas_of
 from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
-from tasks.records.model import DataRowDetails, LabelDetails
+from tasks.records.model import DataRowDetails, LabelDetails, Relationship
 from tasks.records.shapes import shoelace_area
 from tasks.records.tables import to_tables
 
@@ -83,6 +83,24 @@ def test_objects_without_an_area_are_told_apart_with_what_is_asked_about_them() 
         **{Part(**of_box, kind="bounding_box", flat=flat): 1 for flat in (False, True)},
         **{Part(**of_box, kind="radio", flat=flat): 2 for flat in (False, True)},
         Part("train", predicted=False, about="point", kind="point"): 1,
+    }
+
+
+def test_questions_about_objects_are_counted_by_name() -> None:
+    """A nested one by its path; not those about images or relationships."""
+    deep = radio("colour", "red", checklist("wear", "rust"))
+    tie = Relationship("f-tie", None, "before", None, "f-1", "f-2", (radio("seen", "yes"),))
+    objects = [annotation(BoundingBox(1, 1, width, 2), answers=[deep]) for width in (3, 4, 0)]
+    drawn = label(*objects, relationships=[tie], answers=[radio("weather", "fog")])
+    found = dict(count([sample(drawn, predictions=[label(annotation(Point(1, 1), answers=[deep]))])]).asked)
+    box, point = (False, "bounding_box"), (True, "point")
+    assert found == {
+        Asked(*box, "radio", "colour"): 2,
+        Asked(*box, "checklist", "colour/wear"): 2,
+        Asked(*box, "radio", "colour", flat=True): 1,
+        Asked(*box, "checklist", "colour/wear", flat=True): 1,
+        Asked(*point, "radio", "colour"): 1,
+        Asked(*point, "checklist", "colour/wear"): 1,
     }
 
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from drawn_masks import blobs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask, pixels
 from pycocotools import mask as coco
 
-from tasks.masks.contours import corner_polygons
+from tasks.masks.contours import corner_polygons, keyholed_rings
 from tasks.masks.polygons import fill_rings
 from tasks.masks.runs import empty_runs, to_mask
 
@@ -86,9 +87,35 @@ def test_rings_traced_by_hand(picture, rings):
     assert all(ring in possible for ring, possible in zip(found, rotations, strict=True))
 
 
+@given(MASKS.filter(lambda mask: mask.any()) | blobs())
+def test_pycocotools_draws_rings_with_keyholes_exactly(mask):
+    """One ring a 4-connected part, whatever its holes; drawn together they are the mask, and so are their areas."""
+    rings = keyholed_rings(from_mask(mask))
+    drawn = coco.decode(coco.merge(coco.frPyObjects([ring.ravel().tolist() for ring in rings], *mask.shape)))
+    assert np.array_equal(drawn, mask)
+    assert [enclosed(ring) for ring in rings] == [
+        enclosed(region.exterior) + sum(map(enclosed, region.holes)) for region in corner_polygons(from_mask(mask))
+    ]
+
+
+@given(MASKS)
+def test_a_part_without_holes_has_no_keyhole(mask):
+    """Its ring is that of its border, vertex by vertex."""
+    pairs = zip(keyholed_rings(from_mask(mask)), corner_polygons(from_mask(mask)), strict=True)
+    assert all(np.array_equal(ring, region.exterior) for ring, region in pairs if not region.holes)
+
+
+def test_a_keyhole_leads_up_the_side_of_a_column():
+    """From the top of a hole to the border above it, and back: here between the hole's two columns."""
+    (ring,) = keyholed_rings(from_mask(pixels("#### #..# ####")))
+    assert ring.tolist() == [
+        [0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [3, 2], [3, 1], [2, 1], [2, 0], [4, 0], [4, 3], [0, 3],
+    ]  # fmt: skip
+
+
 def test_a_mask_without_pixels_has_no_regions():
     """Nothing gives nothing."""
-    assert corner_polygons(empty_runs(3, 4)) == ()
+    assert corner_polygons(empty_runs(3, 4)) == keyholed_rings(empty_runs(3, 4)) == ()
 
 
 @given(st.integers(1, 6), st.integers(1, 6))

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
-VARIANTS = ["coco", "coco-polygons", "coco-instances", "coco-stuff"]
+VARIANTS = ["coco", "coco-polygons", "coco-lists", "coco-instances", "coco-stuff"]
 TREE = """
 ........
 .###....
@@ -37,15 +37,6 @@ ROAD = """
 ########
 ########
 """
-LIGHT = """
-........
-........
-......#.
-........
-........
-........
-"""
-
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
 
 
@@ -73,8 +64,14 @@ def annotations(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def truth(annotations: Path) -> COCO:
-    """Load the train split."""
+    """Load the instances of the train split."""
     return COCO(str(annotations / "instances_train.json"))
+
+
+@pytest.fixture
+def points(annotations: Path) -> COCO:
+    """Load the keypoints of the train split."""
+    return COCO(str(annotations / "person_keypoints_train.json"))
 
 
 def test_images_and_categories_are_found(truth: COCO) -> None:
@@ -92,8 +89,8 @@ def test_images_and_categories_are_found(truth: COCO) -> None:
 
 @pytest.mark.parametrize(
     ("category", "picture"),
-    [("car", CAR), ("road", ROAD), ("light", LIGHT), ("tree", TREE)],
-    ids=["box", "polygon", "point", "mask with a hole and two parts"],
+    [("car", CAR), ("road", ROAD), ("tree", TREE)],
+    ids=["box", "polygon", "mask with a hole and two parts"],
 )
 def test_every_object_is_drawn(truth: COCO, category: str, picture: str) -> None:
     """AnnToMask gives the source's pixels, and the areas and boxes are those of the pixels."""
@@ -107,23 +104,25 @@ def test_every_object_is_drawn(truth: COCO, category: str, picture: str) -> None
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_ground_truth_against_itself_is_perfect(truth: COCO, kind: str) -> None:
-    """No object is ignored or lost by the evaluation: average precision 1 and four objects counted."""
+    """No object is ignored or lost by the evaluation: average precision 1 and three objects counted."""
     results = truth.loadRes([{**one, "score": 1.0} for one in truth.dataset["annotations"]])
     assert average_precision(truth, results, kind) == pytest.approx(1.0)
     evaluation = COCOeval(truth, results, kind)
     evaluation.evaluate()
     counted = [image for image in evaluation.evalImgs if image is not None and image["aRng"] == [0, 1e10]]
-    assert sum(np.count_nonzero(image["gtIgnore"] == 0) for image in counted) == 4
+    assert sum(np.count_nonzero(image["gtIgnore"] == 0) for image in counted) == 3
 
 
-def test_points_are_keypoints(truth: COCO) -> None:
-    """A class of points is evaluated as keypoints."""
-    lights = truth.getCatIds(catNms=["light"])
-    points = truth.loadAnns(truth.getAnnIds(catIds=lights))
-    results = truth.loadRes([{**one, "score": 1.0} for one in points])
-    found = average_precision(truth, results, "keypoints", catIds=lights, kpt_oks_sigmas=np.array([0.1]))
+def test_points_are_keypoints(truth: COCO, points: COCO) -> None:
+    """All that the file of keypoints holds is evaluated as such, and none of it is an instance."""
+    lights = points.getCatIds()
+    results = points.loadRes([{**one, "score": 1.0} for one in points.dataset["annotations"]])
+    found = average_precision(points, results, "keypoints", kpt_oks_sigmas=np.array([0.1]))
     assert found == pytest.approx(1.0)
-    assert truth.loadCats(lights)[0]["keypoints"] == ["point"]
+    assert [(one["name"], one["keypoints"]) for one in points.loadCats(lights)] == [("light", ["point"])]
+    assert truth.getAnnIds(catIds=lights) == []
+    assert points.getImgIds() == truth.getImgIds()
+    assert points.anns.keys().isdisjoint(truth.anns)
 
 
 @pytest.mark.parametrize(("kind", "category", "expected"), [("segm", "tree", 1.0), ("bbox", "car", 0.6)])
@@ -148,7 +147,9 @@ def test_files_are_strict_json(annotations: Path) -> None:
         pytest.fail(constant)
 
     files = sorted(annotations.glob("*.json"))
-    kinds = ["instances", *(["panoptic"] if annotations.parent.name != "coco-instances" else []), "predictions"]
-    assert [file.name for file in files] == [f"{kind}_{split}.json" for kind in kinds for split in ("train", "val")]
+    kinds = {"instances", "person_keypoints", "predictions", "keypoint_predictions", "panoptic"}
+    if annotations.parent.name == "coco-instances":
+        kinds -= {"panoptic"}
+    assert {file.name for file in files} == {f"{kind}_{split}.json" for kind in kinds for split in ("train", "val")}
     for file in files:
         json.loads(file.read_bytes(), parse_constant=refuse)

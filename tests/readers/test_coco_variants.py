@@ -46,7 +46,7 @@ def discs(seed: int, count: int) -> list[Pixels]:
 MASKS = {f"f-{seed}-{number}": pixels for seed in range(3) for number, pixels in enumerate(discs(seed, 12))}
 
 
-@pytest.fixture(params=["rle", "polygons"])
+@pytest.fixture(params=["rle", "polygons", "rle_lists"])
 def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Lay out three images with twelve masks, a box and a drawn polygon each."""
     samples = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
 from tasks.snapshots import extents
-from tasks.snapshots.extents import OutlineError, mask_extents, ring_extents
+from tasks.snapshots.extents import OutlineError, mask_extents, ring_extents, run_extents
 
 PICTURES = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -28,6 +30,18 @@ def test_extents_of_masks_are_those_of_pycocotools(pictures, together):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extents, "_CHARACTERS", together)
         found = extents_of([(each["counts"], each["size"]) for each in encoded])
+    assert found == [[coco_mask.area(each), *coco_mask.toBbox(each)] for each in encoded]
+
+
+@given(pictures=st.lists(PICTURES, max_size=6))
+def test_extents_of_run_lengths_are_those_of_pycocotools(pictures):
+    """Area and box of any masks are the same where their runs are plain numbers, counted here pixel by pixel."""
+    counts = [
+        [len(list(run)) for _, run in groupby([False, *picture.ravel(order="F").tolist()])] for picture in pictures
+    ]
+    sizes = np.array([picture.shape for picture in pictures], np.int32).reshape(-1, 2)
+    found = run_extents([[first - 1, *others] for first, *others in counts], *sizes.T).tolist()
+    encoded = [coco_mask.encode(np.asfortranarray(picture, dtype=np.uint8)) for picture in pictures]
     assert found == [[coco_mask.area(each), *coco_mask.toBbox(each)] for each in encoded]
 
 

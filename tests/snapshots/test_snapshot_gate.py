@@ -256,7 +256,11 @@ def shifted(found):
         ("instances_train", lambda found: found[1:], "object '1' in 'train': 1", "none"),
         ("instances_train", lambda found: [*found, found[1] | {"id": 9}], "object '2' in 'train': 1", "2 with"),
         ("instances_train", shifted, "boxes of 1, 1, 4, 3", "boxes of 2, 1, 4, 3"),
-        ("instances_train", lambda found: [each | {"category_id": 2} for each in found], "object '2' in", "4 with"),
+        ("instances_train", lambda found: [each | {"category_id": 2} for each in found], "object '2' in", "3 with"),
+        ("person_keypoints_train", lambda _: [], "point '4' in 'train': 1", "none"),
+        ("person_keypoints_train", lambda found: [found[0] | {"keypoints": [6, 1.25, 2]}],
+         "6.5, 2.25, 0", "6.5, 1.75, 0"),
+        ("person_keypoints_train", lambda found: [found[0] | {"keypoints": []}], "none", "1 with areas of 1 "),
         ("instances_val", lambda _: [], "object '5' in 'val': 1", "none"),
         ("predictions_train", lambda found: found[:1], "predicted object '5' in 'train': 1", "none"),
     ],
@@ -277,6 +281,10 @@ def test_coco_that_says_something_else_is_named(name, change, was, found):
         ({"segmentation": [[1, 1, 5, 1, 5]]}, "half a vertex"),
         ({"segmentation": [[]]}, "without vertices"),
         ({"segmentation": {"size": [6, 8], "counts": "1"}}, "do not fill"),
+        ({"segmentation": {"size": [6, 8], "counts": [7, 12, 28]}}, "do not fill"),
+        ({"segmentation": {"size": [6, 8], "counts": [7, -12, 53]}}, "no item"),
+        ({"segmentation": {"size": [6, 8], "counts": [7, 12, 29]}}, "its outline has"),
+        ({"keypoints": ["left", 1, 2]}, "no point"),
     ],
 )
 def test_coco_whose_boxes_are_not_those_of_its_outlines_is_named(change, found):
@@ -349,19 +357,20 @@ shapes = st.one_of(
     st.builds(Point, eighths, eighths),
     st.lists(st.booleans(), min_size=48, max_size=48).map(lambda found: mask_of(np.reshape(found, (6, 8)))),
 )
+FORMS = ["rle", "polygons", "rle_lists"]
 objects = st.lists(st.tuples(shapes, st.sampled_from(["car", "tree"])), max_size=4)
 
 
 @settings(max_examples=25)
-@given(drawn=st.lists(st.tuples(objects, st.sampled_from(["train", "val"])), max_size=4), polygons=st.booleans())
-def test_files_come_to_what_the_records_do(drawn, polygons):
+@given(drawn=st.lists(st.tuples(objects, st.sampled_from(["train", "val"])), max_size=4), form=st.sampled_from(FORMS))
+def test_files_come_to_what_the_records_do(drawn, form):
     """Whatever is drawn, tables and COCO measure as the records did, each by code of its own."""
     samples = [
         sample(label(*(annotation(shape, name=name) for shape, name in found)), name=str(number), split=split)
         for number, (found, split) in enumerate(drawn)
     ]
-    classes = registry("car", "tree")
-    coco = Coco(segmentation="polygons" if polygons else "rle", panoptic=False)
+    classes = registry("car", "tree", points=["car", "tree"])
+    coco = Coco(segmentation=form, panoptic=False)
     with TemporaryDirectory() as folder:
         totals = TableTotals()
         for name in MEASURED:
@@ -371,24 +380,28 @@ def test_files_come_to_what_the_records_do(drawn, polygons):
         close(measure_tables(to_tables(samples)), measure(samples))
         for split in ("train", "val"):
             files = contents(coco.write(dataset(*samples, classes=classes), split))
-            Path(folder, "coco").write_bytes(files[f"annotations/instances_{split}.json"])
-            measured = measure_coco(Path(folder, "coco"), split, predicted=False)
             held = [each for each in measure(samples) if each.group.split == split]
-            close(measured, in_coco(held, classes))
+            for what, is_of_points in (("instances", False), ("person_keypoints", True)):
+                Path(folder, "coco").write_bytes(files[f"annotations/{what}_{split}.json"])
+                measured = measure_coco(Path(folder, "coco"), split, predicted=False)
+                close(measured, in_coco(held, classes, is_of_points=is_of_points))
 
 
-def in_coco(measures, classes):
-    """Add up by class what COCO holds."""
+def in_coco(measures, classes, *, is_of_points):
+    """Add up by class what a file of COCO holds: points, or objects of all other shapes."""
     ids = {each.name: each.id for each in classes.classes}
     sums = {}
     for each in measures:
+        is_row = each.group.kind == "row"
         if each.group.kind in {"label", "polyline"} or each.group.flat:
             continue
-        is_row = each.group.kind == "row"
+        if not is_row and (each.group.kind == "point") != is_of_points:
+            continue
+        kind = "point" if is_of_points else "object"
         group = (
             each.group
             if is_row
-            else Group(each.group.split, predicted=False, kind="object", name=str(ids[each.group.name]))
+            else Group(each.group.split, predicted=False, kind=kind, name=str(ids[each.group.name]))
         )
         sums[group] = np.add(sums.get(group, np.zeros(6)), each.amounts)
     return [Measure(group, tuple(sums[group])) for group in sorted(sums)]
