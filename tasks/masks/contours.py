@@ -54,6 +54,8 @@ def keyholed_rings(runs: Runs) -> tuple[NDArray[np.int64], ...]:
     The areas that the rings enclose, by the shoelace formula and by any rule of filling, add up to the mask's pixels.
     """
     borders = trace(runs, diagonal=False)
+    if not borders.hole.any():
+        return tuple(_rings(borders, np.arange(borders.y.size), borders.starts, borders.next_y))
     after, before = circles(borders.starts, borders.y.size)
     for at_hole, above in zip(borders.bridge.tolist(), borders.opposite.tolist(), strict=True):
         last, next_ = before[above], after[at_hole]

@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from tasks.formats.coco import Coco
+from tasks.records.geometry import Point
+from tests.formats.format_samples import annotation, contents, dataset, label, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
 VARIANTS = ["coco", "coco-polygons", "coco-lists", "coco-instances", "coco-stuff"]
@@ -123,6 +128,25 @@ def test_points_are_keypoints(truth: COCO, points: COCO) -> None:
     assert truth.getAnnIds(catIds=lights) == []
     assert points.getImgIds() == truth.getImgIds()
     assert points.anns.keys().isdisjoint(truth.anns)
+
+
+@pytest.mark.parametrize("at", [(6.5, 2.5), (0.5, 0.5), (7.5, 5.5)])
+@pytest.mark.parametrize("scale", [3, 7.5])
+def test_a_point_on_a_pixels_centre_stays_on_it_in_warps(at: tuple[float, float], scale: float) -> None:
+    """OpenCV's warps count from the first pixel's centre; MMPose moves images by them and keypoints by their matrix."""
+    x, y = at
+    source = dataset(sample(label(annotation(Point(x, y), name="light"))), classes=registry("light", points=["light"]))
+    body = contents(Coco(panoptic=False).write(source, "train"))["annotations/person_keypoints_train.json"]
+    (found,) = json.loads(body)["annotations"]
+    picture = np.zeros((6, 8), np.float32)
+    picture[int(y), int(x)] = 1
+    matrix = np.array([[scale, 0, 4 * scale], [0, scale, 4 * scale]], np.float64)
+    warped = cv2.warpAffine(picture, matrix, (int(16 * scale), int(14 * scale)))
+    rows, columns = np.mgrid[: warped.shape[0], : warped.shape[1]]
+    seen = (warped * columns).sum() / warped.sum(), (warped * rows).sum() / warped.sum()
+    expected = matrix @ [*found["keypoints"][:2], 1]
+    assert seen == pytest.approx(expected.tolist(), abs=0.05)
+    assert [each + 0.5 for each in found["keypoints"][:2]] == [x, y]  # as detectron2 reads it: by edges
 
 
 @pytest.mark.parametrize(("kind", "category", "expected"), [("segm", "tree", 1.0), ("bbox", "car", 0.6)])

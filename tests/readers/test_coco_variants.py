@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import supervision
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -88,6 +89,22 @@ def test_every_mask_is_drawn_exactly(truth: COCO) -> None:
     for name, pixels in MASKS.items():
         assert np.array_equal(truth.annToMask(found[name]), pixels)
         assert found[name]["area"] == np.count_nonzero(pixels)
+
+
+def test_no_mask_is_written_in_another_form_than_others(truth: COCO) -> None:
+    """As polygons a mask is a list for each reader that takes no runs; as lists it is runs for one that packs them."""
+    forms = set()
+    for each in truth.dataset["annotations"]:
+        if each["feature_id"] not in MASKS:
+            continue
+        segmentation = each["segmentation"]
+        forms.add(type(segmentation if isinstance(segmentation, list) else segmentation["counts"]))
+        if forms == {str}:
+            continue
+        drawn = coco_mask.decode(coco_mask.frPyObjects(segmentation, SIZE[1], SIZE[0]))  # as DETR's processor does
+        assert np.array_equal(drawn.reshape(SIZE[1], SIZE[0], -1).any(axis=2), MASKS[each["feature_id"]])
+    assert len(forms) == 1
+    assert len(MASKS) > 30
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])

@@ -177,6 +177,20 @@ def test_pose_is_read_by_its_declared_shape() -> None:
     np.testing.assert_allclose(found.boxes * [8, 6, 8, 6], [[2.5, 1.5, 1, 1]], atol=1e-5)
 
 
+@pytest.mark.parametrize("at", [(6.5, 2.5), (0.5, 0.5), (7.5, 5.5)])
+def test_a_point_on_a_pixels_centre_stays_on_it_where_images_are_resized(at: tuple[float, float]) -> None:
+    """Ultralytics resizes images by OpenCV, which counts from their edges, and multiplies points by the new size."""
+    x, y = at
+    files = contents(Yolo(task="pose").write(dataset(sample(label(annotation(Point(x, y))))), "train"))
+    ((found,),) = [read_labels(files["labels/train/street.txt"].decode(), classes=1, keypoints=3).keypoints]
+    pixels = np.zeros((6, 8), np.float32)
+    pixels[int(y), int(x)] = 1
+    resized = cv2.resize(pixels, (80, 60), interpolation=cv2.INTER_NEAREST)
+    rows, columns = np.nonzero(resized)
+    seen = [columns.mean() + 0.5, rows.mean() + 0.5]
+    np.testing.assert_allclose(found[:2] * [80, 60], seen, atol=1e-4)
+
+
 @pytest.mark.parametrize("task", ["detect", "segment"])
 def test_every_file_keeps_the_rules(task: str) -> None:
     """Classes are in range, numbers inside the image, outlines of three vertices at least."""
