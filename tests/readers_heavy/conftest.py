@@ -5,6 +5,7 @@ None of them imports labelsnap: they run where its packages are not. They need p
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -95,10 +96,13 @@ def tells(request, row, split):
 
 
 @pytest.fixture
-def agrees(tells, truth, split):
+def agrees(row, tells, trees, truth, split):
     """Asserts that a reader saw what was labelled, as ``seen.compare`` has it, and tells the numbers."""
+    spelled = trees / row.tree / "classes.json"
+    listed = json.loads(spelled.read_bytes())["classes"] if spelled.exists() else ()
+    names = {each["id"]: each["name"] for each in listed} or truth.classes
 
     def check(seen, kinds, **bounds):
-        tells(compare(seen, truth.split(split), kinds, **bounds))
+        tells(compare(seen, truth.split(split), kinds, names, **bounds))
 
     return check

@@ -37,6 +37,7 @@ def compare(
     seen: Mapping[str, Iterable[Seen]],
     pictures: Mapping[str, Picture],
     kinds: Collection[str],
+    names: Mapping[int, str],
     *,
     within: float,
     clipped: bool = False,
@@ -46,7 +47,8 @@ def compare(
 ) -> str:
     """Assert that a reader saw every image and object, and give the numbers in a sentence.
 
-    Images are known by their names without the endings, which are unique, because VOC calls every JPEG ``.jpg``.
+    ``names`` are those of classes by their ids, as the tree spells them. Images are known by their names without the
+    endings, which are unique, because VOC calls every JPEG ``.jpg``.
     Sides of boxes differ by ``within`` pixels at most, from what lies in the image where readers see it ``clipped``.
     Left out are objects without an area, unless ``has_area`` is false, and those that are known to be lost, ``but``.
     ``overlap`` is the least IoU of each kind that has pixels; of a polygon that pycocotools draws nothing of the reader
@@ -61,11 +63,11 @@ def compare(
             by_stem[PurePath(name).stem],
             [each for each in picture.of(kinds, has_area=has_area) if not but(each)],
         )
-        found, labelled = Counter(each.name for each in left), Counter(each.name for each in things)
+        found, labelled = Counter(each.name for each in left), Counter(names[each.class_id] for each in things)
         assert found == labelled, (name, "too many", found - labelled, "missing", labelled - found)
         for thing in things:
             box = inside(thing.box, picture) if clipped else thing.box
-            same = [each for each in left if each.name == thing.name]
+            same = [each for each in left if each.name == names[thing.class_id]]
             nearest = min(same, key=lambda each: (round(away(each.box, box)), -shared(each, thing)))
             left.remove(nearest)
             assert away(nearest.box, box) <= within, (name, thing.feature_id, nearest.box, box)

@@ -41,8 +41,8 @@ def test_detectron2_reads_bitmasks(load, agrees, split):
 
 @pytest.mark.reads("pb1-detectron2", "coco-polygons")
 def test_detectron2_reads_polygons(load, agrees, split):
-    """With ``INPUT.MASK_FORMAT: polygon``, its default, every image, box and outline."""
-    agrees(seen_instances(load(split), painted), DRAWN, within=1e-2, overlap={"mask": 0.99, "polygon": 1.0})
+    """With ``INPUT.MASK_FORMAT: polygon``, its default, every image and box, and every outline to the pixel."""
+    agrees(seen_instances(load(split), painted), DRAWN, within=1e-2, overlap=EXACT)
 
 
 @pytest.mark.reads("pb1-detectron2", "voc")

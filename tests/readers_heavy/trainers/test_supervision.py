@@ -29,8 +29,8 @@ def test_supervision_reads_coco(load, agrees, split):
 
 @pytest.mark.reads("supervision", "coco-polygons")
 def test_supervision_reads_coco_polygons(load, agrees, split):
-    """Every image, box, and mask, with what supervision paints of an outline."""
-    agrees(seen_objects(load(split)["dataset"]), DRAWN, within=1e-3, overlap={"mask": 0.5, "polygon": 0.9})
+    """Every image and box, and masks with a pixel more along their edges: least IoU of the smallest."""
+    agrees(seen_objects(load(split)["dataset"]), DRAWN, within=1e-3, overlap={"mask": 0.4, "polygon": 0.9})
 
 
 @pytest.mark.reads("supervision", "yolo-detect")
@@ -41,10 +41,10 @@ def test_supervision_reads_yolo(load, agrees, split):
 
 @pytest.mark.reads("supervision", "yolo-segment")
 def test_supervision_reads_yolo_outlines(load, agrees, split):
-    """Every image, and every mask and polygon by its outline."""
+    """Every image, mask and polygon, with a pixel more along edges where corners lie between pixels."""
     given = load(split)
     seen = joined(seen_objects(given["dataset"]), Path(given["DIR"]), split)
-    agrees(seen, OUTLINED, within=1, clipped=True, overlap={"mask": 0.5, "polygon": 0.5})
+    agrees(seen, OUTLINED, within=1, clipped=True, overlap={"mask": 0.4, "polygon": 0.9})
 
 
 @pytest.mark.reads("supervision", "voc")
