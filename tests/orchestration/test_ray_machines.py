@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from threading import Thread
 
@@ -117,6 +118,22 @@ def test_nodes_that_do_not_fit_get_no_work(nodes, chosen, seen_by_all):
     nodes.node("fitting")
     nodes.await_started()
     result = over(nodes, chosen("ray"))
+    assert (result["rows"]["problems"], result["published"]) == (0, True)
+
+
+def test_a_node_that_comes_late_does_the_work(nodes, chosen, monkeypatch, caplog):
+    """The run says that it waits for the first one, and gives it everything."""
+    monkeypatch.setenv("LABELSNAP_WORKER_SECONDS", "120")
+    nodes.head()
+
+    def start():
+        until(lambda: "There is no worker yet. It is waited for one that fits for 120 seconds." in caplog.text, 120)
+        nodes.node("late")
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(start)
+        result = over(nodes, chosen("ray"))
+        started.result()
     assert (result["rows"]["problems"], result["published"]) == (0, True)
 
 
