@@ -24,6 +24,9 @@ import ray
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
+STARTING_SECONDS = 120
+"""A node that has not started within so many ends by itself; within 30, where Ray is told nothing else."""
+
 
 class Nodes:
     """A head without processors, and nodes with one each, each on a machine of its own."""
@@ -34,6 +37,7 @@ class Nodes:
         self.port, self.client_port = free_port(), free_port()
         self.environment = sandbox.environment() | {"PREFECT_API_URL": PREFECT_API_URL.value()}
         self.environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment["RAY_raylet_start_wait_time_s"] = str(STARTING_SECONDS)
 
     def _start(self, name, *arguments, environment):
         self._started += 1
@@ -57,7 +61,10 @@ class Nodes:
 
     def await_started(self):
         """Wait until all that were started run."""
-        until(lambda: self._log.read_text(encoding="utf-8").count("Ray runtime started.") >= self._started, 60)
+        until(
+            lambda: self._log.read_text(encoding="utf-8").count("Ray runtime started.") >= self._started,
+            STARTING_SECONDS,
+        )
 
 
 @pytest.fixture
