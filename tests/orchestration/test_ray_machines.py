@@ -116,7 +116,7 @@ def test_nodes_that_do_not_fit_get_no_work(nodes, chosen, seen_by_all):
     nodes.head()
     for number, (lacking, changes) in enumerate(wrong.values()):
         nodes.node(f"misfit-{number}", *lacking, **changes)
-    nodes.await_started()
+        nodes.await_started()  # one after another: each start takes a processor for seconds
     with pytest.raises(ConfigurationError) as caught:
         over(nodes, chosen("ray"))
     assert (caught.value.code, caught.value.exit_status) == ("no_worker", 2)
