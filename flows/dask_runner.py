@@ -46,9 +46,15 @@ class DaskCluster:
         self._address = address
 
     def check_scheduler(self) -> None:
-        """Raise ``ConfigurationError`` for a scheduler that could not read what is sent."""
+        """Raise ``ConfigurationError`` for a scheduler that could not read what is sent, or does not answer."""
+        silent: OSError | None = None
         with _scheduler(self._address, "has no labelsnap, or another version of it"):
-            self._client.run_on_scheduler(versions, callback_timeout=SECONDS)
+            try:
+                self._client.run_on_scheduler(versions, callback_timeout=SECONDS)
+            except OSError as error:  # also a time-out, and a connection that is closed
+                silent = error
+        if silent is not None:
+            raise _gone(self._address, "does not answer", silent)
 
     def members(self) -> Mapping[str, str]:
         """Workers by their address."""

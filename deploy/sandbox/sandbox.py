@@ -62,12 +62,14 @@ class Sandbox:
         self.settings = settings or ExportSettings()
         project = Project(seed, server.url, shared_colours=shared_colours, hidden_instances=hidden_instances)
         self._initial = replace(self.settings), project, rows
+        self._initial_key = self.api_key
         self.workspace = Workspace(*self._initial[1:])
         self.exports = Exports(self.workspace, self.settings, spool)
         self._stack.callback(self.exports.close)
         self.requests = Traffic()
         self.faults = Faults(seed)
-        server.start(Handlers(Api(self.workspace, self.exports, timezone), self.requests, self.faults, self.api_key))
+        api = Api(self.workspace, self.exports, timezone)
+        server.start(Handlers(api, self.requests, self.faults, lambda: self.api_key))
         self._store.start()
 
     def __enter__(self) -> Self:
@@ -108,8 +110,9 @@ class Sandbox:
         return self.workspace.project.model_run_id
 
     def reset(self) -> None:
-        """The project, the settings, the faults and the counters as at the start; export tasks and the store stay."""
+        """Project, key, settings, faults and counters as at the start; export tasks and the store stay."""
         settings, project, rows = self._initial
+        self.api_key = self._initial_key
         for each in fields(settings):
             setattr(self.settings, each.name, getattr(settings, each.name))
         self.workspace.reset(project, rows)
@@ -147,6 +150,10 @@ class Sandbox:
     def rename_class(self, name: str, new_name: str) -> None:
         """A class gets another name; its schema id stays."""
         self.workspace.rename_class(name, new_name)
+
+    def rotate_key(self, api_key: str) -> None:
+        """Another key is the right one from now on; the one before is refused."""
+        self.api_key = api_key
 
     def delivery(self, index: int, *, secret: str, event: str = "WORKFLOW_ACTION", number: int = 0) -> Delivery:
         """A signed webhook delivery about a row; another ``number`` is another delivery id."""

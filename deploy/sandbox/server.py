@@ -42,7 +42,7 @@ class Handlers:
     api: Api
     traffic: Traffic
     faults: Faults
-    api_key: str
+    api_key: Callable[[], str]
 
     def routes(self) -> list[Route]:
         """Every path the sandbox answers."""
@@ -161,7 +161,8 @@ class Handlers:
         return self.api.project.seed
 
     def _has_key(self, request: Request) -> bool:
-        return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {self.api_key}".encode())
+        expected = f"Bearer {self.api_key()}"
+        return hmac.compare_digest(request.headers.get("authorization", "").encode(), expected.encode())
 
     def _check_credential(self, request: Request) -> None:
         """The key on Labelbox's own host; no credential on another name, as after a redirect to signed storage."""

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from tasks.errors import ConfigurationError
 from tasks.steps.fitness import look
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 ANSWER_SECONDS: Final = 60.0
-"""Within which a member has to say whether it fits; one that did not is asked again after as long."""
+"""Within which a member has to say whether it fits."""
 LOOK_SECONDS: Final = 1.0
-"""Between two looks at who is there."""
+"""Between two looks at who is there; one whose answer failed is asked again after as long, then twice as long."""
 ASKERS: Final = 8
 UNKNOWN: Final = ("ImportError", "ModuleNotFoundError", "AttributeError", "failed to import")
 """What tells that a member does not know what it is asked; clusters wrap it up in errors of their own."""
@@ -52,10 +52,18 @@ class Cluster(Protocol):
         """Have one of these members call a function; without members whoever comes."""
 
 
+class Pause(NamedTuple):
+    """A member whose answer failed is let alone for so many seconds, until the clock shows ``end``."""
+
+    seconds: float
+    end: float
+
+
 class Roster:
     """The members of a cluster that fit a run's terms.
 
-    Raises ``ConfigurationError`` (``no_worker``) where there is none for ``patience`` seconds.
+    Raises ``ConfigurationError`` (``no_worker``) where there is none for ``patience`` seconds. A member that has come
+    within them has its time to answer beside: a process of its own has to start for that, on a machine that just did.
     """
 
     def __init__(self, cluster: Cluster, terms: bytes, *, patience: float) -> None:
@@ -67,7 +75,8 @@ class Roster:
         self._asked: dict[str, Future[list[str]]] = {}
         self._names: dict[str, str] = {}
         self._refusals: dict[str, str] = {}
-        self._unanswered: dict[str, float] = {}
+        self._unanswered: dict[str, Pause] = {}
+        self._waiting = False
         self._looked = float("-inf")
         self._gone: ConfigurationError | None = None
 
@@ -76,11 +85,15 @@ class Roster:
         self._askers.shutdown(wait=False, cancel_futures=True)
 
     def begin(self) -> frozenset[str]:
-        """Those that fit, once everybody has answered. Raises at once where all have, and none fits."""
+        """Those that fit, once everybody has answered. Raises at once where all have, and none fits.
+
+        Who has come while the others answered, or answers still, is waited for.
+        """
         self.fit()
+        log.info("%d workers are asked whether they fit. Each has %g seconds.", len(self._names), ANSWER_SECONDS)
         wait(list(self._asked.values()), timeout=ANSWER_SECONDS)
         fit = self.fit(anew=True)
-        if self._names and not fit and not self._unanswered:
+        if self._names and not fit and not self._unanswered and not self._is_new_asked():
             raise self._nobody()
         return fit or self.await_fit()
 
@@ -94,8 +107,10 @@ class Roster:
                 self._looked = time.monotonic()
                 self._asked = {member: found for member, found in self._asked.items() if member in self._names}
                 self._refusals = {member: why for member, why in self._refusals.items() if member in self._names}
+                self._unanswered = {member: each for member, each in self._unanswered.items() if member in self._names}
                 for member in self._names:
-                    if member not in self._asked and self._unanswered.get(member, 0) <= time.monotonic():
+                    pause = self._unanswered.get(member)
+                    if member not in self._asked and (pause is None or pause.end <= time.monotonic()):
                         self._asked[member] = self._askers.submit(
                             self._cluster.ask, member, self._terms, ANSWER_SECONDS
                         )
@@ -115,16 +130,32 @@ class Roster:
         wanted: Sent | None = None
         try:
             while not (fit := self.fit()):
-                if time.monotonic() >= deadline:
+                late = time.monotonic() - deadline
+                if late >= (ANSWER_SECONDS if self._is_new_asked() else 0):
                     raise self._nobody()
+                self._say_waiting()
                 if wanted is None and not self._names:
-                    log.warning("There is no worker yet. It is waited for one for %g seconds.", self._patience)
                     wanted = self._cluster.send((), look, self._terms)  # a cluster that grows by need sees one
                 time.sleep(LOOK_SECONDS / 4)
         finally:
             if wanted is not None:
                 wanted.cancel()
+        self._waiting = False
         return fit
+
+    def _is_new_asked(self) -> bool:
+        """Whether one of those that are there is asked for the first time."""
+        with self._lock:
+            return any(member not in self._unanswered and not found.done() for member, found in self._asked.items())
+
+    def _say_waiting(self) -> None:
+        """Say what is waited for, once for all tasks that wait."""
+        with self._lock:
+            said, self._waiting = self._waiting, True
+            names = list(self._names.values())
+        if not said:
+            found = f"{', '.join(names)} cannot be used yet" if names else "There is no worker yet"
+            log.warning("%s. It is waited for one that fits for %g seconds.", found, self._patience)
 
     def ask_again(self, why: str) -> None:
         """A member that seemed to fit does not: everybody is asked once more."""
@@ -138,7 +169,11 @@ class Roster:
             return False
         if failure := found.exception():
             del self._asked[member]
-            self._unanswered[member] = time.monotonic() + ANSWER_SECONDS
+            last = self._unanswered.get(member)
+            seconds = min(2 * last.seconds, ANSWER_SECONDS) if last else LOOK_SECONDS
+            if isinstance(failure, TimeoutError):
+                seconds = ANSWER_SECONDS  # else those that hang keep the askers from the others
+            self._unanswered[member] = Pause(seconds, time.monotonic() + seconds)
             self._refuse(member, _said(failure))
             return False
         if reasons := found.result():

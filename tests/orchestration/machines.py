@@ -1,4 +1,7 @@
-"""Machines of their own on this one: a mount and a host name of their own, private scratch, an empty environment."""
+"""Machines of their own on this one: processes, mounts and a host name of their own, private scratch, no environment.
+
+They share this one's network. Whatever a machine's command has started ends with it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_DATABASE_CONNE
 from flows.trees import read_ref
 
 CODE = Path(__file__).parents[2]
+UNSHARED = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
 PRIVATE = 'hostname "$0" && mount -t tmpfs none /tmp && exec "$@"'
 SECRETS = {
     PREFECT_API_KEY: "prefect-key-8675309",
@@ -26,17 +30,17 @@ SECRETS = {
 
 
 def needs_namespaces():
-    """Skip where this user may not make mount namespaces."""
-    command = ["unshare", "-mu", "sh", "-c", PRIVATE, "machine", "true"]
+    """Skip where this user may not make namespaces."""
+    command = [*UNSHARED, "sh", "-c", PRIVATE, "machine", "true"]
     if shutil.which("unshare") is None or subprocess.run(command, capture_output=True, check=False).returncode:  # noqa: S603
-        pytest.skip("unshare -mu needs root, or rights to mount")
+        pytest.skip("unshare needs root, or rights to mount")
 
 
 @contextmanager
 def machine(name, *command, environment, log):
     """A command of our Python on a machine while the block runs; nothing of this one's environment reaches it."""
     own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CODE), "HOME": "/tmp", "PREFECT_HOME": "/tmp/prefect"}  # noqa: S108
-    whole = ["unshare", "-mu", "sh", "-c", PRIVATE, name, sys.executable, *command]
+    whole = [*UNSHARED, "sh", "-c", PRIVATE, name, sys.executable, *command]
     with (
         log.open("ab") as output,
         subprocess.Popen(whole, env=own | environment, stdout=output, stderr=output, cwd="/") as process,  # noqa: S603

@@ -57,11 +57,11 @@ def running(*command, environment, log):
 
 
 @contextmanager
-def prefect_service(folder):
-    """The environment that leads to a new server."""
+def prefect_service(folder, **settings):
+    """The environment that leads to a new server, which has these settings beside."""
     port = free_port()
     environment = QUIET | {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    server = Server(environment, port, folder / "server.log")
+    server = Server(environment | settings, port, folder / "server.log")
     SERVERS[environment["PREFECT_API_URL"]] = server
     server.start()
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 from contextlib import ExitStack, closing
 from threading import Thread
 
@@ -13,11 +15,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
 from flows.runners import runner_of
-from tasks.errors import ConfigurationError
+from tasks.errors import ConfigurationError, LabelboxRefusedError
 from tasks.steps.progress import listening
 from tasks.storage import open_store
 from tests.contracts.store_fixtures import free_port
-from tests.orchestration.prefect_service import until
+from tests.orchestration.prefect_service import BIN, prefect_service, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
@@ -29,6 +31,8 @@ class Machines:
         self._stack, self._log, self.port = stack, folder / "dask.log", free_port()
         self.environment = sandbox.environment() | {"PREFECT_API_URL": PREFECT_API_URL.value()}
         self.environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "DASK_DISTRIBUTED__COMM__COMPRESSION": "False"}
+
+        self.address = f"tcp://127.0.0.1:{self.port}"
 
     def _start(self, name, *command, environment):
         started = machine(name, "-m", "dask", *command, environment=environment, log=self._log)
@@ -42,7 +46,7 @@ class Machines:
     def worker(self, name, *lacking, **changes):
         """Start a worker, without some variables."""
         environment = {each: value for each, value in self.environment.items() if each not in lacking} | changes
-        command = ("worker", f"tcp://127.0.0.1:{self.port}", "--nthreads", "1", "--no-dashboard", "--no-nanny")
+        command = ("worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
         return self._start(name, *command, environment=environment)
 
     def await_workers(self, count):
@@ -152,6 +156,87 @@ def test_a_run_whose_scheduler_dies_ends(machines, chosen):
     with listening(kill), pytest.raises(ConfigurationError, match=r"scheduler .* is lost") as caught:
         over(machines, chosen("dask"))
     assert caught.value.code == "cluster_unusable"
+
+
+def test_a_scheduler_that_is_restarted_in_mid_run_ends_it(machines, chosen, clustered):
+    """In words, though it is at its address again; the next run takes over what is finished."""
+    threads = refresh(chosen("threads"))
+    masks = clustered.requests.count("*mask")
+    scheduler = machines.scheduler()
+    machines.worker("first")
+    restarts = []
+
+    def restart():
+        scheduler.kill()
+        scheduler.wait()
+        machines.scheduler()
+        machines.worker("second")
+
+    def on_rows(stage, done, _):
+        if stage == "rows" and done and not restarts:
+            restarts.append(Thread(target=restart))
+            restarts[0].start()
+
+    with listening(on_rows), pytest.raises(ConfigurationError, match=r"scheduler .* is lost") as caught:
+        over(machines, chosen("dask"))
+    assert (caught.value.code, caught.value.exit_status) == ("cluster_unusable", 2)
+    assert "dask scheduler --port" in caught.value.remedy
+    restarts[0].join()
+    machines.await_workers(2)
+    clustered.requests.clear()
+    result = over(machines, chosen("dask"))
+    assert files(result) == files(threads)
+    assert 0 < clustered.requests.count("*mask") < masks
+
+
+def test_a_key_that_is_rotated_in_mid_run_ends_it(machines, chosen, clustered, monkeypatch, caplog):
+    """It names the worker, and leaves nothing of a refused task; the next run has the new key, and all rows."""
+    machines.scheduler()
+    machines.worker("holder")
+    machines.await_workers(1)
+
+    def rotate(stage, done, _):
+        if stage == "rows" and done:
+            clustered.rotate_key("rotated-8675309")
+
+    with listening(rotate), pytest.raises(LabelboxRefusedError, match="key of the machine holder for masks") as caught:
+        over(machines, chosen("dask"))
+    assert (caught.value.code, caught.value.exit_status) == ("key_refused", 3)
+    store = open_store(chosen("dask").url)
+    receipts = [json.loads(store.get(info.key)) for info in store.list("work/") if "/receipts/bucket-" in info.key]
+    assert 0 < len(receipts) < 8
+    assert {receipt["receipt"]["tally"]["problems"] for receipt in receipts} == {0}
+    monkeypatch.setenv("LABELBOX_API_KEY", clustered.api_key)
+    machines.worker("renewed", LABELBOX_API_KEY=clustered.api_key)
+    machines.await_workers(2)
+    result = over(machines, chosen("dask"))
+    assert caplog.text.count("gets no work: LABELBOX_API_KEY is not what it is") == 1
+    assert (result["rows"]["problems"], result["published"]) == (0, True)
+
+
+def test_a_worker_that_prefect_refuses_is_told_before_work_is_sent(machines, clustered, dataset_file, tmp_path):
+    """It has another auth string than the server, or none; beside one that has the server's all rows are published."""
+    right = "admin:right-8675309"
+    source = {"source": {"project": clustered.project_id}, "store": "s3://datasets/dask"}
+    command = (BIN / "labelsnap", "refresh", dataset_file(**source), "--json", "--runner", f"dask:{machines.address}")
+    with prefect_service(tmp_path, PREFECT_SERVER_API_AUTH_STRING=right) as service:
+        own = os.environ | service | clustered.environment() | {"PREFECT_API_AUTH_STRING": right}
+        url = {"PREFECT_API_URL": service["PREFECT_API_URL"]}
+        machines.scheduler()
+        machines.worker("without", **url)
+        machines.worker("wrong", **url, PREFECT_API_AUTH_STRING="admin:wrong")
+        machines.await_workers(2)
+        refused = subprocess.run(command, env=own, capture_output=True, check=False)  # noqa: S603
+        error = json.loads(refused.stdout)["error"]
+        assert (refused.returncode, error["code"]) == (2, "no_worker")
+        assert error["message"].count("refuses it (401): PREFECT_API_AUTH_STRING") == 2
+        assert clustered.requests.count("*mask") == 0
+        machines.worker("fitting", **url, PREFECT_API_AUTH_STRING=right)
+        machines.await_workers(3)
+        done = subprocess.run(command, env=own, capture_output=True, check=False)  # noqa: S603
+    result = json.loads(done.stdout)
+    assert (done.returncode, result["rows"]["problems"], result["published"]) == (0, 0, True)
+    assert done.stderr.count(b"gets no work") == 2
 
 
 def test_a_scheduler_without_labelsnap_is_told(machines, chosen, seen_by_all):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from threading import Thread
 
@@ -23,6 +24,9 @@ import ray
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
+STARTING_SECONDS = 120
+"""A node that has not started within so many ends by itself; within 30, where Ray is told nothing else."""
+
 
 class Nodes:
     """A head without processors, and nodes with one each, each on a machine of its own."""
@@ -33,6 +37,7 @@ class Nodes:
         self.port, self.client_port = free_port(), free_port()
         self.environment = sandbox.environment() | {"PREFECT_API_URL": PREFECT_API_URL.value()}
         self.environment |= {"PREFECT_LOGGING_LEVEL": "CRITICAL", "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment["RAY_raylet_start_wait_time_s"] = str(STARTING_SECONDS)
 
     def _start(self, name, *arguments, environment):
         self._started += 1
@@ -56,7 +61,10 @@ class Nodes:
 
     def await_started(self):
         """Wait until all that were started run."""
-        until(lambda: self._log.read_text(encoding="utf-8").count("Ray runtime started.") >= self._started, 60)
+        until(
+            lambda: self._log.read_text(encoding="utf-8").count("Ray runtime started.") >= self._started,
+            STARTING_SECONDS,
+        )
 
 
 @pytest.fixture
@@ -108,7 +116,7 @@ def test_nodes_that_do_not_fit_get_no_work(nodes, chosen, seen_by_all):
     nodes.head()
     for number, (lacking, changes) in enumerate(wrong.values()):
         nodes.node(f"misfit-{number}", *lacking, **changes)
-    nodes.await_started()
+        nodes.await_started()  # one after another: each start takes a processor for seconds
     with pytest.raises(ConfigurationError) as caught:
         over(nodes, chosen("ray"))
     assert (caught.value.code, caught.value.exit_status) == ("no_worker", 2)
@@ -117,6 +125,22 @@ def test_nodes_that_do_not_fit_get_no_work(nodes, chosen, seen_by_all):
     nodes.node("fitting")
     nodes.await_started()
     result = over(nodes, chosen("ray"))
+    assert (result["rows"]["problems"], result["published"]) == (0, True)
+
+
+def test_a_node_that_comes_late_does_the_work(nodes, chosen, monkeypatch, caplog):
+    """The run says that it waits for the first one, and gives it everything."""
+    monkeypatch.setenv("LABELSNAP_WORKER_SECONDS", "120")
+    nodes.head()
+
+    def start():
+        until(lambda: "There is no worker yet. It is waited for one that fits for 120 seconds." in caplog.text, 120)
+        nodes.node("late")
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(start)
+        result = over(nodes, chosen("ray"))
+        started.result()
     assert (result["rows"]["problems"], result["published"]) == (0, True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 
@@ -51,3 +51,71 @@ def test_a_head_that_hangs_is_waited_for_once(monkeypatch):
         found = [each.result() for each in [pool.submit(wait) for _ in range(WAITING)]]
     assert found == ["cluster_unusable"] * WAITING
     assert cluster.asked == 2
+
+
+class Late:
+    """A cluster that is empty at the first look; its one member then answers as it is told to."""
+
+    def __init__(self, answer):
+        self.looks = 0
+        self.answer = answer
+
+    def members(self):
+        """Whoever has come."""
+        self.looks += 1
+        return {"late": "late (10.0.0.7)"} if self.looks > 1 else {}
+
+    def ask(self, *_):
+        """What the answer does."""
+        return self.answer()
+
+    def send(self, *_):
+        """Nobody takes it."""
+        return self
+
+    def cancel(self):
+        """Nothing was begun."""
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A tenth of a second between two looks."""
+    monkeypatch.setattr(roster, "LOOK_SECONDS", 0.1)
+
+
+def test_a_member_that_comes_late_is_asked_again_soon(quick, caplog):
+    """Its first answer fails, because it has just started; the wait for it is told once."""
+    answers = iter([OSError("a node of that id is not known yet"), None])
+
+    def answer():
+        if error := next(answers):
+            raise error
+        return []
+
+    with closing(Roster(Late(answer), b"", patience=20)) as members:
+        assert members.begin() == {"late"}
+    assert caplog.text.count("cannot be used yet. It is waited for one that fits for 20 seconds.") == 1
+    assert "late (10.0.0.7) gets no work: it cannot answer" in caplog.text
+
+
+def test_a_member_that_has_come_in_time_may_answer_later(quick):
+    """A process has to start there first; that the time for workers to come is over is no matter then."""
+    asked = Event()
+    late = Late(lambda: [] if asked.wait(20) else ["it was not waited for"])
+    with closing(Roster(late, b"", patience=0.3)) as members, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(members.begin)
+        with pytest.raises(TimeoutError):
+            waiting.result(2)
+        asked.set()
+        assert waiting.result() == {"late"}
+
+
+def test_a_member_that_never_answers_ends_the_wait(quick, monkeypatch):
+    """After its own time, and it is named."""
+    monkeypatch.setattr(roster, "ANSWER_SECONDS", 0.5)
+    released = Event()
+    with closing(Roster(Late(lambda: released.wait(20)), b"", patience=0.3)) as members:
+        with pytest.raises(ConfigurationError, match=r"late \(10.0.0.7\): it has not answered") as caught:
+            members.begin()
+        released.set()
+    assert caught.value.code == "no_worker"

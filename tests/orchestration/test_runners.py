@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from deploy.sandbox import Sandbox, row_truth
+from flows.dask_runner import DaskCluster
 from flows.refresh import refresh
 from flows.runners import runner_of
 from tasks.buckets.grouping import bucket_count, bucket_of
@@ -56,6 +57,22 @@ def test_a_runner_that_is_not_installed_is_refused(monkeypatch):
         runner_of("ray")
     assert caught.value.code == "runner_not_installed"
     assert "labelsnap[ray]" in caught.value.remedy
+
+
+class Busy:
+    """A client of a scheduler that does not answer in time."""
+
+    def run_on_scheduler(self, *_, callback_timeout):
+        """Wait for as long."""
+        raise TimeoutError(f"timed out after {callback_timeout:g} s.")
+
+
+def test_a_scheduler_that_does_not_answer_is_told_as_that():
+    """Nothing is known of its labelsnap then."""
+    with pytest.raises(ConfigurationError, match=r"does not answer \(TimeoutError: timed out after 30 s") as caught:
+        DaskCluster(Busy(), "tcp://127.0.0.1:8786").check_scheduler()
+    assert caught.value.code == "cluster_unusable"
+    assert "no labelsnap" not in caught.value.message
 
 
 @pytest.mark.slow
