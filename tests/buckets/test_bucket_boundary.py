@@ -127,7 +127,7 @@ def test_a_line_whose_id_meets_a_fault_goes_to_a_bucket_by_its_bytes(tmp_path, m
     monkeypatch.setattr(reuse, "fingerprint", failing(reuse.fingerprint, holds))
     lines = [row("row-a"), row(ODD)]
     _, spooled = spool.spread(lines, tmp_path, 2, 128, 1)
-    assert [line for _, line in spool.read_spool([spooled[0].path.read_bytes()])] == lines
+    assert [line for _, line in spool.read_spool([spooled[0].path.read_bytes()], "lines")] == lines
     before = build(lines, tmp_path)
     receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs, alike=True))
     assert receipt.files == before.files

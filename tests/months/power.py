@@ -75,10 +75,10 @@ def powered(clock_of, power):
 
     @contextmanager
     def dated(store, body):
-        with original(store, body) as path:
+        with original(store, body) as (name, folder):
             moment = int(clock_of().now.timestamp() * 1000) * 10**6
-            os.utime(path, ns=(moment, moment))
-            yield path
+            os.utime(name, ns=(moment, moment), dir_fd=folder)
+            yield name, folder
 
     def told(name):
         call = getattr(LocalStore, name)
