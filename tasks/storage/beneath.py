@@ -10,21 +10,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_LISTED: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_PASSED: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+"""Of a folder that is only gone through: as a path needs it, the right to search it and not that to list it."""
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 @contextmanager
-def opened_folder(root: Path, names: Iterable[str], *, make: bool = False) -> Iterator[int]:
+def opened_folder(root: Path, names: Iterable[str], *, make: bool = False, listed: bool = False) -> Iterator[int]:
     """Give the descriptor of the folder that lies below the root (resolved) under these names, one in another.
 
-    ``make``: those that are missing are made so that they survive a power cut. Raises NotADirectoryError for a link,
-    and FileNotFoundError for a folder that is not there, or that somebody removes just now.
+    ``make``: those that are missing are made so that they survive a power cut. ``listed``: what is given can be listed.
+    Raises NotADirectoryError for a link, and FileNotFoundError for a folder that is not there, or that somebody removes
+    just now.
     """
-    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    flags = _LISTED if make or listed else _PASSED
+    descriptor = os.open(root, flags & ~os.O_NOFOLLOW)
     try:
         for name in names:
-            below = _made(name, descriptor) if make else os.open(name, _FOLDER, dir_fd=descriptor)
+            below = _made(name, descriptor) if make else os.open(name, flags, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = below
         yield descriptor
@@ -44,9 +48,9 @@ def new_file(name: str, folder: int) -> int:
 
 def _made(name: str, folder: int) -> int:
     try:
-        return os.open(name, _FOLDER, dir_fd=folder)
+        return os.open(name, _LISTED, dir_fd=folder)
     except FileNotFoundError:
         with suppress(FileExistsError):  # somebody else made it, and may have removed it since
             os.mkdir(name, dir_fd=folder)
         os.fsync(folder)
-        return os.open(name, _FOLDER, dir_fd=folder)
+        return os.open(name, _LISTED, dir_fd=folder)

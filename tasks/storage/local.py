@@ -198,7 +198,7 @@ class LocalStore:
     def _partial(self, *, make: bool = False) -> Iterator[int]:
         """Open where files are written. Raises StorageRefusedError where that is a link, wherever it leads."""
         try:
-            with opened_folder(self.root, [PARTIAL], make=make) as folder:
+            with opened_folder(self.root, [PARTIAL], make=make, listed=True) as folder:
                 yield folder
         except NotADirectoryError:
             raise _refused(PARTIAL, self.root, "a link or a file") from None
@@ -303,7 +303,7 @@ def _keys_below(root: Path, folder: str) -> Iterator[str]:
     while folders:
         within = folders.pop()
         try:
-            with opened_folder(root, PurePosixPath(within).parts) as opened, os.scandir(opened) as entries:
+            with opened_folder(root, PurePosixPath(within).parts, listed=True) as opened, os.scandir(opened) as entries:
                 for entry in entries:
                     key = f"{within}/{entry.name}".removeprefix("/")
                     if not entry.is_dir(follow_symlinks=False):

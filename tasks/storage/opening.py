@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from tasks.storage.interface import ObjectStore
 
 
-_SCHEME: Final = re.compile(r"^(?:(?:s3|gs|file|https?):(?=[/\\]))?[/\\]+", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"^(?:(?:s3|gs|file|https?):)?[/\\]*", re.IGNORECASE)
 """Of a URL whose slashes may be wrong."""
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Of a folder's name nothing else is refused: blanks and marks of every script stand in honest ones."""
 
 
 def open_store(url: str) -> ObjectStore:
@@ -30,7 +32,8 @@ def open_store(url: str) -> ObjectStore:
     except ValueError as error:
         raise _refusal(url) from error
     dotted = any(part in {"", ".", ".."} for part in path.split("/") if path)
-    unclean = not (url + path).isprintable() or url != url.strip()  # urlsplit drops such characters in silence
+    unclean = not url.isprintable() or url != url.strip()  # urlsplit drops such characters in silence
+    unclean |= _CONTROL.search(path) is not None
     if dotted or unclean or "://" not in url or {"?", "#"} & set(url):  # and an empty query or fragment too
         raise _refusal(url)
     match parts.scheme:
@@ -50,7 +53,7 @@ def check_store_url(url: str) -> str:
 def _refusal(url: str) -> ConfigurationError:
     scheme = url.partition("://")[0] if "://" in url else ""
     found = f"one with the scheme {cut(repr(scheme))}" if scheme not in {"", "s3", "file"} else address_shown(url)
-    if not url.startswith("file:///") and {"@", ":"} & set(_SCHEME.sub("", url).partition("/")[0]):
+    if not url.startswith("file:///") and {"@", ":"} & set(_SCHEME.sub("", url.strip()).partition("/")[0]):
         found = "one with a user or password in it"
     return ConfigurationError(
         f"Expected a store's URL, s3://BUCKET/PREFIX or file:///DIR, found {found}.",

@@ -41,13 +41,25 @@ _REMEDIES: Final = {
     "RequestTimeTooSkewed": ("clock_wrong", "Set this machine's clock."),
     "NotImplemented": (UNSUPPORTED, "Use a store that has this operation."),
 }
-_TRANSIENT: Final = {"RequestTimeout", "SlowDown", "TooManyRequests", "OperationAborted", "500", "502", "503", "504"}
+_TRANSIENT: Final = {
+    "RequestTimeout",
+    "SlowDown",
+    "TooManyRequests",
+    "OperationAborted",
+    "NoSuchUpload",  # somebody aborted it, or the request before completed it, whose answer was lost
+    "500",
+    "502",
+    "503",
+    "504",
+}
 NO_ANSWER: Final = (LookupError, ValueError, TypeError, OverflowError, RecursionError)
 """What botocore and its callers raise for an answer that lacks something, is no number, or leads to itself."""
 MAX_TOLD: Final = 300
 """Characters of what botocore says of an answer, which it repeats."""
 _CERTIFICATE: Final = re.compile("CERTIFICATE_VERIFY_FAILED|doesn't match")
 """How OpenSSL and urllib3 say that a certificate is not that of the server."""
+_AUTHORITIES: Final = re.compile(r"\[X509|\[PEM|\[Errno (?:2|13|20|21)\]")
+"""How they say that the file of those whose certificates are trusted is missing, unreadable, or none."""
 _SERVER_ERROR, _NOT_IMPLEMENTED, _TOO_MANY = 500, 501, 429
 
 
@@ -69,13 +81,8 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
             remedy=_NETWORK,
             code="storage_slow",
         )
-    if isinstance(error, SSLError) and _CERTIFICATE.search(str(error)):
-        return StorageOutcomeUnknownError(
-            f"{expected} a server whose certificate is not to be trusted, or is for another name.",
-            remedy="Correct AWS_ENDPOINT_URL_S3 to the certificate's name, or name your own authority's certificate in "
-            "AWS_CA_BUNDLE.",
-            code="storage_certificate",
-        )
+    if isinstance(error, SSLError) and (distrust := _of_certificates(str(error), expected)):
+        return distrust
     if isinstance(error, ClientError | UnreachableError | HTTPClientError | IncompleteReadError | RetriesExceededError):
         found = cut(error_code(error)) if isinstance(error, ClientError) else type(error).__name__
         return StorageOutcomeUnknownError(
@@ -91,6 +98,24 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
         remedy=_CREDENTIALS,
         code="credentials_missing" if "Credential" in type(error).__name__ else "client_refused",
     )
+
+
+def _of_certificates(told: str, expected: str) -> StorageError | None:
+    """Return the error of a server that is not trusted, or of what says who is; None: TLS failed otherwise."""
+    if _CERTIFICATE.search(told):
+        return StorageOutcomeUnknownError(
+            f"{expected} a server whose certificate is not to be trusted, or is for another name.",
+            remedy="Correct AWS_ENDPOINT_URL_S3 to the certificate's name, or name your own authority's certificate in "
+            "AWS_CA_BUNDLE.",
+            code="storage_certificate",
+        )
+    if _AUTHORITIES.search(told):
+        return StorageRefusedError(
+            f"{expected} that the file of trusted certificates cannot be read.",
+            remedy="Correct AWS_CA_BUNDLE (or ca_bundle in boto3's configuration): the path of a file in PEM's form.",
+            code="storage_certificate",
+        )
+    return None
 
 
 def wrong_answer(message: str) -> StorageRefusedError:

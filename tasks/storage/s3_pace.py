@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
 PATIENCE: Final = 120.0  # seconds that an answer may be waited for whatever its length
+JOINING: Final = 900.0  # seconds for that of a POST: S3 joins an upload's parts for minutes, and sends blanks meanwhile
 LEAST_SPEED: Final = 4 << 10  # bytes a second that it has after that, on average
 HEAD_BYTES: Final = 1 << 20  # of all that comes before a body, and of what comes after its last chunk
 
@@ -42,7 +43,7 @@ class EndlessHeadError(HTTPClientError):
 class _PacedReader(io.RawIOBase):
     """A socket's bytes. Only the time counts that was waited for them, not what their reader took.
 
-    ``most`` is how many there may be until it is set anew.
+    ``most`` is how many there may be until it is set anew, and ``patience`` how long they may be waited for.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -51,6 +52,7 @@ class _PacedReader(io.RawIOBase):
         self._waited = 0.0
         self.size = 0
         self.most = HEAD_BYTES
+        self.patience = PATIENCE
 
     def readable(self) -> bool:
         """Say yes."""
@@ -60,7 +62,7 @@ class _PacedReader(io.RawIOBase):
         """Read what there is, at least one byte unless the stream has ended."""
         if self.size >= self.most:
             raise EndlessHeadError
-        left = PATIENCE + self.size / LEAST_SPEED - self._waited
+        left = self.patience + self.size / LEAST_SPEED - self._waited
         if left <= 0:
             raise SlowAnswerError
         usual = self._connected.gettimeout()
@@ -102,6 +104,18 @@ class _PacedSocket:
 class _PacedResponse(HTTPResponse):
     """An answer of a ``_PacedSocket``, whose bytes are bounded but in its body."""
 
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        """Await the answer to a request with the method."""
+        super().__init__(sock, debuglevel, method, url)
+        if method == "POST":
+            self._reader.patience = JOINING
+
+    @property
+    def _reader(self) -> _PacedReader:
+        return cast("_PacedReader", self.fp.raw)
+
     def begin(self) -> None:
         """Read the head."""
         with self._ending():
@@ -113,7 +127,7 @@ class _PacedResponse(HTTPResponse):
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        reader = cast("_PacedReader", self.fp.raw)
+        reader = self._reader
         reader.most = reader.size + HEAD_BYTES
         yield
         reader.most = sys.maxsize

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.lies.answer(self)
         self.close_connection = True
 
-    do_GET = do_HEAD = do_PUT = do  # noqa: N815 - the server's own names
+    do_GET = do_HEAD = do_PUT = do_POST = do  # noqa: N815 - the server's own names
 
 
 @contextmanager

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tasks.errors import StorageError, StorageOutcomeUnknownError
+from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
 from tasks.storage import open_store
-from tasks.storage.s3 import BODY_ATTEMPTS
+from tasks.storage.s3 import BODY_ATTEMPTS, MULTIPART_BYTES
 from tasks.storage.s3_bodies import arriving
 from tests.contracts.tls_front import tls_front, write_certificate
 from tests.faults.lying_store import lying, whole
@@ -191,3 +191,47 @@ def test_a_body_that_trickles_over_tls_is_given_up(over_tls, monkeypatch):
     with over_tls(dripping(b"a", 206)), pytest.raises(StorageError, match=KEY) as refused:
         open_store("s3://bucket/street-scenes").get(KEY, length=1000)
     assert refused.value.code == "storage_slow"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "other"])
+def test_a_file_of_authorities_that_is_none_is_named(over_tls, monkeypatch, tmp_path, content):
+    """The server has nothing to do with it, and is not asked."""
+    bundle = tmp_path / "authorities.pem"
+    if content:
+        bundle.write_text(content)
+    with over_tls(lambda handler: whole(handler, OBJECT)) as (served, _):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+        with pytest.raises(StorageRefusedError, match="AWS_CA_BUNDLE") as refused:
+            open_store("s3://bucket/street-scenes").get(KEY)
+        assert (refused.value.code, served.asked) == ("storage_certificate", [])
+
+
+def joining(handler, blanks):
+    """Answer the requests of an upload in parts; the last one by blanks, as S3 does while it joins them."""
+    begun = b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+    handler.send_response(200)
+    handler.send_header("ETag", '"part"')
+    if "uploadId" not in handler.path or handler.command != "POST":
+        body = begun if handler.command == "POST" else b""
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+        return
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for _ in range(blanks):
+        handler.wfile.write(b"1\r\n \r\n")
+        time.sleep(0.05)
+    body = b"<CompleteMultipartUploadResult><ETag>&quot;whole&quot;</ETag></CompleteMultipartUploadResult>"
+    handler.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+
+
+def test_parts_may_take_their_time_to_be_joined(lies, monkeypatch, tmp_path):
+    """S3 sends a blank now and then meanwhile, slower than any answer may come; it is asked once."""
+    monkeypatch.setattr(f"{PACE}.PATIENCE", 0.2)
+    served, store = lies(lambda handler: joining(handler, 20))
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(MULTIPART_BYTES)
+    store.put(KEY, large)
+    assert [command for command, path in served.asked if "partNumber" not in path] == ["POST", "POST"]

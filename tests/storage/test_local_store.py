@@ -276,3 +276,20 @@ def test_a_link_put_there_after_the_look_is_not_gone_through(folder_store, tmp_p
                 told = ask()
             assert told in (None, False, True, [], ["tags/b", "tags/was-there"])
         assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("b", b"secret")]
+
+
+def test_what_may_not_be_listed_is_read_by_its_key(tmp_path):
+    """As a path asks for the right to search each folder on its way, and for no other."""
+    key = "data/images/a.jpg"
+    open_store(tmp_path.as_uri()).put(key, b"image")
+    folders = [tmp_path, tmp_path / "data", tmp_path / "data/images"]
+    program = "import sys; from tasks.storage import open_store; print(open_store(sys.argv[1]).get(sys.argv[2]))"
+    command = without_rights([sys.executable, "-c", program, tmp_path.as_uri(), key])
+    for folder in folders:
+        folder.chmod(0o311)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert done.stdout == "b'image'\n"

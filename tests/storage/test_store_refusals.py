@@ -86,6 +86,7 @@ def test_urls_that_are_no_store(url):
         open_store(url)
     assert refused.value.code == "store_url"
     assert "secret" not in str(refused.value)
+    assert ("user or password" in str(refused.value)) == ("@" in url)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,9 @@ def test_urls_that_are_no_store(url):
         ("s3://bucket/a/b/", S3Store("bucket", "a/b")),
         ("file:///var/lib/a%20b", LocalStore(Path("/var/lib/a b"))),
         ("file://localhost/var", LocalStore(Path("/var"))),
+        ("file:///%E5%86%99%E7%9C%9F%E3%80%802024", LocalStore(Path("/写真\u30002024"))),
+        ("file:///%D9%85%DB%8C%E2%80%8C%D8%AE%D9%88", LocalStore(Path("/می\u200cخو"))),
+        ("file:///a%C2%A0b%C2%AD", LocalStore(Path("/a\u00a0b\u00ad"))),
     ],
 )
 def test_urls_of_stores(url, store):
