@@ -21,7 +21,9 @@ def objects_of(described, size):
         pixels = run_lengths.decode({"size": size[::-1], "counts": runs}) if isinstance(runs, str) else None
         if isinstance(runs, dict):
             pixels = run_lengths.decode(runs)
-        yield Seen(each["category"], tuple(each["bbox"]), None if pixels is None else pixels.astype(bool))
+        yield Seen(
+            each["category"], tuple(each["bbox"]), pixels.astype(bool) if pixels is not None and pixels.any() else None
+        )
 
 
 @pytest.mark.reads("webdataset", "webdataset")
