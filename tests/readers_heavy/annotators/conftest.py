@@ -20,6 +20,6 @@ os.environ |= {
 
 @pytest.fixture
 def voc_names(trees, truth):
-    """The name of each class by that in Pascal VOC, which takes not every name; ``classes.json`` has the ids of both."""
+    """The name of each class by that in Pascal VOC, which takes not every name: both have the class's id."""
     classes = json.loads((trees / "voc" / "classes.json").read_bytes())["classes"]
     return {each["name"]: truth.classes[each["id"]] for each in classes}
