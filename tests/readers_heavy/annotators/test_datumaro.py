@@ -1,4 +1,4 @@
-"""Datumaro, whose formats are CVAT's too, reads COCO, YOLO and its three types of Pascal VOC."""
+"""Datumaro reads COCO, YOLO and its three types of Pascal VOC."""
 
 from __future__ import annotations
 

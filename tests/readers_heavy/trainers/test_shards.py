@@ -18,7 +18,7 @@ EVERY = frozenset({"bounding_box", "polygon", "mask", "polyline", "point"})
 def objects_of(described, size):
     """The objects that a sample's JSON has, in an image of width and height."""
     for each in described["objects"]:
-        pixels = run_lengths.decode(each["rle"]).astype(bool) if each["rle"] else np.zeros(size[::-1], bool)
+        pixels = run_lengths.decode(each["rle"]).astype(bool) if "rle" in each else np.zeros(size[::-1], bool)
         assert pixels.shape == size[::-1]
         yield Seen(each["category"], tuple(each["bbox"]), pixels if pixels.any() else None)
 
