@@ -16,7 +16,7 @@ def tasks(path):
     """The results of each task of a file that is imported, by the name of its image."""
     found = json.loads(path.read_text(encoding="utf-8"))
     return {
-        PurePath(task["data"]["image"]).name: [
+        PurePath(task["data"]["image"]).name.removeprefix("?d="): [
             result for each in task.get("annotations", ()) for result in each["result"]
         ]
         for task in found

@@ -17,7 +17,9 @@ def objects_of(row, names):
         runs = objects["rle"][place]
         size = [row["height"], row["width"]]
         pixels = run_lengths.decode({"size": size, "counts": runs}).astype(bool) if runs else None
-        yield Seen(names[number], tuple(objects["bbox"][place]), pixels)
+        yield Seen(
+            names[number], tuple(objects["bbox"][place]), pixels if pixels is not None and pixels.any() else None
+        )
 
 
 def compare_rows(rows, pictures, agrees):

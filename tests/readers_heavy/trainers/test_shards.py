@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from maps import compare_maps
 from PIL import Image
@@ -17,11 +18,9 @@ EVERY = frozenset({"bounding_box", "polygon", "mask", "polyline", "point"})
 def objects_of(described, size):
     """The objects that a sample's JSON has, in an image of width and height."""
     for each in described["objects"]:
-        runs = each.get("rle")
-        pixels = run_lengths.decode({"size": size[::-1], "counts": runs}) if isinstance(runs, str) else None
-        if isinstance(runs, dict):
-            pixels = run_lengths.decode(runs)
-        yield Seen(each["category"], tuple(each["bbox"]), None if pixels is None else pixels.astype(bool))
+        pixels = run_lengths.decode(each["rle"]).astype(bool) if "rle" in each else np.zeros(size[::-1], bool)
+        assert pixels.shape == size[::-1]
+        yield Seen(each["category"], tuple(each["bbox"]), pixels if pixels.any() else None)
 
 
 @pytest.mark.reads("webdataset", "webdataset")
