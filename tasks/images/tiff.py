@@ -182,8 +182,8 @@ def unsupported(file: IO[bytes]) -> str | None:
     if not _INTEGERS.issuperset(formats):
         found = next(_FORMATS.get(each, f"number {each}") for each in formats if each not in _INTEGERS)
         return f"it is a TIFF of {found} samples; {_READERS} takes integers of 8 or 16 bits"
-    taken = _KINDS.get(photometric, {})
-    if not all(samples in taken.get(width, ()) for width in widths):
+    read = _KINDS.get(photometric, {})
+    if not all(samples in read.get(width, ()) for width in widths):
         kind = "an untold kind" if photometric == _UNTOLD else _KIND_NAMES.get(photometric, f"kind {photometric}")
         found = ", ".join(map(str, sorted(set(widths))))
         return (
