@@ -26,7 +26,7 @@ from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, 
 from tasks.formats.names import one_line, png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.records.extent import has_area
-from tasks.records.geometry import BoundingBox, Mask, Polygon
+from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Polyline
 from tasks.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
@@ -159,10 +159,18 @@ def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
 def _has_maps(sample: Sample) -> bool:
     """Whether an image's pixels are known: it has a polygon or a mask, or no object at all.
 
-    Where there are boxes alone, nobody said which of their pixels are background.
+    Where there are boxes, lines or points alone, nobody said which of their pixels are background. What should have an
+    area and has none counts as no object.
     """
-    geometries = [each.annotation.geometry for each in _written(sample)]
-    return not geometries or any(isinstance(geometry, Polygon | Mask) for geometry in geometries)
+    written = [each.annotation.geometry for each in _written(sample)]
+    if written:
+        return any(isinstance(geometry, Polygon | Mask) for geometry in written)
+    return not any(isinstance(annotation.geometry, Polyline | Point) for annotation in _drawn(sample))
+
+
+def _drawn(sample: Sample) -> Iterator[Annotation]:
+    """Give all objects of an image, label by label."""
+    return chain.from_iterable(label.annotations for label in sample.record.entry.labels)
 
 
 def _numbers(sample: Sample) -> Mapping[int, int]:
@@ -173,8 +181,7 @@ def _numbers(sample: Sample) -> Mapping[int, int]:
 def _written(sample: Sample) -> Iterator[_Written]:
     """Give the objects of an image that have a box and an area."""
     image = sample.image
-    annotations = chain.from_iterable(label.annotations for label in sample.record.entry.labels)
-    for place, annotation in enumerate(annotations):
+    for place, annotation in enumerate(_drawn(sample)):
         if has_area(annotation.geometry, image.width, image.height) and (box := _box_of(annotation.geometry)):
             yield _Written(place, annotation, _corners(box, image))
 

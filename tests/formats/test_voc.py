@@ -67,8 +67,11 @@ def test_what_has_no_area_is_left_out() -> None:
 
 
 def test_lines_and_points_are_left_out() -> None:
-    """An image with nothing else is as one without objects."""
-    assert written(Polyline(((0, 0), (3, 2))), Point(1, 1)) == written()
+    """An image with nothing else has no object in its XML file, and beside a mask they change nothing."""
+    strokes = (Polyline(((0, 0), (3, 2))), Point(1, 1))
+    body = written(*strokes)["Annotations/street.xml"]
+    assert body == written()["Annotations/street.xml"].replace(b"<segmented>1<", b"<segmented>0<")
+    assert written(*strokes, LEFT) == written(LEFT)
 
 
 def test_maps_show_classes_and_objects() -> None:
@@ -125,10 +128,15 @@ def test_an_image_without_objects_is_background(options: dict[str, Any]) -> None
         assert pixels(files[f"Segmentation{of}/street.png"]) == [[0] * 4] * 3
 
 
-def test_where_boxes_alone_are_drawn_the_background_is_not_known() -> None:
-    """Such an image has no maps: all of it would be trained as background."""
-    files = written(BoundingBox(0, 0, 2, 2))
+@pytest.mark.parametrize(
+    "geometry", [BoundingBox(0, 0, 2, 2), Polyline(((0, 0), (3, 2))), Point(1, 1)], ids=lambda each: type(each).__name__
+)
+def test_where_no_region_is_drawn_the_background_is_not_known(geometry: Geometry) -> None:
+    """An image with a box, a line or a point alone has no maps: all of it would be trained as background."""
+    files = written(geometry, BoundingBox(1, 1, 0, 0))
+    assert files["ImageSets/Main/train.txt"] == b"street\n"
     assert files["ImageSets/Segmentation/train.txt"] == b""
+    assert b"<segmented>0</segmented>" in files["Annotations/street.xml"]
     assert not any(path.endswith(".png") for path in files)
 
 
