@@ -22,9 +22,9 @@ OF_FIFTYONE: Final = frozenset({
     "field_to_mongo", "field_to_python", "filled", "from_cuboid", "from_dict", "from_json", "from_mask",
     "from_rotated_box", "get_attribute_value", "get_field", "get_mask", "get_text_score", "has_attribute",
     "has_field", "has_mask", "id", "import_mask", "index", "instance", "instance_id", "iter_attributes",
-    "iter_fields", "label", "mask", "mask_path", "merge", "my_metaclass", "points", "self", "set_attribute_value",
-    "set_field", "supercategory", "tags", "to_detection", "to_dict", "to_json", "to_mongo", "to_polyline",
-    "to_segmentation", "to_shapely", "validate", "visible",
+    "iter_fields", "label", "mask", "mask_path", "merge", "my_metaclass", "pk", "points", "self",
+    "set_attribute_value", "set_field", "supercategory", "tags", "to_detection", "to_dict", "to_json", "to_mongo",
+    "to_polyline", "to_segmentation", "to_shapely", "validate", "visible",
 })  # fmt: skip
 """The fields and methods of its labels, and parameters of what makes them."""
 OF_DATUMARO: Final = frozenset({

@@ -48,6 +48,7 @@ def written(row: Sample) -> dict[str, Any]:
         ("category_id", "category_id_"),
         ("occluded", "occluded_"),
         ("to_dict", "to_dict_"),
+        ("pk", "pk_"),
         ("No. of wheels", "No_ of wheels_3c98fa"),
         ("_id", "id_b6f746"),
         ("$", "question_09fc96"),
