@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from tasks.formats.endings import ending
+from tasks.formats.label_maps import BYTE_VOID
 from tasks.records.areas import areas_of
 from tasks.records.moments import instant
 
@@ -29,6 +30,9 @@ _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
 _Asked: TypeAlias = tuple[bool, str, str, str, bool]
 """The fields of an ``Asked``."""
+_PLACES: Final = BYTE_VOID - 1
+"""How many objects of an image 8 bits can number, beside the background and void."""
+_REGIONS: Final = ("polygon", "mask")
 _AREAS: Final = 4.0 ** np.arange(32)
 """The least area of an object whose side is in the second bin, in the third, and so on."""
 
@@ -83,7 +87,9 @@ class Census(Struct, frozen=True):
     ``parts`` are all annotations, ``members`` the objects by class, ``asked`` the answers about objects by question.
     ``rows`` are by split, ``endings`` are of those whose images were copied, by split and ending of the file's name
     (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
-    objects' areas, in pixels, by kind. ``latest`` is the latest time at which Labelbox saw a row or a label change.
+    objects' areas, in pixels, by kind. ``crowded`` is how many rows have a polygon or mask that is beyond the 254th of
+    their boxes, polygons and masks with an area. ``latest`` is the latest time at which Labelbox saw a row or a label
+    change.
     """
 
     rows: dict[str, int] = {}
@@ -94,6 +100,7 @@ class Census(Struct, frozen=True):
     latest: str = ""
     endings: dict[str, dict[str, int]] = {}
     asked: tuple[tuple[Asked, int], ...] = ()
+    crowded: int = 0
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -124,6 +131,7 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
         latest=_latest(tables),
         endings=_endings(rows.values()),
         asked=tuple((Asked(*fields), count) for fields, count in sorted(asked.items())),
+        crowded=_crowded(tables["annotations"], objects),
     )
 
 
@@ -140,6 +148,7 @@ def add(censuses: Iterable[Census]) -> Census:
         latest=max((one.latest for one in each), default=""),
         endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
         asked=tuple(_sum(dict(one.asked) for one in each).items()),
+        crowded=sum(one.crowded for one in each),
     )
 
 
@@ -231,6 +240,21 @@ class _Objects:
         """Give the kind of an object of a label, whose objects stand together in order; true where it has no area."""
         kind: tuple[str, bool] = self._kinds[self._firsts[row_id, label] + index]
         return kind
+
+
+def _crowded(table: pa.Table, objects: Mapping[str, int]) -> int:
+    """Count the rows of which a polygon or mask is beyond those that 8 bits number; ``objects`` are all, by row."""
+    many = [row_id for row_id, count in objects.items() if count > _PLACES]
+    if not many:
+        return 0
+    numbered = table.filter(pc.and_(table["has_area"], pc.is_in(table["data_row_id"], pa.array(many, pa.string()))))
+    places: Counter[str] = Counter()
+    crowded: set[str] = set()
+    for row_id, kind in zip(*_values(numbered, "data_row_id", "kind"), strict=True):
+        places[row_id] += 1
+        if places[row_id] > _PLACES and kind in _REGIONS:
+            crowded.add(row_id)
+    return len(crowded)
 
 
 def _latest(tables: Mapping[str, pa.Table]) -> str:

@@ -47,6 +47,10 @@ CHANNELS: Final = 3  # what readers turn every image to
 BACKGROUND: Final = "background"
 VOID: Final = "void"
 _JPG: Final = ".jpg"
+_WRONG_MASKS: Final = (
+    "readers of 8 bits (Datumaro, and CVAT by it) take the numbers modulo 256 and give wrong masks without a word. "
+    "Only boxes are safe there: Datumaro's type `voc_detection`."
+)
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FOLDERS: Final = re.compile(r"[\\/]")
 
@@ -107,18 +111,19 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         return registry.unique_names(_spelled, (BACKGROUND, VOID))
 
     def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:
-        """Say which readers miss images by their names, and which miss classes by their ids."""
+        """Say which readers miss images by their names, and which read wrong masks of more than 8 bits."""
         endings = chain.from_iterable(of_split.items() for of_split in counted.endings.values())
         others = sum(count for of_image, count in endings if _jpg(of_image) != _JPG)
         images = (
             f"{others} images are no JPEGs, and readers that ask for `NAME.jpg` (torchvision, detectron2, "
             "MMDetection) do not find them: `images: jpg` in the dataset file converts them."
         )
-        classes = (
-            f"Class ids above {BYTE_VOID - 1} make the label maps 16 bits deep: what goes by the colours of "
-            "`labelmap.txt` (Datumaro, CVAT) reads the boxes only."
+        classes = f"Class ids above {BYTE_VOID - 1} make the maps of classes 16 bits deep: {_WRONG_MASKS}"
+        objects = (
+            f"{counted.crowded} images have more than {BYTE_VOID - 1} objects, and 16 bits in their maps of objects: "
+            f"{_WRONG_MASKS}"
         )
-        told = ((images, others), (classes, void_of(registry) == WORD_VOID))
+        told = ((images, others), (classes, void_of(registry) == WORD_VOID), (objects, counted.crowded))
         return tuple(sentence for sentence, is_so in told if is_so)
 
     def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:

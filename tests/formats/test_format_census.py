@@ -104,6 +104,14 @@ def test_questions_about_objects_are_counted_by_name() -> None:
     }
 
 
+def test_rows_with_more_regions_than_8_bits_number_are_counted() -> None:
+    """Over all parts; a row of many boxes is not one."""
+    region, frame = annotation(mask("#")), annotation(BoundingBox(0, 0, 1, 1))
+    rows = [sample(label(*[each] * 255), name=name) for name, each in (("a", region), ("b", region), ("c", frame))]
+    assert [count(rows[:end]).crowded for end in range(4)] == [0, 1, 2, 2]
+    assert add([count([row]) for row in rows]).crowded == 2
+
+
 def test_latest_change_is_a_rows_or_a_labels() -> None:
     """The dataset's date is that of its last change at Labelbox, not that of the run."""
     changed = replace(label(), details=LabelDetails(updated_at="2024-05-02T10:00:00.000+00:00"))

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample
+from format_samples import annotation, contents, count, dataset, every_kind, label, mask, registry, sample
 from msgspec.structs import replace
 from PIL import Image
 
@@ -230,9 +230,39 @@ def test_images_that_readers_of_jpegs_miss_are_told(endings: dict[str, dict[str,
 
 def test_class_ids_that_no_palette_holds_are_told() -> None:
     """Above 254 the maps have no colours."""
-    told = [Voc().advice(Census(), registry(*map(str, range(count)))) for count in (254, 255)]
+    told = [Voc().advice(Census(), registry(*map(str, range(most)))) for most in (254, 255)]
     assert [len(sentences) for sentences in told] == [0, 1]
     assert "16 bits" in told[1][0]
+    assert "wrong masks" in told[1][0]
+    assert "`voc_detection`" in told[1][0]
+
+
+BOXES = (BoundingBox(0, 0, 1, 1),)
+FLAT = (BoundingBox(0, 0, 0, 1),)
+
+
+@pytest.mark.parametrize(
+    ("objects", "is_crowded"),
+    [
+        pytest.param(BOXES * 253 + (LEFT,), False, id="a mask is the 254th"),
+        pytest.param(BOXES * 254 + (LEFT,), True, id="a mask is the 255th"),
+        pytest.param(BOXES * 254 + (Polygon(((0, 0), (4, 0), (4, 3))),), True, id="a polygon is the 255th"),
+        pytest.param((LEFT, *BOXES * 300), False, id="boxes come after a mask"),
+        pytest.param(BOXES * 300, False, id="boxes alone"),
+        pytest.param((*FLAT, Point(1, 1), Polyline(((0, 0), (3, 2)))) * 99 + (LEFT,), False, id="no box before a mask"),
+    ],
+)
+def test_images_whose_objects_8_bits_do_not_number_are_told(objects: tuple[Geometry, ...], is_crowded: bool) -> None:
+    """They are those whose map of objects has 16 bits, over all labels of an image."""
+    drawn = [*map(annotation, objects)]
+    labels = [label(*drawn[:100], label_id="label-1"), label(*drawn[100:], label_id="label-2")]
+    rows = [sample(*labels, name=name, size=(4, 3)) for name in ("street", "lane")] + [sample(name="empty")]
+    files = contents(Voc().write(dataset(*rows), "train"))
+    maps = [body for path, body in files.items() if path.startswith("SegmentationObject/")]
+    counted = count(rows)
+    assert sum(np.max(pixels(body)) > 254 for body in maps) == counted.crowded == 2 * is_crowded
+    told = [each for each in Voc().advice(counted, registry("car")) if "wrong masks" in each]
+    assert [each.split()[0] for each in told] == ["2"] * is_crowded
 
 
 def test_names_are_text() -> None:
