@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from tasks.formats.attributes import Path, joined
 from tasks.formats.endings import ending
 from tasks.formats.label_maps import BYTE_VOID
 from tasks.records.areas import areas_of
@@ -28,7 +29,7 @@ _Place: TypeAlias = tuple[str, str]
 """A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
-_Asked: TypeAlias = tuple[bool, str, str, str, bool]
+_Asked: TypeAlias = tuple[bool, str, str, Path, bool]
 """The fields of an ``Asked``."""
 _PLACES: Final = BYTE_VOID - 1
 """How many objects of an image 8 bits can number, beside the background and void."""
@@ -65,7 +66,7 @@ class Member(Struct, frozen=True, order=True):
 
 
 class Asked(Struct, frozen=True, order=True):
-    """A question that was answered about objects of a kind, by its name in ``attributes``.
+    """A question that was answered about objects of a kind, by its name and those of the questions above it.
 
     ``kind`` is that of the answer; ``flat`` is true where the objects have no area.
     """
@@ -73,7 +74,7 @@ class Asked(Struct, frozen=True, order=True):
     predicted: bool
     about: str
     kind: str
-    name: str
+    path: Path
     flat: bool = False
 
 
@@ -191,7 +192,7 @@ def _answers(
 ) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below.
 
-    Those about objects are counted by name.
+    Those about objects are counted by path.
     """
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
@@ -199,17 +200,17 @@ def _answers(
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
     choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-    above: list[tuple[str, str, bool]] = []
+    above: list[tuple[str, Path, bool]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
         if number == 0:  # the first of another label
             above = []
-        about, path, flat = owner, name, False
+        about, path, flat = owner, (name,), False
         if owner == "object":
             about, flat = objects[origin].kind(row_id, label, index)
         elif owner == "answer":
             about, below, flat = above[index]
-            path = f"{below}/{name}"
+            path = (*below, name)
         above.append((about, path, flat))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
@@ -218,13 +219,14 @@ def _answers(
             if about != "relationship":
                 asked_of_objects[origin == "prediction", about, kind, path, flat] += 1
             continue
-        about_image.append((row_id, origin, path, kind))
+        question = joined(path)
+        about_image.append((row_id, origin, question, kind))
         if option is not None:
-            choices[row_id, origin, path].add(option)
-    for row_id, origin, path, kind in about_image:
-        is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
+            choices[row_id, origin, question].add(option)
+    for row_id, origin, question, kind in about_image:
+        is_choice = kind == "radio" and len(choices[row_id, origin, question]) == 1
         split, of_image = rows[row_id]
-        yield split, origin == "prediction", "image", kind, path if is_choice else "", False, of_image
+        yield split, origin == "prediction", "image", kind, question if is_choice else "", False, of_image
 
 
 class _Objects:
