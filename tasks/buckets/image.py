@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import get_sampling
+from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from tasks.buckets.boundary import check_rows
 from tasks.images.containers import container_of
@@ -51,6 +52,8 @@ _BYTE: Final = 8
 JPEG: Final = "image/jpeg"
 _LONGEST_SIDE: Final = 65_500
 """What libjpeg writes at most."""
+_WHITE_IS_ZERO: Final = 0
+_DEEP: Final = "I;16"
 _GREY: Final = frozenset({"1", "L", "LA"})
 _COLOURS: Final = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
@@ -211,7 +214,7 @@ def _make_anew(file: IO[bytes], container: Container, orientation: int | None, *
     """
     with Image.open(file, formats=FORMATS) as image:
         written = "JPEG" if converts or image.format == "MPO" else image.format or "PNG"
-        if not converts and (bits := container.bits(file)) > _BYTE and not image.mode.startswith("I;16"):
+        if not converts and (bits := container.bits(file)) > _BYTE and not image.mode.startswith(_DEEP):
             reason = f"it must be turned, and its {bits} bits a sample cannot be kept by that: turn it at its source"
             raise ImageError("image_unsupported", reason)
         options: dict[str, Any] = {}
@@ -221,12 +224,24 @@ def _make_anew(file: IO[bytes], container: Container, orientation: int | None, *
             options = {"lossless": True, "exact": True} if is_lossless(file) else {"quality": _QUALITY}
         is_of_profile = not converts or image.mode != "CMYK"
         options["icc_profile"] = image.info.get("icc_profile") if is_of_profile else None
+        if not converts and _counts_from_white(image):
+            options["tiffinfo"] = {PHOTOMETRIC_INTERPRETATION: _WHITE_IS_ZERO}
         made = _pixels_of_jpeg(image) if converts else image
         if orientation is not None:
             made = made.transpose(_TRANSPOSED[orientation])
         file.seek(0)
         file.truncate()
         made.save(file, written, **options)
+
+
+def _counts_from_white(image: Image.Image) -> bool:
+    """Tell whether an image's greatest sample is black (TIFF 6.0, section 4) and Pillow has left that as it is.
+
+    It does so where samples have 16 bits, and makes others count from black.
+    """
+    if not isinstance(image, TiffImageFile) or not image.mode.startswith(_DEEP):
+        return False
+    return bool(image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO)
 
 
 def _pixels_of_jpeg(image: Image.Image) -> Image.Image:
@@ -238,8 +253,9 @@ def _pixels_of_jpeg(image: Image.Image) -> Image.Image:
     if max(image.size) > _LONGEST_SIDE:
         reason = f"a JPEG has {_LONGEST_SIDE} pixels a side at most, it has {image.width}×{image.height}"
         raise ImageError("image_unsupported", reason)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> _BYTE).astype(np.uint8))
+    if image.mode.startswith(_DEEP):
+        samples = (np.asarray(image) >> _BYTE).astype(np.uint8)
+        return Image.fromarray(~samples if _counts_from_white(image) else samples)
     if image.mode not in _GREY | _COLOURS:
         raise ImageError("image_unsupported", f"no JPEG can be made of pixels of the kind {image.mode}")
     made = image.convert("L" if image.mode in _GREY else "RGB")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from tasks.formats.attributes import joined
 from tasks.shown import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 
+    from tasks.formats.attributes import Path
     from tasks.formats.census import Census
     from tasks.formats.interface import Format
     from tasks.records.classes import ClassRegistry
@@ -36,9 +38,9 @@ class Naming(Protocol):
 
 @runtime_checkable
 class Spelling(Protocol):
-    """A format that has answers about objects by names that its readers take for something else."""
+    """A format that has answers about objects by names, and cannot have every question's own."""
 
-    def spelled(self, question: str) -> str:
+    def spelled(self, question: Path) -> str:
         """Give the name under which the answer to a question stands in ``attributes``."""
 
 
@@ -60,23 +62,24 @@ def _classes(each: Naming, registry: ClassRegistry, shown: Callable[[str], str])
         yield f"Classes that have another name in this format's files: {told}{_more(changed, _CLASSES)}."
 
 
-def _asked(each: Format, counted: Census) -> Iterator[str]:
-    """Give the questions about objects that a format holds, by name."""
+def _asked(each: Format, counted: Census) -> Iterator[Path]:
+    """Give the questions about objects that a format holds."""
     for asked, _ in counted.asked:
         holdings = each.holds_of_predictions if asked.predicted else each.holds
         if holdings.holds(asked.kind, asked.about, flat=asked.flat):
-            yield asked.name
+            yield asked.path
 
 
-def _answers(spelled: Callable[[str], str], questions: Iterable[str]) -> Iterator[str]:
+def _answers(spelled: Callable[[Path], str], questions: Iterable[Path]) -> Iterator[str]:
     """Say which answers stand under another name."""
-    names = {name: spelled(name) for name in sorted(set(questions))}
-    others = [f"{_quoted(name)} as {_quoted(other)}" for name, other in names.items() if name != other]
+    names = [(joined(path), spelled(path)) for path in sorted(set(questions))]
+    others = [f"{_quoted(name)} as {_quoted(other)}" for name, other in names if name != other]
     if others:
         told = ", ".join(others[:_QUESTIONS])
         yield (
-            "Readers use the names of some questions for something else. Their answers stand in `attributes` under "
-            f"others: {told}{_more(others, _QUESTIONS)}. In `classifications`, and in the tables, they have their own."
+            "The answers to some questions stand in `attributes` under other names, because readers use their own for "
+            "something else, or another question's could be the same: "
+            f"{told}{_more(others, _QUESTIONS)}. In `classifications`, and in the tables, they have their own."
         )
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from tasks.formats.attributes import Path, joined
 from tasks.formats.endings import ending
+from tasks.formats.label_maps import BYTE_VOID
 from tasks.records.areas import areas_of
 from tasks.records.moments import instant
 
@@ -27,8 +29,11 @@ _Place: TypeAlias = tuple[str, str]
 """A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
-_Asked: TypeAlias = tuple[bool, str, str, str, bool]
+_Asked: TypeAlias = tuple[bool, str, str, Path, bool]
 """The fields of an ``Asked``."""
+_PLACES: Final = BYTE_VOID - 1
+"""How many objects of an image 8 bits can number, beside the background and void."""
+_REGIONS: Final = ("polygon", "mask")
 _AREAS: Final = 4.0 ** np.arange(32)
 """The least area of an object whose side is in the second bin, in the third, and so on."""
 
@@ -61,7 +66,7 @@ class Member(Struct, frozen=True, order=True):
 
 
 class Asked(Struct, frozen=True, order=True):
-    """A question that was answered about objects of a kind, by its name in ``attributes``.
+    """A question that was answered about objects of a kind, by its name and those of the questions above it.
 
     ``kind`` is that of the answer; ``flat`` is true where the objects have no area.
     """
@@ -69,7 +74,7 @@ class Asked(Struct, frozen=True, order=True):
     predicted: bool
     about: str
     kind: str
-    name: str
+    path: Path
     flat: bool = False
 
 
@@ -83,7 +88,9 @@ class Census(Struct, frozen=True):
     ``parts`` are all annotations, ``members`` the objects by class, ``asked`` the answers about objects by question.
     ``rows`` are by split, ``endings`` are of those whose images were copied, by split and ending of the file's name
     (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
-    objects' areas, in pixels, by kind. ``latest`` is the latest time at which Labelbox saw a row or a label change.
+    objects' areas, in pixels, by kind. ``crowded`` is how many rows have a polygon or mask that is beyond the 254th of
+    their boxes, polygons and masks with an area. ``latest`` is the latest time at which Labelbox saw a row or a label
+    change.
     """
 
     rows: dict[str, int] = {}
@@ -94,6 +101,7 @@ class Census(Struct, frozen=True):
     latest: str = ""
     endings: dict[str, dict[str, int]] = {}
     asked: tuple[tuple[Asked, int], ...] = ()
+    crowded: int = 0
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -124,6 +132,7 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
         latest=_latest(tables),
         endings=_endings(rows.values()),
         asked=tuple((Asked(*fields), count) for fields, count in sorted(asked.items())),
+        crowded=_crowded(tables["annotations"], objects),
     )
 
 
@@ -140,6 +149,7 @@ def add(censuses: Iterable[Census]) -> Census:
         latest=max((one.latest for one in each), default=""),
         endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
         asked=tuple(_sum(dict(one.asked) for one in each).items()),
+        crowded=sum(one.crowded for one in each),
     )
 
 
@@ -182,7 +192,7 @@ def _answers(
 ) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below.
 
-    Those about objects are counted by name.
+    Those about objects are counted by path.
     """
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
@@ -190,17 +200,17 @@ def _answers(
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
     choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-    above: list[tuple[str, str, bool]] = []
+    above: list[tuple[str, Path, bool]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
         if number == 0:  # the first of another label
             above = []
-        about, path, flat = owner, name, False
+        about, path, flat = owner, (name,), False
         if owner == "object":
             about, flat = objects[origin].kind(row_id, label, index)
         elif owner == "answer":
             about, below, flat = above[index]
-            path = f"{below}/{name}"
+            path = (*below, name)
         above.append((about, path, flat))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
@@ -209,13 +219,14 @@ def _answers(
             if about != "relationship":
                 asked_of_objects[origin == "prediction", about, kind, path, flat] += 1
             continue
-        about_image.append((row_id, origin, path, kind))
+        question = joined(path)
+        about_image.append((row_id, origin, question, kind))
         if option is not None:
-            choices[row_id, origin, path].add(option)
-    for row_id, origin, path, kind in about_image:
-        is_choice = kind == "radio" and len(choices[row_id, origin, path]) == 1
+            choices[row_id, origin, question].add(option)
+    for row_id, origin, question, kind in about_image:
+        is_choice = kind == "radio" and len(choices[row_id, origin, question]) == 1
         split, of_image = rows[row_id]
-        yield split, origin == "prediction", "image", kind, path if is_choice else "", False, of_image
+        yield split, origin == "prediction", "image", kind, question if is_choice else "", False, of_image
 
 
 class _Objects:
@@ -231,6 +242,21 @@ class _Objects:
         """Give the kind of an object of a label, whose objects stand together in order; true where it has no area."""
         kind: tuple[str, bool] = self._kinds[self._firsts[row_id, label] + index]
         return kind
+
+
+def _crowded(table: pa.Table, objects: Mapping[str, int]) -> int:
+    """Count the rows of which a polygon or mask is beyond those that 8 bits number; ``objects`` are all, by row."""
+    many = [row_id for row_id, count in objects.items() if count > _PLACES]
+    if not many:
+        return 0
+    numbered = table.filter(pc.and_(table["has_area"], pc.is_in(table["data_row_id"], pa.array(many, pa.string()))))
+    places: Counter[str] = Counter()
+    crowded: set[str] = set()
+    for row_id, kind in zip(*_values(numbered, "data_row_id", "kind"), strict=True):
+        places[row_id] += 1
+        if places[row_id] > _PLACES and kind in _REGIONS:
+            crowded.add(row_id)
+    return len(crowded)
 
 
 def _latest(tables: Mapping[str, pa.Table]) -> str:

@@ -44,6 +44,7 @@ from tasks.records.shapes import drawable_ring, pixel_of, shoelace_area, tight_b
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tasks.formats.attributes import Path
     from tasks.masks.coco_polygons import Box
     from tasks.records.classes import ClassRegistry
     from tasks.records.geometry import Position
@@ -83,7 +84,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
         """Put the images of a split in one folder: ``file_name`` in the annotation file is the bare name."""
         return f"images/{split}/{file_name}"
 
-    def spelled(self, question: str) -> str:
+    def spelled(self, question: Path) -> str:
         """Give the name of a question's answer in ``attributes``: another than its own where readers use that."""
         return attribute_name(question)
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import asdict
 
-from tasks.formats.attributes import attributes
+from tasks.formats.attributes import attributes, distinct_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tasks.formats.attributes import Path
     from tasks.records.model import Annotation, Classification, DataRow, Label, Relationship
 
 JsonObject: TypeAlias = dict[str, object]
@@ -30,10 +31,10 @@ def image_answers(labels: Iterable[Label]) -> JsonObject:
     }
 
 
-def object_keys(label: Label, annotation: Annotation, spelled: Callable[[str], str] = str) -> JsonObject:
+def object_keys(label: Label, annotation: Annotation, spelled: Callable[[Path], str] = distinct_name) -> JsonObject:
     """Give the ids of an object and of its label, and what was answered about it: by names, and whole with ids.
 
-    ``spelled`` is how a format can write a question's name.
+    ``spelled`` is how a format can write the name of a question.
     """
     return {
         "label_id": label.id,

@@ -18,7 +18,7 @@ import pyarrow as pa
 from msgspec import Struct
 from pyarrow import parquet
 
-from tasks.formats.attributes import attributes
+from tasks.formats.attributes import attributes, distinct_name
 from tasks.formats.documents import encode
 from tasks.formats.endings import PICTURES
 from tasks.formats.extras import image_answers, row_keys
@@ -61,6 +61,7 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
     name: ClassVar[str] = "huggingface"
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
+    spelled = staticmethod(distinct_name)
     layout: Literal["parquet", "imagefolder"] = "parquet"
     shard_size: str = "256MB"
 

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.json import format as indented
 
-from tasks.formats.attributes import attributes
+from tasks.formats.attributes import attributes, distinct_name
 from tasks.formats.documents import encode
 from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
@@ -47,6 +47,7 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
     readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = NOTHING
+    spelled = staticmethod(distinct_name)
 
     def image_path(self, split: str, file_name: str) -> str:
         """Put an image beside its JSON file."""

@@ -8,8 +8,12 @@ begin with an underscore. Datumaro 1.13, and CVAT's import by it, take some attr
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from tasks.formats.attributes import is_ambiguous, is_suffixed, joined, with_digits
+
+if TYPE_CHECKING:
+    from tasks.formats.attributes import Path
 
 OF_COCO: Final = frozenset({
     "id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "keypoints", "num_keypoints",
@@ -22,9 +26,9 @@ OF_FIFTYONE: Final = frozenset({
     "field_to_mongo", "field_to_python", "filled", "from_cuboid", "from_dict", "from_json", "from_mask",
     "from_rotated_box", "get_attribute_value", "get_field", "get_mask", "get_text_score", "has_attribute",
     "has_field", "has_mask", "id", "import_mask", "index", "instance", "instance_id", "iter_attributes",
-    "iter_fields", "label", "mask", "mask_path", "merge", "my_metaclass", "points", "self", "set_attribute_value",
-    "set_field", "supercategory", "tags", "to_detection", "to_dict", "to_json", "to_mongo", "to_polyline",
-    "to_segmentation", "to_shapely", "validate", "visible",
+    "iter_fields", "label", "mask", "mask_path", "merge", "my_metaclass", "pk", "points", "self",
+    "set_attribute_value", "set_field", "supercategory", "tags", "to_detection", "to_dict", "to_json", "to_mongo",
+    "to_polyline", "to_segmentation", "to_shapely", "validate", "visible",
 })  # fmt: skip
 """The fields and methods of its labels, and parameters of what makes them."""
 OF_DATUMARO: Final = frozenset({
@@ -33,20 +37,23 @@ OF_DATUMARO: Final = frozenset({
 })  # fmt: skip
 RESERVED: Final = OF_COCO | OF_FIFTYONE | OF_DATUMARO
 _FOREIGN: Final = str.maketrans(".\0", "__")
-_PRIVATE: Final = "_$"
+_PRIVATE: Final = ("_", "$")
 _NAMELESS: Final = "question"
-_DIGITS: Final = 6
 
 
 @lru_cache(maxsize=1 << 12)
-def attribute_name(name: str) -> str:
+def attribute_name(path: Path) -> str:
     """Return the name of a question's answer in ``attributes``, which no other question's answer has.
 
     One that readers use has an underscore more at its end, and so has one that is equal to it but for underscores
     there. One that FiftyOne does not take has digits of its sha256 at its end, underscores for dots and null
-    characters, and begins with what comes after ``_`` and ``$``.
+    characters, and begins with what comes after ``_`` and ``$``. One that could be such a name has digits too, and so
+    has one with a slash that does not part it from a question above.
     """
-    if name.startswith(tuple(_PRIVATE)) or name.translate(_FOREIGN) != name:
-        spelled = name.translate(_FOREIGN).lstrip(_PRIVATE) or _NAMELESS
-        return f"{spelled}_{sha256(name.encode()).hexdigest()[:_DIGITS]}"
+    name = joined(path)
+    spelled = name.translate(_FOREIGN)
+    if name.startswith(_PRIVATE) or spelled != name:
+        return with_digits(spelled.lstrip("".join(_PRIVATE)) or _NAMELESS, path)
+    if is_ambiguous(path) or is_suffixed(name):
+        return with_digits(name, path)
     return f"{name}_" if name.rstrip("_") in RESERVED else name

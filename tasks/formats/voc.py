@@ -26,7 +26,7 @@ from tasks.formats.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, 
 from tasks.formats.names import one_line, png_name, stem
 from tasks.formats.segments import overlay_of, segments_of
 from tasks.records.extent import has_area
-from tasks.records.geometry import BoundingBox, Mask, Polygon
+from tasks.records.geometry import BoundingBox, Mask, Point, Polygon, Polyline
 from tasks.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ CHANNELS: Final = 3  # what readers turn every image to
 BACKGROUND: Final = "background"
 VOID: Final = "void"
 _JPG: Final = ".jpg"
+_WRONG_MASKS: Final = (
+    "readers of 8 bits (Datumaro, and CVAT by it) take the numbers modulo 256 and give wrong masks without a word. "
+    "Only boxes are safe there: Datumaro's type `voc_detection`."
+)
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FOLDERS: Final = re.compile(r"[\\/]")
 
@@ -107,18 +111,19 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         return registry.unique_names(_spelled, (BACKGROUND, VOID))
 
     def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:
-        """Say which readers miss images by their names, and which miss classes by their ids."""
+        """Say which readers miss images by their names, and which read wrong masks of more than 8 bits."""
         endings = chain.from_iterable(of_split.items() for of_split in counted.endings.values())
         others = sum(count for of_image, count in endings if _jpg(of_image) != _JPG)
         images = (
             f"{others} images are no JPEGs, and readers that ask for `NAME.jpg` (torchvision, detectron2, "
             "MMDetection) do not find them: `images: jpg` in the dataset file converts them."
         )
-        classes = (
-            f"Class ids above {BYTE_VOID - 1} make the label maps 16 bits deep: what goes by the colours of "
-            "`labelmap.txt` (Datumaro, CVAT) reads the boxes only."
+        classes = f"Class ids above {BYTE_VOID - 1} make the maps of classes 16 bits deep: {_WRONG_MASKS}"
+        objects = (
+            f"{counted.crowded} images have more than {BYTE_VOID - 1} objects, and 16 bits in their maps of objects: "
+            f"{_WRONG_MASKS}"
         )
-        told = ((images, others), (classes, void_of(registry) == WORD_VOID))
+        told = ((images, others), (classes, void_of(registry) == WORD_VOID), (objects, counted.crowded))
         return tuple(sentence for sentence, is_so in told if is_so)
 
     def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
@@ -159,10 +164,18 @@ def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
 def _has_maps(sample: Sample) -> bool:
     """Whether an image's pixels are known: it has a polygon or a mask, or no object at all.
 
-    Where there are boxes alone, nobody said which of their pixels are background.
+    Where there are boxes, lines or points alone, nobody said which of their pixels are background. What should have an
+    area and has none counts as no object.
     """
-    geometries = [each.annotation.geometry for each in _written(sample)]
-    return not geometries or any(isinstance(geometry, Polygon | Mask) for geometry in geometries)
+    written = [each.annotation.geometry for each in _written(sample)]
+    if written:
+        return any(isinstance(geometry, Polygon | Mask) for geometry in written)
+    return not any(isinstance(annotation.geometry, Polyline | Point) for annotation in _drawn(sample))
+
+
+def _drawn(sample: Sample) -> Iterator[Annotation]:
+    """Give all objects of an image, label by label."""
+    return chain.from_iterable(label.annotations for label in sample.record.entry.labels)
 
 
 def _numbers(sample: Sample) -> Mapping[int, int]:
@@ -173,8 +186,7 @@ def _numbers(sample: Sample) -> Mapping[int, int]:
 def _written(sample: Sample) -> Iterator[_Written]:
     """Give the objects of an image that have a box and an area."""
     image = sample.image
-    annotations = chain.from_iterable(label.annotations for label in sample.record.entry.labels)
-    for place, annotation in enumerate(annotations):
+    for place, annotation in enumerate(_drawn(sample)):
         if has_area(annotation.geometry, image.width, image.height) and (box := _box_of(annotation.geometry)):
             yield _Written(place, annotation, _corners(box, image))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from msgspec import Struct
 
+from tasks.formats.attributes import distinct_name
 from tasks.formats.documents import encode
 from tasks.formats.endings import PICTURES
 from tasks.formats.extras import JsonObject, image_answers, object_keys, row_keys
@@ -38,6 +39,7 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
     readable: ClassVar[frozenset[str]] = PICTURES
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
+    spelled = staticmethod(distinct_name)
     shard_size: str = "256MB"
     mask: Literal["semantic", "instance", "none"] = "semantic"
 

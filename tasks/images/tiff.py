@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from tasks.images.exif import Entry, entries, entry_size, read_entries
 from tasks.images.files import (
@@ -49,8 +49,23 @@ _READ: Final = frozenset({_UNCOMPRESSED, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946})
 _NAMES: Final = {6: "old-style JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "zstd", 50001: "WebP"}
 _INTEGERS: Final = frozenset({1, 2})
 _FORMATS: Final = {3: "floating-point", 4: "untyped", 5: "complex integer", 6: "complex floating-point"}
-_PALETTE: Final = 3
 _MOST_SAMPLES: Final = 4
+_UNTOLD: Final = -1
+_Samples: TypeAlias = dict[int, frozenset[int]]
+"""How many samples a pixel may have, by the bits of a sample."""
+_ONE, _THREE, _FOUR, _COLOURS, _ANY = map(frozenset, ({1}, {3}, {4}, {3, 4}, {1, 2, 3, 4}))
+_GREY: Final[_Samples] = {1: _ONE, 8: _ANY, 16: _ANY}
+_KINDS: Final[dict[int, _Samples]] = {
+    0: _GREY,
+    1: _GREY,
+    2: {8: _COLOURS, 16: _COLOURS},
+    3: {1: _ONE, 4: _ONE, 8: _ANY},
+    5: {8: _FOUR},
+    6: {8: _THREE},
+    8: {8: _THREE, 16: _THREE},
+}
+"""What OpenCV 5.0 reads in three colours, by photometric interpretation."""
+_KIND_NAMES: Final = {0: "grey", 1: "grey", 2: "RGB", 3: "a palette", 5: "CMYK", 6: "YCbCr", 8: "CIE L*a*b*"}
 _READERS: Final = "OpenCV, by which Ultralytics and MMDetection read,"
 
 
@@ -157,9 +172,8 @@ def at_once(file: IO[bytes]) -> int:
 def unsupported(file: IO[bytes]) -> str | None:
     """Say what of the first page OpenCV does not read, and what it does; None where it reads all."""
     directory = _directory(file)
-    compression, samples, photometric = (
-        _numbers(file, directory, tag, 1)[0] for tag in (_COMPRESSION, _SAMPLES, _PHOTOMETRIC)
-    )
+    compression, samples = (_numbers(file, directory, tag, 1)[0] for tag in (_COMPRESSION, _SAMPLES))
+    photometric = _numbers(file, directory, _PHOTOMETRIC, _UNTOLD)[0]
     formats, widths = (_numbers(file, directory, tag, 1) for tag in (_FORMAT, _BITS))
     if compression not in _READ:
         found = _NAMES.get(compression, f"number {compression}")
@@ -168,12 +182,14 @@ def unsupported(file: IO[bytes]) -> str | None:
     if not _INTEGERS.issuperset(formats):
         found = next(_FORMATS.get(each, f"number {each}") for each in formats if each not in _INTEGERS)
         return f"it is a TIFF of {found} samples; {_READERS} takes integers of 8 or 16 bits"
-    if samples > _MOST_SAMPLES:
-        return f"it is a TIFF of {samples} samples a pixel; {_READERS} takes no more than {_MOST_SAMPLES}"
-    taken_bits = {8, 16} | ({1} if samples == 1 else set()) | ({4} if photometric == _PALETTE else set())
-    if not taken_bits.issuperset(widths):
+    read = _KINDS.get(photometric, {})
+    if not all(samples in read.get(width, ()) for width in widths):
+        kind = "an untold kind" if photometric == _UNTOLD else _KIND_NAMES.get(photometric, f"kind {photometric}")
         found = ", ".join(map(str, sorted(set(widths))))
-        return f"it is a TIFF of {found} bits a sample; {_READERS} takes 8 or 16, 1 of black and white, 4 of a palette"
+        return (
+            f"it is a TIFF of {kind}, {found} bits a sample, {samples} samples a pixel; {_READERS} takes grey and "
+            "RGB of 8 or 16 bits, black and white of 1, palettes of 4 or 8, CMYK and YCbCr of 8, and 4 samples at most"
+        )
     return None
 
 

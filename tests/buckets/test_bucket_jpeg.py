@@ -96,13 +96,17 @@ def test_a_jpeg_keeps_its_bytes(image_format):
     assert (after, picture.converted_from, picture.mime_type) == (body, None, "image/jpeg")
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "WEBP"])
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "BMP", "TIFF"])
 def test_transparency_is_left_out(image_format):
-    """What lies under it is shown, as Pillow and OpenCV show it in three colours; nothing is laid behind it."""
+    """What lies under it is shown, as Pillow shows it in three colours, and OpenCV but of a TIFF; nothing is behind."""
     image = Image.fromarray(SMOOTH).convert("RGBA")
     image.putalpha(0)
-    _, after = made(encoded(image_format, image, **({"exact": True} if image_format == "WEBP" else {})))
+    body = encoded(image_format, image, **({"exact": True} if image_format == "WEBP" else {}))
+    _, after = made(body)
     assert np.abs(shown(after)[0] - SMOOTH).max() <= NEARLY
+    by_pillow, by_opencv = shown(body)
+    assert np.array_equal(by_pillow, SMOOTH)
+    assert np.array_equal(by_opencv, np.zeros_like(SMOOTH) if image_format == "TIFF" else SMOOTH)
 
 
 @pytest.mark.parametrize("ending", ["png", "tiff"])
@@ -115,6 +119,31 @@ def test_of_16_bits_the_highest_8_stay(channels, ending):
     assert np.abs(shown(after)[0] - expected).max() <= NEARLY
     with Image.open(io.BytesIO(after)) as image:
         assert image.mode == ("RGB" if channels > 1 else "L")
+
+
+@pytest.mark.parametrize("bits", [1, 8, 16])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_what_counts_from_white_is_no_negative(bits, compression):
+    """A TIFF's PhotometricInterpretation 0: OpenCV shows the greatest sample as black, and so does the JPEG."""
+    grey = SMOOTH[..., 0]
+    samples = {1: grey > 127, 8: grey, 16: grey.astype(np.uint16) << 8 | 0x80}[bits]
+    body = encoded("TIFF", Image.fromarray(samples), tiffinfo={262: 0}, compression=compression)
+    _, after = made(body)
+    expected = shown(body)[1]
+    assert np.ptp(expected) > 200
+    assert np.abs(np.stack(shown(after)) - expected).max() <= 2 * NEARLY
+
+
+def test_what_counts_from_white_is_turned_as_it_is_seen():
+    """Its 16 bits are kept, whether OpenCV gives the samples or shows them in three colours."""
+    deep = SMOOTH[..., 0].astype(np.uint16) << 8 | 0x80
+    body = encoded("TIFF", Image.fromarray(deep), tiffinfo={262: 0, 274: 6})
+    file = io.BytesIO(body)
+    publishable(file, rule="upright", media=MediaAttributes(), max_pixels=PIXELS)
+    for flag, kind in ((cv2.IMREAD_ANYDEPTH, np.uint16), (cv2.IMREAD_COLOR, np.uint8)):
+        before, after = (cv2.imdecode(np.frombuffer(each, np.uint8), flag) for each in (body, file.getvalue()))
+        assert (after.dtype, after.shape[:2], np.ptp(after) > np.iinfo(kind).max * 0.9) == (kind, (48, 32), True)
+        assert np.array_equal(after, before)
 
 
 @pytest.mark.parametrize("place", ["png eXIf", "webp exif", "tiff"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from itertools import product
 
 import cv2
 import numpy as np
 import pytest
 
 from tasks.buckets.image import ImageError, check_image
+from tasks.images.tiff import unsupported
 from tests.buckets.test_bucket_image import PIXELS, encoded, gradient, published
 
 
@@ -18,8 +20,10 @@ def plain_tiff(*, bits=8, samples=1, kind=1, compression=1, photometric=1, size=
     pixels = bytes(size[1] * ((size[0] * bits * samples + 7) // 8))
     tags = {256: (4, [size[0]]), 257: (4, [size[1]]), 258: (3, [bits] * samples), 259: (3, [compression])}
     tags |= {262: (3, [photometric]), 273: (4, [0]), 277: (3, [samples]), 278: (4, [size[1]]), 279: (4, [len(pixels)])}
-    if photometric == 3:
-        tags[320] = (3, [0] * (3 << bits))
+    if photometric is None:
+        del tags[262]
+    elif photometric == 3:
+        tags[320] = (3, [0] * (3 << min(bits, 16)))
     tags[339] = (3, [kind] * samples)
     formats = {3: "H", 4: "L"}
     after = 8 + 2 + 12 * len(tags) + 4
@@ -67,6 +71,10 @@ UNREAD = {
     "2 bits": lambda: plain_tiff(bits=2),
     "5 samples": lambda: plain_tiff(samples=5, photometric=2),
     "64 bits": lambda: plain_tiff(bits=64),
+    "CMYK, 16 bits": lambda: plain_tiff(samples=4, bits=16, photometric=5),
+    "YCbCr, 8 bits a sample, 1 samples": lambda: plain_tiff(photometric=6),
+    "kind 32845": lambda: plain_tiff(samples=3, photometric=32845),
+    "an untold kind": lambda: plain_tiff(photometric=None),
 }
 
 
@@ -87,3 +95,12 @@ def test_tiffs_that_opencv_does_not_read_are_named(name):
     with pytest.raises(ImageError, match=name) as caught:
         published(body)
     assert caught.value.code == "image_unsupported"
+
+
+@pytest.mark.parametrize("photometric", [*range(7), 8, 9, 10, 32803, 32844, None])
+def test_of_each_kind_what_opencv_reads_is_supported(photometric):
+    """However many bits a sample has, and samples a pixel."""
+    for bits, samples, kind in product((1, 2, 4, 8, 12, 16, 32), range(1, 6), (1, 2)):
+        body = plain_tiff(bits=bits, samples=samples, photometric=photometric, kind=kind)
+        is_read = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR) is not None
+        assert (unsupported(io.BytesIO(body)) is None) is is_read, (bits, samples, kind)

@@ -22,6 +22,12 @@ def test_first_of_two_questions_of_one_name_is_kept() -> None:
     assert attributes([radio("colour", "red"), radio("colour", "blue")]) == {"colour": "red"}
 
 
+def test_a_slash_in_a_name_parts_no_questions() -> None:
+    """Two questions that would have one name have each its answer: digits are of ``["colour/shade"]``."""
+    nested, plain = radio("colour", "red", text("shade", "dark")), text("colour/shade", "light")
+    assert attributes([nested, plain]) == {"colour": "red", "colour/shade": "dark", "colour/shade_2c3f04": "light"}
+
+
 def test_no_answers_are_no_attributes() -> None:
     """An object about which nothing was asked has an empty mapping; an empty checklist has an empty answer."""
     assert attributes([]) == {}

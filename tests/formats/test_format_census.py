@@ -86,8 +86,8 @@ def test_objects_without_an_area_are_told_apart_with_what_is_asked_about_them() 
     }
 
 
-def test_questions_about_objects_are_counted_by_name() -> None:
-    """A nested one by its path; not those about images or relationships."""
+def test_questions_about_objects_are_counted_by_path() -> None:
+    """A nested one with the question above it; not those about images or relationships."""
     deep = radio("colour", "red", checklist("wear", "rust"))
     tie = Relationship("f-tie", None, "before", None, "f-1", "f-2", (radio("seen", "yes"),))
     objects = [annotation(BoundingBox(1, 1, width, 2), answers=[deep]) for width in (3, 4, 0)]
@@ -95,13 +95,21 @@ def test_questions_about_objects_are_counted_by_name() -> None:
     found = dict(count([sample(drawn, predictions=[label(annotation(Point(1, 1), answers=[deep]))])]).asked)
     box, point = (False, "bounding_box"), (True, "point")
     assert found == {
-        Asked(*box, "radio", "colour"): 2,
-        Asked(*box, "checklist", "colour/wear"): 2,
-        Asked(*box, "radio", "colour", flat=True): 1,
-        Asked(*box, "checklist", "colour/wear", flat=True): 1,
-        Asked(*point, "radio", "colour"): 1,
-        Asked(*point, "checklist", "colour/wear"): 1,
+        Asked(*box, "radio", ("colour",)): 2,
+        Asked(*box, "checklist", ("colour", "wear")): 2,
+        Asked(*box, "radio", ("colour",), flat=True): 1,
+        Asked(*box, "checklist", ("colour", "wear"), flat=True): 1,
+        Asked(*point, "radio", ("colour",)): 1,
+        Asked(*point, "checklist", ("colour", "wear")): 1,
     }
+
+
+def test_rows_with_more_regions_than_8_bits_number_are_counted() -> None:
+    """Over all parts; a row of many boxes is not one."""
+    region, frame = annotation(mask("#")), annotation(BoundingBox(0, 0, 1, 1))
+    rows = [sample(label(*[each] * 255), name=name) for name, each in (("a", region), ("b", region), ("c", frame))]
+    assert [count(rows[:end]).crowded for end in range(4)] == [0, 1, 2, 2]
+    assert add([count([row]) for row in rows]).crowded == 2
 
 
 def test_latest_change_is_a_rows_or_a_labels() -> None:

@@ -137,10 +137,15 @@ def test_odd_names_stay_inside_the_tree(each: Format, name: str) -> None:
     ],
 )
 def test_shapes_on_the_border_are_written(each: Format, geometry: Geometry) -> None:
-    """One-pixel masks and shapes that touch the image's border stop no format."""
-    files = written(each, dataset(sample(label(annotation(geometry))), classes=OF_ANY_KIND))
+    """One-pixel masks and shapes that touch the image's border stop no format, alone or above another object."""
+    drawn, below = annotation(geometry), annotation(mask("........\n" * 4 + ".##.....\n" * 2))
+    alone, above, without = (
+        written(each, dataset(sample(label(*objects)), classes=OF_ANY_KIND))
+        for objects in ([drawn], [below, drawn], [below])
+    )
     kind = kind_of(geometry)
-    assert (files != written(each, dataset(sample(), classes=OF_ANY_KIND))) == each.holds.holds(kind, kind)
+    assert alone
+    assert (above != without) == each.holds.holds(kind, kind)
 
 
 @pytest.mark.parametrize(

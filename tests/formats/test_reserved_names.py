@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
-from typing import Any
+from itertools import chain, product
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from format_samples import annotation, contents, count, dataset, describing, label, radio, registry, sample, text
@@ -12,13 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.formats.advice import advice_of
+from tasks.formats.attributes import attributes, distinct_name
 from tasks.formats.card import card
 from tasks.formats.coco import Coco
+from tasks.formats.huggingface import HuggingFace
+from tasks.formats.labelme import LabelMe
 from tasks.formats.reserved import RESERVED, attribute_name
 from tasks.formats.webdataset import WebDataset
 from tasks.records.geometry import BoundingBox, Polyline
 from tasks.records.model import Relationship, Sample
 from tasks.shown import line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tasks.formats.attributes import Path
+    from tasks.formats.interface import Format
 
 BOX = BoundingBox(1, 1, 4, 3)
 names = st.text("._$ab", max_size=4) | st.builds(
@@ -48,12 +57,15 @@ def written(row: Sample) -> dict[str, Any]:
         ("category_id", "category_id_"),
         ("occluded", "occluded_"),
         ("to_dict", "to_dict_"),
+        ("pk", "pk_"),
         ("No. of wheels", "No_ of wheels_3c98fa"),
         ("_id", "id_b6f746"),
         ("$", "question_09fc96"),
         ("colour", "colour"),
         ("Bbox", "Bbox"),
-        ("bbox/seen", "bbox/seen"),
+        ("bbox/seen", "bbox/seen_99edab"),
+        ("id_b6f746", "id_b6f746_6d9189"),
+        ("to_1234567", "to_1234567"),
     ],
 )
 def test_a_name_that_readers_use_gets_a_suffix(question: str, attribute: str) -> None:
@@ -67,10 +79,35 @@ def test_a_name_that_readers_use_gets_a_suffix(question: str, attribute: str) ->
 def test_no_two_questions_share_an_attribute(questions: list[str]) -> None:
     """Whatever else was asked, each has its own answer under the same name, and none under a name of readers."""
     found = written(asked(*questions))["attributes"]
-    assert found == {attribute_name(each): each for each in questions}
+    assert found == {attribute_name((each,)): each for each in questions}
     assert len(found) == len(questions)
     assert not found.keys() & RESERVED
     assert not any("." in each or "\0" in each or each.startswith(("_", "$")) for each in found)
+
+
+OWN_NAMES = (
+    "", "a", "b", "a/b", "a/", "/b", "/", "_", "a.b", "a_b", "_id", "id", "id_", "id__", "id_b6f746", "b_1693b0",
+)  # fmt: skip
+"""Of questions: names of readers, slashes, and digits that are those of ``_id`` and of ``a/b``."""
+
+
+@pytest.mark.parametrize("spelled", [attribute_name, distinct_name])
+def test_no_two_paths_of_questions_have_one_name(spelled: Callable[[Path], str]) -> None:
+    """A name's own slash parts no questions, and no digits that a name ends with are taken for those of another."""
+    paths = [path for length in (1, 2, 3) for path in product(OWN_NAMES, repeat=length)]
+    assert len({spelled(path) for path in paths}) == len(paths)
+
+
+@pytest.mark.parametrize("each", [Coco(), WebDataset(), HuggingFace(), LabelMe()], ids=lambda each: str(each.name))
+def test_answers_that_had_one_name_are_both_there_and_told(each: Format) -> None:
+    """A question with a slash in its name beside one below another's answer."""
+    both = [radio("colour", "red", radio("shade", "dark")), radio("colour/shade", "light")]
+    row = sample(label(annotation(BOX, answers=both)))
+    assert len(attributes(both, distinct_name)) == len(attributes(both, attribute_name)) == 3
+    (note,) = advice_of(each, count([row]), registry(), line)
+    assert "could be the same: colour/shade as colour/shade_2c3f04." in note
+    files = contents(each.write(dataset(row), "train"))
+    assert any(b"colour/shade_2c3f04" in body for body in files.values())
 
 
 @given(questions=st.lists(names, unique=True, max_size=8))
@@ -90,8 +127,9 @@ def test_the_result_and_the_card_say_so() -> None:
     rows = [sample(label(box, of_line, relationships=[tie], answers=[radio("tags", "x")])), sample(name="empty")]
     (note,) = advice_of(Coco(), count(rows), registry(), line)
     assert note == (
-        "Readers use the names of some questions for something else. Their answers stand in `attributes` under "
-        "others: &#42;No.&#42; &#96;1&#96; as &#42;No&#95;&#42; &#96;1&#96;&#95;e154b5, `bbox` as `bbox_`, `bbox_` as "
+        "The answers to some questions stand in `attributes` under other names, because readers use their own for "
+        "something else, or another question's could be the same: "
+        "&#42;No.&#42; &#96;1&#96; as &#42;No&#95;&#42; &#96;1&#96;&#95;e154b5, `bbox` as `bbox_`, `bbox_` as "
         "`bbox__`. In `classifications`, and in the tables, they have their own."
     )
     assert note in card(describing(dataset(*rows)), Coco(), []).decode()

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from format_samples import annotation, contents, dataset, every_kind, label, mask, registry, sample
+from format_samples import annotation, contents, count, dataset, every_kind, label, mask, registry, sample
 from msgspec.structs import replace
 from PIL import Image
 
@@ -67,8 +67,11 @@ def test_what_has_no_area_is_left_out() -> None:
 
 
 def test_lines_and_points_are_left_out() -> None:
-    """An image with nothing else is as one without objects."""
-    assert written(Polyline(((0, 0), (3, 2))), Point(1, 1)) == written()
+    """An image with nothing else has no object in its XML file, and beside a mask they change nothing."""
+    strokes = (Polyline(((0, 0), (3, 2))), Point(1, 1))
+    body = written(*strokes)["Annotations/street.xml"]
+    assert body == written()["Annotations/street.xml"].replace(b"<segmented>1<", b"<segmented>0<")
+    assert written(*strokes, LEFT) == written(LEFT)
 
 
 def test_maps_show_classes_and_objects() -> None:
@@ -125,10 +128,15 @@ def test_an_image_without_objects_is_background(options: dict[str, Any]) -> None
         assert pixels(files[f"Segmentation{of}/street.png"]) == [[0] * 4] * 3
 
 
-def test_where_boxes_alone_are_drawn_the_background_is_not_known() -> None:
-    """Such an image has no maps: all of it would be trained as background."""
-    files = written(BoundingBox(0, 0, 2, 2))
+@pytest.mark.parametrize(
+    "geometry", [BoundingBox(0, 0, 2, 2), Polyline(((0, 0), (3, 2))), Point(1, 1)], ids=lambda each: type(each).__name__
+)
+def test_where_no_region_is_drawn_the_background_is_not_known(geometry: Geometry) -> None:
+    """An image with a box, a line or a point alone has no maps: all of it would be trained as background."""
+    files = written(geometry, BoundingBox(1, 1, 0, 0))
+    assert files["ImageSets/Main/train.txt"] == b"street\n"
     assert files["ImageSets/Segmentation/train.txt"] == b""
+    assert b"<segmented>0</segmented>" in files["Annotations/street.xml"]
     assert not any(path.endswith(".png") for path in files)
 
 
@@ -222,9 +230,39 @@ def test_images_that_readers_of_jpegs_miss_are_told(endings: dict[str, dict[str,
 
 def test_class_ids_that_no_palette_holds_are_told() -> None:
     """Above 254 the maps have no colours."""
-    told = [Voc().advice(Census(), registry(*map(str, range(count)))) for count in (254, 255)]
+    told = [Voc().advice(Census(), registry(*map(str, range(most)))) for most in (254, 255)]
     assert [len(sentences) for sentences in told] == [0, 1]
     assert "16 bits" in told[1][0]
+    assert "wrong masks" in told[1][0]
+    assert "`voc_detection`" in told[1][0]
+
+
+BOXES = (BoundingBox(0, 0, 1, 1),)
+FLAT = (BoundingBox(0, 0, 0, 1),)
+
+
+@pytest.mark.parametrize(
+    ("objects", "is_crowded"),
+    [
+        pytest.param(BOXES * 253 + (LEFT,), False, id="a mask is the 254th"),
+        pytest.param(BOXES * 254 + (LEFT,), True, id="a mask is the 255th"),
+        pytest.param(BOXES * 254 + (Polygon(((0, 0), (4, 0), (4, 3))),), True, id="a polygon is the 255th"),
+        pytest.param((LEFT, *BOXES * 300), False, id="boxes come after a mask"),
+        pytest.param(BOXES * 300, False, id="boxes alone"),
+        pytest.param((*FLAT, Point(1, 1), Polyline(((0, 0), (3, 2)))) * 99 + (LEFT,), False, id="no box before a mask"),
+    ],
+)
+def test_images_whose_objects_8_bits_do_not_number_are_told(objects: tuple[Geometry, ...], is_crowded: bool) -> None:
+    """They are those whose map of objects has 16 bits, over all labels of an image."""
+    drawn = [*map(annotation, objects)]
+    labels = [label(*drawn[:100], label_id="label-1"), label(*drawn[100:], label_id="label-2")]
+    rows = [sample(*labels, name=name, size=(4, 3)) for name in ("street", "lane")] + [sample(name="empty")]
+    files = contents(Voc().write(dataset(*rows), "train"))
+    maps = [body for path, body in files.items() if path.startswith("SegmentationObject/")]
+    counted = count(rows)
+    assert sum(np.max(pixels(body)) > 254 for body in maps) == counted.crowded == 2 * is_crowded
+    told = [each for each in Voc().advice(counted, registry("car")) if "wrong masks" in each]
+    assert [each.split()[0] for each in told] == ["2"] * is_crowded
 
 
 def test_names_are_text() -> None:

@@ -1,7 +1,7 @@
 """What the Pascal VOC trees of ``voc_samples.py`` hold, by hand, and how readers' tests have them made.
 
-The image ``regions`` of 8 rows has a mask of 4 × 3 pixels a class, one beside the other; ``boxes`` has one box;
-``nothing`` has no object.
+The image ``regions`` of 8 rows has a mask of 4 × 3 pixels a class, one beside the other; ``boxes`` has one box,
+``strokes`` a line and a point, and ``nothing`` no object.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SPELLED = {
     "two\nlines": "two lines",
 }
 """The names of the classes, which have the ids 1, 2, …, and what they are called in VOC's files."""
-LISTED = {"Main": {"regions", "boxes", "nothing"}, "Segmentation": {"regions", "nothing"}}
+LISTED = {"Main": {"regions", "boxes", "strokes", "nothing"}, "Segmentation": {"regions", "nothing"}}
 BOX = (3, 2, 5, 4)
 """Of the one box: left, top, width and height."""
 REGION = (4, 3)

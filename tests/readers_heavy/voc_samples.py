@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tasks.buckets.image import publishable
 from tasks.formats.voc import Voc
-from tasks.records.geometry import BoundingBox
+from tasks.records.geometry import BoundingBox, Point, Polyline
 from tasks.records.model import MediaAttributes
 from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, picture, registry, sample
 from tests.readers_heavy.odd_voc import BOX, PLACES, SIZE, SPELLED
@@ -39,6 +39,7 @@ def source(ending: str) -> Dataset:
     samples = [
         sample(label(*regions), name="regions", size=SIZE),
         sample(label(annotation(BoundingBox(*BOX))), name="boxes", size=SIZE),
+        sample(label(annotation(Polyline(((1, 1), (9, 5)))), annotation(Point(2, 2))), name="strokes", size=SIZE),
         sample(label(), name="nothing", size=SIZE),
     ]
     named = [

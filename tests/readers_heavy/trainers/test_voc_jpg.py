@@ -53,6 +53,7 @@ def test_torchvision_reads_boxes_of_every_image(trees, tmp_path):
     assert read == {
         "regions.jpg": [(name, corners(*place)) for name, place in PLACES.items()],
         "boxes.jpg": [("car", corners(*BOX))],
+        "strokes.jpg": [],
         "nothing.jpg": [],
     }
 
