@@ -1,12 +1,9 @@
-"""FiftyOne's database and settings are this run's own, and it tells nobody that it runs; and the names of VOC."""
+"""FiftyOne's database and settings are this run's own, and it tells nobody that it runs."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-
-import pytest
 
 _PLACE = tempfile.mkdtemp(prefix="fiftyone-")
 os.environ |= {
@@ -16,10 +13,3 @@ os.environ |= {
     "FIFTYONE_DO_NOT_TRACK": "true",
     "FIFTYONE_SHOW_PROGRESS_BARS": "false",
 }
-
-
-@pytest.fixture
-def voc_names(trees, truth):
-    """The name of each class by that in Pascal VOC, which takes not every name: both have the class's id."""
-    classes = json.loads((trees / "voc" / "classes.json").read_bytes())["classes"]
-    return {each["name"]: truth.classes[each["id"]] for each in classes}
