@@ -12,7 +12,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 OPERATORS = torch.library.Library("torchvision", "FRAGMENT") if torch.version.cuda is None else None
 
@@ -21,10 +21,14 @@ if OPERATORS:
         OPERATORS.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision.io  # which needs the operators
 
-    def decode_image(path: str, mode: torchvision.io.ImageReadMode) -> torch.Tensor:
+    def decode_image(
+        path: str, mode: torchvision.io.ImageReadMode, *, apply_exif_orientation: bool = False
+    ) -> torch.Tensor:
         """Decode a picture's colours, as torchvision does: (3, height, width)."""
         assert mode is torchvision.io.ImageReadMode.RGB
-        return torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+        picture = Image.open(path)
+        upright = ImageOps.exif_transpose(picture) if apply_exif_orientation else picture
+        return torch.from_numpy(np.array(upright.convert("RGB"))).permute(2, 0, 1)
 
     torchvision.io.decode_image = decode_image
 
