@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from distributed import CancelledError, KilledWorker
@@ -32,7 +34,7 @@ class DaskRunner(ClusterRunner, DaskTaskRunner):  # type: ignore[misc]
 
     def _cluster_here(self) -> DaskCluster:
         with _scheduler(self.address, "cannot be reached"):
-            client = self.client
+            client = _within(2 * SECONDS, lambda: self.client)
         cluster = DaskCluster(client, self.address)
         cluster.check_scheduler()
         return cluster
@@ -112,3 +114,27 @@ def _scheduler(address: str | None, found: str) -> Iterator[None]:
 
 def _gone(address: str | None, found: str, error: BaseException) -> ConfigurationError:
     return cluster_gone(f"The Dask scheduler at {address or 'this machine'} {found}", error, REMEDY)
+
+
+def _within(seconds: float, made: Callable[[], Any]) -> Any:
+    """Return what is made; a client of Dask's waits for ever at a port that takes it and says nothing.
+
+    Raises what is raised, and TimeoutError, with which the thread that waits is left to itself.
+    """
+    came: list[tuple[Any, Exception | None]] = []
+
+    def make() -> None:
+        try:
+            came.append((made(), None))
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            came.append((None, error))
+
+    waiting = Thread(target=copy_context().run, args=(make,), daemon=True)
+    waiting.start()
+    waiting.join(seconds)
+    if not came:
+        raise TimeoutError(f"it did not answer for {seconds:g} seconds")
+    value, error = came[0]
+    if error is not None:
+        raise error
+    return value

@@ -89,7 +89,11 @@ class Recorder:
                 client, _ = self._server.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:  # it does not listen yet: whoever asks is refused, as it would be there
+                client.close()
+                continue
             for source, sink in ((client, server), (server, client)):
                 Thread(target=self._pass, args=(source, sink), daemon=True).start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 from contextlib import ExitStack, closing
 from threading import Thread
@@ -118,6 +119,14 @@ def test_machines_that_do_not_fit_get_no_work(machines, chosen, seen_by_all, cap
     result = over(machines, chosen("dask"))
     assert (result["rows"]["problems"], result["published"]) == (0, True)
     assert caplog.text.count("gets no work") == len(wrong)
+
+
+def test_a_port_that_says_nothing_is_told(machines, chosen, monkeypatch):
+    """It takes connections, as a listener whose scheduler hangs, and the run ends by a deadline."""
+    monkeypatch.setattr("flows.dask_runner.SECONDS", 1.0)
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(ConfigurationError) as caught:
+        over(machines, chosen("dask"), port=silent.getsockname()[1])
+    assert (caught.value.code, caught.value.exit_status) == ("cluster_unusable", 2)
 
 
 def test_a_run_without_any_worker_ends(machines, chosen):
