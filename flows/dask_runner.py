@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from threading import Thread
@@ -17,7 +18,7 @@ from tasks.steps.roster import LostError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from distributed import Future
+    from distributed import Future as SentFuture
 
     from tasks.errors import ConfigurationError
 
@@ -80,7 +81,7 @@ class DaskCluster:
 class SentToDask:
     """A task at the scheduler."""
 
-    def __init__(self, future: Future[Any], address: str | None) -> None:
+    def __init__(self, future: SentFuture[Any], address: str | None) -> None:
         self._future = future
         self._address = address
 
@@ -121,20 +122,18 @@ def _within(seconds: float, made: Callable[[], Any]) -> Any:
 
     Raises what is raised, and TimeoutError, with which the thread that waits is left to itself.
     """
-    came: list[tuple[Any, Exception | None]] = []
+    answer: Future[Any] = Future()
 
     def make() -> None:
         try:
-            came.append((made(), None))
+            answer.set_result(made())
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            came.append((None, error))
+            answer.set_exception(error)
 
-    waiting = Thread(target=copy_context().run, args=(make,), daemon=True)
-    waiting.start()
-    waiting.join(seconds)
-    if not came:
-        raise TimeoutError(f"it did not answer for {seconds:g} seconds")
-    value, error = came[0]
-    if error is not None:
-        raise error
-    return value
+    Thread(target=copy_context().run, args=(make,), daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():
+            raise
+        raise TimeoutError(f"it did not answer for {seconds:g} seconds") from None
