@@ -1,7 +1,8 @@
 """The runs whose processes a worker started: which live, and what becomes of one whose process ended.
 
 Prefect's worker reports the end of one process twice, the second time over what was made of the first report; it makes
-nothing of one that ended while it started; and a worker that was killed reports nothing.
+nothing of one that ended while it started; and a worker that was killed reports nothing. A process that ended between
+two looks was never seen: the server knows whose run it was, because Prefect's worker labels each with its name.
 """
 
 from __future__ import annotations
@@ -9,18 +10,34 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from flows.again import DELAY, settled
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
 PROCESSES: Final = Path("/proc")
 LOOK_SECONDS: Final = 5.0
 """Between two looks at the runs whose processes ended."""
+UNSEEN_SECONDS: Final = 20.0
+"""Between two questions to the server, which runs of the worker crashed."""
 KEPT_SECONDS: Final = 600.0
 """So long after its process ended a run is looked at; another start of it has begun long before."""
 LAST_SECONDS: Final = 8.0
@@ -29,19 +46,28 @@ MARK: Final = "LABELSNAP_STARTED_BY"
 """The variable that tells the runs of one worker from those of others."""
 RUN: Final = b"PREFECT__FLOW_RUN_ID="
 TAG: Final = "labelsnap"
+WORKER_LABEL: Final = "prefect.worker.name"
+"""The label that Prefect's worker gives to each run before it starts its process."""
+PAGE: Final = 200
+"""How many runs the server gives at a time, and the most that it gives in one answer."""
+CLOCKS_APART: Final = timedelta(hours=1)
+"""By how much the server's clock may be behind ours."""
 
 log = logging.getLogger(__name__)
 
 
 class StartedRuns:
-    """The runs of one worker, by its process id, and by a mark that is in its environment and so in its runs'."""
+    """The runs of one worker, by its process id, by a mark in its and so in its runs' environment, by its name."""
 
-    def __init__(self, worker: int, mark: str) -> None:
+    def __init__(self, worker: int, mark: str, name: str) -> None:
         self._worker = worker
         self._mark = f"{MARK}={mark}".encode()
+        self._name = name
         self._living: dict[int, UUID] = {}
         self._ended: dict[UUID, float] = {}
-        self._looked = 0.0
+        self._looked = self._asked = 0.0
+        self._told = set[UUID | None]()
+        self._since = datetime.now(UTC) - CLOCKS_APART
 
     def processes(self, *, gone: bool = False) -> set[int]:
         """The processes that the worker started and that live.
@@ -68,23 +94,26 @@ class StartedRuns:
         """
         now = time.monotonic()
         self._ended = {run: since for run, since in self._ended.items() if now - since < KEPT_SECONDS}
-        if self._ended and now - self._looked >= LOOK_SECONDS:
+        ask = now - self._asked >= UNSEEN_SECONDS
+        if ask or (self._ended and now - self._looked >= LOOK_SECONDS):
             self._looked = now
-            self._settle(gone=gone)
+            self._settle(gone=gone, ask=ask)
 
     def leave(self) -> None:
         """Start again, elsewhere, all that the worker had and that nobody reports any more."""
         self.processes(gone=True)
         deadline = time.monotonic() + LAST_SECONDS
         self._ended |= dict.fromkeys(self._living.values(), time.monotonic())
-        while not self._settle(gone=True) and time.monotonic() < deadline:
+        while not self._settle(gone=True, ask=True) and time.monotonic() < deadline:
             time.sleep(1)
 
-    def _settle(self, *, gone: bool) -> bool:
+    def _settle(self, *, gone: bool, ask: bool) -> bool:
         """Whether the server said of each what became of it; one that may have begun elsewhere is taken at its word."""
         soon = time.monotonic() - DELAY.total_seconds()
         try:
             with get_client(sync_client=True) as client:
+                if ask:
+                    self._ask(client, gone=gone)
                 for run, since in list(self._ended.items()):
                     try:
                         ours = TAG in client.read_flow_run(run).tags
@@ -97,6 +126,33 @@ class StartedRuns:
             log.warning("Prefect's server did not say what became of %d runs: %s", len(self._ended), error)
             return False
         return True
+
+    def _ask(self, client: SyncPrefectClient, *, gone: bool) -> None:
+        """Find the runs of the worker that ended without that their process was seen; each end is told once."""
+        self._asked = time.monotonic()
+        since = FlowRunFilterEndTime.model_validate({"after_": self._since})
+        found = _runs_in(client, StateType.CRASHED, end_time=since)
+        if gone:
+            found += _runs_in(client, StateType.PENDING, StateType.RUNNING)
+        for run in found:
+            ours = run.labels.get(WORKER_LABEL) == self._name and run.id not in self._living.values()
+            if ours and run.state_id not in self._told:
+                self._told.add(run.state_id)
+                self._ended.setdefault(run.id, time.monotonic())
+
+
+def _runs_in(
+    client: SyncPrefectClient, *types: StateType, end_time: FlowRunFilterEndTime | None = None
+) -> list[FlowRun]:
+    """Every run of ours in states of these types."""
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
+    chosen = FlowRunFilter(state=state, tags=FlowRunFilterTags(all_=[TAG]), end_time=end_time)
+    found: list[FlowRun] = []
+    while True:
+        page = client.read_flow_runs(flow_run_filter=chosen, sort=FlowRunSort.ID_DESC, limit=PAGE, offset=len(found))
+        found += page
+        if len(page) < PAGE:
+            return found
 
 
 def run_of(process: int) -> UUID | None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from socket import gethostname
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -51,11 +52,13 @@ def work(pool: str, limit: int | None, grace: float) -> int:
     for each in (*stops(), signal.SIGINT):
         signal.signal(each, told)
     options = ["--limit", str(limit)] if limit else []
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", *options]
     mark = uuid4().hex
+    name = f"labelsnap {gethostname()} {mark[:12]}"
+    start = ["worker", "start", "--pool", pool, "--type", "process", "--name", name]
+    command = [sys.executable, "-m", "prefect", *start, *options]
     environment = os.environ | {MARK: mark} | (HEARD if os.environ.get(LEVEL) == "CRITICAL" else {})
     with subprocess.Popen(command, start_new_session=True, preexec_fn=ending_with_us(), env=environment) as worker:  # noqa: S603, PLW1509 - our own interpreter, before there are threads
-        runs = StartedRuns(worker.pid, mark)
+        runs = StartedRuns(worker.pid, mark, name)
 
         def look() -> set[int]:
             gone = worker.poll() is not None

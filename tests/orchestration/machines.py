@@ -18,6 +18,7 @@ import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_KEY
 
 from flows.trees import read_ref
+from tests.orchestration.prefect_service import until
 
 CODE = Path(__file__).parents[2]
 UNSHARED = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -74,14 +75,22 @@ def files(result):
 
 
 class Recorder:
-    """Stands before a TCP server and keeps every byte of both directions."""
+    """Stands before a TCP server, as soon as that listens, and keeps every byte of both directions."""
 
     def __init__(self, host, port):
         self._target = host, port
+        until(self._listens, 60)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self.bytes = bytearray()
         Thread(target=self._accept, daemon=True).start()
+
+    def _listens(self):
+        try:
+            socket.create_connection(self._target).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def _accept(self):
         while True:
@@ -91,7 +100,7 @@ class Recorder:
                 return
             try:
                 server = socket.create_connection(self._target)
-            except OSError:  # it does not listen yet: whoever asks is refused, as it would be there
+            except OSError:  # it ended: whoever asks is refused, as it would be there
                 client.close()
                 continue
             for source, sink in ((client, server), (server, client)):

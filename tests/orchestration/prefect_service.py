@@ -24,12 +24,12 @@ QUIET = {
 BIN = Path(sys.executable).parent
 
 
-def until(condition, seconds):
-    """What the condition gives as soon as it is true; fails when it is not in so many seconds."""
+def until(condition, seconds, look=0.5):
+    """What the condition gives as soon as it is true, looked at so often; fails when it is not in so many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)
+        time.sleep(look)
     return found
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Crashed, Pending, Running
 
 from flows import started_runs
@@ -28,6 +30,7 @@ pytestmark = [
 
 NOBODY = 1 << 30
 """A process id that Linux never gives."""
+OURS = "labelsnap here 0123"
 
 
 @flow(name="started")
@@ -39,7 +42,7 @@ class Killed:
     """A run whose process was killed while the run was in such a state."""
 
     def __init__(self, state, tags):
-        self.runs = StartedRuns(os.getpid(), uuid4().hex)
+        self.runs = StartedRuns(os.getpid(), uuid4().hex, OURS)
         with get_client(sync_client=True) as client:
             deployment = client.create_deployment(client.create_flow(nothing), name=uuid4().hex, tags=tags)
             self.id = client.create_flow_run_from_deployment(deployment).id
@@ -111,7 +114,7 @@ def test_a_run_that_may_have_begun_elsewhere_is_left(killed, monkeypatch):
 def test_a_run_that_was_started_just_before_the_worker_was_killed(killed):
     """Nobody saw it as the worker's child, and it is none any more: its environment says whose it is."""
     run, mark = killed(Running()), uuid4().hex
-    run.runs = StartedRuns(NOBODY, mark)
+    run.runs = StartedRuns(NOBODY, mark, OURS)
     environment = os.environ | {"LABELSNAP_STARTED_BY": mark, "PREFECT__FLOW_RUN_ID": str(run.id)}
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=environment) as process:
         before = run.runs.processes()
@@ -120,6 +123,47 @@ def test_a_run_that_was_started_just_before_the_worker_was_killed(killed):
     assert (before, found) == (set(), {process.pid})
     run.runs.leave()
     assert run.state == "AwaitingRetry"
+
+
+class Unseen(Killed):
+    """A run whose process ended before anybody looked, in such a state, and with a worker's label."""
+
+    def __init__(self, state, worker=OURS, tags=("labelsnap",)):
+        super().__init__(state, list(tags))
+        labels = f"{PREFECT_API_URL.value()}/flow_runs/{self.id}/labels"
+        requests.patch(labels, json={"prefect.worker.name": worker}, timeout=30).raise_for_status()
+        self.runs = StartedRuns(NOBODY, uuid4().hex, OURS)
+
+
+@pytest.mark.parametrize("end", [StartedRuns.look_after, StartedRuns.leave])
+def test_a_process_that_ended_between_two_looks(killed, end, monkeypatch):
+    """The server says whose run it was: it is started again each time that it ends, and another worker's is left."""
+    monkeypatch.setattr(started_runs, "UNSEEN_SECONDS", 0)
+    run, foreign = Unseen(Crashed()), Unseen(Crashed(), worker="labelsnap there 4567")
+    for _ in range(2):
+        run.set(Crashed())
+        end(run.runs)
+        assert (run.state, foreign.state) == ("AwaitingRetry", "Crashed")
+
+
+def test_a_process_that_ended_unseen_with_its_worker(killed):
+    """Nobody reports it: it is found by its label, and another worker's run is left."""
+    run, foreign = Unseen(Pending()), Unseen(Pending(), worker="labelsnap there 4567")
+    run.runs.leave()
+    assert (run.state, foreign.state) == ("AwaitingRetry", "Pending")
+
+
+def test_a_crash_that_was_told_is_not_started_again_for_ever(killed, monkeypatch):
+    """One that ended its process three times stays Crashed, however often the server is asked."""
+    monkeypatch.setattr(started_runs, "UNSEEN_SECONDS", 0)
+    run = Unseen(Crashed())
+    for _ in range(3):
+        for state in (Pending(), Running(), Crashed()):
+            run.set(state)
+        run.runs.look_after()
+    for _ in range(2):
+        run.runs.look_after()
+    assert run.state == "Crashed"
 
 
 def test_a_child_ends_with_a_parent_that_is_killed():

@@ -26,9 +26,9 @@ WORKER = ("labelsnap", "worker", "--pool", "labelsnap")
 
 
 @pytest.fixture
-def service(tmp_path):
-    """A Prefect server, a sandbox whose export takes a minute, and a deployment: environment, sandbox, folder."""
-    settings = ExportSettings(polls=60)
+def service(request, tmp_path):
+    """A Prefect server, a sandbox whose export takes so many seconds, and a deployment of it."""
+    settings = ExportSettings(polls=getattr(request, "param", 20))
     with (
         Sandbox(rows=24, directory=tmp_path / "sandbox", settings=settings) as sandbox,
         prefect_service(tmp_path) as served,
@@ -96,20 +96,22 @@ def test_a_worker_that_is_stopped_gives_the_run_to_the_next(service):
     assert [each["id"] for each in found] == [run]
 
 
-def started_by(worker):
-    """Prefect's worker under ours, and the one process that it has begun for a run."""
+def started_by(worker, look=0.5):
+    """Prefect's worker under ours, and the one process that it has begun for a run, looked for so often."""
     (prefect,) = until(lambda: children_of(worker.pid), 60)
-    (process,) = until(lambda: {each for each in children_of(prefect) if run_of(each)}, PATIENCE)
+    (process,) = until(lambda: {each for each in children_of(prefect) if run_of(each)}, PATIENCE, look)
     return prefect, process
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["while it starts", "in mid-run"])
-def test_a_run_whose_process_is_killed_is_started_again(service, begun):
+@pytest.mark.parametrize("moment", ["at once", "while it starts", "in mid-run"])
+def test_a_run_whose_process_is_killed_is_started_again(service, moment):
     """Its worker lives, and Prefect reports that end twice: the run waits for its next start, and publishes once."""
     with running(*WORKER, environment=service.environment, log=service.folder / "worker.log") as worker:
         run = service.start()
-        _, process = started_by(worker)
-        if begun:
+        _, process = started_by(worker, look=0.01 if moment == "at once" else 0.5)
+        if moment != "at once":
+            time.sleep(1)  # the worker has seen it
+        if moment == "in mid-run":
             until(service.lease, PATIENCE)
         os.kill(process, signal.SIGKILL)
         until(lambda: "Crashed" in service.states(run), 60)
@@ -147,6 +149,7 @@ def test_a_worker_whose_own_worker_is_killed_ends_in_order(service):
     assert service.states(run)[-1] == "AwaitingRetry"
 
 
+@pytest.mark.parametrize("service", [60], indirect=True)
 def test_a_run_that_is_cancelled_after_an_outage_publishes_nothing(service):
     """The server is away for 30 seconds, so that Prefect's observer gives up; then the run is cancelled."""
     log = service.folder / "worker.log"
