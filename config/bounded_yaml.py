@@ -12,7 +12,7 @@ import yaml
 from yaml.composer import Composer
 from yaml.events import AliasEvent, CollectionStartEvent, ScalarEvent
 
-from tasks.redaction import shown
+from labelsnap.redaction import shown
 
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 200_000

@@ -14,13 +14,13 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from config.crons import check_cron
-from tasks.formats.registry import format_of
-from tasks.records.image import ImageRule
-from tasks.records.model import Source as AskedSource
-from tasks.records.policy import Policy
-from tasks.records.splits import Split as SplitRule
-from tasks.records.splits import check_group_by
-from tasks.storage import check_store_url
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.splits import Split as SplitRule
+from labelsnap.records.choices.splits import check_group_by
+from labelsnap.records.image import ImageRule
+from labelsnap.records.model import Source as AskedSource
+from labelsnap.storage import check_store_url
 
 _CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
 _ID = r'^[^"\\\x00-\x1f]+$'
@@ -157,7 +157,7 @@ class Split(_Part):
 
     @property
     def rule(self) -> SplitRule:
-        """The same shares as ``tasks.records`` takes them."""
+        """The same shares as ``labelsnap.records`` takes them."""
         return SplitRule(train=self.train, val=self.val, test=self.test, seed=self.seed)
 
 
@@ -268,7 +268,7 @@ class Dataset(_Part):
 
     @property
     def policy(self) -> Policy:
-        """What is published of a row, as ``tasks.records`` takes it."""
+        """What is published of a row, as ``labelsnap.records`` takes it."""
         return Policy(
             source=AskedSource(self.source.kind, self.source.id),
             labels=self.labels,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from config.bounded_yaml import UNREADABLE, parse_yaml
 from config.dataset import Dataset
-from tasks.errors import ConfigurationError
-from tasks.redaction import LEFT_OUT, cut, is_like_address, is_secret_name, shown, without_address_secrets
+from labelsnap.errors import ConfigurationError
+from labelsnap.redaction import LEFT_OUT, cut, is_like_address, is_secret_name, shown, without_address_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

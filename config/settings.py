@@ -1,7 +1,7 @@
 """Where labelsnap runs and with which rights: read from the environment, never from a dataset file.
 
-The Labelbox key is a secret and stays one: it is read here, handed to ``tasks.labelbox`` inside a task, and is never a
-parameter of a flow or a task, because Prefect keeps parameters.
+The Labelbox key is a secret and stays one: it is read here, handed to ``labelsnap.labelbox`` inside a task, and is
+never a parameter of a flow or a task, because Prefect keeps parameters.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from tasks.credentials import check_key, check_keys_of_s3, check_secret
-from tasks.errors import ConfigurationError
-from tasks.memory import DEFAULT, LEAST
-from tasks.redaction import address_shown, cut, without_address_secrets
+from labelsnap.credentials import check_key, check_keys_of_s3, check_secret
+from labelsnap.errors import ConfigurationError
+from labelsnap.memory import DEFAULT, LEAST
+from labelsnap.redaction import address_shown, cut, without_address_secrets
 
 LABELBOX_GRAPHQL_ENDPOINT = "https://api.labelbox.com/graphql"
 LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"

@@ -7,29 +7,29 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from config.settings import load_settings
-from tasks.records.splits import SPLITS
-from tasks.steps.artifacts import advancing, show_result
-from tasks.steps.buckets import build_bucket, group_rows
-from tasks.steps.describe import describe
-from tasks.steps.formats import write_format
-from tasks.steps.outlived import check_urls_lived
-from tasks.steps.progress import counted
-from tasks.steps.publish import publish
-from tasks.steps.result import final, summary
-from tasks.steps.settle import settle
-from tasks.steps.unwritable import WRITINGS, check_writings, failed_at, without
-from tasks.steps.window import windowed
+from labelsnap.records.choices.splits import SPLITS
+from tasks.buckets import build_bucket, group_rows
+from tasks.describe import describe
+from tasks.formats import write_format
+from tasks.machines.window import windowed
+from tasks.publish import publish
+from tasks.run.outlived import check_urls_lived
+from tasks.run.result import final, summary
+from tasks.settle import settle
+from tasks.telling.artifacts import advancing, show_result
+from tasks.telling.progress import counted
+from tasks.unwritable import WRITINGS, check_writings, failed_at, without
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
 
     from config.dataset import Dataset
-    from tasks.buckets.receipt import BucketInput, BucketReceipt
-    from tasks.steps.beginning import Beginning
-    from tasks.steps.export import StreamReceipt
-    from tasks.steps.formats import FormatReceipt
-    from tasks.steps.settle import Settlement
-    from tasks.steps.stopwatch import Stopwatch
+    from labelsnap.buckets.receipt import BucketInput, BucketReceipt
+    from tasks.export import StreamReceipt
+    from tasks.formats import FormatReceipt
+    from tasks.run.beginning import Beginning
+    from tasks.settle import Settlement
+    from tasks.telling.stopwatch import Stopwatch
 
 
 def assembled(

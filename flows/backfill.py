@@ -14,23 +14,23 @@ from flows.again import run_again
 from flows.assembly import assembled
 from flows.cluster_runner import check_workers
 from flows.options import MAX_WINDOWS
-from tasks.errors import ConfigurationError
-from tasks.records.moments import By
-from tasks.steps.artifacts import show_table
-from tasks.steps.kept import keep_streams
-from tasks.steps.progress import counted
-from tasks.steps.span import Span
-from tasks.steps.stopwatch import Stopwatch
-from tasks.steps.undertaking import undertake
-from tasks.steps.window import windowed
-from tasks.steps.windows import Window, WindowReceipt, cut, export_window, within
+from labelsnap.errors import ConfigurationError
+from labelsnap.records.lines.moments import By
+from tasks.kept import keep_streams
+from tasks.machines.window import windowed
+from tasks.run.span import Span
+from tasks.run.undertaking import undertake
+from tasks.telling.artifacts import show_table
+from tasks.telling.progress import counted
+from tasks.telling.stopwatch import Stopwatch
+from tasks.windows import Window, WindowReceipt, cut, export_window, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prefect.futures import PrefectFuture
 
-    from tasks.steps.beginning import Beginning
+    from tasks.run.beginning import Beginning
 
 
 @flow(name="backfill", flow_run_name="backfill {dataset.dataset}", persist_result=False, on_crashed=[run_again])

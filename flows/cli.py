@@ -19,10 +19,10 @@ from flows.operations import app as operations
 from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
 from flows.output import discard_output, output_checked
 from flows.snapshots import app as snapshots
-from tasks.errors import ConfigurationError, OutputLostError, RunStoppedError
+from labelsnap.errors import ConfigurationError, OutputLostError, RunStoppedError
 
 if TYPE_CHECKING:
-    from tasks.errors import LabelsnapError
+    from labelsnap.errors import LabelsnapError
 
 QUIET_PREFECT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
@@ -88,7 +88,7 @@ def refresh(
     from flows.prefect_server import check_server
     from flows.refresh import refresh as run_refresh
     from flows.runners import runner_of
-    from tasks.steps.progress import listening
+    from tasks.telling.progress import listening
 
     run = run_refresh.with_options(task_runner=runner_of(runner))
     check_server()

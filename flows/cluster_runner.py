@@ -1,4 +1,4 @@
-"""What the runners of clusters have in common: tasks go by ``tasks.steps.sending``, and workers are checked first."""
+"""What runners of clusters have in common: tasks go by ``tasks.machines.sending``, and workers are checked first."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.context import FlowRunContext
 
-from tasks.errors import ConfigurationError
-from tasks.steps.sending import Sending
+from labelsnap.errors import ConfigurationError
+from tasks.machines.sending import Sending
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
     from prefect.tasks import Task
 
     from config.dataset import Dataset
-    from tasks.steps.roster import Cluster
+    from tasks.machines.roster import Cluster
 
 
 class ClusterRunner:

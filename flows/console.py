@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tasks.buckets.noted import said_of
-from tasks.errors import RunStoppedError
-from tasks.records.counts import KINDS
-from tasks.shown import json_text, line, lines
+from labelsnap.buckets.noted import said_of
+from labelsnap.errors import RunStoppedError
+from labelsnap.records.counts import KINDS
+from labelsnap.shown import json_text, line, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from tasks.errors import LabelsnapError
+    from labelsnap.errors import LabelsnapError
 
 TITLES = {
     "windows": "export (windows)",
@@ -35,7 +35,7 @@ TITLES = {
     "gc": "delete (objects)",
 }
 _UNICODE = frozenset({"utf-8", "utf8"})
-OURS = ("tasks", "flows")
+OURS = ("labelsnap", "tasks", "flows")
 """The loggers of labelsnap's own code; a command tells Prefect to print nothing, which has them print nothing, too."""
 PLAIN_STEPS = 4
 """How many lines a stage prints where there is no terminal."""

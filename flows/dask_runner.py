@@ -12,15 +12,15 @@ from distributed import CancelledError, KilledWorker
 from prefect_dask.task_runners import DaskTaskRunner
 
 from flows.cluster_runner import ClusterRunner, cluster_gone
-from tasks.steps.fitness import look_aside, versions
-from tasks.steps.roster import LostError
+from tasks.machines.fitness import look_aside, versions
+from tasks.machines.roster import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from distributed import Future as SentFuture
 
-    from tasks.errors import ConfigurationError
+    from labelsnap.errors import ConfigurationError
 
 REMEDY = (
     "Check that a scheduler of `labelsnap[dask]`, the same version as here, runs at the address of --runner and can be "

@@ -15,7 +15,7 @@ from deploy.sandbox.odd_rows import SHOWN
 from flows.console import describe, downloads
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.steps.progress import listening
+from tasks.telling.progress import listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from flows.pools import check_pool_name, make_pool
 from flows.prefect_server import check_named, check_server
 from flows.refresh import refresh
 from flows.renewal import SLUG, cron_of, left_of, renew, schedule_of
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

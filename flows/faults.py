@@ -14,10 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from tasks.errors import LabelsnapError, RunHungUpError, RunStoppedError, RunTerminatedError
-from tasks.redaction import without_secrets
-from tasks.shown import lines
-from tasks.steps.room import scratch_fault, scratch_folder
+from labelsnap.errors import LabelsnapError, RunHungUpError, RunStoppedError, RunTerminatedError
+from labelsnap.redaction import without_secrets
+from labelsnap.shown import lines
+from tasks.machines.room import scratch_fault, scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

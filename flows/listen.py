@@ -16,8 +16,10 @@ from prefect.settings import PREFECT_API_URL
 from config.settings import load_settings
 from flows.faults import fault_of
 from flows.refresh import refresh
-from tasks.errors import ConfigurationError, DatasetRejectedError, StorageError
-from tasks.steps.hints import (
+from labelsnap.errors import ConfigurationError, DatasetRejectedError, StorageError
+from labelsnap.storage import open_store, probe
+from tasks.poll import done_since
+from tasks.run.hints import (
     asked_by,
     is_pending,
     known,
@@ -27,9 +29,7 @@ from tasks.steps.hints import (
     pending_hints,
     settle_hints,
 )
-from tasks.steps.lease import is_held
-from tasks.steps.poll import done_since
-from tasks.storage import open_store, probe
+from tasks.run.lease import is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,22 +7,22 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tasks.snapshots.epochs import Condemned
-from tasks.snapshots.expire import expire, plan_expiry
-from tasks.snapshots.gc import Collection, CollectionPlan, collect, plan_collection
-from tasks.snapshots.history import fault_of, survey
-from tasks.snapshots.read import Ref, find_commit, parse_ref
-from tasks.snapshots.rollback import rollback
-from tasks.snapshots.tagging import tag, tag_fault, untag
-from tasks.snapshots.tags import list_tags
-from tasks.storage import open_store
+from labelsnap.snapshots.keeping.epochs import Condemned
+from labelsnap.snapshots.keeping.expire import expire, plan_expiry
+from labelsnap.snapshots.keeping.gc import Collection, CollectionPlan, collect, plan_collection
+from labelsnap.snapshots.keeping.history import fault_of, survey
+from labelsnap.snapshots.keeping.rollback import rollback
+from labelsnap.snapshots.keeping.tagging import tag, tag_fault, untag
+from labelsnap.snapshots.keeping.tags import list_tags
+from labelsnap.snapshots.reading.read import Ref, find_commit, parse_ref
+from labelsnap.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tasks.errors import LabelsnapError
-    from tasks.snapshots.epochs import Epoch
-    from tasks.storage import ObjectStore
+    from labelsnap.errors import LabelsnapError
+    from labelsnap.snapshots.keeping.epochs import Epoch
+    from labelsnap.storage import ObjectStore
 
 
 def versions_of(dataset_url: str) -> tuple[list[dict[str, Any]], LabelsnapError | None]:

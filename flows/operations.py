@@ -15,7 +15,7 @@ import typer
 
 from flows.console import describe, print_json, print_text, progress_shown, warnings_said
 from flows.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -141,7 +141,7 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     from flows.backfill import backfill as run_backfill
     from flows.prefect_server import check_server
     from flows.runners import runner_of
-    from tasks.steps.progress import listening
+    from tasks.telling.progress import listening
 
     run = run_backfill.with_options(task_runner=runner_of(runner))
     check_server()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import ConfigurationError, OutputLostError
+from labelsnap.errors import ConfigurationError, OutputLostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -10,13 +10,13 @@ import httpx
 from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
-from tasks.errors import ConfigurationError
-from tasks.redaction import LEFT_OUT, bare_address
-from tasks.steps.server import NoServerError, chain_of, check_answer
-from tasks.steps.wanted import cancelled
+from labelsnap.errors import ConfigurationError
+from labelsnap.redaction import LEFT_OUT, bare_address
+from tasks.machines.server import NoServerError, chain_of, check_answer
+from tasks.run.wanted import cancelled
 
 if TYPE_CHECKING:
-    from tasks.errors import LabelsnapError
+    from labelsnap.errors import LabelsnapError
 
 PAUSE: Final = 2.0
 """Seconds between two looks."""

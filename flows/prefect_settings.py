@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

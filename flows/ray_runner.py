@@ -14,13 +14,13 @@ from ray._private import auto_init_hook
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from flows.cluster_runner import ClusterRunner, cluster_gone
-from tasks.steps.fitness import look
-from tasks.steps.roster import LostError
+from tasks.machines.fitness import look
+from tasks.machines.roster import LostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from tasks.errors import ConfigurationError
+    from labelsnap.errors import ConfigurationError
 
 REMEDY: Final = (
     "Check that a head of `labelsnap[ray]`, the same version as here, runs at the address of --runner and can be "

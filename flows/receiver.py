@@ -22,9 +22,9 @@ from starlette.routing import Route
 from flows.admission import Connection, Crowd
 from flows.console import say
 from flows.faults import fault_of
-from tasks.errors import ConfigurationError, StorageError
-from tasks.labelbox.webhooks import delivery_id, is_signed
-from tasks.snapshots.manifest import NOT_SUCH_JSON
+from labelsnap.errors import ConfigurationError, StorageError
+from labelsnap.labelbox.webhooks import delivery_id, is_signed
+from labelsnap.snapshots.manifest import NOT_SUCH_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,14 +10,14 @@ from config.dataset import Dataset
 from flows.again import run_again
 from flows.assembly import assembled
 from flows.cluster_runner import check_workers
-from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
-from tasks.steps.hints import note_exported
-from tasks.steps.stopwatch import Stopwatch
-from tasks.steps.undertaking import undertake
-from tasks.storage import open_store
+from labelsnap.storage import open_store
+from tasks.export import fetch_stream, start_exports, wait_for_exports
+from tasks.run.hints import note_exported
+from tasks.run.undertaking import undertake
+from tasks.telling.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
-    from tasks.steps.beginning import Beginning
+    from tasks.run.beginning import Beginning
 
 
 @flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False, on_crashed=[run_again])

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from flows.console import counted, described, joined
-from tasks.snapshots.parquet_files import reader_too_old
-from tasks.snapshots.runs import runs_of
+from labelsnap.snapshots.runs import runs_of
+from labelsnap.snapshots.tables.parquet_files import reader_too_old
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tasks.errors import ReaderTooOldError
-    from tasks.snapshots.diff import Diff
-    from tasks.snapshots.objects import Fault
-    from tasks.snapshots.pull import PullReport
-    from tasks.snapshots.verify import Verification
+    from labelsnap.errors import ReaderTooOldError
+    from labelsnap.snapshots.checking.objects import Fault
+    from labelsnap.snapshots.checking.verify import Verification
+    from labelsnap.snapshots.reading.diff import Diff
+    from labelsnap.snapshots.reading.pull import PullReport
 
 MAX_SHOWN: Final = 100
 """Characters of a setting's value."""

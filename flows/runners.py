@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from config.settings import load_settings
-from tasks.errors import ConfigurationError
-from tasks.redaction import address_shown
+from labelsnap.errors import ConfigurationError
+from labelsnap.redaction import address_shown
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner

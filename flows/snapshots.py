@@ -10,7 +10,7 @@ from msgspec import to_builtins
 
 from flows.console import describe, described, print_error, print_json, print_text, progress_shown
 from flows.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
-from tasks.errors import StorageError
+from labelsnap.errors import StorageError
 
 UNTOLD = "a damaged tag, of which nobody can tell what version it named"
 
@@ -38,8 +38,8 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
 def show_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Show the result of the refresh that made a version."""
     from flows.trees import read_ref
-    from tasks.snapshots.layout import manifest_key
-    from tasks.snapshots.manifest import damaged
+    from labelsnap.snapshots.layout import manifest_key
+    from labelsnap.snapshots.manifest import damaged
 
     snapshot = read_ref(ref)
     place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
@@ -58,9 +58,9 @@ def show_snapshot(ref: Ref, as_json: Json = False) -> None:
 def verify_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Read every object of a version again: hash, decode, count; status 4 and the key of each that is damaged."""
     from flows.reports import describe_verification, verification_error
-    from tasks.snapshots.read import parse_ref
-    from tasks.snapshots.verify import verify
-    from tasks.storage import open_store
+    from labelsnap.snapshots.checking.verify import verify
+    from labelsnap.snapshots.reading.read import parse_ref
+    from labelsnap.storage import open_store
 
     place = parse_ref(ref)
     with progress_shown() as show:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.errors import ConfigurationError
-from tasks.formats.endings import layout_of
-from tasks.formats.registry import FORMATS, format_of
-from tasks.snapshots.diff import diff
-from tasks.snapshots.manifest import config_of, result_of
-from tasks.snapshots.pull import PullReport, pull
-from tasks.snapshots.read import check_kept, parse_ref, read_snapshot
-from tasks.storage import open_store
+from labelsnap.errors import ConfigurationError
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.formats.shared.endings import layout_of
+from labelsnap.snapshots.manifest import config_of, result_of
+from labelsnap.snapshots.reading.diff import diff
+from labelsnap.snapshots.reading.pull import PullReport, pull
+from labelsnap.snapshots.reading.read import check_kept, parse_ref, read_snapshot
+from labelsnap.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tasks.snapshots.diff import Diff
-    from tasks.snapshots.read import Snapshot
+    from labelsnap.snapshots.reading.diff import Diff
+    from labelsnap.snapshots.reading.read import Snapshot
 
 
 def read_ref(ref: str) -> Snapshot:

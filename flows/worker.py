@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from flows.faults import stops
 from flows.started_runs import MARK, StartedRuns
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

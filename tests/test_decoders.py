@@ -11,9 +11,9 @@ FIRST_READ = """
 import sys, threading
 from concurrent.futures import ThreadPoolExecutor
 import msgspec
-from tasks.buckets.receipt import BucketReceipt, Tally
-from tasks.formats.census import Census
-from tasks.decoders import converted, decoder_of
+from labelsnap.buckets.receipt import BucketReceipt, Tally
+from labelsnap.formats.description.census import Census
+from labelsnap.decoders import converted, decoder_of
 
 empty = BucketReceipt(0, (), (), Tally(), Census(), (), ())
 body, values = msgspec.json.encode(empty), msgspec.to_builtins(empty)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.memory import BeyondBudgetError, Budget, shared_budget, usable_memory
+from labelsnap.memory import BeyondBudgetError, Budget, shared_budget, usable_memory
 
 SIZE = 100
 LONG = 60

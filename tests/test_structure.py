@@ -16,7 +16,7 @@ import sys
 from flows import cli, maintain, reports, trees
 print(sorted({"pandas", "prefect", "labelbox"} & sys.modules.keys()))
 """
-PACKAGES = ("flows", "tasks", "config", "deploy")
+PACKAGES = ("labelsnap", "flows", "tasks", "config", "deploy")
 
 
 def lint_imports(root):
@@ -53,11 +53,11 @@ def test_the_contracts_hold(copied):
 @pytest.mark.parametrize(
     ("place", "breach", "contract"),
     [
-        ("tasks/formats/coco.py", "import boto3", "are pure"),
-        ("tasks/records/parse.py", "def late():\n    import prefect", "know Prefect"),
-        ("tasks/steps/prepare.py", "import flows.refresh", "Data flows one way"),
-        ("tasks/masks/composite.py", "import tasks.storage", "Data flows one way"),
-        ("tasks/snapshots/read.py", "import deploy.sandbox", "does not know its sandbox"),
+        ("labelsnap/formats/coco/writer.py", "import boto3", "are pure"),
+        ("labelsnap/records/parsing/parse.py", "def late():\n    import prefect", "know Prefect"),
+        ("tasks/prepare.py", "import flows.refresh", "Data flows one way"),
+        ("labelsnap/masks/decoding/composite.py", "import labelsnap.storage", "Data flows one way"),
+        ("labelsnap/snapshots/reading/read.py", "import deploy.sandbox", "does not know its sandbox"),
     ],
 )
 def test_a_breach_is_found(copied, place, breach, contract):

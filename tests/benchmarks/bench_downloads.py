@@ -18,10 +18,10 @@ from http.client import HTTPConnection
 from threading import local
 from typing import TYPE_CHECKING
 
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff
-from tasks.masks.png import check_png
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.retry import Backoff
+from labelsnap.masks.decoding.png import check_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pycocotools import mask as coco
 
-from tasks.formats.coco import Coco
-from tasks.formats.interface import Dataset, Shard
-from tasks.formats.registry import FORMATS, format_of
-from tasks.masks.instance import decode_instance
-from tasks.masks.png_writer import encode_png
-from tasks.records.geometry import Mask, MaskReference
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.interface import Dataset, Shard
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.rasters.png_writer import encode_png
+from labelsnap.records.geometry import Mask, MaskReference
 from tests.formats.format_samples import annotation, checklist, dataset, label, numbered, radio, registry, sample, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.records.model import Sample
+    from labelsnap.records.model import Sample
 
 ROUNDS = 7
 COCO_ROWS = 1000

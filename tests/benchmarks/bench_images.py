@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from tasks.buckets.image import FORMATS, check_image
-from tasks.images.containers import container_of
-from tasks.images.orientation import take_out
+from labelsnap.buckets.rows.image import FORMATS, check_image
+from labelsnap.images.containers import container_of
+from labelsnap.images.orientation import take_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,15 +21,15 @@ import rlemasklib
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
-from tasks.masks.composite import decode_composite
-from tasks.masks.instance import decode_instance
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.instance import decode_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from tasks.masks.composite import Colour
+    from labelsnap.masks.decoding.composite import Colour
 
 SIZES = {"4.4mp": (1707, 2560), "12mp": (3000, 4000)}
 INSTANCES = (8, 30, 150)

@@ -19,17 +19,17 @@ from prefect.testing.utilities import prefect_test_harness
 
 from config.settings import load_settings
 from flows.refresh import refresh
-from tasks.records.splits import SPLITS
-from tasks.steps.buckets import build_bucket, group_rows
-from tasks.steps.describe import describe
-from tasks.steps.export import fetch_stream, start_exports, wait_for_exports
-from tasks.steps.formats import write_format
-from tasks.steps.prepare import prepare
-from tasks.steps.publish import publish
-from tasks.steps.result import summary
-from tasks.steps.settle import settle
-from tasks.steps.unfinished import forget
-from tasks.storage import open_store
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.storage import open_store
+from tasks.buckets import build_bucket, group_rows
+from tasks.describe import describe
+from tasks.export import fetch_stream, start_exports, wait_for_exports
+from tasks.formats import write_format
+from tasks.prepare import prepare
+from tasks.publish import publish
+from tasks.run.result import summary
+from tasks.run.unfinished import forget
+from tasks.settle import settle
 from tests.benchmarks.sandbox_process import datasets
 
 if TYPE_CHECKING:

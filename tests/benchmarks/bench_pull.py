@@ -22,9 +22,9 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from tasks.snapshots import IMAGES_SCHEMA, Draft, File, Manifest, commit, write_tar
-from tasks.snapshots.layout import data_key
-from tasks.storage import open_store, probe
+from labelsnap.snapshots import IMAGES_SCHEMA, Draft, File, Manifest, commit, write_tar
+from labelsnap.snapshots.layout import data_key
+from labelsnap.storage import open_store, probe
 from tests.contracts.store_fixtures import localbucket
 
 IMAGES = 5000

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.records.image import Image
-from tasks.records.model import Record, Row, Sample, Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.tables import to_tables
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.image import Image
+from labelsnap.records.model import Record, Row, Sample, Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from operator import truediv
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.refresh import refresh
-from tasks.storage import open_store
+from labelsnap.storage import open_store
 from tests.benchmarks.sandbox_process import datasets, edit_rows
 
 ROWS = int(os.environ.get("LABELSNAP_BENCH_UPLOAD_ROWS", "10000"))

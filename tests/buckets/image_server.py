@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

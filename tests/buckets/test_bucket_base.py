@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.buckets.base import BasePart, part_base
-from tasks.buckets.grouping import bucket_name, bucket_of
-from tasks.snapshots.bucket_tables import bucket_count_of, bucket_files
-from tasks.snapshots.manifest import File, Manifest, Pack
+from labelsnap.buckets.base import BasePart, part_base
+from labelsnap.buckets.grouping import bucket_name, bucket_of
+from labelsnap.snapshots.manifest import File, Manifest, Pack
+from labelsnap.snapshots.tables.bucket_tables import bucket_count_of, bucket_files
 
 
 def manifest_of(count, packs=()):

@@ -10,14 +10,15 @@ import pytest
 from pyarrow import parquet
 from test_bucket_build import build, row
 
-from tasks.buckets import build as building
-from tasks.buckets import image, reuse, spool
-from tasks.buckets.base import BasePart
-from tasks.buckets.boundary import bounded
-from tasks.buckets.fetch import Fetcher
-from tasks.buckets.image import publishable
-from tasks.errors import LabelboxRefusedError, LabelsnapError
-from tasks.records.model import MediaAttributes, Problem
+from labelsnap.buckets import build as building
+from labelsnap.buckets import spool
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.boundary import bounded
+from labelsnap.buckets.rows import image, reuse
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.buckets.rows.image import publishable
+from labelsnap.errors import LabelboxRefusedError, LabelsnapError
+from labelsnap.records.model import MediaAttributes, Problem
 from tests.images.image_samples import oriented
 
 ODD = "row-b"
@@ -71,7 +72,7 @@ def test_a_fault_in_one_row_is_its_problem_and_no_other_rows(tmp_path, monkeypat
     assert (tally.published, tally.problems, tally.problem_codes) == (2, 1, {"unforeseen": 1})
     (problem,) = problems(receipt, tmp_path)
     assert (problem["line"], problem["data_row_id"], problem["path"]) == (2, ODD, "$")
-    assert problem["reason"].startswith("ZeroDivisionError at tasks.buckets.")
+    assert problem["reason"].startswith("ZeroDivisionError at labelsnap.buckets.")
     assert "secret" not in problem["reason"]
     again = build(lines, tmp_path, base=BasePart(receipt.files, receipt.packs, alike=True))
     assert (again.tally.published, again.tally.problems, again.tally.reused_rows) == (3, 0, 2)
@@ -89,7 +90,7 @@ def test_a_row_that_stands_and_meets_a_fault_is_no_reused_one(tmp_path, monkeypa
 @pytest.mark.parametrize("alike", [None, False, True])
 def test_a_row_that_a_format_cannot_write_is_a_problem_of_its_line(tmp_path, alike):
     """Whether it stands or is new, and its lines that it repeats are repetitions still; the next run has the row."""
-    met = "KeyError at tasks.formats.coco:_image:1"
+    met = "KeyError at labelsnap.formats.coco.writer:_image:1"
     lines = [row(ODD, activity="2023-01-01T00:00:00Z"), row("row-a"), row(ODD)]
     before = build(lines[1:], tmp_path)
     base = BasePart() if alike is None else BasePart(before.files, before.packs, alike)

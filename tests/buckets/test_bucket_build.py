@@ -12,22 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.build import BucketBuilder
-from tasks.buckets.fetch import Fetcher, object_path
-from tasks.buckets.reading import NOTHING, read_earlier
-from tasks.buckets.receipt import BucketInput, Tally, add_up
-from tasks.buckets.reuse import Reuse
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.pace import Pace
-from tasks.records.fingerprint import fingerprint
-from tasks.records.model import Source
-from tasks.records.moments import BEFORE_ALL
-from tasks.records.parse import parse
-from tasks.records.policy import Policy
-from tasks.records.splits import Split
-from tasks.snapshots.draft import Draft, Uploads
-from tasks.storage import open_store
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.build import BucketBuilder
+from labelsnap.buckets.reading import NOTHING, read_earlier
+from labelsnap.buckets.receipt import BucketInput, Tally, add_up
+from labelsnap.buckets.rows.fetch import Fetcher, object_path
+from labelsnap.buckets.rows.reuse import Reuse
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.lines.fingerprint import fingerprint
+from labelsnap.records.lines.moments import BEFORE_ALL
+from labelsnap.records.model import Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.storage import open_store
 
 REFERENCE = Path(__file__).parents[1] / "records" / "reference" / "project_row.json"
 PROJECT = "cltd3vkju021907u63w2odj69"

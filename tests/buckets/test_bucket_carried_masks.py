@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from tasks.buckets.fetch import Fetcher, RowError
-from tasks.buckets.reading import NOTHING
-from tasks.buckets.reuse import Reuse
-from tasks.labelbox.known import ImageAnswer
-from tasks.records.carry import Standing
-from tasks.records.geometry import Mask
-from tasks.records.image import Validators
-from tasks.records.model import Source
-from tasks.records.moments import BEFORE_ALL
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.splits import Split
+from labelsnap.buckets.reading import NOTHING
+from labelsnap.buckets.rows.fetch import Fetcher, RowError
+from labelsnap.buckets.rows.reuse import Reuse
+from labelsnap.labelbox.downloads.known import ImageAnswer
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.geometry import Mask
+from labelsnap.records.image import Validators
+from labelsnap.records.lines.moments import BEFORE_ALL
+from labelsnap.records.model import Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.carry import Standing
 from tests.golden import remake_before_orientation as before
 from tests.images.image_samples import WIDE, encoded, oriented
 

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 import pytest
 from test_bucket_build import build, row
 
-from tasks.buckets.source import BucketSource
-from tasks.formats.interface import Dataset
-from tasks.formats.registry import FORMATS, format_of
-from tasks.records.classes import ClassRegistry, update
-from tasks.records.splits import SPLITS
-from tasks.storage import open_store
+from labelsnap.buckets.source import BucketSource
+from labelsnap.formats.interface import Dataset
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.records.choices.classes import ClassRegistry, update
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.storage import open_store
 
 
 def published(lines):

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.buckets.base import BasePart, part_base
-from tasks.buckets.given import behind_part, left_table, read_given
-from tasks.buckets.grouping import bucket_name, bucket_of
-from tasks.buckets.reading import NOTHING
-from tasks.buckets.receipt import BucketInput
-from tasks.records.tables import write_table
-from tasks.snapshots import Draft, Manifest
+from labelsnap.buckets.base import BasePart, part_base
+from labelsnap.buckets.given import behind_part, left_table, read_given
+from labelsnap.buckets.grouping import bucket_name, bucket_of
+from labelsnap.buckets.reading import NOTHING
+from labelsnap.buckets.receipt import BucketInput
+from labelsnap.records.tables.tables import write_table
+from labelsnap.snapshots import Draft, Manifest
 from tests.contracts.memory_store import MemoryStore
 
 ROWS = {f"row-{number}": ("train", "val", "test")[number % 3] for number in range(40)}

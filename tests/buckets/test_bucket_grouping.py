@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.buckets.grouping import bucket_count, bucket_name
+from labelsnap.buckets.grouping import bucket_count, bucket_name
 
 
 def test_the_number_of_buckets_is_the_power_of_two_that_keeps_their_size():

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
-from tasks.buckets.image import ImageError, check_image, publishable
-from tasks.memory import Budget
-from tasks.records.model import MediaAttributes
+from labelsnap.buckets.rows.image import ImageError, check_image, publishable
+from labelsnap.memory import Budget
+from labelsnap.records.model import MediaAttributes
 
 PIXELS = 1_000_000
 MEBIBYTE = 1 << 20

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.buckets.image import ImageError, check_image, publishable
-from tasks.memory import Budget
-from tasks.records.model import MediaAttributes
+from labelsnap.buckets.rows.image import ImageError, check_image, publishable
+from labelsnap.memory import Budget
+from labelsnap.records.model import MediaAttributes
 from tests.images.image_samples import encoded, exif, oriented, pixels, turned
 
 PIXELS = 1_000_000

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.build import BucketBuilder
-from tasks.buckets.errors import RowError
-from tasks.buckets.fetch import Fetcher
-from tasks.buckets.images import StoredImages, images_table
-from tasks.buckets.noted import blocks_of, noted
-from tasks.buckets.reading import NOTHING, read_earlier
-from tasks.buckets.receipt import BucketInput
-from tasks.buckets.reuse import Reuse
-from tasks.labelbox.failures import DownloadError
-from tasks.records.carry import Standing
-from tasks.records.geometry import Mask, Overlap
-from tasks.records.model import Source
-from tasks.records.moments import BEFORE_ALL
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.splits import Split
-from tasks.records.tables import from_tables, standing_of, to_tables
-from tasks.snapshots.draft import Draft
-from tasks.storage import open_store
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.build import BucketBuilder
+from labelsnap.buckets.errors import RowError
+from labelsnap.buckets.noted import blocks_of, noted
+from labelsnap.buckets.reading import NOTHING, read_earlier
+from labelsnap.buckets.receipt import BucketInput
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.buckets.rows.reuse import Reuse
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.geometry import Mask, Overlap
+from labelsnap.records.lines.moments import BEFORE_ALL
+from labelsnap.records.model import Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.carry import Standing
+from labelsnap.records.tables.tables import from_tables, standing_of, to_tables
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
 from tests.golden import remake_before_orientation as before
 from tests.images.image_samples import encoded
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tasks.buckets.images import StoredImages, images_table
-from tasks.buckets.noted import NOTED, blocks_of, noted, said_of
-from tasks.records.model import MediaAttributes, Unreadable
-from tasks.records.tables import to_tables
+from labelsnap.buckets.noted import NOTED, blocks_of, noted, said_of
+from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.records.model import MediaAttributes, Unreadable
+from labelsnap.records.tables.tables import to_tables
 from tests.formats.format_samples import sample
 
 

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.fetch import Fetcher, RowError
-from tasks.buckets.receipt import BucketReceipt
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.known import ImageAnswer, Known
-from tasks.labelbox.pace import Pace
-from tasks.records.image import Validators
-from tasks.records.model import Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.splits import Split
-from tasks.snapshots.bucket_tables import read_table
-from tasks.storage import open_store
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.receipt import BucketReceipt
+from labelsnap.buckets.rows.fetch import Fetcher, RowError
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.known import ImageAnswer, Known
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.image import Validators
+from labelsnap.records.model import Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.snapshots.tables.bucket_tables import read_table
+from labelsnap.storage import open_store
 from tests.buckets.image_server import serving
 from tests.golden import remake_before_orientation as before
 from tests.images.image_samples import (

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from tasks.buckets.errors import RowError
-from tasks.buckets.fetch import REFUSED, Fetcher
-from tasks.buckets.reading import NOTHING
-from tasks.buckets.reuse import Reuse
-from tasks.labelbox.failures import DownloadError
-from tasks.labelbox.known import Known
-from tasks.records.carry import Standing
-from tasks.records.image import Image, Validators
-from tasks.records.model import DataRowDetails, MediaAttributes, Sample
-from tasks.records.splits import Split
+from labelsnap.buckets.errors import RowError
+from labelsnap.buckets.reading import NOTHING
+from labelsnap.buckets.rows.fetch import REFUSED, Fetcher
+from labelsnap.buckets.rows.reuse import Reuse
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.known import Known
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.image import Image, Validators
+from labelsnap.records.model import DataRowDetails, MediaAttributes, Sample
+from labelsnap.records.tables.carry import Standing
 from tests.buckets.image_server import serving
 from tests.formats.format_samples import sample
 

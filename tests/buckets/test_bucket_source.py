@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import pytest
 from msgspec.structs import replace
 
-from tasks.buckets.grouping import bucket_of
-from tasks.buckets.images import images_table, store_images
-from tasks.buckets.reading import table_path
-from tasks.buckets.receipt import BucketInput
-from tasks.buckets.source import BucketSource
-from tasks.errors import StorageRefusedError
-from tasks.formats.interface import Row
-from tasks.records.counts import kind_of
-from tasks.records.geometry import Point
-from tasks.records.numbers import numbers
-from tasks.records.tables import to_tables, write_table
-from tasks.snapshots.draft import Draft
-from tasks.steps.describe import thumbnails
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.buckets.reading import table_path
+from labelsnap.buckets.receipt import BucketInput
+from labelsnap.buckets.rows.images import images_table, store_images
+from labelsnap.buckets.source import BucketSource
+from labelsnap.errors import StorageRefusedError
+from labelsnap.formats.interface import Row
+from labelsnap.records.choices.numbers import numbers
+from labelsnap.records.counts import kind_of
+from labelsnap.records.geometry import Point
+from labelsnap.records.tables.tables import to_tables, write_table
+from labelsnap.snapshots.writing.draft import Draft
+from tasks.describe import thumbnails
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, label, sample
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from tasks.buckets import spool as spool_module
-from tasks.buckets.spool import merged, read_spool, rows_in, spool
-from tasks.errors import StorageRefusedError
-from tasks.steps.buckets import lines_there
-from tasks.storage.local import LocalStore
+from labelsnap.buckets import spool as spool_module
+from labelsnap.buckets.spool import merged, read_spool, rows_in, spool
+from labelsnap.errors import StorageRefusedError
+from labelsnap.storage.local import LocalStore
+from tasks.buckets import lines_there
 
 
 def row(identifier, **more):

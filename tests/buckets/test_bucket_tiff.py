@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.buckets.image import ImageError, check_image
-from tasks.images.tiff import unsupported
+from labelsnap.buckets.rows.image import ImageError, check_image
+from labelsnap.images.tiff import unsupported
 from tests.buckets.test_bucket_image import PIXELS, encoded, gradient, published
 
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from tasks.buckets.receipt import BucketInput, BucketReceipt, Tally, built_again
-from tasks.buckets.unwritable import MOST, unwritable
-from tasks.errors import ConfigurationError, LabelsnapError, StorageRefusedError
-from tasks.formats.census import Census
-from tasks.formats.interface import Artifact
-from tasks.formats.registry import format_of
-from tasks.snapshots.draft import Uploads
-from tasks.steps.formats import FormatReceipt
-from tasks.steps.unwritable import failed_at, without
+from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally, built_again
+from labelsnap.buckets.unwritable import MOST, unwritable
+from labelsnap.errors import ConfigurationError, LabelsnapError, StorageRefusedError
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.interface import Artifact
+from labelsnap.formats.registry import format_of
+from labelsnap.snapshots.writing.draft import Uploads
+from tasks.formats import FormatReceipt
+from tasks.unwritable import failed_at, without
 from tests.formats.format_samples import contents, dataset, label, radio, sample
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from config.dataset import Dataset
 from config.reading import load_dataset, parse_dataset
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 MINIMAL = {"dataset": "street-scenes", "store": "s3://ml-datasets/labelsnap", "source": {"project": "cltd3vkju"}}
 EXAMPLES = Path(__file__).parents[2] / "config" / "datasets"

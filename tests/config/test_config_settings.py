@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.settings import LABELBOX_REST_ENDPOINT, Settings, load_settings
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 
 def test_labelboxs_own_endpoints_are_the_default():

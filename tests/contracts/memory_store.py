@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
-from tasks.storage import Capabilities, ObjectInfo
-from tasks.storage.interface import RECORD_BYTES, check_key, too_long
+from labelsnap.storage import Capabilities, ObjectInfo
+from labelsnap.storage.interface import RECORD_BYTES, check_key, too_long
 
 BEGINNING = datetime(2024, 5, 6, tzinfo=UTC)
 

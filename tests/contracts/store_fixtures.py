@@ -12,7 +12,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from tasks.storage import open_store
+from labelsnap.storage import open_store
 
 BUCKET = "contract"
 CEPH = "LABELSNAP_TEST_CEPH_ENDPOINT"

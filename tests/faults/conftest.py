@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.storage import open_store
+from labelsnap.storage import open_store
 from tests.faults.lying_store import lying
 
 

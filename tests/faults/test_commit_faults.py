@@ -7,9 +7,9 @@ import os
 import pytest
 from s3_proxy import Fault, proxied
 
-from tasks.errors import StorageError
-from tasks.snapshots import Committed, Draft, Manifest, commit, latest, list_versions, read_file
-from tasks.storage import open_store, probe
+from labelsnap.errors import StorageError
+from labelsnap.snapshots import Committed, Draft, Manifest, commit, latest, list_versions, read_file
+from labelsnap.storage import open_store, probe
 
 CONTENTS = {"a.txt": b"a" * 50, "b.txt": b"b" * 60}
 KINDS = ("probe", "commit", "manifest", "data", "get", "head", "list", "delete")

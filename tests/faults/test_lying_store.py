@@ -8,10 +8,10 @@ from itertools import count
 
 import pytest
 
-from tasks.errors import StorageError, StorageRefusedError
-from tasks.snapshots import File, download_file, list_versions, read_snapshot
-from tasks.snapshots.listing import MOST
-from tasks.storage.interface import RECORD_BYTES
+from labelsnap.errors import StorageError, StorageRefusedError
+from labelsnap.snapshots import File, download_file, list_versions, read_snapshot
+from labelsnap.snapshots.listing import MOST
+from labelsnap.storage.interface import RECORD_BYTES
 from tests.faults.lying_store import MODIFIED, endless, lying, page, whole
 
 KEY = f"data/formats/a-{'0' * 16}.tar"
@@ -145,7 +145,7 @@ def uploads_page(handler, first, names):
 
 def test_a_list_of_ever_more_uploads_ends(lies, monkeypatch, caplog):
     """The first of them are looked at, and that there are others is said."""
-    monkeypatch.setattr("tasks.storage.s3.MOST_UPLOADS", 10)
+    monkeypatch.setattr("labelsnap.storage.s3.store.MOST_UPLOADS", 10)
     numbers = count(0, 4)
     served, store = lies(lambda handler: uploads_page(handler, next(numbers), ["data/a"] * 4))
     assert [upload.name for upload in store.uploads()] == [str(number) for number in range(10)]

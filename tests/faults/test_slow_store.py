@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from tasks.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.storage import open_store
-from tasks.storage.s3 import BODY_ATTEMPTS, MULTIPART_BYTES
-from tasks.storage.s3_bodies import arriving
+from labelsnap.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
+from labelsnap.storage import open_store
+from labelsnap.storage.s3.bodies import arriving
+from labelsnap.storage.s3.store import BODY_ATTEMPTS, MULTIPART_BYTES
 from tests.contracts.tls_front import tls_front, write_certificate
 from tests.faults.lying_store import lying, whole
 
 KEY = f"data/formats/a-{'0' * 16}.tar"
 OBJECT = b"0123456789" * 100
 SLACK = 16 << 20  # bytes that wait in the sockets' buffers
-PACE = "tasks.storage.s3_pace"
+PACE = "labelsnap.storage.s3.pace"
 
 
 def dripping(line, status=None):
@@ -68,7 +68,7 @@ def test_a_body_that_trickles_is_given_up(lies, tmp_path, monkeypatch, line):
 def test_an_answer_that_trickles_is_given_up(lies, monkeypatch, line, status):
     """What is no object has a least speed too, from its first line on; each is asked for again as lost ones are."""
     monkeypatch.setattr(f"{PACE}.PATIENCE", 0.1)
-    monkeypatch.setattr("tasks.storage.s3_client.ATTEMPTS", 2)
+    monkeypatch.setattr("labelsnap.storage.s3.client.ATTEMPTS", 2)
     served, store = lies(dripping(line, status))
     with pytest.raises(StorageError, match="commits/") as refused:
         list(store.list("commits/"))
@@ -113,7 +113,7 @@ CHUNKED = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
 )
 def test_heads_and_trailers_without_end_are_lost_answers(lies, monkeypatch, line, start, asked):
     """They are read to their bound, asked for again as lost answers are, and named in the end."""
-    monkeypatch.setattr("tasks.storage.s3_client.ATTEMPTS", 2)
+    monkeypatch.setattr("labelsnap.storage.s3.client.ATTEMPTS", 2)
     served, store = lies(flooding(line, start))
     for ask, times in ((lambda: list(store.list("tags/")), 2), (lambda: store.get("tags/a.json"), asked)):
         before = len(served.asked)
@@ -127,7 +127,7 @@ def test_heads_and_trailers_without_end_are_lost_answers(lies, monkeypatch, line
 @pytest.mark.parametrize("after", [b"", b"A: b\r\n"], ids=["at once", "in its headers"])
 def test_a_connection_that_ends_after_100_continue_is_lost(lies, tmp_path, monkeypatch, after):
     """A file is sent when the server says so; one that says so and goes is asked again, and named."""
-    monkeypatch.setattr("tasks.storage.s3_client.ATTEMPTS", 2)
+    monkeypatch.setattr("labelsnap.storage.s3.client.ATTEMPTS", 2)
     monkeypatch.setattr("tests.faults.lying_store._Handler.handle_expect_100", lambda _handler: True)
 
     def leaving(handler):
@@ -144,12 +144,12 @@ def test_a_connection_that_ends_after_100_continue_is_lost(lies, tmp_path, monke
 def test_a_slow_reader_makes_no_slow_store(lies, monkeypatch):
     """Only what is waited for counts: not the time between one read and the next."""
     monkeypatch.setattr(f"{PACE}.PATIENCE", 0.2)
-    monkeypatch.setattr("tasks.storage.s3_bodies.BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr("labelsnap.storage.s3.bodies.BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(f"{PACE}.LEAST_SPEED", 1 << 30)
     _, store = lies(lambda handler: whole(handler, b"a" * (64 << 10)))
     slept = []
     monkeypatch.setattr(
-        "tasks.storage.s3.arriving",
+        "labelsnap.storage.s3.store.arriving",
         lambda *found: (block for block in arriving(*found) if slept.append(time.sleep(0.01)) is None),
     )
     assert store.get(KEY, length=64 << 10) == b"a" * (64 << 10)
@@ -159,7 +159,7 @@ def test_a_slow_reader_makes_no_slow_store(lies, monkeypatch):
 @pytest.fixture
 def over_tls(aws, tmp_path, monkeypatch):
     """Return a function that serves lies by a trusted certificate for 127.0.0.1; nothing is asked twice."""
-    monkeypatch.setattr("tasks.storage.s3_client.ATTEMPTS", 1)
+    monkeypatch.setattr("labelsnap.storage.s3.client.ATTEMPTS", 1)
     certificate = write_certificate(tmp_path / "certificate.pem")
 
     @contextmanager

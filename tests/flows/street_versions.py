@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.snapshots import Draft, Manifest, commit
-from tasks.storage import open_store, probe
+from labelsnap.snapshots import Draft, Manifest, commit
+from labelsnap.storage import open_store, probe
 
 TREES = [
     {"data.yaml": b"names: [car]\n", "labels/train/a.txt": b"0 1\n", "labels/train/b.txt": b"0 2\n"},

@@ -13,10 +13,10 @@ from deploy.sandbox.oddities import ODDITIES
 from flows.backfill import backfill
 from flows.refresh import refresh
 from flows.trees import lay_out, read_ref
-from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.snapshots.read import list_versions, read_snapshot
-from tasks.steps.progress import listening
-from tasks.storage import open_store
+from labelsnap.snapshots.reading.read import list_versions, read_snapshot
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
+from labelsnap.storage import open_store
+from tasks.telling.progress import listening
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
 

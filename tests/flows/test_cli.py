@@ -214,8 +214,8 @@ def test_what_is_waited_for_is_said_beside_the_progress(capsys, monkeypatch, ter
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     with progress_shown() as show:
         show("export", 10, 100)
-        logging.getLogger("tasks.labelbox.patience").warning("[red] is waited for")
-    logging.getLogger("tasks.labelbox.patience").warning("nobody shows this")
+        logging.getLogger("labelsnap.labelbox.patience").warning("[red] is waited for")
+    logging.getLogger("labelsnap.labelbox.patience").warning("nobody shows this")
     said = capsys.readouterr().err
     assert "[red] is waited for" in said
     assert "nobody shows this" not in said

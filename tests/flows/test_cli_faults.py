@@ -18,9 +18,9 @@ import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tasks.redaction import without_secrets
-from tasks.snapshots.read import list_versions
-from tasks.storage import open_store
+from labelsnap.redaction import without_secrets
+from labelsnap.snapshots.reading.read import list_versions
+from labelsnap.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -163,7 +163,7 @@ def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, new
     def cancel(client, run):
         client.request("POST", f"/flow_runs/{run.id}/set_state", json=state)
 
-    monkeypatch.setattr("tasks.steps.export.wait", lambda *_, **__: newest_run(cancel))
+    monkeypatch.setattr("tasks.export.wait", lambda *_, **__: newest_run(cancel))
     status, result = labelsnap.json("refresh", dataset_file())
     assert (status, result["error"]["code"]) == (130, "run_cancelled")
     assert list_versions(open_store(f"file://{tmp_path}/store/street-scenes")) == ()
@@ -174,7 +174,7 @@ def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, new
 def test_a_run_that_was_deleted_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):
     """A flow run that the server does not know any more is not wanted any more; it says so without a trace."""
     monkeypatch.setattr(
-        "tasks.steps.export.wait", lambda *_, **__: newest_run(lambda client, run: client.delete_flow_run(run.id))
+        "tasks.export.wait", lambda *_, **__: newest_run(lambda client, run: client.delete_flow_run(run.id))
     )
     status, result = labelsnap.json("refresh", dataset_file())
     assert (status, result["error"]["code"]) == (130, "run_cancelled")
@@ -235,7 +235,7 @@ def test_what_nobody_foresaw(labelsnap, dataset_file, monkeypatch, tmp_path, com
     def fault(*_, **__):
         raise LookupError(f"Authorization: Bearer {secret}, https://me:mine@host/a?X-Amz-Signature=0123abc&x=1")
 
-    for name in ("flows.trees.open_store", "flows.maintain.open_store", "tasks.steps.undertaking.open_store"):
+    for name in ("flows.trees.open_store", "flows.maintain.open_store", "tasks.run.undertaking.open_store"):
         monkeypatch.setattr(name, fault)
     monkeypatch.setattr("flows.deployments.check_server", fault)
     named = {"URL": f"file://{tmp_path}/s", "URL@1": f"file://{tmp_path}/s@1", "FILE": str(path)}

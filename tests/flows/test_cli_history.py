@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from street_versions import record
 
-from tasks.snapshots import expire, tag
-from tasks.storage import open_store
+from labelsnap.snapshots import expire, tag
+from labelsnap.storage import open_store
 
 RUNBOOK = Path(__file__).parents[2] / "deploy/README.md"
 

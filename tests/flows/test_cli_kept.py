@@ -11,11 +11,11 @@ import sys
 import pytest
 from street_versions import TREES, record
 
-from tasks.snapshots import expire, tag
-from tasks.snapshots.epochs import Condemned
-from tasks.snapshots.gc import condemn
-from tasks.steps.hints import note_hint, pending_hints
-from tasks.storage import open_store
+from labelsnap.snapshots import expire, tag
+from labelsnap.snapshots.keeping.epochs import Condemned
+from labelsnap.snapshots.keeping.gc import condemn
+from labelsnap.storage import open_store
+from tasks.run.hints import note_hint, pending_hints
 
 FOREIGN = (".DS_Store", ".nfs0000000000c0ffee00000001", "read me.txt")
 FOLDERS = ("commits", "tags", "gc", "data", "manifests", "work", "work/lease", "work/runs", "work/hints", "_probe")

@@ -22,7 +22,7 @@ from prefect.settings import (
 )
 
 from deploy.sandbox.webhooks import delivery
-from tasks.steps.progress import listening
+from tasks.telling.progress import listening
 from tests.contracts.prefect_front import answering, behind_header
 from tests.contracts.store_fixtures import free_port
 from tests.contracts.tls_front import tls_front, write_certificate
@@ -165,7 +165,7 @@ def test_a_worker_says_what_it_warns_of(labelsnap, prefect_server, monkeypatch):
 @pytest.fixture
 def asking_always(monkeypatch):
     """One window at a time, and a question before each."""
-    monkeypatch.setattr("tasks.steps.wanted.EVERY", 0)
+    monkeypatch.setattr("tasks.run.wanted.EVERY", 0)
     monkeypatch.setenv("LABELSNAP_EXPORTS", "1")
 
 

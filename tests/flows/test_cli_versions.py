@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.snapshots import Draft, Manifest, commit
-from tasks.storage import open_store, probe
+from labelsnap.snapshots import Draft, Manifest, commit
+from labelsnap.storage import open_store, probe
 
 CREATED_AT = "2024-05-06T07:08:09Z"
 

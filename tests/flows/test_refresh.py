@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from deploy.sandbox import Fault, Sandbox, count_kinds, count_prediction_kinds, row_truth
 from flows.refresh import refresh
 from flows.trees import lay_out, read_ref
-from tasks.errors import ConfigurationError, DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
+from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

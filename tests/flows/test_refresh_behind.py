@@ -9,8 +9,8 @@ import pytest
 
 from flows.refresh import refresh
 from flows.trees import read_ref
-from tasks.snapshots import collect, expire, rollback
-from tasks.snapshots.bucket_tables import read_table
+from labelsnap.snapshots import collect, expire, rollback
+from labelsnap.snapshots.tables.bucket_tables import read_table
 from tests.flows.versions import splits, store_of
 
 pytestmark = pytest.mark.xdist_group("prefect")

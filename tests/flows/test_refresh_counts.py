@@ -10,11 +10,11 @@ import pytest
 from deploy.sandbox import Fault
 from flows.backfill import backfill
 from flows.refresh import refresh
-from tasks.errors import DatasetRejectedError, LabelboxRefusedError
-from tasks.labelbox.export import LIST_LIMIT
-from tasks.snapshots.read import list_versions, read_snapshot
-from tasks.steps.parts import standing_rows
-from tasks.storage import open_store
+from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError
+from labelsnap.labelbox.export import LIST_LIMIT
+from labelsnap.snapshots.reading.read import list_versions, read_snapshot
+from labelsnap.storage import open_store
+from tasks.parts import standing_rows
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

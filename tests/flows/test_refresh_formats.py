@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from deploy.sandbox import row_truth
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.formats.registry import FORMATS
+from labelsnap.formats.registry import FORMATS
 from tests.formats.yolo_rules import fill, read_labels
 
 pytestmark = pytest.mark.xdist_group("prefect")

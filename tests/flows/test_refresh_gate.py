@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.maintain import versions_of
-from tasks.storage.local import LocalStore
+from labelsnap.storage.local import LocalStore
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from flows.refresh import refresh
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import latest, tag
-from tasks.storage import open_store
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import latest, tag
+from labelsnap.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -12,8 +12,8 @@ from deploy.sandbox import exports
 from flows.console import describe
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.buckets import fetch
-from tasks.steps.artifacts import result_page
+from labelsnap.buckets.rows import fetch
+from tasks.telling.artifacts import result_page
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
 from tests.images.image_samples import oriented
@@ -127,7 +127,7 @@ def test_one_row_never_ends_a_run(sandbox, dataset, monkeypatch, tmp_path, caplo
     ]
     assert result["problems"] == {"too_large": 1, "bad_redirect": 1, "unforeseen": 1}
     assert (found[-1]["path"], found[-1]["data_row_id"]) == ("$", sandbox.row(3).id)
-    assert found[-1]["reason"].startswith("UnheardOfError at tasks.buckets.fetch:Fetcher._image:")
+    assert found[-1]["reason"].startswith("UnheardOfError at labelsnap.buckets.rows.fetch:Fetcher._image:")
     assert "1 rows met a fault of labelsnap's own" in describe(result)
     assert "met a fault of labelsnap's own" in result_page(result)
     assert "Traceback (most recent call last)" in caplog.text

@@ -12,9 +12,9 @@ from PIL import Image
 from deploy.sandbox import Fault
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.snapshots.read import read_snapshot
-from tasks.storage import open_store
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
+from labelsnap.storage import open_store
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.refresh import refresh
-from tasks.errors import ConfigurationError, StorageRefusedError
+from labelsnap.errors import ConfigurationError, StorageRefusedError
 from tests.faults.s3_proxy import proxied
 
 pytestmark = pytest.mark.xdist_group("prefect")

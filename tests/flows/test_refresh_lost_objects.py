@@ -7,10 +7,10 @@ from test_cli_history import RUNBOOK
 
 from flows.refresh import refresh
 from flows.trees import read_ref
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import read_snapshot
-from tasks.snapshots.verify import verify
-from tasks.storage import open_store
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import read_snapshot
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.storage import open_store
 from tests.flows.versions import store_of
 
 pytestmark = pytest.mark.xdist_group("prefect")

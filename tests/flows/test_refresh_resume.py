@@ -13,12 +13,12 @@ from deploy.sandbox import Fault, row_truth
 from flows.listen import Watch
 from flows.refresh import refresh
 from flows.trees import read_ref
-from tasks.buckets import fetch
-from tasks.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
-from tasks.steps.hints import last_exported, pending_hints
-from tasks.steps.lease import held
-from tasks.steps.progress import listening
-from tasks.storage import open_store, probe
+from labelsnap.buckets.rows import fetch
+from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
+from labelsnap.storage import open_store, probe
+from tasks.run.hints import last_exported, pending_hints
+from tasks.run.lease import held
+from tasks.telling.progress import listening
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -196,7 +196,7 @@ def test_what_happens_after_an_export_is_found_though_the_stores_clock_is_ahead(
     """By more than a look goes back: an export is timed by Labelbox's clock, as the rows' activity is."""
     chosen = dataset()
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.steps.prepare.probe", lambda store, **how: probe(store, **how) + timedelta(minutes=6))
+        patch.setattr("tasks.prepare.probe", lambda store, **how: probe(store, **how) + timedelta(minutes=6))
         refresh(chosen)
     watch = Watch(chosen, quiet=0, poll=0)
     watch.look()

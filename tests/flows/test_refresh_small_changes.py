@@ -7,9 +7,9 @@ import pytest
 from deploy.sandbox import Sandbox
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.snapshots.read import read_snapshot
-from tasks.snapshots.verify import verify
-from tasks.storage import open_store
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.storage import open_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 

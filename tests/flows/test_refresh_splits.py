@@ -9,8 +9,8 @@ import pytest
 from flows.backfill import backfill
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.snapshots.verify import verify
-from tasks.storage import open_store
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.storage import open_store
 from tests.flows.versions import splits
 
 pytestmark = pytest.mark.xdist_group("prefect")

@@ -9,9 +9,10 @@ from test_refresh_hostile_rows import problems_of
 
 from flows.refresh import refresh
 from flows.trees import lay_out
-from tasks.errors import DatasetRejectedError, LabelsnapError
-from tasks.formats import coco, huggingface, labelme
-from tasks.steps.progress import listening
+from labelsnap.errors import DatasetRejectedError, LabelsnapError
+from labelsnap.formats import huggingface, labelme
+from labelsnap.formats.coco import writer as coco
+from tasks.telling.progress import listening
 from tests.faults.searching import holding
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -88,10 +89,10 @@ def test_rows_that_formats_cannot_write_are_problems_and_all_others_are_publishe
     assert problems.keys() == named
     assert {each["code"] for each in problems.values()} == {"unforeseen"}
     assert {ids[each["line"] - 1] for each in problems.values()} == named
-    assert problems[ids[1]]["reason"].startswith("WriterError at tasks.formats.labelme:")
-    assert problems[ids[5]]["reason"].startswith("WriterError at tasks.formats.")
+    assert problems[ids[1]]["reason"].startswith("WriterError at labelsnap.formats.labelme:")
+    assert problems[ids[5]]["reason"].startswith("WriterError at labelsnap.formats.")
     assert problems[ids[9]]["reason"].startswith("Arrow")
-    assert "at tasks.formats.huggingface:" in problems[ids[9]]["reason"]
+    assert "at labelsnap.formats.huggingface:" in problems[ids[9]]["reason"]
     assert "secret of the row" in caplog.text
     assert "secret of the row" not in str(problems)
     assert rows_in(result, tmp_path, ids) == {name: set(ids) - named for name in (*FAILING, "parquet")}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flows.trees import read_ref
-from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.storage import open_store
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
+from labelsnap.storage import open_store
 
 
 def store_of(result):

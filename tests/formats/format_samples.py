@@ -13,14 +13,14 @@ import numpy as np
 from msgspec.structs import replace
 from pycocotools import mask as coco_mask
 
-from tasks.formats.census import Census, census
-from tasks.formats.description import Description
-from tasks.formats.interface import Artifact, Dataset, Row, Shard, shard_count
-from tasks.formats.registry import FORMATS
-from tasks.records.classes import Class, ClassRegistry
-from tasks.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
-from tasks.records.image import Image
-from tasks.records.model import (
+from labelsnap.formats.description.census import Census, census
+from labelsnap.formats.description.facts import Description
+from labelsnap.formats.interface import Artifact, Dataset, Row, Shard, shard_count
+from labelsnap.formats.registry import FORMATS
+from labelsnap.records.choices.classes import Class, ClassRegistry
+from labelsnap.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
+from labelsnap.records.image import Image
+from labelsnap.records.model import (
     Annotation,
     ChecklistAnswer,
     Classification,
@@ -36,7 +36,7 @@ from tasks.records.model import (
     Sample,
     TextAnswer,
 )
-from tasks.records.tables import to_tables
+from labelsnap.records.tables.tables import to_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from format_samples import VARIANTS, describing, every_kind
 
-from tasks.formats.card import card
-from tasks.formats.croissant import croissant
-from tasks.formats.description import Listed
-from tasks.formats.registry import format_of
+from labelsnap.formats.description.card import card
+from labelsnap.formats.description.croissant import croissant
+from labelsnap.formats.description.facts import Listed
+from labelsnap.formats.registry import format_of
 
 GOLDEN = Path(__file__).parent / "golden"
 

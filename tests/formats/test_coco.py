@@ -27,10 +27,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pycocotools import mask as coco_mask
 
-from tasks.formats.coco import Coco
-from tasks.records.classes import Class, ClassRegistry
-from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
-from tasks.records.model import Relationship, Sample
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.choices.classes import Class, ClassRegistry
+from labelsnap.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+from labelsnap.records.model import Relationship, Sample
 
 POINTS = registry("car", points=["car"])
 FRAME = """

@@ -8,12 +8,12 @@ import pytest
 from format_samples import VARIANTS, annotation, contents, count, dataset, label, radio, sample
 from msgspec import structs
 
-from tasks.formats.endings import ending, images_held, layout_of, narrowed, takes
-from tasks.formats.registry import FORMATS, format_of
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox
-from tasks.records.model import DataRow, MediaAttributes, Sample
-from tasks.records.names import file_name
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.formats.shared.endings import ending, images_held, layout_of, narrowed, takes
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.choices.names import file_name
+from labelsnap.records.geometry import BoundingBox
+from labelsnap.records.model import DataRow, MediaAttributes, Sample
 
 TYPES = ["image/jpeg", "image/mpo", "image/png", "image/webp", "image/tiff", "image/bmp", "image/gif"]
 LOST = {"yolo": {"image/gif"}}

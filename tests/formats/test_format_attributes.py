@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from format_samples import checklist, radio, text
 
-from tasks.formats.attributes import attributes
+from labelsnap.formats.shared.attributes import attributes
 
 
 def test_nested_questions_are_named_by_their_path() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tasks.formats.census import Asked, Census, Member, Part, add, bin_of
-from tasks.records.areas import areas_of
-from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
-from tasks.records.model import DataRowDetails, LabelDetails, Relationship
-from tasks.records.shapes import shoelace_area
-from tasks.records.tables import to_tables
+from labelsnap.formats.description.census import Asked, Census, Member, Part, add, bin_of
+from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline, Vertices
+from labelsnap.records.model import DataRowDetails, LabelDetails, Relationship
+from labelsnap.records.shapes import shoelace_area
+from labelsnap.records.tables.areas import areas_of
+from labelsnap.records.tables.tables import to_tables
 
 
 def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:

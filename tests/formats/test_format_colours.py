@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.formats.colours import colours
+from labelsnap.formats.shared.colours import colours
 
 PUBLISHED = {
     0: (0, 0, 0),

@@ -31,21 +31,21 @@ from format_samples import (
 )
 from msgspec import structs
 
-from tasks.errors import ConfigurationError
-from tasks.formats.interface import Holdings, Shard
-from tasks.formats.losses import report
-from tasks.formats.registry import STANDING, format_of
-from tasks.formats.yolo import Yolo
-from tasks.records.counts import KINDS, kind_of
-from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
-from tasks.records.model import Relationship
+from labelsnap.errors import ConfigurationError
+from labelsnap.formats.description.losses import report
+from labelsnap.formats.interface import Holdings, Shard
+from labelsnap.formats.registry import STANDING, format_of
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.counts import KINDS, kind_of
+from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
+from labelsnap.records.model import Relationship
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tasks.formats.interface import Dataset, Format
-    from tasks.records.geometry import Geometry
-    from tasks.records.model import Annotation, Classification, Label, Sample
+    from labelsnap.formats.interface import Dataset, Format
+    from labelsnap.records.geometry import Geometry
+    from labelsnap.records.model import Annotation, Classification, Label, Sample
 
 LABELLED = {
     "bounding_box": 1,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from format_samples import annotation, count, every_kind, label, mask, radio, sample
 from msgspec import structs
 
-from tasks.formats.coco import Coco
-from tasks.formats.losses import FormatReport, Images, Tally, report
-from tasks.formats.raw import Raw
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox, Polyline
-from tasks.records.model import Relationship
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.description.losses import FormatReport, Images, Tally, report
+from labelsnap.formats.raw import Raw
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.geometry import BoundingBox, Polyline
+from labelsnap.records.model import Relationship
 
 
 def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tasks.errors import ConfigurationError
-from tasks.formats import registry
-from tasks.formats.coco import Coco
+from labelsnap.errors import ConfigurationError
+from labelsnap.formats import registry
+from labelsnap.formats.coco.writer import Coco
 
 
 class Tiled(Struct, frozen=True, forbid_unknown_fields=True):

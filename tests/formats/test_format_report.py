@@ -14,13 +14,13 @@ import pytest
 from format_samples import annotation, dataset, describing, every_kind, label, mask, picture, registry, sample
 from PIL import Image
 
-from tasks.formats.registry import FORMATS, format_of
-from tasks.formats.report.page import POLICY, Page, html
-from tasks.formats.report.plots import WIDTH, Bar, bars
-from tasks.formats.report.sheet import sheet
-from tasks.formats.report.thumbnails import LOOKED_AT, choose, thumbnail
-from tasks.records.geometry import BoundingBox
-from tasks.records.model import Problem, Sample
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.formats.report.page import POLICY, Page, html
+from labelsnap.formats.report.plots import WIDTH, Bar, bars
+from labelsnap.formats.report.sheet import sheet
+from labelsnap.formats.report.thumbnails import LOOKED_AT, choose, thumbnail
+from labelsnap.records.geometry import BoundingBox
+from labelsnap.records.model import Problem, Sample
 
 ODD = '<script>alert("x")</script>&amp;'
 VOID = {"meta", "rect", "image"}

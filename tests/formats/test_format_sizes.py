@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.formats.sizes import parse_size
+from labelsnap.formats.shared.sizes import parse_size
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,17 @@ from format_samples import annotation, checklist, contents, count, dataset, labe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import ConfigurationError
-from tasks.formats.attributes import image_choices
-from tasks.formats.image_folders import folder_names
-from tasks.formats.losses import Tally, report
-from tasks.formats.registry import format_of
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox
+from labelsnap.errors import ConfigurationError
+from labelsnap.formats.description.losses import Tally, report
+from labelsnap.formats.registry import format_of
+from labelsnap.formats.shared.attributes import image_choices
+from labelsnap.formats.yolo.image_folders import folder_names
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.geometry import BoundingBox
 
 if TYPE_CHECKING:
-    from tasks.formats.interface import Dataset
-    from tasks.records.model import Sample
+    from labelsnap.formats.interface import Dataset
+    from labelsnap.records.model import Sample
 
 WEATHER = Yolo(task="classify", question="weather")
 

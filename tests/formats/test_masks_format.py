@@ -12,10 +12,10 @@ from format_samples import annotation, contents, dataset, label, mask, registry,
 from msgspec.structs import replace
 from PIL import Image
 
-from tasks.errors import ConfigurationError
-from tasks.formats.masks import Masks
-from tasks.records.classes import Class, ClassRegistry
-from tasks.records.geometry import BoundingBox, Polygon
+from labelsnap.errors import ConfigurationError
+from labelsnap.formats.masks import Masks
+from labelsnap.records.choices.classes import Class, ClassRegistry
+from labelsnap.records.geometry import BoundingBox, Polygon
 
 LEFT = mask("###.\n###.\n....")
 MIDDLE = mask(".##.\n.##.\n.##.")

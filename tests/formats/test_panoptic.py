@@ -12,8 +12,8 @@ from format_samples import annotation, contents, dataset, label, mask, registry,
 from msgspec.structs import replace
 from PIL import Image
 
-from tasks.formats.coco import Coco
-from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 
 LEFT = mask("###.\n###.\n....")
 MIDDLE = mask(".##.\n.##.\n.##.")

@@ -11,23 +11,23 @@ from format_samples import annotation, contents, count, dataset, describing, lab
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.formats.advice import advice_of
-from tasks.formats.attributes import attributes, distinct_name
-from tasks.formats.card import card
-from tasks.formats.coco import Coco
-from tasks.formats.huggingface import HuggingFace
-from tasks.formats.labelme import LabelMe
-from tasks.formats.reserved import RESERVED, attribute_name
-from tasks.formats.webdataset import WebDataset
-from tasks.records.geometry import BoundingBox, Polyline
-from tasks.records.model import Relationship, Sample
-from tasks.shown import line
+from labelsnap.formats.coco.reserved import RESERVED, attribute_name
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.description.advice import advice_of
+from labelsnap.formats.description.card import card
+from labelsnap.formats.huggingface import HuggingFace
+from labelsnap.formats.labelme import LabelMe
+from labelsnap.formats.shared.attributes import attributes, distinct_name
+from labelsnap.formats.webdataset import WebDataset
+from labelsnap.records.geometry import BoundingBox, Polyline
+from labelsnap.records.model import Relationship, Sample
+from labelsnap.shown import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tasks.formats.attributes import Path
-    from tasks.formats.interface import Format
+    from labelsnap.formats.interface import Format
+    from labelsnap.formats.shared.attributes import Path
 
 BOX = BoundingBox(1, 1, 4, 3)
 names = st.text("._$ab", max_size=4) | st.builds(

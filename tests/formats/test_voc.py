@@ -13,11 +13,11 @@ from format_samples import annotation, contents, count, dataset, every_kind, lab
 from msgspec.structs import replace
 from PIL import Image
 
-from tasks.formats.advice import advice_of
-from tasks.formats.census import Census
-from tasks.formats.voc import Voc
-from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
-from tasks.shown import line, markdown
+from labelsnap.formats.description.advice import advice_of
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.voc import Voc
+from labelsnap.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+from labelsnap.shown import line, markdown
 
 LEFT = mask("###.\n###.\n....")
 MIDDLE = mask(".##.\n.##.\n.##.")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tasks.formats.yaml_documents import dump
+from labelsnap.formats.shared.yaml_documents import dump
 
 NUMBERS = [
     "1e3",

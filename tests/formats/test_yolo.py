@@ -12,9 +12,9 @@ import yaml
 from format_samples import annotation, contents, dataset, label, mask, registry, sample
 from yolo_rules import fill
 
-from tasks.formats.census import Census
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.geometry import BoundingBox, Geometry, Point, Polygon, Polyline
 
 
 def rows(*geometries: Geometry, size: tuple[int, int] = (8, 4), **options: Any) -> list[list[float]]:

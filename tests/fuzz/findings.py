@@ -58,7 +58,7 @@ def corpus(target: str) -> list[tuple[str, Case]]:
 def signature(error: BaseException) -> str:
     """What was raised and where: its class, and the innermost place of this repository that it went through."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "tasks")]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT / "labelsnap")]
     ours = ours or [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)]
     place = ours[-1] if ours else frames[-1]
     return f"{type(error).__name__} in {Path(place.filename).stem}.{place.name}"

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import flows.trees
-from tasks.errors import LabelsnapError
-from tasks.snapshots import formats_held, list_tags, list_versions, plan_collection, plan_expiry, read_snapshot
-from tasks.snapshots.pull import pull
-from tasks.snapshots.verify import verify
+from labelsnap.errors import LabelsnapError
+from labelsnap.snapshots import formats_held, list_tags, list_versions, plan_collection, plan_expiry, read_snapshot
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.reading.pull import pull
 from tests.fuzz.stores import URL
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from tasks.snapshots.layout import COMMITS, DATA, EPOCHS, MANIFESTS, TAGS
+from labelsnap.snapshots.layout import COMMITS, DATA, EPOCHS, MANIFESTS, TAGS
 from tests.contracts.memory_store import MemoryStore
 from tests.fuzz.findings import ROOT
 

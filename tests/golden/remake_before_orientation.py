@@ -18,17 +18,17 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from tasks.buckets.build import BucketBuilder
-from tasks.buckets.fetch import Fetcher
-from tasks.buckets.reading import read_earlier
-from tasks.buckets.receipt import BasePart, BucketInput, BucketReceipt
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.pace import Pace
-from tasks.records.model import Source
-from tasks.records.policy import Policy
-from tasks.records.splits import Split
-from tasks.snapshots.draft import Draft
-from tasks.storage import open_store
+from labelsnap.buckets.build import BucketBuilder
+from labelsnap.buckets.reading import read_earlier
+from labelsnap.buckets.receipt import BasePart, BucketInput, BucketReceipt
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.model import Source
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
 
 PROJECT = "project-1"
 ADDRESS = "https://images.example/"

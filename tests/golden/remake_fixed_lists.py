@@ -18,21 +18,21 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.build import BucketBuilder
-from tasks.buckets.fetch import Fetcher
-from tasks.buckets.reading import read_earlier
-from tasks.buckets.receipt import BucketInput, BucketReceipt
-from tasks.labelbox.known import ImageAnswer
-from tasks.records.classes import Class, ClassRegistry
-from tasks.records.image import Validators
-from tasks.records.model import Source
-from tasks.records.policy import Policy
-from tasks.records.splits import Split
-from tasks.records.tables import classes_table, write_table
-from tasks.snapshots import Committed, Draft, Manifest, commit
-from tasks.snapshots.bucket_tables import CLASSES_PATH
-from tasks.storage import open_store, probe
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.build import BucketBuilder
+from labelsnap.buckets.reading import read_earlier
+from labelsnap.buckets.receipt import BucketInput, BucketReceipt
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.labelbox.downloads.known import ImageAnswer
+from labelsnap.records.choices.classes import Class, ClassRegistry
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.image import Validators
+from labelsnap.records.model import Source
+from labelsnap.records.tables.tables import classes_table, write_table
+from labelsnap.snapshots import Committed, Draft, Manifest, commit
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH
+from labelsnap.storage import open_store, probe
 
 PROJECT: Final = "project-1"
 SIZE: Final = (24, 16)

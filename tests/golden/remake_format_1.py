@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tasks.snapshots import Committed, Draft, Manifest, commit, expire, latest, rollback, tag
-from tasks.snapshots.epochs import Condemned
-from tasks.snapshots.gc import condemn
-from tasks.storage import ObjectStore, open_store, probe
+from labelsnap.snapshots import Committed, Draft, Manifest, commit, expire, latest, rollback, tag
+from labelsnap.snapshots.keeping.epochs import Condemned
+from labelsnap.snapshots.keeping.gc import condemn
+from labelsnap.storage import ObjectStore, open_store, probe
 
 VERSIONS = (
     {"formats/coco/a.json": b'{"version":1}', "raw/problems.ndjson": b""},

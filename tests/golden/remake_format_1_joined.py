@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.snapshots import Committed, Draft, Manifest, commit, latest
-from tasks.snapshots.frames import EarlierFrames, add_chunk
-from tasks.snapshots.joined import add_revision
-from tasks.storage import open_store, probe
+from labelsnap.snapshots import Committed, Draft, Manifest, commit, latest
+from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
+from labelsnap.snapshots.writing.joined import add_revision
+from labelsnap.storage import open_store, probe
 
 DOCUMENT = "formats/coco/annotations/instances_train.json"
 CHUNK = "raw/result-000-000000000000000.ndjson.zst"

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tasks.images import files
-from tasks.images.containers import container_of
-from tasks.images.files import Edit, ImageDamagedError, edit
-from tasks.images.orientation import take_out
+from labelsnap.images import files
+from labelsnap.images.containers import container_of
+from labelsnap.images.files import Edit, ImageDamagedError, edit
+from labelsnap.images.orientation import take_out
 from tests.images.image_samples import XMP_NAME, after_pixels, chunk, encoded, exif, readers, text, with_segments, xmp
 
 

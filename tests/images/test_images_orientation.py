@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from tasks.images.containers import container_of
-from tasks.images.files import ImageDamagedError
-from tasks.images.orientation import placed, take_out, turned_size
+from labelsnap.images.containers import container_of
+from labelsnap.images.files import ImageDamagedError
+from labelsnap.images.orientation import placed, take_out, turned_size
 from tests.images.image_samples import (
     BOX,
     ORIENTATIONS,

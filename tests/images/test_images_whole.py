@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.images.containers import container_of
-from tasks.images.files import ImageDamagedError
+from labelsnap.images.containers import container_of
+from labelsnap.images.files import ImageDamagedError
 from tests.images.image_samples import chunk, encoded, oriented
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.labelbox.addresses import ForbiddenAddressError, Origin, addresses_of, is_public, read_url
+from labelsnap.labelbox.downloads.addresses import ForbiddenAddressError, Origin, addresses_of, is_public, read_url
 
 PIECES = [
     "labelbox",

@@ -17,18 +17,18 @@ import pytest
 import requests
 
 from deploy.sandbox import Fault
-from tasks.labelbox import connections
-from tasks.labelbox.bodies import HELD, collected
-from tasks.labelbox.client import Account, connect
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.export import ExportRequest, wait
-from tasks.labelbox.failures import DownloadError
-from tasks.labelbox.known import Known
-from tasks.labelbox.object_sources import ObjectSource, ObjectSources
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff
-from tasks.labelbox.starting import start
-from tasks.labelbox.stream import chunk_at
+from labelsnap.labelbox.client import Account, connect
+from labelsnap.labelbox.downloads import connections
+from labelsnap.labelbox.downloads.bodies import HELD, collected
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.known import Known
+from labelsnap.labelbox.downloads.object_sources import ObjectSource, ObjectSources
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.export import ExportRequest, wait
+from labelsnap.labelbox.retry import Backoff
+from labelsnap.labelbox.starting import start
+from labelsnap.labelbox.stream import chunk_at
 from tests.contracts.tls_front import tls_front, write_certificate
 
 LIMIT = 10_000_000

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from deploy.sandbox import Fault
-from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.client import Account, check_source, connect
-from tasks.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, totals, wait
-from tasks.labelbox.patience import Patience
-from tasks.labelbox.starting import start
-from tasks.labelbox.stream import chunk_at
+from labelsnap.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
+from labelsnap.labelbox.client import Account, check_source, connect
+from labelsnap.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, totals, wait
+from labelsnap.labelbox.patience import Patience
+from labelsnap.labelbox.starting import start
+from labelsnap.labelbox.stream import chunk_at
 
 PARAMS = {"project_details": True, "label_details": True}
 

@@ -12,15 +12,15 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from deploy.sandbox import Fault, Sandbox
-from tasks.errors import LabelboxAnswerError, LabelboxRefusedError
-from tasks.labelbox.answers import first_line
-from tasks.labelbox.client import Account, check_source, connect
-from tasks.labelbox.export import ExportRequest, totals, wait
-from tasks.labelbox.patience import HiccupError, Patience
-from tasks.labelbox.retry import Backoff
-from tasks.labelbox.starting import start
-from tasks.labelbox.stream import chunk_at
-from tasks.steps.retries import may_pass
+from labelsnap.errors import LabelboxAnswerError, LabelboxRefusedError
+from labelsnap.labelbox.answers import first_line
+from labelsnap.labelbox.client import Account, check_source, connect
+from labelsnap.labelbox.export import ExportRequest, totals, wait
+from labelsnap.labelbox.patience import HiccupError, Patience
+from labelsnap.labelbox.retry import Backoff
+from labelsnap.labelbox.starting import start
+from labelsnap.labelbox.stream import chunk_at
+from tasks.machines.retries import may_pass
 
 QUICK = Backoff(base=0.01, cap=0.02)
 STARTS = "graphql:exportDataRows*"

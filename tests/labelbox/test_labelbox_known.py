@@ -8,9 +8,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from tasks.labelbox.failures import DownloadError
-from tasks.labelbox.known import ImageAnswer, Known, validators_of
-from tasks.records.image import Validators
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.known import ImageAnswer, Known, validators_of
+from labelsnap.records.image import Validators
 from tests.buckets.image_server import serving
 
 PATH = "/image"

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.labelbox.stream import split_lines
+from labelsnap.labelbox.stream import split_lines
 
 
 @given(st.text(st.characters(codec="utf-8")), st.lists(st.integers(0, 400), max_size=8))

@@ -10,15 +10,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 import boto3
 import pytest
 
-from tasks.errors import ConfigurationError
-from tasks.labelbox.addresses import ForbiddenAddressError
-from tasks.labelbox.azure_source import AzureSource, service_sas
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.failures import DownloadError
-from tasks.labelbox.object_forms import ObjectName
-from tasks.labelbox.object_sources import ObjectSource, ObjectSources
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff
+from labelsnap.errors import ConfigurationError
+from labelsnap.labelbox.downloads.addresses import ForbiddenAddressError
+from labelsnap.labelbox.downloads.azure_source import AzureSource, service_sas
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.object_forms import ObjectName
+from labelsnap.labelbox.downloads.object_sources import ObjectSource, ObjectSources
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.retry import Backoff
 from tests.buckets.image_server import serving
 from tests.contracts.store_fixtures import BUCKET
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.labelbox.addresses import Origin
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff, retry_after
+from labelsnap.labelbox.downloads.addresses import Origin
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.retry import Backoff, retry_after
 
 LABELBOX, ELSEWHERE = Origin("https", "labelbox", 443), Origin("https", "elsewhere", 443)
 NOW = datetime(2024, 4, 8, 12, 0, 0, tzinfo=UTC)

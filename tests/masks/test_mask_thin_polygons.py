@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from tasks.masks.coco_polygons import is_drawn
-from tasks.masks.polygons import fill_rings, region_of, touched
-from tasks.masks.runs import to_mask
-from tasks.records.shapes import tight_box
+from labelsnap.masks.runs import to_mask
+from labelsnap.masks.shapes.coco_polygons import is_drawn
+from labelsnap.masks.shapes.polygons import fill_rings, region_of, touched
+from labelsnap.records.shapes import tight_box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

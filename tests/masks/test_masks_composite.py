@@ -10,10 +10,10 @@ from mask_pictures import as_png
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
-from tasks.masks import scan
-from tasks.masks.composite import decode_composite
-from tasks.masks.errors import MaskError
-from tasks.masks.png import Limits
+from labelsnap.masks.decoding import scan
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.png import Limits
+from labelsnap.masks.errors import MaskError
 
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (85, 85, 85)
 COLOURS = [RED, GREEN, BLUE, GREY, (1, 0, 0), (255, 255, 255), (17, 34, 51)]

@@ -10,9 +10,9 @@ from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask, pixels
 from pycocotools import mask as coco
 
-from tasks.masks.contours import corner_polygons, keyholed_rings
-from tasks.masks.polygons import fill_rings
-from tasks.masks.runs import empty_runs, to_mask
+from labelsnap.masks.runs import empty_runs, to_mask
+from labelsnap.masks.shapes.contours import corner_polygons, keyholed_rings
+from labelsnap.masks.shapes.polygons import fill_rings
 
 MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=16))
 

@@ -13,9 +13,9 @@ from mask_pictures import as_png, write_png
 from PIL import Image
 from pycocotools import mask as coco
 
-from tasks.masks import reading
-from tasks.masks.composite import decode_composite
-from tasks.masks.instance import decode_instance
+from labelsnap.masks.decoding import reading
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.instance import decode_instance
 
 FORMATS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16)]
 FORMATS += [(6, 8), (6, 16)]

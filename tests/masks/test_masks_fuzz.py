@@ -20,10 +20,10 @@ from PIL import Image
 from png_damage import draw_png, mutate
 from pycocotools import mask as coco
 
-from tasks.masks.composite import decode_composite
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
-from tasks.masks.png import Limits
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.decoding.png import Limits
+from labelsnap.masks.errors import MaskError
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "5"))
 LONGEST = 5.0  # seconds for one picture of a few hundred pixels, also on a busy machine

@@ -8,8 +8,8 @@ from mask_pictures import as_png
 from PIL import Image
 from pycocotools import mask as coco
 
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.errors import MaskError
 
 FOREGROUND = np.array([[0, 1, 1, 0, 0], [1, 1, 0, 0, 1], [0, 0, 0, 0, 1]], bool)
 

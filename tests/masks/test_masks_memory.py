@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from mask_pictures import chunk, from_mask, header, picture, write_png
 
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
-from tasks.masks.png import Limits
-from tasks.masks.polygons import fill_rings, touched
-from tasks.memory import Budget
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.decoding.png import Limits
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.shapes.polygons import fill_rings, touched
+from labelsnap.memory import Budget
 
 MEBIBYTE = 1 << 20
 SIDE = 1200
@@ -109,5 +109,5 @@ def test_a_polygon_has_the_same_pixels_however_much_is_calculated_at_once(monkey
     """Bands of columns are put together as if they were one, where the ring crosses itself and holes lie in it too."""
     rings = [star(9, 20, 30), [(2, 2), (28, 3), (15, 18)], [(-5, 10), (40, 10.2), (40, 10.4)]]
     whole = fill_rings(rings, 20, 30), [touched(ring, 20, 30) for ring in rings]
-    monkeypatch.setattr("tasks.masks.polygons._AT_ONCE", at_once)
+    monkeypatch.setattr("labelsnap.masks.shapes.polygons._AT_ONCE", at_once)
     assert (fill_rings(rings, 20, 30), [touched(ring, 20, 30) for ring in rings]) == whole

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mask_pictures import from_mask
 
-from tasks.masks.outlines import JOINED, join, parts_of
-from tasks.masks.runs import empty_runs
+from labelsnap.masks.runs import empty_runs
+from labelsnap.masks.shapes.outlines import JOINED, join, parts_of
 from tests.masks.drawn_masks import NOISE, blobs, scattered
 
 

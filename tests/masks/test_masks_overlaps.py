@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
-from tasks.masks.errors import MaskError
-from tasks.masks.overlaps import remainder, shared_areas, union
-from tasks.masks.runs import empty_runs
-from tasks.records.geometry import Runs
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.rasters.overlaps import remainder, shared_areas, union
+from labelsnap.masks.runs import empty_runs
+from labelsnap.records.geometry import Runs
 
 SHAPE = (5, 4)
 PIXELS = arrays.arrays(bool, SHAPE)

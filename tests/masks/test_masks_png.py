@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mask_pictures import SIGNATURE, as_png, chunk, header, picture
 from PIL import Image
 
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
-from tasks.masks.pixels import decode_pixels
-from tasks.masks.png import Limits, read_png
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.decoding.pixels import decode_pixels
+from labelsnap.masks.decoding.png import Limits, read_png
+from labelsnap.masks.errors import MaskError
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
 DATA = chunk(b"IDAT", zlib.compress(b"\0\1\0\0\0\1"))  # two rows of two grey pixels, filter 0

@@ -12,10 +12,10 @@ from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 from PIL import Image
 
-from tasks.masks import png_writer
-from tasks.masks.png_writer import encode_overlay, encode_png
-from tasks.masks.rasters import Overlay, overlay
-from tasks.memory import BeyondBudgetError, Budget
+from labelsnap.masks.rasters import png_writer
+from labelsnap.masks.rasters.overlay import Overlay, overlay
+from labelsnap.masks.rasters.png_writer import encode_overlay, encode_png
+from labelsnap.memory import BeyondBudgetError, Budget
 
 VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mask_pictures import from_mask, pixels
 from pycocotools import mask as coco
 
-from tasks.masks.polygons import fill_rings
-from tasks.masks.runs import to_mask
+from labelsnap.masks.runs import to_mask
+from labelsnap.masks.shapes.polygons import fill_rings
 
 HEIGHT, WIDTH = 6, 8
 QUARTERS = st.integers(-8, 40).map(lambda number: number / 4)

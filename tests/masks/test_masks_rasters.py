@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 
-from tasks.masks.errors import MaskError
-from tasks.masks.rasters import overlay
-from tasks.masks.runs import empty_runs
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.rasters.overlay import overlay
+from labelsnap.masks.runs import empty_runs
 
 
 @st.composite

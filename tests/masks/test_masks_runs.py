@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 from pycocotools import mask as coco
 
-from tasks.masks.errors import MaskError
-from tasks.masks.runs import Runs, decode_counts, empty_runs, encode_counts, group_runs, to_mask
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.runs import Runs, decode_counts, empty_runs, encode_counts, group_runs, to_mask
 
 MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 
-from tasks.masks.errors import MaskError
-from tasks.masks.runs import Runs, encode_counts
-from tasks.masks.toggles import runs_of, toggles_of, without_pairs
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.runs import Runs, encode_counts
+from labelsnap.masks.toggles import runs_of, toggles_of, without_pairs
 
 
 @given(arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12)))

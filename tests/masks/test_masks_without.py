@@ -13,8 +13,8 @@ from PIL import Image
 WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None"
 READ = """
 import sys
-from tasks.masks.composite import decode_composite
-from tasks.masks.instance import decode_instance
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.instance import decode_instance
 png = sys.stdin.buffer.read()
 runs = decode_instance(png)
 assert decode_composite(png, [(255, 0, 0)]).runs == (runs,)

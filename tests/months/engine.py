@@ -33,9 +33,9 @@ def engine():
     with ExitStack() as stack:
         stack.enter_context(patch.object(Task, "__call__", lambda task, *given, **named: task.fn(*given, **named)))
         stack.enter_context(patch.object(Task, "submit", lambda task, *given, **named: Done(task.fn(*given, **named))))
-        stack.enter_context(patch("tasks.steps.window.as_completed", iter))
+        stack.enter_context(patch("tasks.machines.window.as_completed", iter))
         for name in ARTIFACTS:
-            stack.enter_context(patch(f"tasks.steps.artifacts.create_{name}_artifact", lambda *_, **__: None))
+            stack.enter_context(patch(f"tasks.telling.artifacts.create_{name}_artifact", lambda *_, **__: None))
         for name in ("refresh", "backfill"):
             stack.enter_context(patch(f"flows.{name}.runtime", runtime))
         yield runtime

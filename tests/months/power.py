@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from unittest.mock import patch
 
-from tasks.storage.local import LocalStore
+from labelsnap.storage.local import LocalStore
 
 CALLS = ("put", "create", "get", "download", "head", "list", "delete")
 

@@ -54,9 +54,9 @@ def machine(name, *command, environment, log):
 
 def another_version(folder):
     """The same code, but for a comment."""
-    for name in ("flows", "tasks", "config", "deploy"):
+    for name in ("labelsnap", "flows", "tasks", "config", "deploy"):
         shutil.copytree(CODE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    with (folder / "tasks/errors.py").open("a", encoding="utf-8") as file:
+    with (folder / "labelsnap/errors.py").open("a", encoding="utf-8") as file:
         file.write("# another\n")
     return str(folder)
 

@@ -12,8 +12,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Retrying, Running
 
 from flows.again import STARTS, run_again
-from tasks.errors import RunStoppedError
-from tasks.steps.wanted import Wanted, check_wanted
+from labelsnap.errors import RunStoppedError
+from tasks.run.wanted import Wanted, check_wanted
 from tests.contracts.prefect_front import served
 
 JSON = "application/json"

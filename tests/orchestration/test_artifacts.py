@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.refresh import refresh
-from tasks.steps.artifacts import Unimportant, result_page
+from tasks.telling.artifacts import Unimportant, result_page
 
 RESULT = {
     "dataset": "streets",

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from msgspec.structs import replace
 
-from tasks.steps.beginning import Beginning, Head, Left, begin
+from tasks.run.beginning import Beginning, Head, Left, begin
 
 NOW = datetime(2024, 5, 6, 12, tzinfo=UTC)
 HOURS = 10

@@ -16,9 +16,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
 from flows.runners import runner_of
-from tasks.errors import ConfigurationError, LabelboxRefusedError
-from tasks.steps.progress import listening
-from tasks.storage import open_store
+from labelsnap.errors import ConfigurationError, LabelboxRefusedError
+from labelsnap.storage import open_store
+from tasks.telling.progress import listening
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import BIN, prefect_service, until
 

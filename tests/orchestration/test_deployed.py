@@ -12,8 +12,8 @@ import yaml
 
 from deploy.sandbox import Sandbox
 from deploy.sandbox.webhooks import Delivery
-from tasks.snapshots.read import list_versions
-from tasks.storage import open_store
+from labelsnap.snapshots.reading.read import list_versions
+from labelsnap.storage import open_store
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import BIN, prefect_service, running, until
 

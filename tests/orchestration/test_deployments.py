@@ -15,7 +15,7 @@ from prefect.settings.models.flows import FlowsSettings
 from config.reading import parse_dataset
 from flows.cli import QUIET_PREFECT
 from flows.deployments import deploy, deployment_of
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from config.reading import parse_dataset
-from tasks.steps import fitness
-from tasks.steps.fitness import Misfit, carry_out, drop_terms, look, packed, set_terms
-from tasks.steps.server import check_answer
-from tasks.storage import open_store
+from labelsnap.storage import open_store
+from tasks.machines import fitness
+from tasks.machines.fitness import Misfit, carry_out, drop_terms, look, packed, set_terms
+from tasks.machines.server import check_answer
 from tests.contracts.prefect_front import answering
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from deploy.sandbox import Sandbox
 from flows.trees import lay_out
-from tasks.snapshots.read import list_versions
-from tasks.snapshots.verify import verify
-from tasks.storage import open_store
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.reading.read import list_versions
+from labelsnap.storage import open_store
 from tests.orchestration.killing import Trigger, counting_store, refreshed
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tasks.errors import StorageRefusedError
-from tasks.steps.lease import held, is_held, take
+from labelsnap.errors import StorageRefusedError
+from tasks.run.lease import held, is_held, take
 from tests.contracts.memory_store import MemoryStore
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from config.reading import parse_dataset
 from flows.listen import OVERLAP, PATIENCE, Quiet, Watch, check_listenable
-from tasks.errors import ConfigurationError, DatasetRejectedError, LabelboxAnswerError, StorageOutcomeUnknownError
-from tasks.steps.hints import HINTS, KEPT, name_of, note_exported, note_hint, pending_hints, settle_hints
-from tasks.storage import open_store
+from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxAnswerError, StorageOutcomeUnknownError
+from labelsnap.storage import open_store
+from tasks.run.hints import HINTS, KEPT, name_of, note_exported, note_hint, pending_hints, settle_hints
 from tests.contracts.memory_store import MemoryStore
 
 

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from tasks.buckets.receipt import Tally
-from tasks.errors import LabelboxRefusedError
-from tasks.records.model import Problem
-from tasks.snapshots.draft import Draft
-from tasks.steps.beginning import Beginning, Head
-from tasks.steps.outlived import check_urls_lived
-from tasks.storage import open_store
+from labelsnap.buckets.receipt import Tally
+from labelsnap.errors import LabelboxRefusedError
+from labelsnap.records.model import Problem
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
+from tasks.run.beginning import Beginning, Head
+from tasks.run.outlived import check_urls_lived
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 

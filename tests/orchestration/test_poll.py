@@ -8,11 +8,11 @@ import pytest
 
 from config.reading import parse_dataset
 from flows.listen import Watch
-from tasks.labelbox.export import LIST_LIMIT
-from tasks.snapshots.layout import EXPORTED
-from tasks.steps.hints import note_exported, pending_hints
-from tasks.steps.poll import done_since
-from tasks.storage import open_store
+from labelsnap.labelbox.export import LIST_LIMIT
+from labelsnap.snapshots.layout import EXPORTED
+from labelsnap.storage import open_store
+from tasks.poll import done_since
+from tasks.run.hints import note_exported, pending_hints
 
 SINCE = datetime(2024, 6, 1, tzinfo=UTC)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from config.reading import parse_dataset
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import expire, list_versions, rollback
-from tasks.snapshots.read import read_snapshot
-from tasks.steps.beginning import Beginning, Head
-from tasks.steps.publish import Publication, publish_on_head
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import expire, list_versions, rollback
+from labelsnap.snapshots.reading.read import read_snapshot
+from tasks.publish import Publication, publish_on_head
+from tasks.run.beginning import Beginning, Head
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import manifest_of, published
 

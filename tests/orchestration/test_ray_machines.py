@@ -14,8 +14,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
 from flows.runners import runner_of
-from tasks.errors import ConfigurationError
-from tasks.steps.progress import listening
+from labelsnap.errors import ConfigurationError
+from tasks.telling.progress import listening
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import until
 

@@ -8,9 +8,9 @@ from threading import Barrier, Event
 
 import pytest
 
-from tasks.errors import ConfigurationError
-from tasks.steps import roster
-from tasks.steps.roster import Roster
+from labelsnap.errors import ConfigurationError
+from tasks.machines import roster
+from tasks.machines.roster import Roster
 
 WAITING = 6
 

@@ -18,9 +18,9 @@ from deploy.sandbox import Sandbox, row_truth
 from flows.dask_runner import DaskCluster
 from flows.refresh import refresh
 from flows.runners import runner_of
-from tasks.buckets.grouping import bucket_count, bucket_of
-from tasks.errors import ConfigurationError
-from tasks.steps.progress import listening
+from labelsnap.buckets.grouping import bucket_count, bucket_of
+from labelsnap.errors import ConfigurationError
+from tasks.telling.progress import listening
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import running
 

@@ -15,8 +15,8 @@ import yaml
 
 from deploy.sandbox import ExportSettings, Sandbox
 from flows.started_runs import children_of, run_of
-from tasks.snapshots.read import list_versions
-from tasks.storage import open_store
+from labelsnap.snapshots.reading.read import list_versions
+from labelsnap.storage import open_store
 from tests.orchestration.prefect_service import BIN, prefect_service, restarted, running, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("prefect-service")]

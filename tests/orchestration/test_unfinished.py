@@ -9,22 +9,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from config.reading import parse_dataset
-from tasks.buckets.receipt import BucketReceipt, Tally
-from tasks.errors import (
+from labelsnap.buckets.receipt import BucketReceipt, Tally
+from labelsnap.errors import (
     ConfigurationError,
     DatasetRejectedError,
     LabelboxAnswerError,
     LabelboxRefusedError,
     StorageRefusedError,
 )
-from tasks.formats.census import Census
-from tasks.snapshots.layout import EXPORTED
-from tasks.snapshots.manifest import File, Pack
-from tasks.steps.beginning import Beginning, Head, Left
-from tasks.steps.endings import Ending, ending_of
-from tasks.steps.hints import last_exported
-from tasks.steps.ledger import Ledger
-from tasks.steps.unfinished import (
+from labelsnap.formats.description.census import Census
+from labelsnap.snapshots.layout import EXPORTED
+from labelsnap.snapshots.manifest import File, Pack
+from labelsnap.storage.interface import RECORD_BYTES
+from tasks.run.beginning import Beginning, Head, Left
+from tasks.run.endings import Ending, ending_of
+from tasks.run.hints import last_exported
+from tasks.run.ledger import Ledger
+from tasks.run.unfinished import (
     TAKEN,
     Taken,
     TakenBucket,
@@ -35,7 +36,6 @@ from tasks.steps.unfinished import (
     recall_left,
     take_over,
 )
-from tasks.storage.interface import RECORD_BYTES
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import published
 
@@ -83,7 +83,7 @@ def test_another_datasets_or_parameters_run_is_not(store, changes):
 
 def test_another_softwares_run_is_not(store, monkeypatch):
     """Whatever version it calls itself: other code may write the same row otherwise."""
-    monkeypatch.setattr("tasks.steps.unfinished.software", lambda: "f" * 16)
+    monkeypatch.setattr("tasks.run.unfinished.software", lambda: "f" * 16)
     assert recall_left(store, dataset()) is None
 
 
@@ -128,7 +128,7 @@ def test_a_note_or_receipt_that_is_longer_than_any_is_none(store, monkeypatch):
     store.put(EXPORTED, b" " * (RECORD_BYTES + 1))
     assert last_exported(store, dataset()) is None
     Ledger(store, "run-1").note("made", Made())
-    monkeypatch.setattr("tasks.steps.ledger.DOCUMENT_BYTES", 10)
+    monkeypatch.setattr("tasks.run.ledger.DOCUMENT_BYTES", 10)
     assert Ledger(store, "run-1").recall("made", Made) is None
 
 

@@ -11,7 +11,7 @@ from config.reading import parse_dataset
 from deploy.sandbox.webhooks import delivery
 from flows.listen import Watch
 from flows.receiver import MAX_BYTES, receiver
-from tasks.labelbox.webhooks import is_signed
+from labelsnap.labelbox.webhooks import is_signed
 
 SECRET = "a secret"
 PAYLOAD = {"project": {"id": "project-1"}, "dataRow": {"id": "row"}}

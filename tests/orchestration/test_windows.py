@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from config.reading import parse_dataset
 from deploy.sandbox import Fault
 from flows.backfill import check_range, in_utc
-from tasks.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
-from tasks.steps.export import start_exports
-from tasks.steps.windows import Window, cut, export_window
+from labelsnap.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
+from tasks.export import start_exports
+from tasks.windows import Window, cut, export_window
 
 MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1)).map(lambda m: m.replace(microsecond=0, tzinfo=UTC))  # noqa: DTZ001
 TOO_LARGE = Fault(

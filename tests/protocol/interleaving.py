@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Semaphore, Thread, current_thread
 
-from tasks.errors import StorageOutcomeUnknownError
+from labelsnap.errors import StorageOutcomeUnknownError
 
 OPERATIONS = {"put", "create", "get", "download", "head", "list", "delete", "uploads", "abort"}
 WRITES = {"put", "create", "delete"}

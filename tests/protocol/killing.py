@@ -8,8 +8,8 @@ from threading import Lock
 
 from interleaving import OPERATIONS
 
-from tasks.snapshots import Committed, Draft, Manifest, commit, latest
-from tasks.storage import probe
+from labelsnap.snapshots import Committed, Draft, Manifest, commit, latest
+from labelsnap.storage import probe
 
 CONTENTS = {f"{name}.txt": name.encode() * 100 for name in ("same", "new", "other")}
 PACKED = {f"labels/{number}.txt": b"0 " * number for number in range(5)}

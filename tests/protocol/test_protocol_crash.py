@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from killing import CONTENTS, PACKED, Counting, publish_whole
 
-from tasks.snapshots import latest, list_versions, read_file
-from tasks.storage import open_store
+from labelsnap.snapshots import latest, list_versions, read_file
+from labelsnap.storage import open_store
 from tests.contracts.forked import in_process
 
 BASE = {"same.txt": CONTENTS["same.txt"], "old.txt": b"old"}

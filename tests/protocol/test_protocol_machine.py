@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from interleaving import Client
 
-from tasks.snapshots import (
+from labelsnap.snapshots import (
     Committed,
     Draft,
     Manifest,
@@ -32,8 +32,8 @@ from tasks.snapshots import (
     rollback,
     tag,
 )
-from tasks.snapshots.gc import WAIT
-from tasks.storage import probe
+from labelsnap.snapshots.keeping.gc import WAIT
+from labelsnap.storage import probe
 from tests.contracts.memory_store import MemoryStore
 
 FATES = st.sampled_from(["answered"] * 6 + ["lost", "cut", "late", "killed"])
@@ -259,7 +259,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def records_are_read_one_by_one():
     """No threads but the clients' own."""
-    with patch("tasks.snapshots.history.ThreadPoolExecutor", OneByOne):
+    with patch("labelsnap.snapshots.keeping.history.ThreadPoolExecutor", OneByOne):
         yield
 
 
@@ -299,10 +299,10 @@ def test_many_interleaved_clients_break_nothing(machine):
 
 
 RULES = {
-    "publish id": ("tasks.snapshots.history.History.published_by", lambda *_: None),
-    "condemned objects": ("tasks.snapshots.commit.check_not_condemned", lambda *_: None),
-    "fence": ("tasks.snapshots.gc._fence", lambda *_: None),
-    "second mark": ("tasks.snapshots.gc._in_use", lambda *_: set()),
+    "publish id": ("labelsnap.snapshots.keeping.history.History.published_by", lambda *_: None),
+    "condemned objects": ("labelsnap.snapshots.writing.commit.check_not_condemned", lambda *_: None),
+    "fence": ("labelsnap.snapshots.keeping.gc._fence", lambda *_: None),
+    "second mark": ("labelsnap.snapshots.keeping.gc._in_use", lambda *_: set()),
 }
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
+COPIED = ("labelsnap", "tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
 COMMIT, GC, DRAFT, TAGGING, LAYOUT = (
-    f"tasks/snapshots/{name}.py" for name in ("commit", "gc", "draft", "tagging", "layout")
+    f"labelsnap/snapshots/{name}.py"
+    for name in ("writing/commit", "keeping/gc", "writing/draft", "keeping/tagging", "layout")
 )
 MUTATIONS = {
     "the record is not read back": (

@@ -16,9 +16,9 @@ import pytest
 from botocore.exceptions import ClientError
 from killing import CONTENTS, PACKED, Counting, publish_whole
 
-from tasks.errors import StorageError
-from tasks.snapshots import latest, list_versions, read_file
-from tasks.storage import open_store
+from labelsnap.errors import StorageError
+from labelsnap.snapshots import latest, list_versions, read_file
+from labelsnap.storage import open_store
 from tests.contracts.store_fixtures import BUCKET, CEPH, SERVERS, free_port, localbucket
 from tests.contracts.tls_front import tls_front, write_certificate
 

@@ -12,8 +12,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tasks.formats.coco import Coco
-from tasks.records.geometry import Point
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.geometry import Point
 from tests.formats.format_samples import annotation, contents, dataset, label, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"

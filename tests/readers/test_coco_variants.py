@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tasks.formats.coco import Coco
-from tasks.records.geometry import BoundingBox, Polygon
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.geometry import BoundingBox, Polygon
 from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, picture, registry, sample
 
 if TYPE_CHECKING:

@@ -16,20 +16,20 @@ from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tasks.formats.coco import Coco
-from tasks.formats.labelme import LabelMe
-from tasks.formats.losses import report
-from tasks.formats.masks import Masks
-from tasks.formats.voc import Voc
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.description.losses import report
+from labelsnap.formats.labelme import LabelMe
+from labelsnap.formats.masks import Masks
+from labelsnap.formats.voc import Voc
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 from tests.formats.format_samples import annotation, contents, count, dataset, label, mask_of, registry, sample
 from tests.formats.yolo_rules import fill, read_labels
 
 if TYPE_CHECKING:
-    from tasks.formats.interface import Format
-    from tasks.records.geometry import Geometry
-    from tasks.records.model import Sample
+    from labelsnap.formats.interface import Format
+    from labelsnap.records.geometry import Geometry
+    from labelsnap.records.model import Sample
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
 

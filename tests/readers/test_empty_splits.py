@@ -12,11 +12,11 @@ import mlcroissant
 import pytest
 from pycocotools.coco import COCO
 
-from tasks.formats.card import card
-from tasks.formats.croissant import croissant
-from tasks.formats.description import Listed
-from tasks.formats.registry import format_of
-from tasks.records.geometry import BoundingBox
+from labelsnap.formats.description.card import card
+from labelsnap.formats.description.croissant import croissant
+from labelsnap.formats.description.facts import Listed
+from labelsnap.formats.registry import format_of
+from labelsnap.records.geometry import BoundingBox
 from tests.formats.format_samples import annotation, contents, dataset, describing, label, picture, radio, sample
 
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")  # rdflib, by mlcroissant
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tasks.formats.interface import Dataset
+    from labelsnap.formats.interface import Dataset
 
 QUESTION = "weather"
 LOADED = {

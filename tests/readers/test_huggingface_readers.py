@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from tasks.formats.huggingface import HuggingFace
+from labelsnap.formats.huggingface import HuggingFace
 from tests.formats.format_samples import RING_AND_PART, contents, every_kind, picture
 
 if TYPE_CHECKING:

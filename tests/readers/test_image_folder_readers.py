@@ -10,7 +10,7 @@ import datasets
 import pytest
 from PIL import Image
 
-from tasks.formats.yolo import Yolo
+from labelsnap.formats.yolo.writer import Yolo
 from tests.formats.format_samples import contents, dataset, label, picture, radio, sample
 
 if TYPE_CHECKING:

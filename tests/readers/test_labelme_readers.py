@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.formats.labelme import LabelMe
-from tasks.records.geometry import BoundingBox
+from labelsnap.formats.labelme import LabelMe
+from labelsnap.records.geometry import BoundingBox
 from tests.formats.format_samples import RING_AND_PART, annotation, contents, dataset, label, mask_of, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "labelme"

@@ -15,7 +15,7 @@ from PIL import Image
 from pyarrow import parquet
 from pycocotools import mask as coco_mask
 
-from tasks.formats.registry import format_of
+from labelsnap.formats.registry import format_of
 from tests.formats.format_samples import VARIANTS, annotation, contents, dataset, label, mask_of, sample
 from tests.masks.drawn_masks import NOISE, blobs
 

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 from PIL import Image
 from pycocotools.coco import COCO
 
-from tasks.buckets.image import check_image, publishable
-from tasks.formats.registry import format_of
-from tasks.records.geometry import BoundingBox
-from tasks.records.image import Image as Published
-from tasks.records.model import MediaAttributes
+from labelsnap.buckets.rows.image import check_image, publishable
+from labelsnap.formats.registry import format_of
+from labelsnap.records.geometry import BoundingBox
+from labelsnap.records.image import Image as Published
+from labelsnap.records.model import MediaAttributes
 from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, registry, sample
 from tests.formats.yolo_rules import read_labels
 from tests.images.image_samples import BOX, ORIENTATIONS, WIDE, box_of, oriented, pixels, readers, red, turned
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tasks.records.model import Sample
+    from labelsnap.records.model import Sample
 
 SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp", "image/tiff": ".tif"}
 Region = tuple[float, float, float, float]

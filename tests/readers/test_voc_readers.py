@@ -12,12 +12,12 @@ from globox import AnnotationSet
 from PIL import Image
 from pycocotools.coco import COCO
 
-from tasks.formats.voc import Voc
-from tasks.records.geometry import BoundingBox
+from labelsnap.formats.voc import Voc
+from labelsnap.records.geometry import BoundingBox
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, picture, sample
 
 if TYPE_CHECKING:
-    from tasks.formats.interface import Dataset
+    from labelsnap.formats.interface import Dataset
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
 VOID = 255

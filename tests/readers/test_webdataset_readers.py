@@ -12,7 +12,7 @@ import webdataset
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from tasks.formats.webdataset import WebDataset
+from labelsnap.formats.webdataset import WebDataset
 from tests.formats.format_samples import (
     RING_AND_PART,
     annotation,

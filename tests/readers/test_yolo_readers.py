@@ -12,8 +12,8 @@ import yaml
 from globox import AnnotationSet
 from hypothesis import given, settings
 
-from tasks.formats.yolo import Yolo
-from tasks.records.geometry import BoundingBox, Point
+from labelsnap.formats.yolo.writer import Yolo
+from labelsnap.records.geometry import BoundingBox, Point
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, picture, sample
 from tests.formats.yolo_rules import POINTS, fill, read_labels
 from tests.masks.drawn_masks import blobs, scattered
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tasks.formats.interface import Dataset
+    from labelsnap.formats.interface import Dataset
 
     Pixels = NDArray[np.bool_]
 

@@ -1,4 +1,4 @@
-"""The table of readers in ``tasks/formats/README.md``: what it says is what the tests run."""
+"""The table of readers in ``labelsnap/formats/README.md``: what it says is what the tests run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-README: Final = Path(__file__).parents[2] / "tasks" / "formats" / "README.md"
+README: Final = Path(__file__).parents[2] / "labelsnap" / "formats" / "README.md"
 HEADING: Final = "## Readers\n"
 CODE: Final = re.compile(r"`([^`]+)`")
 

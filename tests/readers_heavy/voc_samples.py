@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tasks.buckets.image import publishable
-from tasks.formats.voc import Voc
-from tasks.records.geometry import BoundingBox, Point, Polyline
-from tasks.records.model import MediaAttributes
+from labelsnap.buckets.rows.image import publishable
+from labelsnap.formats.voc import Voc
+from labelsnap.records.geometry import BoundingBox, Point, Polyline
+from labelsnap.records.model import MediaAttributes
 from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, picture, registry, sample
 from tests.readers_heavy.odd_voc import BOX, PLACES, SIZE, SPELLED
 
 if TYPE_CHECKING:
-    from tasks.formats.interface import Dataset
-    from tasks.records.geometry import Mask
-    from tasks.records.model import Sample
+    from labelsnap.formats.interface import Dataset
+    from labelsnap.records.geometry import Mask
+    from labelsnap.records.model import Sample
 
 
 def region(left: int, top: int, width: int, height: int) -> Mask:

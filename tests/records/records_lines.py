@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.records.model import Problem, Record, Row, Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.model import Problem, Record, Row, Source
+from labelsnap.records.parsing.parse import parse
 
 REFERENCE = Path(__file__).parent / "reference"
 PROJECT = "cltd3vkju021907u63w2odj69"

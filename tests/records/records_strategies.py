@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Overlap, Point, Polygon, Polyline, Runs
-from tasks.records.image import Image
-from tasks.records.model import (
+from labelsnap.records.geometry import BoundingBox, Mask, MaskReference, Overlap, Point, Polygon, Polyline, Runs
+from labelsnap.records.image import Image
+from labelsnap.records.model import (
     Annotation,
     Attachment,
     ChecklistAnswer,

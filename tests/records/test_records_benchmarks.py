@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from records_lines import box, label, parsed, row
 
-from tasks.records.model import Record, Source
-from tasks.records.policy import Policy, select
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.model import Record, Source
 
 
 def made(label_id: Any, day: Any, *, skipped: Any = False, **more: Any) -> Any:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_lines import box, label, published, row, shape
 
-from tasks.records.classes import Class, ClassRegistry, SeenClass, inherited, seen_classes, update
-from tasks.records.geometry import Point
-from tasks.records.image import Image
-from tasks.records.model import Annotation, Sample, Source
-from tasks.records.policy import Policy
-from tasks.records.tables import to_tables
+from labelsnap.records.choices.classes import Class, ClassRegistry, SeenClass, inherited, seen_classes, update
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.geometry import Point
+from labelsnap.records.image import Image
+from labelsnap.records.model import Annotation, Sample, Source
+from labelsnap.records.tables.tables import to_tables
 
 NOTHING = ClassRegistry()
 

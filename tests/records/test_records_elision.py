@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.records.elision import elide, restore
+from labelsnap.records.lines.elision import elide, restore
 
 TASK = b"cm3task0001"
 PIECES = st.sampled_from(

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.masks.polygons import fill_rings
-from tasks.records.extent import has_area
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
-from tasks.records.image import Image
-from tasks.records.model import Annotation, DataRow, Label, MediaAttributes, ProjectEntry, Record, Sample
-from tasks.records.tables import to_tables
+from labelsnap.masks.shapes.polygons import fill_rings
+from labelsnap.records.extent import has_area
+from labelsnap.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline, Runs, Vertices
+from labelsnap.records.image import Image
+from labelsnap.records.model import Annotation, DataRow, Label, MediaAttributes, ProjectEntry, Record, Sample
+from labelsnap.records.tables.tables import to_tables
 
 if TYPE_CHECKING:
-    from tasks.records.geometry import Geometry
+    from labelsnap.records.geometry import Geometry
 
 WIDTH, HEIGHT = 8, 6
 REFERENCE = MaskReference("https://api.labelbox.example/mask/1", None, None)

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from records_lines import MODEL_RUN, PROJECT, as_line, box, label, published, reference_row, row, shape
 from xxhash import xxh3_128_hexdigest
 
-from tasks.records.carry import Standing, carry_over
-from tasks.records.fingerprint import fingerprint
-from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.image import Image
-from tasks.records.model import Source
-from tasks.records.policy import Policy
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.geometry import Mask, MaskReference, Runs
+from labelsnap.records.image import Image
+from labelsnap.records.lines.fingerprint import fingerprint
+from labelsnap.records.model import Source
+from labelsnap.records.tables.carry import Standing, carry_over
 
 RUNS = Runs(100, 200, b"abc", 5, (1, 2, 3, 4))
 S3 = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k&X-Amz-Date=2024{0}&X-Amz-Expires=60&X-Amz-Signature=ab{0}"

@@ -12,13 +12,13 @@ from records_lines import P1, as_line, box, first_label, label, parsed, publishe
 from test_records_refusals import json_values
 from test_records_shapes import COMPOSITE, TIE
 
-from tasks.records.geometry import MaskReference
-from tasks.records.identity import row_id
-from tasks.records.image import Image
-from tasks.records.model import Problem, Record, Row, Sample, Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.tables import from_tables, to_tables
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.geometry import MaskReference
+from labelsnap.records.image import Image
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.model import Problem, Record, Row, Sample, Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import from_tables, to_tables
 
 LABEL = "$.projects.p1.labels[0]"
 UNKNOWN_TIE = TIE | {"annotation_kind": "ImageBidirectionalRelationship", "feature_id": "r2"}

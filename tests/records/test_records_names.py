@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.records.model import DataRow, MediaAttributes
-from tasks.records.names import file_name
+from labelsnap.records.choices.names import file_name
+from labelsnap.records.model import DataRow, MediaAttributes
 
 
 def named(key: Any, row_id: Any = "clabc123", mime_type: Any = "image/jpeg") -> Any:

@@ -13,8 +13,8 @@ from records_lines import P1, as_line, box, label, parsed, row, shape
 from test_records_refusals import json_values
 from test_records_shapes import TIE
 
-from tasks.records.model import Problem, Row, Source
-from tasks.records.parse import parse
+from labelsnap.records.model import Problem, Row, Source
+from labelsnap.records.parsing.parse import parse
 
 R1 = Source("model_run", "r1")
 MARK = b"\xef\xbb\xbf"

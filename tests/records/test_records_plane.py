@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.masks.polygons import fill_rings
-from tasks.records.shapes import clip_box, clip_ring, drawable_ring, open_ring, pixel_of, shoelace_area, tight_box
+from labelsnap.masks.shapes.polygons import fill_rings
+from labelsnap.records.shapes import clip_box, clip_ring, drawable_ring, open_ring, pixel_of, shoelace_area, tight_box
 
 SQUARE_WITH_A_NOTCH = ((0, 0), (4, 0), (4, 4), (2, 2), (0, 4))
 

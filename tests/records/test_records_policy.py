@@ -9,8 +9,8 @@ from records_lines import P1, box, label, parsed, row
 from records_lines import published as published_record
 from test_records_shapes import TIE
 
-from tasks.records.model import Excluded, Record, Source
-from tasks.records.policy import Policy, select
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.model import Excluded, Record, Source
 
 QUESTION = {"name": "weather", "radio_answer": {"name": "sun"}}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.records.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
+from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 
-README = Path(__file__).parents[2] / "tasks/records/README.md"
+README = Path(__file__).parents[2] / "labelsnap/records/README.md"
 DOCUMENTED = {**SCHEMAS, "classes": CLASSES, "left": LEFT, "problems": PROBLEMS}
 
 

@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from pyarrow import parquet
 from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, reference_row
 
-from tasks.records.counts import count
-from tasks.records.identity import row_id
-from tasks.records.image import Image
-from tasks.records.model import Sample, Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy
-from tasks.records.tables import from_tables, to_tables, write_table
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.counts import count
+from labelsnap.records.image import Image
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.model import Sample, Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import from_tables, to_tables, write_table
 
 GEOMETRY = {
     "ImageBoundingBox": ("bounding_box", "bounding_box", "bounding_box"),

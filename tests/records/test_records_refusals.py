@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from records_lines import P1, as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
 
-from tasks.records.identity import row_id
-from tasks.records.model import Problem, Row, Source
-from tasks.records.parse import parse
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.model import Problem, Row, Source
+from labelsnap.records.parsing.parse import parse
 
 ANSWERED = {"name": "why", "text_answer": {"content": "because"}}
 VIDEO = {"frames": {"13": {"objects": {"f": {}}}}, "segments": {}, "key_frame_feature_map": {}, "classifications": []}

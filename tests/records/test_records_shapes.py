@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from records_lines import P1, as_line, box, first_label, label, parsed, row, shape
 
-from tasks.records.geometry import BoundingBox, MaskReference, Point, Polygon, Polyline
-from tasks.records.model import ChecklistAnswer, MediaAttributes, PerformanceDetails, Source, TextAnswer
-from tasks.records.parse import parse
+from labelsnap.records.geometry import BoundingBox, MaskReference, Point, Polygon, Polyline
+from labelsnap.records.model import ChecklistAnswer, MediaAttributes, PerformanceDetails, Source, TextAnswer
+from labelsnap.records.parsing.parse import parse
 
 COMPOSITE: Any = {"url": "https://api.labelbox.com/api/v1/tasks/t1/masks/m1/index/1", "color_rgb": [1, 2, 255]}
 TIE = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.records.fingerprint import fingerprint
-from tasks.records.signatures import ends_at, lasting_url, unsigned
+from labelsnap.records.lines.fingerprint import fingerprint
+from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 
 S3 = (  # docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"

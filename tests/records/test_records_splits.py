@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records_lines import label, published, row
 
-from tasks.errors import ConfigurationError
-from tasks.records.model import Source
-from tasks.records.policy import Policy
-from tasks.records.splits import Split, assign, check_group_by, split_key, split_of
+from labelsnap.errors import ConfigurationError
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.splits import Split, assign, check_group_by, split_key, split_of
+from labelsnap.records.model import Source
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 5))

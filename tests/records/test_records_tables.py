@@ -14,13 +14,13 @@ from pyarrow import parquet
 from records_lines import MODEL_RUN, PROJECT, published, reference_row
 from records_strategies import sample_lists
 
-from tasks.records.classes import Class, ClassRegistry
-from tasks.records.geometry import Mask, MaskReference, Runs
-from tasks.records.image import Image
-from tasks.records.model import ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
-from tasks.records.policy import Policy
-from tasks.records.schema import SCHEMAS
-from tasks.records.tables import (
+from labelsnap.records.choices.classes import Class, ClassRegistry
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.geometry import Mask, MaskReference, Runs
+from labelsnap.records.image import Image
+from labelsnap.records.model import ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
+from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.tables import (
     classes_of,
     classes_table,
     from_tables,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from records_lines import P1, as_line, box, label, refused, row
 
-from tasks.records.identity import row_id
-from tasks.records.model import Row
-from tasks.records.parse import parse
-from tasks.records.text import is_blank
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.lines.text import is_blank
+from labelsnap.records.model import Row
+from labelsnap.records.parsing.parse import parse
 
 BOM = b"\xef\xbb\xbf"
 

@@ -8,11 +8,11 @@ import pytest
 from records_lines import box, first_label, label, published, refused, row
 from test_records_shapes import TIE
 
-from tasks.records.counts import count
-from tasks.records.image import Image
-from tasks.records.model import Sample, Source, TextAnswer, Unanswered
-from tasks.records.policy import Policy
-from tasks.records.tables import to_tables
+from labelsnap.records.choices.policy import Policy
+from labelsnap.records.counts import count
+from labelsnap.records.image import Image
+from labelsnap.records.model import Sample, Source, TextAnswer, Unanswered
+from labelsnap.records.tables.tables import to_tables
 
 Q: Any = {"feature_id": "q1", "feature_schema_id": "s1", "name": "weather", "value": "w"}
 SUN: Any = {"name": "sun"}

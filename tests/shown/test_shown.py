@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tasks.shown import json_text, line, lines, markdown, markup
-from tasks.steps.logged import ShownRecord
+from labelsnap.shown import json_text, line, lines, markdown, markup
+from tasks.telling.logged import ShownRecord
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07",
@@ -165,16 +165,16 @@ def test_a_record_of_ours_is_one_line():
 ROOT = Path(__file__).parents[2]
 BORDERS = {
     r"\bprint\(|sys\.std(?:out|err)\.write|typer\.echo|\.print\b": {"flows/console.py"},
-    r"(?<!re\.)\bescape\(": {"tasks/shown.py"},
-    r"\bcreate_\w+_artifact\(": {"tasks/steps/artifacts.py"},
-    r"setLogRecordFactory|logging\.Handler\b": {"flows/console.py", "tasks/steps/logged.py"},
+    r"(?<!re\.)\bescape\(": {"labelsnap/shown.py"},
+    r"\bcreate_\w+_artifact\(": {"tasks/telling/artifacts.py"},
+    r"setLogRecordFactory|logging\.Handler\b": {"flows/console.py", "tasks/telling/logged.py"},
 }
 
 
 @pytest.mark.parametrize("pattern", BORDERS)
 def test_nothing_else_shows(pattern):
     """Who prints, escapes, logs or makes pages is in one module each, which cleans what passes."""
-    files = [path for package in ("flows", "tasks", "config") for path in (ROOT / package).rglob("*.py")]
+    files = [path for package in ("labelsnap", "flows", "tasks", "config") for path in (ROOT / package).rglob("*.py")]
     found = {
         path.relative_to(ROOT).as_posix() for path in files if re.search(pattern, path.read_text(encoding="utf-8"))
     }

@@ -23,7 +23,7 @@ from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.odd_texts import OBEYED
 from flows import cli
 from flows.console import print_error
-from tasks.errors import LabelboxRefusedError
+from labelsnap.errors import LabelboxRefusedError
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

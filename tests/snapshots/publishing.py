@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.snapshots import Committed, Draft, Manifest, commit
-from tasks.storage import probe
+from labelsnap.snapshots import Committed, Draft, Manifest, commit
+from labelsnap.storage import probe
 
 CREATED_AT = "2024-05-06T07:08:09Z"
 

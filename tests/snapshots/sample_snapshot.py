@@ -11,14 +11,14 @@ import pyarrow as pa
 from msgspec import structs
 from publishing import CREATED_AT, publish
 
-from tasks.buckets.grouping import bucket_of
-from tasks.buckets.images import images_table, store_images
-from tasks.buckets.reading import table_path
-from tasks.buckets.receipt import BucketInput
-from tasks.formats.census import census
-from tasks.formats.coco import Coco
-from tasks.records.tables import classes_table, problems_table, to_tables, write_table
-from tasks.snapshots import Draft, Manifest
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.buckets.reading import table_path
+from labelsnap.buckets.receipt import BucketInput
+from labelsnap.buckets.rows.images import images_table, store_images
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.description.census import census
+from labelsnap.records.tables.tables import classes_table, problems_table, to_tables, write_table
+from labelsnap.snapshots import Draft, Manifest
 from tests.formats.format_samples import dataset, picture, registry
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import StorageRefusedError
-from tasks.snapshots.content import read_file
-from tasks.snapshots.draft import Draft
-from tasks.snapshots.frames import EarlierFrames, add_chunk, chunk_blocks
-from tasks.snapshots.manifest import Manifest
-from tasks.storage import open_store
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.manifest import Manifest
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk, chunk_blocks
+from labelsnap.storage import open_store
 
 LINE = '{"number":%d,"row_data":"https://a/%d.jpg?Signature=%s","url":"https://api/tasks/%s/masks/m%d","x":"%s"}\n'
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import StorageRefusedError
-from tasks.snapshots.content import download_file, lines_of, read_file
-from tasks.snapshots.draft import Draft
-from tasks.snapshots.joined import MAX_PARTS, add_revision, compare
-from tasks.snapshots.manifest import Manifest, decode_manifest, digest, encode
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.manifest import Manifest, decode_manifest, digest, encode
+from labelsnap.snapshots.reading.content import download_file, lines_of, read_file
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.snapshots.writing.joined import MAX_PARTS, add_revision, compare
 
 PATH = "formats/coco/annotations/instances_train.json"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.snapshots.content import read_file
-from tasks.snapshots.draft import Draft
-from tasks.snapshots.manifest import Manifest
-from tasks.snapshots.small import SmallFiles
+from labelsnap.snapshots.manifest import Manifest
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.snapshots.writing.small import SmallFiles
 
 
 def added(store, bodies, base=None, **limits):

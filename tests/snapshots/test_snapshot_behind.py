@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from publishing import manifest_of, publish, published
 from test_snapshot_gc import collected
 
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import expire, latest, read_snapshot, rollback
-from tasks.snapshots.behind import behind_of, manifests_behind, needed, read_behind, told
-from tasks.snapshots.epochs import Condemned
-from tasks.snapshots.gc import condemn, sweep
-from tasks.snapshots.history import Commit
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import expire, latest, read_snapshot, rollback
+from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed, read_behind, told
+from labelsnap.snapshots.keeping.epochs import Condemned
+from labelsnap.snapshots.keeping.gc import condemn, sweep
+from labelsnap.snapshots.keeping.history import Commit
 from tests.contracts.memory_store import MemoryStore
 
 CLASSES = "tables/classes/classes.parquet"

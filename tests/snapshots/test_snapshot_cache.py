@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from publishing import published
 
-from tasks.snapshots import PullReport, latest, pull
+from labelsnap.snapshots import PullReport, latest, pull
 from tests.contracts.store_faults import LossyStore
 
 FILES = {f"formats/yolo/labels/train/{name}.txt": name.encode() * 1000 for name in "abcdef"}
@@ -108,8 +108,8 @@ def test_cache_in_use_can_be_deleted(folder_store, snapshot, tmp_path):
 PULL = """
 import os, sys
 from pathlib import Path
-from tasks.snapshots import latest, pull
-from tasks.storage import open_store
+from labelsnap.snapshots import latest, pull
+from labelsnap.storage import open_store
 store = open_store(sys.argv[1])
 def stop(report):
     if report.files == 3:

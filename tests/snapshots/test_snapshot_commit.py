@@ -12,10 +12,10 @@ from threading import Barrier
 import pytest
 from publishing import CREATED_AT, manifest_of, publish, published
 
-from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots import Committed, LostRace, Manifest, latest, list_versions, read_history, read_snapshot
-from tasks.snapshots.commit import DELAYS
-from tasks.storage import open_store, probe
+from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
+from labelsnap.snapshots import Committed, LostRace, Manifest, latest, list_versions, read_history, read_snapshot
+from labelsnap.snapshots.writing.commit import DELAYS
+from labelsnap.storage import open_store, probe
 from tests.contracts.processes import PROCESSES
 from tests.contracts.store_faults import LossyStore
 

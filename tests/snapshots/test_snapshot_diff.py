@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 from sample_snapshot import draft_samples
 
-from tasks.errors import StorageRefusedError
-from tasks.records.classes import ClassRegistry
-from tasks.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
-from tasks.records.model import Relationship
-from tasks.snapshots.diff import AnnotationChanges, ClassChange, NamedClass, RenamedClass, RowChanges, diff
+from labelsnap.errors import StorageRefusedError
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
+from labelsnap.records.model import Relationship
+from labelsnap.snapshots.reading.diff import AnnotationChanges, ClassChange, NamedClass, RenamedClass, RowChanges, diff
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import RING_AND_PART, annotation, label, mask, radio, registry, sample, text

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publishing import manifest_of, published
 
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import Draft, File, Manifest, Pack, download_file, read_file, same_content, work_key, write_tar
-from tasks.snapshots.draft import Uploads
-from tasks.snapshots.layout import data_key, generation_of, without_generation
-from tasks.snapshots.manifest import encode
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import Draft, File, Manifest, Pack, download_file, read_file, same_content, work_key, write_tar
+from labelsnap.snapshots.layout import data_key, generation_of, without_generation
+from labelsnap.snapshots.manifest import encode
+from labelsnap.snapshots.writing.draft import Uploads
 
 SHA = hashlib.sha256(b"content").hexdigest()
 NAMES = st.text(

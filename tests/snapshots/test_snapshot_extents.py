@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
-from tasks.snapshots import extents
-from tasks.snapshots.extents import OutlineError, mask_extents, ring_extents, run_extents
+from labelsnap.snapshots.checking import extents
+from labelsnap.snapshots.checking.extents import OutlineError, mask_extents, ring_extents, run_extents
 
 PICTURES = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
 

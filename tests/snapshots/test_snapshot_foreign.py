@@ -9,12 +9,12 @@ import pytest
 from publishing import published
 from test_snapshot_gc import collected, history
 
-from tasks.errors import ConfigurationError, StorageRefusedError
-from tasks.snapshots import collect, expire, latest, list_tags, list_versions, plan_collection, tag
-from tasks.snapshots.epochs import Condemned
-from tasks.snapshots.gc import condemn
-from tasks.snapshots.nesting import check_outermost
-from tasks.storage import Upload, open_store
+from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots import collect, expire, latest, list_tags, list_versions, plan_collection, tag
+from labelsnap.snapshots.keeping.epochs import Condemned
+from labelsnap.snapshots.keeping.gc import condemn
+from labelsnap.snapshots.writing.nesting import check_outermost
+from labelsnap.storage import Upload, open_store
 from tests.contracts.memory_store import MemoryStore
 
 FOREIGN = [

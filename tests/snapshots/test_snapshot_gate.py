@@ -17,16 +17,16 @@ from msgspec import structs
 from pyarrow import parquet
 from sample_snapshot import draft_samples
 
-from tasks.buckets.grouping import bucket_of
-from tasks.formats.coco import Coco
-from tasks.records.geometry import BoundingBox, Point, Polygon, Polyline
-from tasks.records.tables import to_tables, write_table
-from tasks.snapshots import Draft
-from tasks.snapshots.decoding import UndecodableError, decode_file
-from tasks.snapshots.gate import inspect
-from tasks.snapshots.joined import add_revision
-from tasks.snapshots.measures import Group, Measure, measure
-from tasks.snapshots.remeasure import MEASURED, TableTotals, measure_coco, measure_tables
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
+from labelsnap.records.tables.tables import to_tables, write_table
+from labelsnap.snapshots import Draft
+from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
+from labelsnap.snapshots.checking.gate import inspect
+from labelsnap.snapshots.checking.measures import Group, Measure, measure
+from labelsnap.snapshots.checking.remeasure import MEASURED, TableTotals, measure_coco, measure_tables
+from labelsnap.snapshots.writing.joined import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from publishing import manifest_of, publish, published
 
-from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots import (
+from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
+from labelsnap.snapshots import (
     Draft,
     collect,
     expire,
@@ -24,7 +24,7 @@ from tasks.snapshots import (
     tag,
     work_key,
 )
-from tasks.snapshots.runs import runs_of
+from labelsnap.snapshots.runs import runs_of
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 

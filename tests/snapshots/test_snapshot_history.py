@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
 from test_snapshot_gc import collected, history
 
-from tasks.errors import ConfigurationError, StorageRefusedError
-from tasks.snapshots import (
+from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots import (
     collect,
     expire,
     latest,
@@ -26,10 +26,10 @@ from tasks.snapshots import (
     rollback,
     tag,
 )
-from tasks.snapshots.history import commit_keys, survey
-from tasks.snapshots.read import check_kept
-from tasks.snapshots.runs import gaps, holds, merged
-from tasks.storage.interface import RECORD_BYTES
+from labelsnap.snapshots.keeping.history import commit_keys, survey
+from labelsnap.snapshots.reading.read import check_kept
+from labelsnap.snapshots.runs import gaps, holds, merged
+from labelsnap.storage.interface import RECORD_BYTES
 from tests.contracts.memory_store import MemoryStore
 
 VERSIONS = st.sets(st.integers(1, 30))

@@ -15,14 +15,15 @@ from publishing import CREATED_AT, manifest_of, publish
 from pyarrow import parquet
 
 from flows.trees import lay_out
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import IMAGES_SCHEMA, Draft, images, latest, list_versions, read_tag, write_tar
-from tasks.snapshots.epochs import check_not_condemned
-from tasks.snapshots.frames import chunk_blocks
-from tasks.snapshots.parquet_files import read_whole
-from tasks.snapshots.sealed import fields_of
-from tasks.snapshots.tree import Tree
-from tasks.snapshots.verify import verify
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.keeping.epochs import check_not_condemned
+from labelsnap.snapshots.reading.tree import Tree
+from labelsnap.snapshots.sealed import fields_of
+from labelsnap.snapshots.tables import images
+from labelsnap.snapshots.tables.parquet_files import read_whole
+from labelsnap.snapshots.writing.frames import chunk_blocks
 
 BODY = b"0.5 0.5 1 1\n"
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -219,7 +220,7 @@ def test_images_of_a_long_table_are_pulled_a_few_at_a_time(folder_store, tmp_pat
     """Whatever a table lists, no more of it than that is held."""
     images_of(folder_store, tmp_path, 5)
     held, place = [], Tree.place
-    monkeypatch.setattr(import_module("tasks.snapshots.pull"), "AT_ONCE", 2)
+    monkeypatch.setattr(import_module("labelsnap.snapshots.reading.pull"), "AT_ONCE", 2)
     monkeypatch.setattr(Tree, "place", lambda tree, files, pool: held.append(len(files)) or place(tree, files, pool))
     lay_out(f"{folder_store.url}@1", "yolo", tmp_path / "out", lambda *_: None)
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.jpg")) == [f"{at}.jpg" for at in range(5)]
@@ -442,7 +443,7 @@ def telling_less(body, told):
 
 def test_a_table_is_held_to_what_its_pages_unpack_to_whatever_its_footer_says(monkeypatch):
     """The page of a few bytes unpacks to thirty million; pyarrow makes room for that, and asks no footer."""
-    monkeypatch.setattr("tasks.snapshots.parquet_files.DOCUMENT_BYTES", 1 << 20)
+    monkeypatch.setattr("labelsnap.snapshots.tables.parquet_files.DOCUMENT_BYTES", 1 << 20)
     body = parquet_of(data_row_id=["a" * 30_000_000], split=["train"])
     group = parquet.ParquetFile(io.BytesIO(body)).metadata.row_group(0)
     lying = telling_less(body, [group.total_byte_size, group.column(0).total_uncompressed_size])
@@ -457,7 +458,7 @@ def test_a_table_is_held_to_what_its_pages_unpack_to_whatever_its_footer_says(mo
 def test_one_long_value_in_every_row_is_not_unpacked(monkeypatch):
     """A dictionary has it once, and a row costs a bit: a file of a kilobyte stands for a hundred megabytes."""
     for name, size in (("DOCUMENT_BYTES", 4 << 20), ("_EXPANDED", 2 << 20)):
-        monkeypatch.setattr(f"tasks.snapshots.parquet_files.{name}", size, raising=False)
+        monkeypatch.setattr(f"labelsnap.snapshots.tables.parquet_files.{name}", size, raising=False)
     text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["a" * 100_000]))
     body = parquet_of(data_row_id=text, split=["train"] * 1000)
     assert len(body) < 2000
@@ -470,7 +471,7 @@ def test_one_long_value_in_every_row_is_not_unpacked(monkeypatch):
 
 def test_lists_of_more_values_than_any_has_are_not_read(monkeypatch):
     """A row may hold a list of any length, whose values cost a bit each."""
-    monkeypatch.setattr("tasks.snapshots.parquet_files.MOST_VALUES", 1000, raising=False)
+    monkeypatch.setattr("labelsnap.snapshots.tables.parquet_files.MOST_VALUES", 1000, raising=False)
     lists = pa.ListArray.from_arrays(pa.array([0, 5000], pa.int32()), pa.nulls(5000, pa.float64()))
     with pytest.raises(StorageRefusedError, match="5000 values") as refused:
         read_whole(parquet_of(values=lists), "tables/embeddings-of-others/a.parquet")
@@ -489,8 +490,8 @@ def test_headers_of_pages_that_are_none_are_damage(cut):
 @pytest.mark.parametrize("head", [b"", (0x184D2A50).to_bytes(4, "little")], ids=["bare", "with a head"])
 def test_a_chunk_that_unpacks_without_end_ends_the_pull(folder_store, tmp_path, monkeypatch, head):
     """Neither the disk nor memory is filled; the chunk is named, and no more is unpacked than a chunk has."""
-    monkeypatch.setattr("tasks.storage.compression.UNPACKED_BYTES", 4 << 20, raising=False)
-    monkeypatch.setattr("tasks.storage.lines.LINE_BYTES", 2 << 20, raising=False)
+    monkeypatch.setattr("labelsnap.storage.compression.UNPACKED_BYTES", 4 << 20, raising=False)
+    monkeypatch.setattr("labelsnap.storage.lines.LINE_BYTES", 2 << 20, raising=False)
     told = pa.compress(b'{"task":"t","frames":[],"queries":[]}', codec="zstd", asbytes=True) if head else b""
     body = head + (len(told).to_bytes(4, "little") if head else b"") + told
     body += pa.compress(bytes(64 << 20), codec="zstd", asbytes=True)

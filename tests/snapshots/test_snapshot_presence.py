@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tasks.snapshots.presence import absent
+from labelsnap.snapshots.writing.presence import absent
 from tests.contracts.memory_store import MemoryStore
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
 from pyarrow import parquet
 
-from tasks.errors import ConfigurationError, StorageRefusedError
-from tasks.snapshots import IMAGES_SCHEMA, Draft, File, PullReport, formats_held, latest, pull, write_tar
-from tasks.snapshots.tree import GAP_BYTES, READ_BYTES, merged
+from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots import IMAGES_SCHEMA, Draft, File, PullReport, formats_held, latest, pull, write_tar
+from labelsnap.snapshots.reading.tree import GAP_BYTES, READ_BYTES, merged
 from tests.contracts.store_faults import LossyStore
 
 LINES = [b'{"row": 1}\n', b'{"row": 2}\n', b"not json\n"]

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publishing import published
 
-from tasks.errors import StorageRefusedError
-from tasks.snapshots import pull, read_snapshot
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots import pull, read_snapshot
 from tests.contracts.forked import in_process
 from tests.contracts.memory_store import MemoryStore
 
@@ -298,8 +298,8 @@ def test_of_two_pulls_into_one_folder_one_is_refused(versions, tmp_path):
 PULL = """
 import os, sys, time
 from pathlib import Path
-from tasks.snapshots import pull, read_snapshot
-from tasks.storage import open_store
+from labelsnap.snapshots import pull, read_snapshot
+from labelsnap.storage import open_store
 store = open_store(sys.argv[1])
 def stop(report):
     print("pulling", flush=True)

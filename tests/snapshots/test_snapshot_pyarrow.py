@@ -13,16 +13,16 @@ from pyarrow import parquet
 from sample_snapshot import publish_samples
 
 from flows.reports import describe_verification, verification_error
-from tasks.buckets.base import BasePart
-from tasks.errors import ReaderTooOldError, StorageError, StorageRefusedError
-from tasks.formats.registry import format_of
-from tasks.records.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
-from tasks.records.tables import joined, rows_of
-from tasks.snapshots import IMAGES_SCHEMA, read_snapshot
-from tasks.snapshots.bucket_tables import bucket_files, read_table
-from tasks.snapshots.decoding import UndecodableError, decode_file
-from tasks.snapshots.verify import verify
-from tasks.storage import open_store
+from labelsnap.buckets.base import BasePart
+from labelsnap.errors import ReaderTooOldError, StorageError, StorageRefusedError
+from labelsnap.formats.registry import format_of
+from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
+from labelsnap.records.tables.tables import joined, rows_of
+from labelsnap.snapshots import IMAGES_SCHEMA, read_snapshot
+from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
+from labelsnap.storage import open_store
 from tests.formats.format_samples import every_kind
 from tests.golden import remake_fixed_lists as earlier
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publishing import published
 
-from tasks.errors import ConfigurationError
-from tasks.snapshots import Ref, parse_ref, read_snapshot
-from tasks.snapshots.expire import expire
-from tasks.snapshots.read import check_kept
-from tasks.snapshots.tagging import tag
+from labelsnap.errors import ConfigurationError
+from labelsnap.snapshots import Ref, parse_ref, read_snapshot
+from labelsnap.snapshots.keeping.expire import expire
+from labelsnap.snapshots.keeping.tagging import tag
+from labelsnap.snapshots.reading.read import check_kept
 
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 URLS = st.builds("{}/{}/{}".format, st.sampled_from(["s3://bucket", "file:///var/a%40b"]), NAMES, NAMES)

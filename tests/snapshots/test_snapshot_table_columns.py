@@ -8,20 +8,20 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.given import read_given
-from tasks.buckets.reading import NOTHING, read_earlier
-from tasks.buckets.receipt import BucketInput
-from tasks.buckets.source import BucketSource
-from tasks.errors import StorageRefusedError
-from tasks.records.schema import ANNOTATIONS, CLASSES
-from tasks.snapshots import latest
-from tasks.snapshots.bucket_tables import CLASSES_PATH, read_classes
-from tasks.snapshots.diff import diff
-from tasks.snapshots.parquet_files import read_whole
-from tasks.snapshots.verify import verify
-from tasks.steps.parts import standing_rows
-from tasks.steps.settle import classes_behind, problem_lines
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.given import read_given
+from labelsnap.buckets.reading import NOTHING, read_earlier
+from labelsnap.buckets.receipt import BucketInput
+from labelsnap.buckets.source import BucketSource
+from labelsnap.errors import StorageRefusedError
+from labelsnap.records.tables.schema import ANNOTATIONS, CLASSES
+from labelsnap.snapshots import latest
+from labelsnap.snapshots.checking.verify import verify
+from labelsnap.snapshots.reading.diff import diff
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, read_classes
+from labelsnap.snapshots.tables.parquet_files import read_whole
+from tasks.parts import standing_rows
+from tasks.settle import classes_behind, problem_lines
 from tests.fuzz.stores import changed, golden, store_of
 
 STORE = "fixed-lists"

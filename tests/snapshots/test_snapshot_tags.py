@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 from publishing import manifest_of, publish, published
 
-from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.snapshots import Committed, expire, latest, list_tags, list_versions, read_snapshot, read_tag, rollback, tag
+from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
+from labelsnap.snapshots import (
+    Committed,
+    expire,
+    latest,
+    list_tags,
+    list_versions,
+    read_snapshot,
+    read_tag,
+    rollback,
+    tag,
+)
 from tests.contracts.store_faults import LossyStore
 
 

@@ -13,13 +13,13 @@ from publishing import publish, published
 from pyarrow import parquet
 from sample_snapshot import draft_samples, publish_samples
 
-from tasks.errors import ConfigurationError, StorageRefusedError
-from tasks.snapshots import Draft, pull, read_file, read_snapshot
-from tasks.snapshots.decoding import UndecodableError, decode_file
-from tasks.snapshots.manifest import digest
-from tasks.snapshots.sealed import seal
-from tasks.snapshots.verify import Progress, verify
-from tasks.storage import open_store
+from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots import Draft, pull, read_file, read_snapshot
+from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
+from labelsnap.snapshots.checking.verify import Progress, verify
+from labelsnap.snapshots.manifest import digest
+from labelsnap.snapshots.sealed import seal
+from labelsnap.storage import open_store
 from tests.formats.format_samples import every_kind
 
 SOURCE = every_kind()

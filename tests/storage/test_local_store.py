@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import StorageRefusedError
-from tasks.storage import open_store
-from tasks.storage.interface import Upload
+from labelsnap.errors import StorageRefusedError
+from labelsnap.storage import open_store
+from labelsnap.storage.interface import Upload
 from tests.contracts.forked import in_process
 
 READ = """
 import sys
-from tasks.errors import StorageRefusedError
-from tasks.storage import open_store
-from tasks.storage.interface import Upload
+from labelsnap.errors import StorageRefusedError
+from labelsnap.storage import open_store
+from labelsnap.storage.interface import Upload
 store = open_store(sys.argv[1])
 for ask in (lambda: list(store.list("tags/")), lambda: list(store.list("")), lambda: store.head("tags/a"),
             lambda: store.get("tags/a")):
@@ -247,7 +247,7 @@ def exchanged(monkeypatch, place, leads):
             place.symlink_to(leads)
         return found
 
-    monkeypatch.setattr("tasks.storage.local.os.path.realpath", look)
+    monkeypatch.setattr("labelsnap.storage.local.os.path.realpath", look)
 
 
 @pytest.mark.parametrize("place", ["tags/b", "tags"], ids=["file", "folder"])
@@ -283,7 +283,7 @@ def test_what_may_not_be_listed_is_read_by_its_key(tmp_path):
     key = "data/images/a.jpg"
     open_store(tmp_path.as_uri()).put(key, b"image")
     folders = [tmp_path, tmp_path / "data", tmp_path / "data/images"]
-    program = "import sys; from tasks.storage import open_store; print(open_store(sys.argv[1]).get(sys.argv[2]))"
+    program = "import sys; from labelsnap.storage import open_store; print(open_store(sys.argv[1]).get(sys.argv[2]))"
     command = without_rights([sys.executable, "-c", program, tmp_path.as_uri(), key])
     for folder in folders:
         folder.chmod(0o311)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.errors import ConfigurationError
-from tasks.storage import open_store
-from tasks.storage.s3_client import client_here
+from labelsnap.errors import ConfigurationError
+from labelsnap.storage import open_store
+from labelsnap.storage.s3.client import client_here
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from tasks.storage import open_store
+from labelsnap.storage import open_store
 from tests.contracts.store_fixtures import BUCKET
 
 

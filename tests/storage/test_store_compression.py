@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import zstandard
 
-from tasks.errors import StorageRefusedError
-from tasks.storage.compression import BLOCK, compress, decompressed
-from tasks.storage.lines import lines
+from labelsnap.errors import StorageRefusedError
+from labelsnap.storage.compression import BLOCK, compress, decompressed
+from labelsnap.storage.lines import lines
 
 CONTENT = b"0123456789abcdef" * (BLOCK // 16) + b"tail"
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import StorageRefusedError
-from tasks.storage import create_once, open_store, probe
-from tasks.storage.s3 import MULTIPART_BYTES
+from labelsnap.errors import StorageRefusedError
+from labelsnap.storage import create_once, open_store, probe
+from labelsnap.storage.s3.store import MULTIPART_BYTES
 
 LETTERS = bytes(range(256))
 

@@ -17,11 +17,11 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tasks.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
-from tasks.storage import Capabilities, open_store, probe
-from tasks.storage.local import LocalStore
-from tasks.storage.s3 import S3Store
-from tasks.storage.s3_errors import translated
+from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
+from labelsnap.storage import Capabilities, open_store, probe
+from labelsnap.storage.local import LocalStore
+from labelsnap.storage.s3.errors import translated
+from labelsnap.storage.s3.store import S3Store
 from tests.contracts.store_fixtures import BUCKET, CEPH, free_port
 
 

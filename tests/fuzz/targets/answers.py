@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tasks.errors import LabelsnapError
-from tasks.labelbox.client import Account, check_source, connect
-from tasks.labelbox.export import ExportRequest, totals, wait
-from tasks.labelbox.patience import Patience
-from tasks.labelbox.retry import Backoff
-from tasks.labelbox.starting import start
-from tasks.labelbox.stream import chunk_at
+from labelsnap.errors import LabelsnapError
+from labelsnap.labelbox.client import Account, check_source, connect
+from labelsnap.labelbox.export import ExportRequest, totals, wait
+from labelsnap.labelbox.patience import Patience
+from labelsnap.labelbox.retry import Backoff
+from labelsnap.labelbox.starting import start
+from labelsnap.labelbox.stream import chunk_at
 from tests.fuzz.mutation import bytes_mutator, json_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 from tests.fuzz.wires import answer, wired
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from tasks.labelbox.client import Client
+    from labelsnap.labelbox.client import Client
     from tests.fuzz.target import Run
 
 ID, TASK = "cltd3vkju021907u63w2odj69", "clx0000000000000000000000"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from config.reading import load_dataset
-from tasks.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError
 from tests.fuzz.findings import ROOT
 from tests.fuzz.mutation import bytes_mutator, damaged_value, filled
 from tests.fuzz.target import MEBIBYTE, Target

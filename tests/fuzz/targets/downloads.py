@@ -7,15 +7,15 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from tasks.errors import LabelsnapError
-from tasks.labelbox import connections
-from tasks.labelbox.download import Downloader
-from tasks.labelbox.failures import DownloadError
-from tasks.labelbox.known import Known
-from tasks.labelbox.pace import Pace
-from tasks.labelbox.retry import Backoff
-from tasks.masks.png import check_png
-from tasks.records.image import Validators
+from labelsnap.errors import LabelsnapError
+from labelsnap.labelbox.downloads import connections
+from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.known import Known
+from labelsnap.labelbox.downloads.pace import Pace
+from labelsnap.labelbox.retry import Backoff
+from labelsnap.masks.decoding.png import check_png
+from labelsnap.records.image import Validators
 from tests.fuzz.mutation import bytes_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 from tests.fuzz.wires import answer, wired

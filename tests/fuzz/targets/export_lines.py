@@ -12,18 +12,18 @@ import numpy as np
 
 from deploy.sandbox.lines import model_run_line, project_line
 from deploy.sandbox.rows import Project, Row
-from tasks.buckets.errors import RowError
-from tasks.buckets.fetch import Fetcher
-from tasks.formats.census import census
-from tasks.formats.registry import FORMATS, format_of
-from tasks.labelbox.failures import DownloadError
-from tasks.records.classes import ClassRegistry, seen_classes, update
-from tasks.records.model import Excluded, Problem, Source
-from tasks.records.parse import parse
-from tasks.records.policy import Policy, select
-from tasks.records.splits import Split
-from tasks.records.tables import from_tables, to_tables
-from tasks.snapshots.measures import measure
+from labelsnap.buckets.errors import RowError
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.formats.description.census import census
+from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.records.choices.classes import ClassRegistry, seen_classes, update
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.choices.splits import Split
+from labelsnap.records.model import Excluded, Problem, Source
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import from_tables, to_tables
+from labelsnap.snapshots.checking.measures import measure
 from tests.formats.format_samples import dataset
 from tests.fuzz.mutation import json_mutator
 from tests.fuzz.target import MEBIBYTE, Target
@@ -33,8 +33,8 @@ from tests.records.records_lines import MODEL_RUN, PROJECT, reference_row
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tasks.formats.interface import Format
-    from tasks.records.model import Sample
+    from labelsnap.formats.interface import Format
+    from labelsnap.records.model import Sample
     from tests.fuzz.target import Run
 
 PARAMS = dict.fromkeys(

@@ -6,8 +6,8 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from tasks.buckets.image import ImageError, check_image, publishable
-from tasks.records.model import MediaAttributes
+from labelsnap.buckets.rows.image import ImageError, check_image, publishable
+from labelsnap.records.model import MediaAttributes
 from tests.fuzz.mutation import bytes_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 from tests.images.image_samples import PLACES, encoded, oriented, pixels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tasks.snapshots.layout import DATA
+from labelsnap.snapshots.layout import DATA
 from tests.fuzz.mutation import json_mutator
 from tests.fuzz.reading import Readers
 from tests.fuzz.stores import STORES, changed, golden, store_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from tasks.masks.composite import decode_composite
-from tasks.masks.errors import MaskError
-from tasks.masks.instance import decode_instance
-from tasks.masks.png import Limits, check_png
+from labelsnap.masks.decoding.composite import decode_composite
+from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.decoding.png import Limits, check_png
+from labelsnap.masks.errors import MaskError
 from tests.fuzz.mutation import bytes_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 from tests.masks import png_damage

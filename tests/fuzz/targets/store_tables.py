@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from tasks.buckets.base import BasePart
-from tasks.buckets.reading import read_earlier
-from tasks.buckets.source import BucketSource
-from tasks.errors import LabelsnapError
-from tasks.records.classes import ClassRegistry
-from tasks.records.splits import SPLITS
-from tasks.snapshots import latest
-from tasks.snapshots.bucket_tables import CLASSES_PATH, read_classes
-from tasks.snapshots.gate import inspect
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.reading import read_earlier
+from labelsnap.buckets.source import BucketSource
+from labelsnap.errors import LabelsnapError
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.snapshots import latest
+from labelsnap.snapshots.checking.gate import inspect
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, read_classes
 from tests.fuzz.mutation import bytes_mutator, damaged_value
 from tests.fuzz.reading import Readers
 from tests.fuzz.stores import changed, golden, store_of

@@ -1,0 +1,300 @@
+"""One bucket, from lines to tables and a pack of images: the unit of parallel work, of resume and of reuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from labelsnap.buckets.boundary import UNFORESEEN, bounded, check_rows
+from labelsnap.buckets.given import left_table
+from labelsnap.buckets.noted import noted
+from labelsnap.buckets.reading import NOTHING, Earlier, table_path
+from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
+from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
+from labelsnap.buckets.rows.reuse import LASTING, Reuse
+from labelsnap.formats.description.census import Census, census
+from labelsnap.records.choices.classes import seen_classes
+from labelsnap.records.choices.policy import Policy, select
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.lines.moments import BEFORE_ALL, instant
+from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
+from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
+from labelsnap.snapshots.checking.measures import add, measure
+from labelsnap.snapshots.checking.remeasure import measure_tables
+from labelsnap.snapshots.keeping.behind import LEFT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from labelsnap.buckets.rows.fetch import Fetcher
+    from labelsnap.buckets.rows.reuse import Reused
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.writing.draft import Draft
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
+
+    ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
+    what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks. ``reused``
+    are the ids of those that have its content.
+    ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id.
+    """
+
+    kept: Tables = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    excluded: Counter[str] = field(default_factory=Counter)
+    repeated: list[int] = field(default_factory=list)
+    labels_excluded: Counter[str] = field(default_factory=Counter)
+    annotations_dropped: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+    anew: set[str] = field(default_factory=set)
+    reused: set[str] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketBuilder:
+    """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
+
+    ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
+    are reused like those, and of which no snapshot knows. ``since`` is when the run began to look.
+    """
+
+    draft: Draft
+    policy: Policy
+    keep_embeddings: bool
+    earlier: Earlier
+    fetcher: Fetcher
+    threads: int
+    taken: Earlier = NOTHING
+    since: datetime = BEFORE_ALL
+
+    def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
+        """Give every line its place, write the bucket's files and say what came of it.
+
+        A bucket without lines has files only where it has to tell of rows that left.
+        """
+        outcome = Outcome()
+        numbered = list(lines)
+        if not numbered and not self.fetcher.given:
+            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
+        reuse = self._reuse
+        kept = {number: row for number, row in reuse.of_lines(numbered).kept.items() if row not in bucket.unwritable}
+        self._keep(kept.values(), outcome)
+        records = dict(self._records((each for each in numbered if each[0] not in kept), outcome))
+        outcome.numbers = {record.data_row.id: number for number, record in records.items()}
+        written = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
+        outcome.problems += [
+            Problem(number, row, "$", UNFORESEEN, bucket.unwritable[row])
+            for row, number in outcome.numbers.items()
+            if row in bucket.unwritable
+        ]
+        self._complete(written, self._reused(reuse, written, outcome), outcome)
+        try:
+            return self._written(bucket, reuse, outcome)
+        except Exception as error:
+            check_rows(error)
+            if not self._left_out(outcome):
+                raise
+            return self._written(bucket, reuse, outcome)
+
+    @property
+    def _reuse(self) -> Reuse:
+        fetcher = self.fetcher
+        until = self.since + LASTING
+        return Reuse(
+            self.earlier,
+            self.taken,
+            fetcher.images,
+            fetcher.orientation,
+            fetcher.masks,
+            until,
+            fetcher.refuses,
+        )
+
+    def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
+        """Take rows over from the earlier snapshot, with what policies left out of them."""
+        if not row_ids:
+            return
+        outcome.kept = rows_of(self.earlier.tables, row_ids)
+        outcome.reused.update(row_ids)
+        rows = outcome.kept["data_rows"]
+        for counts, column in (
+            (outcome.labels_excluded, rows["labels_excluded"]),
+            (outcome.annotations_dropped, rows["annotations_dropped"]),
+        ):
+            for each in column.to_pylist():
+                counts.update(dict(each))
+
+    def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
+        """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
+
+        A refused line whose row comes well in a later one is a repetition: it was mended since.
+        """
+        rows: dict[str, tuple[int, Row]] = {}
+        refused: list[Problem] = []
+        for number, line in lines:
+            read = partial(parse, line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
+            row = bounded(number, partial(row_id, line), read)
+            if isinstance(row, Problem):
+                refused.append(row)
+                continue
+            standing = rows.get(row.data_row.id)
+            if standing is None or _activity(row) >= _activity(standing[1]):
+                rows[row.data_row.id] = number, row
+            if standing is not None:
+                outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
+        for problem in refused:
+            if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
+                outcome.repeated.append(problem.line)
+            else:
+                outcome.problems.append(problem)
+        outcome.excluded["duplicate"] += len(outcome.repeated)
+        for number, row in rows.values():
+            chosen = bounded(number, partial(_id, row), partial(select, row, self.policy))
+            if isinstance(chosen, Problem):
+                outcome.problems.append(chosen)
+                continue
+            outcome.labels_excluded.update(chosen.labels_excluded)
+            outcome.annotations_dropped.update(chosen.annotations_dropped)
+            if isinstance(chosen, Excluded):
+                outcome.excluded[chosen.policy] += 1
+            else:
+                yield number, chosen
+
+    @staticmethod
+    def _reused(reuse: Reuse, records: Mapping[int, Record], outcome: Outcome) -> dict[int, Reused]:
+        """Look at records by the numbers of their lines; what cannot be looked at is a problem."""
+        found = reuse.of_records(records)
+        outcome.problems += [each for each in found.values() if isinstance(each, Problem)]
+        return {number: each for number, each in found.items() if not isinstance(each, Problem)}
+
+    def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
+        """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
+
+        def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
+            record, row = records[number], reused[number]
+            requests = Counter[str]()
+
+            def made() -> tuple[Sample, bool]:
+                sample = self.fetcher.fetch(record, requests, row)
+                return sample, row.is_before(sample)
+
+            return row, bounded(number, partial(_id, record), made), requests
+
+        at_hand = [number for number, row in reused.items() if row.lacks_nothing]
+        missing = [number for number, row in reused.items() if not row.lacks_nothing]
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="download") as pool:
+            fetched = pool.map(attempt, missing)
+            for row, result, requests in chain(map(attempt, at_hand), fetched):
+                outcome.requests.update(requests)
+                if isinstance(result, Problem):
+                    outcome.problems.append(result)
+                    continue
+                sample, is_before = result
+                outcome.samples.append(sample)
+                outcome.reused.update([sample.record.data_row.id] if row.is_reused else [])
+                outcome.anew.update([] if is_before else [sample.record.data_row.id])
+        outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
+        outcome.requests["retries"] = self.fetcher.downloader.counts.retries
+
+    @staticmethod
+    def _left_out(outcome: Outcome) -> int:
+        """Make problems of those samples that meet a fault where each is alone; return how many there are."""
+        found = [(each, _told_alone(each, outcome.numbers)) for each in outcome.samples]
+        problems = {each.record.data_row.id: told for each, told in found if isinstance(told, Problem)}
+        outcome.samples = [each for each in outcome.samples if each.record.data_row.id not in problems]
+        outcome.problems += problems.values()
+        outcome.reused -= problems.keys()
+        outcome.anew -= problems.keys()
+        return len(problems)
+
+    def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
+        samples, kept = outcome.samples, outcome.kept
+        made, measures = to_tables(samples), measure(samples)
+        images = [sample.image for sample in samples]
+        locations = {**self.taken.locations, **self.earlier.locations}
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
+        tables = made | {"images": images_table(samples, stored)}
+        packs = {pack.key: pack for pack in stored.packs}
+        if kept:
+            tables = joined(kept, tables)
+            packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
+            measures = add(chain(measures, measure_tables(kept)))
+        left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
+        problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
+        return BucketReceipt(
+            index=bucket.index,
+            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
+            packs=tuple(packs[key] for key in sorted(packs)),
+            tally=self._tally(tables, outcome, len(left)),
+            census=census(tables),
+            measures=measures,
+            changed=reuse.changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome.anew),
+            alike=bucket.base.alike,
+            seen=tuple(seen_classes(tables)),
+            repeated=tuple(sorted(outcome.repeated)),
+        )
+
+    def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
+        """Write the tables, but for those that stand in the earlier snapshot as they are."""
+        files: list[File] = []
+        bodies: list[tuple[str, bytes]] = []
+        for name, table in tables.items():
+            path = table_path(name, bucket.index, bucket.count)
+            if standing := self.earlier.file(path, name, table):
+                files.append(self.draft.keep_file(standing))
+            else:
+                bodies.append((path, write_table(table)))
+        return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
+
+    def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:
+        return Tally(
+            published=len(tables["data_rows"]),
+            excluded=dict(+outcome.excluded),
+            problems=len(outcome.problems),
+            problem_codes=dict(Counter(problem.code for problem in outcome.problems)),
+            labels=tables["labels"]["origin"].to_pylist().count("label"),
+            labels_excluded=dict(outcome.labels_excluded),
+            annotations_dropped=dict(outcome.annotations_dropped),
+            noted=noted(tables),
+            reused_rows=len(outcome.reused),
+            left=left,
+            requests=dict(outcome.requests),
+            downloaded=self.fetcher.downloader.counts.bytes,
+            uploads=self.draft.uploads,
+        )
+
+
+def _told_of(sample: Sample) -> None:
+    """Make of a sample all that a bucket's files and receipt have of it, and keep nothing."""
+    tables = to_tables([sample]) | {"images": images_table([sample], StoredImages({}))}
+    measure([sample])
+    census(tables)
+    noted(tables)
+    tuple(seen_classes(tables))
+    for table in tables.values():
+        write_table(table)
+
+
+def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> Problem | None:
+    row = sample.record.data_row.id
+    return bounded(numbers[row], lambda: row, partial(_told_of, sample))
+
+
+def _id(row: Row | Record) -> str:
+    return row.data_row.id
+
+
+def _activity(row: Row) -> datetime:
+    details = row.data_row.details
+    return instant(details and details.last_activity_at) or BEFORE_ALL

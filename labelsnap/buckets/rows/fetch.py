@@ -1,0 +1,271 @@
+"""A record → a sample: its image comes down and is checked, its masks come down and are decoded to runs.
+
+How masks are had is told in ``masks.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from os import SEEK_END
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from labelsnap.buckets.errors import RowError, object_path
+from labelsnap.buckets.rows.image import ImageError, check_image, declared_size, publishable, size_text
+from labelsnap.buckets.rows.masks import MaskFetcher
+from labelsnap.buckets.rows.reuse import Reused
+from labelsnap.images.orientation import fits
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.masks.decoding.png import Limits
+from labelsnap.masks.shapes.polygons import columns_crossed
+from labelsnap.memory import MEMORY
+from labelsnap.records.choices.names import file_name
+from labelsnap.records.choices.splits import Split, split_of
+from labelsnap.records.geometry import Mask, Polygon
+from labelsnap.records.image import Image
+from labelsnap.records.model import ModelRunEntry, Record, Sample
+from labelsnap.records.tables.carry import carry_over
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from labelsnap.images.orientation import Rule
+    from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.memory import Budget
+    from labelsnap.records.geometry import MaskRule
+    from labelsnap.records.image import ImageRule
+    from labelsnap.records.model import Label
+    from labelsnap.records.tables.carry import Masks, Origin, Size
+
+    _OfLabels = Mapping[str, Mapping[str, Mask]]
+    """Masks by feature id, by label id."""
+
+EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
+"""What earlier versions of labelsnap called a type."""
+NEW: Final = Reused()
+"""A row of which nothing stands."""
+MOST_CROSSED: Final = 20_000_000
+"""Columns of pixels that the outlines of a row's polygons cross, one again for each time: what drawing them takes.
+
+A thousand polygons that are each as wide as an image of ten thousand pixels cross as many.
+"""
+REFUSED: Final = "images_refused"
+"""Counts the images that stand unconfirmed because their URLs were refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
+
+    ``given`` are the splits that rows were given before under the same settings, by data row id. ``memory`` is what
+    images and masks are decoded in.
+    """
+
+    downloader: Downloader
+    directory: Path
+    images: ImageRule
+    split: Split
+    group_by: str | None
+    max_image_bytes: int
+    max_image_pixels: int
+    max_mask_bytes: int
+    orientation: Rule = "declared"
+    masks: MaskRule = "composite"
+    given: Mapping[str, str] = field(default_factory=dict)
+    memory: Budget = MEMORY
+
+    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
+        """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
+
+        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result.
+        """
+        standing = reused.standing
+        image = self._image(record, requests, reused)
+        size = (image.height, image.width) if image else None
+        if standing:
+            record = carry_over(record, standing, size)
+        if self.images == "reference":
+            self._check_reference(record.data_row.row_data)
+        whole = reused.whole_masks
+        labels, size = self._labels(record.entry.labels, size, requests, _of_labels(whole, "label"))
+        entry = replace(record.entry, labels=labels)
+        if isinstance(entry, ModelRunEntry):
+            of_predictions = _of_labels(whole, "prediction")
+            predictions, size = self._labels(entry.predictions, size, requests, of_predictions)
+            entry = replace(entry, predictions=predictions)
+            labels += predictions
+        image = image or _referenced(record, size, self.max_image_pixels)
+        _check_masks(labels, image)
+        _check_polygons(labels, image)
+        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+
+    def refuses(self, url: str) -> bool:
+        """Tell whether an image is referenced by what may not be published."""
+        try:
+            self._check_reference(url)
+        except RowError:
+            return True
+        return False
+
+    def _check_reference(self, url: str) -> None:
+        try:
+            self.downloader.check_reference(url)
+        except DownloadError as error:
+            raise RowError("$.data_row.row_data", error.code, error.reason) from None
+
+    def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
+        """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
+        stands = self._named_now(record, reused.standing.image) if reused.standing else None
+        if stands and reused.image == "stands":
+            return stands
+        media = record.data_row.media
+        if self.images == "reference":
+            declared = media.height is not None and media.width is not None
+            as_declared = (media.height or 0, media.width or 0)
+            return _referenced(record, as_declared, self.max_image_pixels) if declared else None
+        path = self.directory / uuid4().hex
+        try:
+            with path.open("w+b") as file:
+                answer = self.downloader.image(
+                    record.data_row.row_data,
+                    file,
+                    limit=self.max_image_bytes,
+                    check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
+                    known=reused.known,
+                )
+                if stands and answer.is_known:
+                    path.unlink()
+                    requests["images_not_modified"] += 1
+                    return replace(stands, validators=answer.validators, unconfirmed=False)
+                picture = publishable(
+                    file,
+                    rule=self.orientation,
+                    media=media,
+                    max_pixels=self.max_image_pixels,
+                    as_jpeg=self.images == "jpg",
+                    memory=self.memory,
+                )
+                size = file.seek(0, SEEK_END)
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except (DownloadError, ImageError) as error:
+            path.unlink()
+            if stands and isinstance(error, DownloadError) and (spared := reused.spared(error)):
+                requests[REFUSED] += spared.unconfirmed and error.code.startswith("http_4")
+                return replace(stands, unconfirmed=spared.unconfirmed, orientation=spared.orientation)
+            raise RowError("$.data_row.row_data", error.code, str(error)) from None
+        except Exception:
+            path.unlink()
+            raise
+        path.replace(self.directory / digest)
+        requests["images"] += 1
+        return Image(
+            file_name=self._name(record, picture.mime_type),
+            width=picture.width,
+            height=picture.height,
+            mime_type=picture.mime_type,
+            sha256=digest,
+            size=size,
+            orientation=picture.orientation,
+            turned=picture.turned,
+            converted_from=picture.converted_from,
+            validators=answer.validators,
+        )
+
+    def _name(self, record: Record, mime_type: str) -> str:
+        return file_name(record.data_row, mime_type, of_type=self.images == "jpg")
+
+    def _named_now(self, record: Record, image: Image) -> Image:
+        """Return an image that stands under the type and the name that it would get today."""
+        mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
+        name = self._name(record, mime_type)
+        orientation = None if image.sha256 is None else image.orientation or 1
+        return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
+
+    def _labels(
+        self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str], whole: _OfLabels
+    ) -> tuple[tuple[Label, ...], Size | None]:
+        finished = []
+        for label in labels:
+            size = size or _size_of_masks(label)
+            complete = self._masks.complete(label, size, requests, whole.get(label.id, {}))
+            size = size or _size_of_masks(complete)
+            finished.append(complete)
+        return tuple(finished), size
+
+    @property
+    def _masks(self) -> MaskFetcher:
+        limits = Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes, memory=self.memory)
+        return MaskFetcher(self.downloader, self.masks, limits, self.directory)
+
+
+def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:
+    """Part the masks of one origin by label."""
+    parted: defaultdict[str, dict[str, Mask]] = defaultdict(dict)
+    for (origin, label_id, feature_id), mask in masks.items():
+        if origin == wanted:
+            parted[label_id][feature_id] = mask
+    return parted
+
+
+def _size_of_masks(label: Label) -> Size | None:
+    """The size of the first decoded mask of a label."""
+    masks = (each.geometry for each in label.annotations if isinstance(each.geometry, Mask))
+    return next(((mask.runs.height, mask.runs.width) for mask in masks), None)
+
+
+def _check_masks(labels: Iterable[Label], image: Image) -> None:
+    """Raise ``RowError`` for a mask of another size than its image, wherever either came from."""
+    for each in (annotation for label in labels for annotation in label.annotations):
+        if not isinstance(each.geometry, Mask):
+            continue
+        runs, reference = each.geometry.runs, each.geometry.reference
+        if (runs.height, runs.width) != (image.height, image.width):
+            path = object_path(each.feature_id, "mask.url" if reference.url else "composite_mask")
+            reason = f"the mask has {runs.width}×{runs.height} pixels, its image {image.width}×{image.height}"
+            raise RowError(path, "mask_size_mismatch", reason)
+
+
+def _check_polygons(labels: Iterable[Label], image: Image) -> None:
+    """Raise ``RowError`` for polygons that go to and fro so often that no format could draw them in bounded time."""
+    objects = (each.geometry for label in labels for each in label.annotations)
+    rings = [each.vertices for each in objects if isinstance(each, Polygon)]
+    if sum(map(len, rings)) * image.width <= MOST_CROSSED:
+        return
+    crossed = sum(columns_crossed(ring, image.width) for ring in rings)
+    if crossed > MOST_CROSSED:
+        reason = f"the outlines of its polygons cross {crossed} columns of pixels, more than {MOST_CROSSED}"
+        raise RowError("$..objects", "polygons_too_long", reason)
+
+
+def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:
+    if size is None:
+        raise RowError(
+            "$.media_attributes",
+            "image_size_unknown",
+            "the export declares no width and height, and images are referenced, not copied",
+        )
+    declared = declared_size(record.data_row.media)
+    if not fits(size[::-1], declared):
+        reason = f"the export declares {size_text(declared)}, its masks have {size_text(size[::-1])} pixels"
+        raise RowError("$.media_attributes", "image_size_mismatch", reason)
+    if size[0] * size[1] > max_pixels:
+        reason = f"the {size_text(size[::-1])} pixels that are declared are more than {max_pixels}"
+        raise RowError("$.media_attributes", "image_too_large", reason)
+    mime_type = record.data_row.media.mime_type or "application/octet-stream"
+    return Image(
+        file_name=file_name(record.data_row, mime_type),
+        width=size[1],
+        height=size[0],
+        mime_type=mime_type,
+        sha256=None,
+        size=None,
+    )

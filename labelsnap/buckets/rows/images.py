@@ -1,0 +1,84 @@
+"""The images of a bucket: new ones packed into one tar, known ones where an earlier snapshot has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from msgspec.structs import asdict
+
+from labelsnap.buckets.grouping import bucket_name
+from labelsnap.buckets.reading import ImageLocation
+from labelsnap.snapshots.tables.table_columns import IMAGES_SCHEMA
+from labelsnap.snapshots.writing.tar import write_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from labelsnap.buckets.receipt import BucketInput
+    from labelsnap.records.image import Image
+    from labelsnap.records.model import Sample
+    from labelsnap.snapshots.manifest import Pack
+    from labelsnap.snapshots.writing.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImages:
+    """Where each copied image of a bucket lies, by sha256 (hex)."""
+
+    locations: Mapping[str, ImageLocation]
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """The packs that hold the images, each once, by key."""
+        packs = {location.pack.key: location.pack for location in self.locations.values()}
+        return tuple(packs[key] for key in sorted(packs))
+
+
+def store_images(
+    draft: Draft,
+    images: Iterable[Image],
+    standing: Mapping[str, ImageLocation],
+    directory: Path,
+    bucket: BucketInput,
+) -> StoredImages:
+    """Pack the images that no earlier pack holds; their bytes lie in ``directory`` under their sha256.
+
+    The pack holds each image once, in the order of the hashes, so that the same images give the same bytes.
+    """
+    copied = {image.sha256: image for image in images if image.sha256 is not None}
+    locations = {sha256: standing[sha256] for sha256 in copied if sha256 in standing}
+    missing = sorted(copied.keys() - locations.keys())
+    if missing:
+        tar = directory / "pack.tar"
+        members = write_tar(tar, _members((copied[sha256] for sha256 in missing), directory))
+        pack = draft.add_pack(f"images/{bucket_name(bucket.index, bucket.count)}.tar", tar)
+        offsets = (member.offset for member in members)
+        locations |= {sha256: ImageLocation(pack, offset) for sha256, offset in zip(missing, offsets, strict=True)}
+    return StoredImages(locations)
+
+
+def _members(images: Iterable[Image], directory: Path) -> Iterator[tuple[str, bytes]]:
+    for image in images:
+        yield image.file_name, (directory / str(image.sha256)).read_bytes()
+
+
+def images_table(samples: Sequence[Sample], stored: StoredImages) -> pa.Table:
+    """Where ``pull`` finds the image of each row: ``size`` bytes of the object ``pack`` from ``offset``."""
+    rows = []
+    for sample in samples:
+        image = sample.image
+        location = stored.locations.get(image.sha256) if image.sha256 else None
+        rows.append(
+            {
+                "data_row_id": sample.record.data_row.id,
+                "split": sample.split,
+                **asdict(image),
+                **asdict(image.validators),
+                "pack": location.pack.key if location else None,
+                "offset": location.offset if location else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=IMAGES_SCHEMA)

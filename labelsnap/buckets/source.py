@@ -1,0 +1,231 @@
+"""What a training format is written from: samples, shards and image bytes, read from a snapshot's bucket tables."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+from pyarrow import compute
+
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.formats.interface import Row, Shard, predicted_labels, shard_count
+from labelsnap.masks.decoding.png import DEFAULT_LIMITS
+from labelsnap.records.choices.numbers import numbers
+from labelsnap.records.geometry import Mask
+from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.tables import from_tables, rows_of
+from labelsnap.snapshots.manifest import damaged
+from labelsnap.snapshots.reading.content import download_file, read_file
+from labelsnap.snapshots.reading.tree import open_tree
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.images import packed_images
+from labelsnap.snapshots.values import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from labelsnap.masks.decoding.png import Limits
+    from labelsnap.records.model import Sample
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.tables.bucket_tables import BucketFiles
+    from labelsnap.storage.interface import ObjectStore
+
+Item = TypeVar("Item")
+
+THREADS: Final = 8
+_LISTED: Final = ("data_row_id", "split", "file_name")
+_CODEC: Final = "lz4"  # a tenth of the time that it takes to decode the rows anew
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The images of one bucket and split."""
+
+    bucket: int
+    split: str
+
+
+class BucketSource:
+    """One pass after another over the samples that lie in bucket tables.
+
+    The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
+    and split are on disk; ``directory`` is the source's own, and keeps what was decoded of a split for its next pass.
+    ``changed`` are the ids of rows that are not as in the earlier version, by bucket; all of a bucket without any.
+    Images and masks of more pixels than ``limits`` has are damage of their table, before a picture is made of them.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        files: Sequence[File],
+        directory: Path,
+        changed: Mapping[int, Sequence[str] | None] = MappingProxyType({}),
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._store = store
+        self._changed = changed
+        self._limits = limits
+        self._directory = directory
+        self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
+        self._count = next((count for count, _ in self._buckets), 1)
+        self._laid_out: _Place | None = None
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets the rows are spread over."""
+        return self._count
+
+    def rows(self, split: str) -> Iterator[Row]:
+        """The rows of a split, with the samples of those that changed: no others are decoded."""
+        for _, bucket in self._buckets:
+            yield from self._once(f"{bucket}-{split}.rows", partial(self._read_rows, bucket, split))
+
+    def samples(self, split: str, *, index: int = 0, count: int = 1) -> Iterator[Sample]:
+        """The samples of a split whose row id's hash is ``index`` modulo ``count``, a power of two."""
+        for buckets, bucket in self._buckets:
+            if (bucket - index) % min(buckets, count) == 0:
+                for sample in self._once(f"{bucket}-{split}.samples", partial(self._read_samples, bucket, split)):
+                    if count <= buckets or _hash(sample, count) == index:
+                        yield sample
+
+    def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
+        """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
+        for (_, bucket), files in self._buckets.items():
+            kinds: defaultdict[str, list[str]] = defaultdict(list)
+            with decoding("the tables of annotations"):
+                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
+                    kinds[row_id].append(kind)
+            yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
+
+    def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
+        """The samples of a few rows, those of one bucket after another; no others are decoded."""
+        of_bucket: defaultdict[int, list[str]] = defaultdict(list)
+        for row_id in row_ids:
+            of_bucket[bucket_of(row_id.encode(), self._count)].append(row_id)
+        for bucket in sorted(of_bucket):
+            yield from self._decoded(bucket, of_bucket[bucket])
+
+    def _once(self, name: str, read: Callable[[], list[Item]]) -> list[Item]:
+        """What is read, or was read by an earlier pass and lies in the directory under this name."""
+        path = self._directory / name
+        if path.exists():
+            with pa.CompressedInputStream(str(path), _CODEC) as kept:
+                found: list[Item] = pickle.loads(kept.read())  # noqa: S301 - written by this object
+                return found
+        found = read()
+        with pa.CompressedOutputStream(str(path), _CODEC) as keeping:
+            keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+        return found
+
+    def _read_rows(self, bucket: int, split: str) -> list[Row]:
+        listed = self._listed(bucket)
+        of_row, changed = numbers(row_id for row_id, *_ in listed), self._changed.get(bucket)
+        of_split = {row_id: file_name for row_id, of_split, file_name in listed if of_split == split}
+        wanted = of_split.keys() if changed is None else of_split.keys() & set(changed)
+        samples = {sample.record.data_row.id: sample for sample in self._decoded(bucket, wanted)}
+        return [Row(of_row[row_id], file_name, samples.get(row_id)) for row_id, file_name in of_split.items()]
+
+    def _read_samples(self, bucket: int, split: str) -> list[Sample]:
+        return self._decoded(bucket, [row_id for row_id, of_split, _ in self._listed(bucket) if of_split == split])
+
+    def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
+        """Id, split and file name of each row of a bucket."""
+        with decoding("the rows of a bucket"):
+            table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
+            return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
+
+    def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
+        """The samples of some rows of a bucket, by data row id."""
+        if not row_ids:
+            return []
+        files = self._buckets[self._count, bucket]
+        with decoding(f"bucket {bucket} of the tables"):
+            tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
+            samples = list(from_tables(rows_of(tables, row_ids)))
+        for sample in samples:
+            if found := too_large(sample, self._limits.pixels):
+                raise damaged(files["data_rows"].path, found)
+        return samples
+
+    def shards(self, split: str, size: int) -> Iterator[Shard]:
+        """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
+        total = 0
+        for found in self._buckets.values():
+            with decoding("the tables of images"):
+                images = read_table(self._store, found["images"], ("split", "size"))
+                sizes = images.filter(compute.equal(images["split"], split))["size"].to_pylist()
+                total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
+        count = shard_count(total, size)
+        for index in sorted(range(count), key=lambda index: (index % self._count, index)):
+            yield Shard(index, count, partial(self.samples, split, index=index, count=count))
+
+    def read_image(self, sample: Sample) -> bytes | None:
+        """The bytes of a sample's image, checked; None where it was not copied.
+
+        Raises ``StorageRefusedError`` for a pack that is missing or damaged.
+        """
+        if sample.image.sha256 is None:
+            return None
+        place = _Place(_hash(sample, self._count), sample.split)
+        if place != self._laid_out:
+            self._laid_out = None
+            self._lay_out(place)
+            self._laid_out = place
+        return (self._directory / "images" / sample.image.file_name).read_bytes()
+
+    def pick_image(self, sample: Sample) -> bytes | None:
+        """Give what ``read_image`` does for one sample of many: no other images of its bucket are read."""
+        image, split = sample.image, sample.split
+        if image.sha256 is None:
+            return None
+        table = self._images_of(_hash(sample, self._count))
+        (file,) = packed_images(table, lambda *at: image.file_name if at == (split, image.file_name) else None)
+        return read_file(self._store, file)
+
+    def _lay_out(self, place: _Place) -> None:
+        """Put the images of a bucket and split in place of those that lie there, in few requests."""
+        folder = self._directory / "images"
+        shutil.rmtree(folder, ignore_errors=True)
+        table = self._images_of(place.bucket)
+        files = packed_images(table, lambda split, name: name if split == place.split else None)
+        with open_tree(self._store, folder) as tree, ThreadPoolExecutor(THREADS) as pool:
+            for _ in tree.place(list(files), pool):
+                pass
+
+    def _images_of(self, bucket: int) -> Path:
+        """Bring a bucket's table of images to the directory."""
+        table = self._directory / "images.parquet"
+        download_file(self._store, self._buckets[self._count, bucket]["images"], table)
+        return table
+
+
+def too_large(sample: Sample, pixels: int) -> str | None:
+    """Say what of a sample no picture is made of: sizes that are none, or of more pixels; None: nothing."""
+    labels = chain(sample.record.entry.labels, predicted_labels(sample))
+    objects = chain.from_iterable(label.annotations for label in labels)
+    masks = (each.geometry.runs for each in objects if isinstance(each.geometry, Mask))
+    image = sample.image.width, sample.image.height
+    sizes = chain((image,), ((runs.width, runs.height) for runs in masks))
+    return next(
+        (
+            f"an image or a mask of {width} × {height} pixels, where LABELSNAP_MAX_IMAGE_PIXELS allows {pixels}"
+            for width, height in sizes
+            if not (width > 0 and height > 0 and width * height <= pixels)
+        ),
+        None,
+    )
+
+
+def _hash(sample: Sample, count: int) -> int:
+    return bucket_of(sample.record.data_row.id.encode(), count)

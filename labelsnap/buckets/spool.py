@@ -1,0 +1,130 @@
+"""Lines of an export → one file a bucket, in bounded memory: the shuffle between the export and the parallel work."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import partial
+from heapq import merge
+from typing import TYPE_CHECKING, Final
+
+from labelsnap.buckets.boundary import attempted
+from labelsnap.buckets.grouping import bucket_count, bucket_name, bucket_of
+from labelsnap.records.lines.identity import row_id
+from labelsnap.records.lines.text import is_blank
+from labelsnap.snapshots.manifest import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+BUFFER_BYTES: Final = 8 << 20
+"""How much is held before it is appended to the buckets' files."""
+_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledBucket:
+    """The lines of one bucket: a file of entries ``NUMBER<tab>LINE<newline>``."""
+
+    index: int
+    path: Path
+    lines: int
+
+
+def spread(
+    lines: Iterable[bytes | None], directory: Path, at_most: int, rows_per_bucket: int, standing: int
+) -> tuple[int, list[SpooledBucket]]:
+    """Spool lines (``at_most`` so many) over the buckets that their rows need; return their number, and the buckets.
+
+    ``standing`` is the number of an earlier snapshot. Rows are counted only where lines would have it changed: of a row
+    there may be several.
+    """
+    count = bucket_count(at_most, rows_per_bucket, standing)
+    spooled = spool(lines, directory, count)
+    if count == standing or (needed := bucket_count(rows_in(spooled), rows_per_bucket, standing)) == count:
+        return count, spooled
+    return needed, merged(spooled, directory, needed)
+
+
+def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[SpooledBucket]:
+    """Append each line, with its number, to its bucket's file; blank lines and buckets without lines are left out.
+
+    Line numbers count from 1, blank lines too; None stands for a line that no bucket gets. A line without a row id goes
+    to the bucket of its own bytes.
+    """
+    sizes: Counter[int] = Counter()
+    pending: defaultdict[int, list[bytes]] = defaultdict(list)
+    held = 0
+
+    def flush() -> None:
+        for index, entries in pending.items():
+            with _path(directory, index, count).open("ab") as file:
+                file.writelines(entries)
+        pending.clear()
+
+    for number, line in enumerate(lines, start=1):
+        if line is None or is_blank(line):
+            continue
+        identifier = _identified(line)
+        index = bucket_of(line if identifier is None else identifier.encode(), count)
+        pending[index].append(b"%d\t%b\n" % (number, line))
+        sizes[index] += 1
+        held += len(line)
+        if held >= BUFFER_BYTES:
+            flush()
+            held = 0
+    flush()
+    return [SpooledBucket(index, _path(directory, index, count), sizes[index]) for index in sorted(sizes)]
+
+
+def rows_in(spooled: Iterable[SpooledBucket]) -> int:
+    """How many rows the buckets' lines are of: a row id counts once, and a line that has none once a bytes."""
+    return sum(len({_identified(line) or line for _, line in _entries(bucket.path)}) for bucket in spooled)
+
+
+def merged(spooled: Iterable[SpooledBucket], directory: Path, count: int) -> list[SpooledBucket]:
+    """The same lines in ``count`` buckets, a power of two below their number; each again in the order of its lines."""
+    parts: defaultdict[int, list[SpooledBucket]] = defaultdict(list)
+    for bucket in spooled:
+        parts[bucket.index % count].append(bucket)
+    return [_joined(index, parts[index], directory, count) for index in sorted(parts)]
+
+
+def _joined(index: int, parts: list[SpooledBucket], directory: Path, count: int) -> SpooledBucket:
+    path = _path(directory, index, count)
+    with path.open("wb") as file:
+        file.writelines(b"%d\t%b\n" % entry for entry in merge(*(_entries(part.path) for part in parts)))
+    for part in parts:
+        part.path.unlink()
+    return SpooledBucket(index, path, sum(part.lines for part in parts))
+
+
+def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        for entry in file:
+            yield _parted(entry.removesuffix(b"\n"), path.name)
+
+
+def _identified(line: bytes) -> str | None:
+    return attempted(partial(row_id, line))
+
+
+def read_spool(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line of a bucket's file, known as ``name``.
+
+    Raises StorageRefusedError where it is none: it lay in the store.
+    """
+    return (_parted(entry, name) for entry in b"".join(blocks).removesuffix(b"\n").split(b"\n"))
+
+
+def _parted(entry: bytes, name: str) -> tuple[int, bytes]:
+    number, tab, line = entry.partition(b"\t")
+    if not tab or _NUMBER.fullmatch(number) is None:
+        raise damaged(repr(name), "a line without its number")
+    return int(number), line
+
+
+def _path(directory: Path, index: int, count: int) -> Path:
+    return directory / f"{bucket_name(index, count)}.lines"

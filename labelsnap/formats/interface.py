@@ -1,0 +1,215 @@
+"""What a training format is: frozen options that turn one split of a dataset into files, and say what they hold.
+
+A format never sees a disk, a store or a clock. It is given samples that can be read again, and gives files whose bytes
+are made while they are read, so that memory does not grow with the dataset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
+
+from labelsnap.memory import MEMORY
+from labelsnap.records.model import ModelRunEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from labelsnap.memory import Budget
+    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.model import Label, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Of the questions about images one is held, by its name in ``attributes``, where a row has one answer to it."""
+
+    question: str
+
+
+Answers: TypeAlias = Literal["nowhere", "objects", "images", "everywhere"] | Only
+"""About what an answered question is held: objects and relationships that are held, whole images, or both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes.
+
+    The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
+    an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One that is ``kept``
+    is as the earlier version has it, and is given no bytes.
+    """
+
+    path: str
+    chunks: Iterator[bytes]
+    small: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a split, with a number of its own (see ``labelsnap.records.choices.numbers``) and its image's file name.
+
+    ``sample`` is None where the row and all that its files depend on is as in the earlier version: what a format wrote
+    of it then is kept.
+    """
+
+    number: int
+    file_name: str
+    sample: Sample | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some of a split's samples, chosen by hash of the row's id: a changed row changes the bytes of one shard only.
+
+    ``index`` counts from 0 to ``count`` - 1; ``count`` is a power of two. ``samples`` begins a new pass each time.
+    """
+
+    index: int
+    count: int
+    samples: Callable[[], Iterator[Sample]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a format is written from.
+
+    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time, and
+    ``rows(split)`` over the same rows, for a format that keeps what it wrote of those that did not change. They are
+    ordered by bucket (of ``buckets``) first, and ``earlier(path)`` gives the lines of a file of the earlier version.
+    ``shards(split, size)`` divides the same samples so that a shard has about ``size`` bytes of images; a split always
+    has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
+    a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
+    ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
+    ``counts`` is how many rows of it the format has in each split; empty where the dataset has no rows at all.
+    ``memory`` is the budget that pictures of masks are made in.
+    """
+
+    name: str
+    registry: ClassRegistry
+    splits: tuple[str, ...]
+    samples: Callable[[str], Iterator[Sample]]
+    shards: Callable[[str, int], Iterator[Shard]]
+    read_image: Callable[[Sample], bytes | None]
+    rows: Callable[[str], Iterator[Row]]
+    counts: Mapping[str, int]
+    earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
+    buckets: int = 1
+    model_run: bool = False
+    memory: Budget = MEMORY
+
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """The splits that have rows; all of a dataset that has none at all.
+
+        Files that readers take for a split are written for these only: one that holds nothing stops some readers.
+        """
+        return tuple(split for split in self.splits if self.counts.get(split)) if self.counts else self.splits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What a file can hold, kind by kind: one field for each of ``labelsnap.records.counts.KINDS``, and ``flat``.
+
+    ``flat`` says whether it holds objects that have no area (see ``labelsnap.records.extent``), of the kinds that have
+    one otherwise. None has a default, so that a new kind fails the type check of every format until it says whether it
+    holds it. What is not held is declared lost, and counted as such.
+    """
+
+    bounding_box: bool
+    polygon: bool
+    polyline: bool
+    point: bool
+    mask: bool
+    relationship: bool
+    radio: Answers
+    checklist: Answers
+    text: Answers
+    flat: bool
+
+    def holds(self, kind: str, about: str, question: str = "", *, flat: bool = False) -> bool:
+        """Say whether something of a kind is held; ``about`` is what a question is about: a kind of object or "image".
+
+        ``flat`` is true of an object without an area, and of a question about one.
+        An answer about something that is lost is lost with it. Of an object or relationship, ``about`` is its own kind.
+        ``question`` is the name of one about the image, if its row has one answer to it.
+        """
+        if flat and not self.flat:
+            return False
+        held: bool | Answers = getattr(self, kind)
+        if isinstance(held, bool):
+            return held
+        if isinstance(held, Only):
+            return about == "image" and question == held.question
+        where: Answers = "images" if about == "image" else "objects"
+        return held in {where, "everywhere"} and (about == "image" or getattr(self, about))
+
+
+EVERYTHING = Holdings(
+    bounding_box=True,
+    polygon=True,
+    polyline=True,
+    point=True,
+    mask=True,
+    relationship=True,
+    radio="everywhere",
+    checklist="everywhere",
+    text="everywhere",
+    flat=True,
+)
+NOTHING = Holdings(
+    bounding_box=False,
+    polygon=False,
+    polyline=False,
+    point=False,
+    mask=False,
+    relationship=False,
+    radio="nowhere",
+    checklist="nowhere",
+    text="nowhere",
+    flat=False,
+)
+
+
+class Format(Protocol):
+    """One training format with its options: a frozen ``msgspec.Struct`` whose fields are the options."""
+
+    __struct_fields__: ClassVar[tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        """The name in the dataset file and on the command line."""
+
+    @property
+    def readable(self) -> frozenset[str] | None:
+        """The endings of image files that the format's readers take, in lower case; None where they go by none."""
+
+    @property
+    def holds(self) -> Holdings:
+        """What is held of labels; it may depend on the options."""
+
+    @property
+    def holds_of_predictions(self) -> Holdings:
+        """What is held of a model run's predictions."""
+
+    def image_path(self, split: str, file_name: str) -> str | None:
+        """Where ``pull`` puts an image, below the tree's root; None where the artifacts hold the images themselves."""
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give the files of one split, the same bytes for the same samples.
+
+        Files that belong to no split come with the first of ``dataset.splits``, whether that has rows or not.
+        """
+
+
+def predicted_labels(sample: Sample) -> tuple[Label, ...]:
+    """Give the predictions of a model run's sample; a project's has none."""
+    entry = sample.record.entry
+    return entry.predictions if isinstance(entry, ModelRunEntry) else ()
+
+
+def shard_count(image_bytes: int, size: int) -> int:
+    """The smallest power of two that keeps a shard at ``size`` bytes of images on average; at least 1."""
+    needed = -(-image_bytes // size)
+    return 1 << max(0, needed - 1).bit_length()

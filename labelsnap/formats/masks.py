@@ -1,0 +1,90 @@
+"""Label maps: one PNG an image, whose pixels are numbers of classes (``semantic``) or of objects (``instance``).
+
+Background is 0. A semantic map has 8 bits and a palette, and 255 stands for void; where a class id is above 254 it has
+16 bits, and 65535 stands for void. An instance map has 16 bits. Nothing is void in what is written here. Where objects
+overlap, a pixel is of what lies on top: ``labelsnap.formats.shared.segments`` says which that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from msgspec import Struct
+
+from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from labelsnap.formats.shared.documents import array
+from labelsnap.formats.shared.endings import PICTURES
+from labelsnap.formats.shared.extras import row_keys
+from labelsnap.formats.shared.label_maps import WORD_VOID, class_list, instance_map, semantic_map, void_of
+from labelsnap.formats.shared.names import png_name
+from labelsnap.formats.shared.segments import overlay_of, segments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labelsnap.formats.shared.extras import JsonObject
+    from labelsnap.records.model import Sample
+
+
+class Masks(Struct, frozen=True, forbid_unknown_fields=True):
+    """Semantic or instance maps of masks and polygons.
+
+    Without ``palette`` a semantic map of 8 bits is grey, for readers that give colours instead of a palette's indexes.
+    """
+
+    kind: Literal["semantic", "instance"] = "semantic"
+    palette: bool = True
+
+    name: ClassVar[str] = "masks"
+    readable: ClassVar[frozenset[str]] = PICTURES
+    holds: ClassVar[Holdings] = replace(NOTHING, mask=True, polygon=True)
+    holds_of_predictions: ClassVar[Holdings] = NOTHING
+
+    def image_path(self, split: str, file_name: str) -> str:
+        """Put the images of a split in one folder, as its maps."""
+        return f"images/{split}/{file_name}"
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``classes.json`` with the first split; and of each a list of the maps and their objects, and the maps.
+
+        Raises ConfigurationError where a class id does not fit 16 bits.
+        """
+        void = WORD_VOID if self.kind == "instance" else void_of(dataset.registry)
+        if split == dataset.splits[0]:
+            yield Artifact("classes.json", iter([class_list(dataset.registry, void, dataset.registry.unique_names())]))
+        yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
+        for sample in dataset.samples(split):
+            png = self._map(sample, dataset, void)
+            yield Artifact(f"{self.kind}/{split}/{png_name(sample.image)}", iter([png]), small=True)
+
+    def _map(self, sample: Sample, dataset: Dataset, void: int) -> bytes:
+        if self.kind == "instance":
+            return instance_map(sample, memory=dataset.memory)
+        return semantic_map(sample, dataset.registry, void, palette=self.palette, memory=dataset.memory)
+
+    def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
+        yield b'{"images":'
+        yield from array(self._images(dataset, split))
+        yield b"}\n"
+
+    def _images(self, dataset: Dataset, split: str) -> Iterator[JsonObject]:
+        for sample in dataset.samples(split):
+            segments = segments_of(sample.record.entry.labels, sample.image)
+            visible = overlay_of(segments, sample.image).visible()
+            yield {
+                "file_name": png_name(sample.image),
+                "image": sample.image.file_name,
+                **row_keys(sample.record.data_row),
+                "objects": [
+                    {
+                        "id": number,
+                        "class_id": dataset.registry.class_of(segment.annotation).id,
+                        "label_id": segment.label.id,
+                        "feature_id": segment.annotation.feature_id,
+                        "visible_area": runs.area if runs else 0,
+                        "visible_bbox": runs.bounding_box if runs else None,
+                    }
+                    for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
+                ],
+            }

@@ -1,0 +1,256 @@
+"""Pascal VOC: an XML file an image, label maps of classes and of objects, and lists of images.
+
+Format: the VOC2012 development kit. Boxes are whole pixels, counted from 1, and both ends are inside; a box that is
+drawn between pixels is written as all pixels that it touches; what has no area is left out. In ``SegmentationObject``
+an object has its place among the objects of the XML file as number, from 1. 255 is void, which nothing is here.
+``labelmap.txt`` is Datumaro's and CVAT's (``voc/format.py`` of Datumaro 1.13): without it they take colours for VOC's
+own twenty classes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import chain
+from math import ceil, floor
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from msgspec import Struct
+
+from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from labelsnap.formats.shared.colours import colours
+from labelsnap.formats.shared.endings import PICTURES
+from labelsnap.formats.shared.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
+from labelsnap.formats.shared.names import one_line, png_name, stem
+from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.records.extent import has_area
+from labelsnap.records.geometry import BoundingBox, Mask, Point, Polygon, Polyline
+from labelsnap.records.shapes import clip_box, tight_box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from labelsnap.formats.description.census import Census
+    from labelsnap.memory import Budget
+    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.geometry import Geometry
+    from labelsnap.records.image import Image
+    from labelsnap.records.model import Annotation, Sample
+
+Box: TypeAlias = tuple[float, float, float, float]
+
+Corners: TypeAlias = tuple[int, int, int, int]
+
+CHANNELS: Final = 3  # what readers turn every image to
+BACKGROUND: Final = "background"
+VOID: Final = "void"
+_JPG: Final = ".jpg"
+_WRONG_MASKS: Final = (
+    "readers of 8 bits (Datumaro, and CVAT by it) take the numbers modulo 256 and give wrong masks without a word. "
+    "Only boxes are safe there: Datumaro's type `voc_detection`."
+)
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FOLDERS: Final = re.compile(r"[\\/]")
+
+
+class _Written(NamedTuple):
+    """An object of the XML file: its place among all of the image, from 0, and its first and last pixel, from 1."""
+
+    place: int
+    annotation: Annotation
+    corners: Corners
+
+
+class Voc(Struct, frozen=True, forbid_unknown_fields=True):
+    """Boxes of boxes, polygons and masks; and label maps of polygons and masks.
+
+    Without ``palette`` a label map of 8 bits is grey, for readers that give colours instead of a palette's indexes.
+    """
+
+    palette: bool = True
+
+    name: ClassVar[str] = "voc"
+    readable: ClassVar[frozenset[str]] = PICTURES
+    holds: ClassVar[Holdings] = replace(NOTHING, bounding_box=True, polygon=True, mask=True)
+    holds_of_predictions: ClassVar[Holdings] = NOTHING
+
+    def image_path(self, split: str, file_name: str) -> str:  # noqa: ARG002 - VOC has one folder for all splits
+        """Put all images in one folder; lists say to which split each belongs. A JPEG's name ends with ``.jpg``.
+
+        Many readers ask for the names of the lists with that ending.
+        """
+        return f"JPEGImages/{_jpg(file_name)}"
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give the lists of a split, and the files of its images; those of the classes come with the first split.
+
+        Label maps are there for images with a polygon or a mask, and for those without objects; the list in
+        ``ImageSets/Segmentation`` names them. Raises ConfigurationError where a class id does not fit 16 bits.
+        """
+        registry = dataset.registry
+        void = void_of(registry)
+        names = self.class_names(registry)
+        if split == dataset.splits[0]:
+            yield Artifact("classes.json", iter([class_list(registry, void, names)]))
+            yield Artifact("labelmap.txt", _label_map(names, void))
+        yield Artifact(f"ImageSets/Main/{split}.txt", _list(dataset.samples(split)))
+        segmented = (sample for sample in dataset.samples(split) if _has_maps(sample))
+        yield Artifact(f"ImageSets/Segmentation/{split}.txt", _list(segmented))
+        for sample in dataset.samples(split):
+            xml = _xml(dataset.name, sample, registry, names)
+            yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
+            if _has_maps(sample):
+                of_classes, of_objects = self._maps(sample, registry, void, dataset.memory)
+                yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
+                yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
+
+    def class_names(self, registry: ClassRegistry) -> dict[int, str]:
+        """Give the name of each class as all of VOC's files and readers can have it, by id: see ``_spelled``."""
+        return registry.unique_names(_spelled, (BACKGROUND, VOID))
+
+    def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:
+        """Say which readers miss images by their names, and which read wrong masks of more than 8 bits."""
+        endings = chain.from_iterable(of_split.items() for of_split in counted.endings.values())
+        others = sum(count for of_image, count in endings if _jpg(of_image) != _JPG)
+        images = (
+            f"{others} images are no JPEGs, and readers that ask for `NAME.jpg` (torchvision, detectron2, "
+            "MMDetection) do not find them: `images: jpg` in the dataset file converts them."
+        )
+        classes = f"Class ids above {BYTE_VOID - 1} make the maps of classes 16 bits deep: {_WRONG_MASKS}"
+        objects = (
+            f"{counted.crowded} images have more than {BYTE_VOID - 1} objects, and 16 bits in their maps of objects: "
+            f"{_WRONG_MASKS}"
+        )
+        told = ((images, others), (classes, void_of(registry) == WORD_VOID), (objects, counted.crowded))
+        return tuple(sentence for sentence, is_so in told if is_so)
+
+    def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
+        """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
+        segments = segments_of(sample.record.entry.labels, sample.image)
+        shown = overlay_of(segments, sample.image)
+        number_of = _numbers(sample)
+        numbers = [number_of[segment.place] for segment in segments]
+        ids = [registry.class_of(segment.annotation).id for segment in segments]
+        of_objects = BYTE_VOID if max(numbers, default=0) < BYTE_VOID else WORD_VOID
+        return (
+            map_png(shown, ids, void, palette=self.palette, memory=memory),
+            map_png(shown, numbers, of_objects, palette=self.palette, memory=memory),
+        )
+
+
+def _label_map(names: Mapping[int, str], void: int) -> Iterator[bytes]:
+    """Give a line ``name:r,g,b:parts:actions`` a class: the background, classes by id, then what is void.
+
+    So the number of a line is the class id, for readers of grey maps too; a removed class keeps its line. Labelbox
+    knows neither parts nor actions: both fields are empty.
+    """
+    lines = {0: BACKGROUND, **names, void: VOID}
+    yield b"# label:color_rgb:parts:actions\n"
+    for name, colour in zip(lines.values(), colours(np.array(list(lines), np.uint32)).tolist(), strict=True):
+        yield f"{name}:{','.join(map(str, colour))}::\n".encode()
+
+
+def _jpg(file_name: str) -> str:
+    return f"{file_name.removesuffix('.jpeg')}{_JPG}" if file_name.endswith(".jpeg") else file_name
+
+
+def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
+    for sample in samples:
+        yield f"{stem(sample.image)}\n".encode()
+
+
+def _has_maps(sample: Sample) -> bool:
+    """Whether an image's pixels are known: it has a polygon or a mask, or no object at all.
+
+    Where there are boxes, lines or points alone, nobody said which of their pixels are background. What should have an
+    area and has none counts as no object.
+    """
+    written = [each.annotation.geometry for each in _written(sample)]
+    if written:
+        return any(isinstance(geometry, Polygon | Mask) for geometry in written)
+    return not any(isinstance(annotation.geometry, Polyline | Point) for annotation in _drawn(sample))
+
+
+def _drawn(sample: Sample) -> Iterator[Annotation]:
+    """Give all objects of an image, label by label."""
+    return chain.from_iterable(label.annotations for label in sample.record.entry.labels)
+
+
+def _numbers(sample: Sample) -> Mapping[int, int]:
+    """Number what is written to the XML file from 1, by its place among all objects of the image."""
+    return {each.place: number for number, each in enumerate(_written(sample), start=1)}
+
+
+def _written(sample: Sample) -> Iterator[_Written]:
+    """Give the objects of an image that have a box and an area."""
+    image = sample.image
+    for place, annotation in enumerate(_drawn(sample)):
+        if has_area(annotation.geometry, image.width, image.height) and (box := _box_of(annotation.geometry)):
+            yield _Written(place, annotation, _corners(box, image))
+
+
+def _xml(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
+    image = sample.image
+    root = ET.Element("annotation")
+    _add(root, "folder", "VOC")
+    _add(root, "filename", _jpg(image.file_name))
+    _add(_add(root, "source"), "database", database)
+    size = _add(root, "size")
+    for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):
+        _add(size, name, value)
+    _add(root, "segmented", int(_has_maps(sample)))
+    for each in _written(sample):
+        found = _add(root, "object")
+        _add(found, "name", names[registry.class_of(each.annotation).id])
+        _add(found, "pose", "Unspecified")
+        _add(found, "truncated", 0)
+        _add(found, "difficult", 0)
+        corners = _add(found, "bndbox")
+        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), each.corners, strict=True):
+            _add(corners, name, value)
+    ET.indent(root, "\t")
+    xml: bytes = ET.tostring(root, encoding="utf-8")
+    return xml + b"\n"
+
+
+def _add(parent: ET.Element, tag: str, text: str | int | None = None) -> ET.Element:
+    element = ET.SubElement(parent, tag)
+    if text is not None:
+        element.text = str(text)
+    return element
+
+
+def _spelled(name: str) -> str:
+    """Spell a class's name as XML and ``labelmap.txt`` can, in one line.
+
+    Characters that XML has not are U+FFFD; a colon parts the fields of ``labelmap.txt``, and a number sign at the
+    beginning makes a comment: both are ``_``. So are slashes in a name that would lead out of a folder, since Datumaro
+    looks for a file of the class's name.
+    """
+    written = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", one_line(name)).replace(":", "_")
+    if written.startswith("#"):
+        written = f"_{written[1:]}"
+    folders = _FOLDERS.split(written)
+    leads_out = not folders[0] or any(each.startswith("..") for each in folders)
+    return _FOLDERS.sub("_", written) if len(folders) > 1 and leads_out else written
+
+
+def _box_of(geometry: Geometry) -> Box | None:
+    match geometry:
+        case BoundingBox(left, top, width, height):
+            return left, top, width, height
+        case Polygon(vertices):
+            return tight_box(vertices)
+        case Mask(_, runs):
+            return runs.bounding_box
+        case _:
+            return None
+
+
+def _corners(box: Box, image: Image) -> Corners:
+    """Return the first and the last pixel, counted from 1, that a box touches within the image."""
+    left, top, width, height = clip_box(box, image.width, image.height)
+    first_x, first_y = min(floor(left) + 1, image.width), min(floor(top) + 1, image.height)
+    return first_x, first_y, max(ceil(left + width), first_x), max(ceil(top + height), first_y)

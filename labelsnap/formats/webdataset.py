@@ -1,0 +1,121 @@
+"""WebDataset: tar shards in which the files of a sample stand one after another and share a key.
+
+Format: https://github.com/webdataset/webdataset. Of each sample there are ``KEY.jpg`` (or what the image is),
+``KEY.json`` and ``KEY.mask.png``. A key is the image's name without its extension: no dots, no slashes. Time, owner and
+mode in the tar are fixed, so equal samples give equal bytes.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from msgspec import Struct
+
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
+from labelsnap.formats.shared.attributes import distinct_name
+from labelsnap.formats.shared.documents import encode
+from labelsnap.formats.shared.endings import PICTURES
+from labelsnap.formats.shared.extras import JsonObject, image_answers, object_keys, row_keys
+from labelsnap.formats.shared.label_maps import instance_map, semantic_map, void_of
+from labelsnap.formats.shared.names import stem
+from labelsnap.formats.shared.objects import objects_of
+from labelsnap.formats.shared.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from labelsnap.formats.interface import Shard
+    from labelsnap.formats.shared.objects import Found
+    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.model import Label, Sample
+
+
+class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
+    """Shards of about ``shard_size`` bytes of images; ``mask`` is what the pixels of ``KEY.mask.png`` are."""
+
+    name: ClassVar[str] = "webdataset"
+    readable: ClassVar[frozenset[str]] = PICTURES
+    holds: ClassVar[Holdings] = EVERYTHING
+    holds_of_predictions: ClassVar[Holdings] = EVERYTHING
+    spelled = staticmethod(distinct_name)
+    shard_size: str = "256MB"
+    mask: Literal["semantic", "instance", "none"] = "semantic"
+
+    def __post_init__(self) -> None:
+        parse_size(self.shard_size)
+
+    def image_path(self, split: str, file_name: str) -> None:  # noqa: ARG002 - the shards hold the images
+        """Put images nowhere: the shards hold them."""
+        return
+
+    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``SPLIT-000000.tar`` and so on; a split without rows has none."""
+        if split not in dataset.filled:
+            return
+        for shard in dataset.shards(split, parse_size(self.shard_size)):
+            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(self._files(dataset, shard)))
+
+    def _files(self, dataset: Dataset, shard: Shard) -> Iterator[tuple[str, bytes]]:
+        names = dataset.registry.unique_names()
+        void = void_of(dataset.registry)
+        for sample in shard.samples():
+            key = stem(sample.image)
+            if (body := dataset.read_image(sample)) is not None:
+                yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
+            yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
+            if self.mask == "semantic":
+                yield (
+                    f"{key}.mask.png",
+                    semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory),
+                )
+            elif self.mask == "instance":
+                yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
+
+
+def _tar(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Write (name, bytes) as a POSIX.1-2001 tar: time, owner and group 0, mode 0644."""
+    for name, body in files:
+        member = tarfile.TarInfo(name)
+        member.size = len(body)
+        yield member.tobuf(tarfile.PAX_FORMAT)
+        yield body
+        yield bytes(-len(body) % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _document(dataset: Dataset, sample: Sample, names: Mapping[int, str]) -> JsonObject:
+    image, data_row, registry = sample.image, sample.record.data_row, dataset.registry
+    predicted = predicted_labels(sample)
+    return {
+        "file_name": image.file_name,
+        "width": image.width,
+        "height": image.height,
+        **({"image_url": data_row.row_data} if image.sha256 is None else {}),
+        **row_keys(data_row),
+        **_holdings(sample.record.entry.labels, registry, names),
+        **({"predictions": _holdings(predicted, registry, names)} if dataset.model_run else {}),
+    }
+
+
+def _holdings(labels: Iterable[Label], registry: ClassRegistry, names: Mapping[int, str]) -> JsonObject:
+    """Give everything of some labels: objects, answers about the image, and relationships."""
+    found = list(labels)
+    return {"objects": [_object(each, names) for each in objects_of(found, registry)], **image_answers(found)}
+
+
+def _object(found: Found, names: Mapping[int, str]) -> JsonObject:
+    place, annotation = found.place, found.annotation
+    runs = place.runs
+    return {
+        "kind": found.kind,
+        "category_id": found.category.id,
+        "category": names[found.category.id],
+        "bbox": place.box,
+        "area": place.area,
+        **({"vertices": place.vertices} if place.vertices else {}),
+        **({"rle": {"size": (runs.height, runs.width), "counts": runs.counts.decode("ascii")}} if runs else {}),
+        **({} if annotation.confidence is None else {"score": annotation.confidence}),
+        **object_keys(found.label, annotation),
+    }

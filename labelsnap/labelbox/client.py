@@ -1,0 +1,101 @@
+"""The official SDK's client, asked with patience, and with its refusals told in our own words.
+
+The SDK sends the key in every GraphQL request and keeps it in ``client.headers``; neither its client nor its headers
+leave this package.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import labelbox
+
+from labelsnap.errors import ConfigurationError
+from labelsnap.labelbox.answers import Answers
+from labelsnap.labelbox.faults import RAISED, fault_of
+from labelsnap.labelbox.patience import DEFAULT, Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+logging.getLogger(labelbox.__name__).setLevel(logging.ERROR)
+logging.getLogger("lbox").setLevel(logging.CRITICAL)  # what it logs of a failed request is told in our own words
+
+Answer = TypeVar("Answer")
+SourceKind = Literal["project", "model_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Which Labelbox to talk to, and the key. The key is left out of ``repr``."""
+
+    api_key: str = field(repr=False)
+    graphql_endpoint: str
+    rest_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The SDK's client, and how long its questions are asked again."""
+
+    sdk: labelbox.Client
+    patience: Patience
+
+    def asked(
+        self,
+        subject: str,
+        call: Callable[[labelbox.Client], Answer],
+        *,
+        whole: float | None = None,
+        lasting: Container[str] = frozenset(),
+    ) -> Answer:
+        """What a call of the SDK gives, asked again while what it raises may pass (see ``Patience.outlast``).
+
+        Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError`` about ``subject``. The call is made in a thread of
+        its own: at each request the SDK describes every frame of the caller's stack (``lbox.call_info``), and a flow's
+        stack is deep.
+        """
+
+        def once() -> Answer:
+            try:
+                with ThreadPoolExecutor(1, thread_name_prefix="labelbox") as thread:
+                    return thread.submit(call, self.sdk).result()
+            except RAISED as error:
+                raise fault_of(error, subject) from None
+
+        return self.patience.outlast(once, whole=whole, lasting=lasting)
+
+
+def connect(account: Account, patience: Patience = DEFAULT) -> Client:
+    """The client. It sends nothing yet. Raises ``ConfigurationError`` when there is no key."""
+    if not account.api_key:
+        raise ConfigurationError(
+            f"There is no Labelbox API key on the machine {platform.node()}.",
+            remedy="Set LABELBOX_API_KEY there (Labelbox → Workspace settings → API).",
+            code="no_api_key",
+        )
+    sdk = labelbox.Client(
+        api_key=account.api_key, endpoint=account.graphql_endpoint, rest_endpoint=account.rest_endpoint
+    )
+    for scheme in ("https://", "http://"):
+        sdk.connection.mount(scheme, Answers())
+    return Client(sdk, patience)
+
+
+def check_source(client: Client, kind: SourceKind, source_id: str) -> str:
+    """The name of the project or model run. Raises ``LabelboxRefusedError`` for a wrong key or an unknown id."""
+    return str(client.asked(spoken(kind, source_id), lambda sdk: source_of(sdk, kind, source_id)).name)
+
+
+def source_of(sdk: labelbox.Client, kind: SourceKind, source_id: str) -> labelbox.Project | labelbox.ModelRun:
+    """The SDK's own project or model run."""
+    return (sdk.get_project if kind == "project" else sdk.get_model_run)(source_id)
+
+
+def spoken(kind: SourceKind, source_id: str) -> str:
+    """A source as messages name it: ``model run a2fb1fec``."""
+    return f"{kind.replace('_', ' ')} {source_id}"

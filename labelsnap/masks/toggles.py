@@ -1,0 +1,45 @@
+"""A mask as the ascending positions where it begins or ends: the form in which masks are combined and traced.
+
+A position is x·height + y, so that an image is read down its columns. A mask begins at the first position, ends before
+the second, begins again at the third, and so on. ``Runs`` hold the same, written as COCO's string.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labelsnap.masks.errors import MaskError
+from labelsnap.masks.runs import decode_counts, empty_runs, group_runs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from labelsnap.records.geometry import Runs
+
+
+def toggles_of(runs: Runs) -> NDArray[np.int64]:
+    """Return where a mask begins and ends, strictly ascending. Raises MaskError where runs do not fill the image."""
+    lengths = decode_counts(runs.counts)
+    positions = lengths.cumsum()
+    total = int(positions[-1]) if positions.size else 0
+    if total != runs.height * runs.width:
+        raise MaskError("bad_counts", f"expected runs over {runs.height * runs.width} pixels, found {total}")
+    toggles = positions[: positions.size // 2 * 2]
+    return toggles if lengths[1:].all() else without_pairs(toggles)
+
+
+def runs_of(toggles: NDArray[np.int64], height: int, width: int) -> Runs:
+    """Return the runs of a mask that begins and ends at these positions, strictly ascending and even in number."""
+    labels = np.zeros(toggles.size + 1, np.int8)
+    labels[0::2] = -1
+    (runs,) = group_runs(height, width, np.concatenate([[0], toggles]), labels, 1)
+    return runs or empty_runs(height, width)
+
+
+def without_pairs(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Drop pairs of equal positions, for a mask that ends where it begins goes on: each is left once or not at all."""
+    distinct, times = np.unique(positions, return_counts=True)
+    left: NDArray[np.int64] = distinct[times % 2 == 1]
+    return left

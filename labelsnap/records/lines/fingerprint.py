@@ -1,0 +1,67 @@
+"""Whether a row's content changed since the last export: a digest of its line without what changes on every export."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec.json import decode, encode
+from xxhash import xxh3_128_hexdigest
+
+from labelsnap.records.lines.signatures import without_signature
+
+_MASKS_OF_TASK = re.compile(rb"/tasks/[^/\"\\?]+/masks/")
+_URL_KEYS = (b'"url":', b'"url": ')
+_SPACED_URL_KEY = re.compile(rb'"url"\s*:\s*\Z')
+_ROW_DATA = re.compile(rb'("row_data"\s*:\s*")((?i:https?:)[^"\\]*+(?:\\.[^"\\]*+)*+)(?=")')
+_ATTACHMENTS = re.compile(rb'"attachments"\s*:\s*\[[^\[\]"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^\[\]"]*+)*+\]')
+_ATTACHED = re.compile(rb'("value"\s*:\s*")((?i:https?:)[^"\\\s]*+(?:\\.[^"\\\s]*+)*+)(?=")')
+_HTTP = (b"http://", b"https://")
+_LONGEST_KEY = 16
+
+
+def fingerprint(line: bytes) -> str:
+    """Return the XXH3 digest (128 bits, hex) of a line without what changes on every export of an unchanged row.
+
+    That is the export task's id in composite mask URLs (``/tasks/ID/masks/``), the signature in the query of a signed
+    ``row_data`` or of an attachment (see ``signatures.py``), and white space around the line. What does not sign stays:
+    ``?versionId=3`` names another image than ``?versionId=4``. The digest is no defence, and need be none: whoever
+    could make two lines of one digest could as well leave the row as it was.
+    """
+    content = _MASKS_OF_TASK.sub(_without_task, line.strip())
+    if b"?" in content:
+        content = _ROW_DATA.sub(_without_signature, content)
+        content = _ATTACHMENTS.sub(_without_signatures, content)
+    return xxh3_128_hexdigest(content)
+
+
+def _without_task(found: re.Match[bytes]) -> bytes:
+    """Leave the task's id out where the text is a ``url``; elsewhere (a labeller's answer, say) it is content."""
+    line, start = found.string, found.start()
+    opening = line.rfind(b'"', 0, start)
+    is_url = line.endswith(_URL_KEYS, 0, opening) or _SPACED_URL_KEY.search(
+        line[max(opening - _LONGEST_KEY, 0) : opening]
+    )
+    return b"/tasks//masks/" if is_url else found[0]
+
+
+def _without_signatures(attachments: re.Match[bytes]) -> bytes:
+    return _ATTACHED.sub(_without_signature, attachments[0])
+
+
+def _without_signature(found: re.Match[bytes]) -> bytes:
+    """Leave the signature out of a URL; one that JSON escapes is written plainly then, and else as it stands."""
+    key, spelled = found.groups()
+    if b"\\" not in spelled:
+        return key + _unsigned(spelled)
+    try:
+        url = decode(b'"%b"' % spelled, type=str).encode()
+    except (msgspec.DecodeError, UnicodeError):
+        return found[0]
+    plain = _unsigned(url)
+    return found[0] if plain == url else key + encode(plain.decode())[1:-1]
+
+
+def _unsigned(url: bytes) -> bytes:
+    address, mark, query = url.partition(b"?")
+    return address + mark + without_signature(query) if address.lower().startswith(_HTTP) else url

@@ -1,0 +1,51 @@
+"""The id of the row that a line is about, whatever else is the matter with the line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec.json import Decoder
+
+from labelsnap.records.lines import wire
+from labelsnap.records.lines.text import json_values, readable, whole
+from labelsnap.records.parsing import scalars
+
+_HEAD: Final = Decoder(wire.Head)
+_IN_DAMAGE: Final = re.compile(
+    r'"data_row"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?\d{1,64}(?=[\s,}]))', re.DOTALL
+)
+"""The id of a data row of which no block was left, or begun, before it."""
+
+
+def row_id(line: bytes) -> str | None:
+    """Return ``data_row.id`` of a line, as ``parse`` reads it; None where it has none.
+
+    Of a line that is no JSON it is the id that can be told: one cut short still has its beginning.
+    """
+    try:
+        head = _HEAD.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _told(readable(line))
+    return (head.data_row and head.data_row.id) or None
+
+
+def _told(text: str) -> str | None:
+    try:
+        return _identity(json_values(text), text)
+    except (ValueError, RecursionError):
+        pass
+    found = _IN_DAMAGE.search(text)
+    try:
+        return _identity({"data_row": {"id": json_values(found["id"])}}, text) if found else None
+    except ValueError:
+        return None
+
+
+def _identity(line: Any, text: str) -> str | None:
+    row = line.get("data_row") if isinstance(line, dict) else None
+    try:
+        return scalars.text(whole(row.get("id"), text)[0]) or None if isinstance(row, dict) else None
+    except scalars.UnreadableError:
+        return None

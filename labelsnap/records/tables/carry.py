@@ -1,0 +1,100 @@
+"""What an unchanged row takes over from an earlier snapshot: its masks, and the spelling of what only ages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from labelsnap.records.geometry import Mask, MaskReference, MaskRule
+from labelsnap.records.image import Image
+from labelsnap.records.model import ModelRunEntry
+
+if TYPE_CHECKING:
+    from labelsnap.records.model import Annotation, Label, Record
+
+_EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
+
+Origin = Literal["label", "prediction"]
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
+"""Decoded masks by where they come from, label id and feature id."""
+
+
+class Standing(Struct, frozen=True):
+    """A row as an earlier snapshot has it: what a refresh may reuse of it.
+
+    ``updated_at`` is when the data row itself was changed last, as its line told then. ``mask_rule`` is None where the
+    snapshot does not tell: it was written before there was a choice.
+    """
+
+    fingerprint: str
+    row_data: str
+    split: str
+    image: Image
+    masks: Masks
+    updated_at: str | None = None
+    mask_rule: MaskRule | None = None
+
+
+def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:
+    """Return a record with what ``standing``, the same row of an earlier snapshot, holds already.
+
+    Where both have one fingerprint, the row's content is the same: the decoded masks are taken from there, and so are
+    the values that every export spells anew (the signature of ``row_data``, the URLs of composite masks), so that an
+    unchanged row gives unchanged bytes. A mask that does not stand there, or not with the ``size`` of the image that is
+    published now (None: any), stays a reference. Where fingerprints differ, the record is returned as it is.
+    """
+    if record.fingerprint != standing.fingerprint:
+        return record
+    entry = record.entry
+    masks = {key: mask for key, mask in standing.masks.items() if size in {None, (mask.runs.height, mask.runs.width)}}
+    if masks:
+        if isinstance(entry, ModelRunEntry):
+            entry = replace(entry, predictions=_carried(entry.predictions, "prediction", masks))
+        entry = replace(entry, labels=_carried(entry.labels, "label", masks))
+    return replace(record, data_row=replace(record.data_row, row_data=standing.row_data), entry=entry)
+
+
+def masks_in(record: Record) -> Masks:
+    """Return the decoded masks of a record."""
+    entry = record.entry
+    predictions = entry.predictions if isinstance(entry, ModelRunEntry) else ()
+    origins: tuple[tuple[Origin, tuple[Label, ...]], ...] = (("label", entry.labels), ("prediction", predictions))
+    return {
+        (origin, label.id, each.feature_id): each.geometry
+        for origin, labels in origins
+        for label in labels
+        for each in label.annotations
+        if isinstance(each.geometry, Mask)
+    }
+
+
+def lasting(reference: MaskReference) -> MaskReference:
+    """Return a reference as a snapshot keeps it: ``-`` in place of the export task's id in the composite's URL.
+
+    The id is another in every export, and the URL dies with it after 30 days; without it one content has one spelling.
+    """
+    if reference.composite_url is None:
+        return reference
+    return replace(reference, composite_url=_EXPORT_TASK.sub("-", reference.composite_url))
+
+
+def _carried(labels: tuple[Label, ...], origin: Origin, masks: Masks) -> tuple[Label, ...]:
+    return tuple(
+        [
+            replace(label, annotations=tuple([_with_mask(each, origin, label.id, masks) for each in label.annotations]))
+            for label in labels
+        ]
+    )
+
+
+def _with_mask(annotation: Annotation, origin: Origin, label_id: str, masks: Masks) -> Annotation:
+    if not isinstance(annotation.geometry, Mask | MaskReference):
+        return annotation
+    mask = masks.get((origin, label_id, annotation.feature_id))
+    return replace(annotation, geometry=mask) if mask else annotation

@@ -1,0 +1,331 @@
+"""Garbage collection without locks: condemn, wait, fence, mark again, delete. FORMAT.md says why that is safe."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed
+from labelsnap.snapshots.keeping.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
+from labelsnap.snapshots.keeping.history import check_whole, read_history, read_manifest
+from labelsnap.snapshots.keeping.losses import is_lost
+from labelsnap.snapshots.keeping.tags import list_tags
+from labelsnap.snapshots.layout import (
+    COMMITS,
+    GARBAGE,
+    PROBE,
+    SCRATCH,
+    EpochKey,
+    Kind,
+    epoch_key,
+    generation_of,
+    manifest_key,
+)
+from labelsnap.snapshots.listing import listed
+from labelsnap.snapshots.manifest import damaged, readable_size
+from labelsnap.snapshots.runs import holds
+from labelsnap.snapshots.sealed import seal, timestamp, unseal
+from labelsnap.snapshots.writing.commit import LostRace, recommit, settled
+from labelsnap.storage import probe
+from labelsnap.storage.interface import DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from labelsnap.snapshots.keeping.history import History
+    from labelsnap.snapshots.keeping.tags import Tag
+    from labelsnap.storage import ObjectStore, Upload
+
+GRACE: Final = timedelta(days=7)
+GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
+WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
+MAX_RACES: Final = 10
+GIVE_UP: Final = (
+    "Put it back from a copy of the bucket, or give it up with `labelsnap snapshots gc URL --lost --yes`: what it "
+    "listed is listed again. Refreshes go on meanwhile."
+)
+_INNER: Final = rf"(?P<inner>(?:.+/)?){COMMITS}[0-9]{{20}}(?:-[0-9a-f]{{32}})?\.json"
+_LOOKED_AT: Final = tuple(Kind(kind.prefix, re.compile(f"{_INNER}|{kind.pattern.pattern}")) for kind in GARBAGE)
+"""Garbage, and the commit records of a dataset that lies where garbage does."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionPlan:
+    """What ``collect`` would do now: delete the objects of ``ripe`` epochs, and list ``condemned`` in a new epoch.
+
+    ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``undated`` are those from the
+    future, whose age cannot be told: they are closed, and what they list is listed anew. ``uploads`` were broken off,
+    and would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again.
+    """
+
+    condemned: tuple[Condemned, ...]
+    ripe: tuple[Epoch, ...]
+    waiting: tuple[Epoch, ...]
+    undated: tuple[Epoch, ...] = ()
+    uploads: tuple[Upload, ...] = ()
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What ``collect`` did: the epoch that it began, if any, with its objects; and what it deleted and spared.
+
+    ``waiting`` are epochs that were too young to be deleted. ``uploads`` were broken off, and are removed. ``lost`` are
+    epochs whose records are damaged, and that are given up.
+    """
+
+    epoch: int | None
+    condemned: tuple[Condemned, ...]
+    deleted: tuple[Condemned, ...]
+    spared: tuple[Condemned, ...]
+    waiting: tuple[Epoch, ...] = ()
+    uploads: tuple[Upload, ...] = ()
+    lost: tuple[int, ...] = ()
+
+
+def plan_collection(
+    store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT, lost: bool = False
+) -> CollectionPlan:
+    """Say what ``collect`` would do; nothing is written but the probe.
+
+    Garbage are objects below ``data/`` and ``manifests/`` that are not reachable, scratch, and uploads that were broken
+    off, when they are older than ``grace`` by the store's clock. What labelsnap gives no such name is somebody else's.
+    Raises ConfigurationError when ``grace`` is less than 24 hours, and StorageRefusedError when a
+    record of a version that is kept is missing or damaged, another dataset lies below this one, or an epoch's record is
+    damaged, unless ``lost`` says that such epochs are given up.
+    """
+    if grace < GRACE_FLOOR:
+        raise ConfigurationError(
+            f"Expected a grace period of {GRACE_FLOOR} at least, found {grace}.",
+            remedy="A publication may take half a day, and its objects are in no version until it ends.",
+            code="grace",
+        )
+    history = _history(store)
+    if history.head is None:
+        return CollectionPlan((), (), ())
+    now = probe(store, single_writer=history.single_writer)
+    pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(store)]
+    ripe = tuple(epoch for _, epoch, age in pending if epoch and age >= wait)
+    waiting = tuple(epoch for _, epoch, age in pending if epoch and -wait <= age < wait)
+    undated = tuple(epoch for _, epoch, age in pending if epoch and age < -wait)
+    damaged_ones = tuple(number for number, epoch, _ in pending if epoch is None)
+    if damaged_ones and not lost:
+        raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
+    listed = {entry for epoch in ripe for entry in epoch.condemned}
+    garbage = () if waiting else _garbage(store, history, now - grace)
+    condemned = tuple(entry for entry in garbage if entry not in listed)
+    uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
+    return CollectionPlan(condemned, ripe, waiting, undated, uploads, lost=damaged_ones)
+
+
+def collect(
+    store: ObjectStore,
+    *,
+    grace: timedelta = GRACE,
+    wait: timedelta = WAIT,
+    lost: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Collection:
+    """Delete what ripe epochs condemned and is still garbage, and condemn what is garbage now.
+
+    So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. ``on_progress`` is
+    told how many objects of how many are deleted. Broken off, it can be called again. Raises like
+    ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
+    StorageOutcomeUnknownError when an answer is lost.
+    """
+    plan = plan_collection(store, grace=grace, wait=wait, lost=lost)
+    for number in plan.lost:
+        _note_swept(store, number, (), ())
+    swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    for epoch in plan.undated:
+        _note_swept(store, epoch.number, (), epoch.condemned)
+    begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
+    for upload in plan.uploads:
+        store.abort(upload)
+    return Collection(
+        epoch=begun.number if begun else None,
+        condemned=plan.condemned,
+        deleted=tuple(chain.from_iterable(deleted for deleted, _ in swept)),
+        spared=tuple(chain.from_iterable(spared for _, spared in swept)),
+        waiting=plan.waiting,
+        uploads=plan.uploads,
+        lost=plan.lost,
+    )
+
+
+def condemn(
+    store: ObjectStore, garbage: tuple[Condemned, ...], *, sleep: Callable[[float], None] = time.sleep
+) -> Epoch:
+    """Begin the next epoch. Raises StorageRefusedError when somebody else did.
+
+    Its number is above that of every epoch in which one of its objects was written, also where that one's record has
+    been deleted.
+    """
+    history = read_history(store, expired=False)
+    number = max([newest_epoch(store), *(generation_of(entry.key) for entry in garbage)]) + 1
+    key = epoch_key(number)
+    epoch = Epoch(
+        number=number,
+        head=history.head.version if history.head else 0,
+        created_at=timestamp(),
+        write_id=uuid4().hex,
+        condemned=garbage,
+    )
+    body = readable_size(f"the epoch {key!r}", seal(epoch), DOCUMENT_BYTES)
+    standing = settled(store, key, body, replace=history.single_writer, sleep=sleep)
+    if unseal(standing, Epoch, name=f"the epoch {key!r}") != epoch:
+        raise StorageRefusedError(
+            f"Expected to begin epoch {number} of garbage collection in {store.url}, found that somebody else did.",
+            remedy="Nothing was deleted. Let one collection run at a time.",
+            code="epoch_taken",
+        )
+    return epoch
+
+
+def sweep(
+    store: ObjectStore,
+    epoch: Epoch,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[tuple[Condemned, ...], tuple[Condemned, ...]]:
+    """Delete an epoch's objects, but for those that a version has meanwhile; return (deleted, spared).
+
+    Spared are also scratch that was written again since, and what is not ours. A version is made first: who listed the
+    commit records before the epoch was there loses the race for it, and who lists them afterwards finds the epoch. So
+    no version to come has the objects.
+    """
+    if set(epoch.condemned) - _in_use(store, _history(store), epoch.condemned):
+        _fence(store, sleep)
+    begun = listed_epochs(store)[EpochKey(epoch.number, swept=False)]
+    spared = _in_use(store, _history(store), epoch.condemned)
+    deleted: list[Condemned] = []
+    left = [entry for entry in epoch.condemned if entry not in spared]
+    for done, entry in enumerate(left, start=1):
+        if _stands_as_condemned(store, entry.key, begun):
+            store.delete(entry.key)
+            deleted.append(entry)
+        else:
+            spared.add(entry)
+        on_progress(done, len(left))
+    return tuple(deleted), _note_swept(store, epoch.number, deleted, spared).spared
+
+
+def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], spared: Iterable[Condemned]) -> Swept:
+    note = Swept(
+        number=number,
+        created_at=timestamp(),
+        deleted=len(deleted),
+        deleted_bytes=sum(entry.size for entry in deleted),
+        spared=tuple(sorted(spared)),
+    )
+    store.put(epoch_key(number, swept=True), seal(note))
+    return note
+
+
+def _history(store: ObjectStore) -> History:
+    """Read the records of the versions that are kept. Raises StorageRefusedError when one is missing or damaged."""
+    return check_whole(store, read_history(store, expired=False))
+
+
+def _is_ours(key: str) -> bool:
+    """Say whether a key is of what may become garbage; "" is that of an upload which has none yet."""
+    return not key or any(kind.match(key) for kind in GARBAGE)
+
+
+def _stands_as_condemned(store: ObjectStore, key: str, begun: datetime) -> bool:
+    """Say whether an object is ours, and for scratch, whose keys are used again, whether it is as old as it was.
+
+    What an epoch lists was older then than the shortest grace period.
+    """
+    if not (SCRATCH.match(key) or PROBE.match(key)):
+        return _is_ours(key)
+    info = store.head(key)
+    return info is None or info.modified < begun - GRACE_FLOOR
+
+
+def _pending(store: ObjectStore) -> list[tuple[int, datetime]]:
+    """Return the epochs that are not swept, with the store's time of their beginning."""
+    epochs = listed_epochs(store)
+    done = {key.number for key in epochs if key.swept}
+    return [(key.number, modified) for key, modified in sorted(epochs.items()) if key.number not in done]
+
+
+def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
+    """Make the newest version again, under the next number."""
+    publish_id = uuid4().hex
+    for _ in range(MAX_RACES):
+        history = read_history(store, expired=False)
+        outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
+        if not isinstance(outcome, LostRace):
+            return
+    raise StorageRefusedError(
+        f"Expected to make a version of {store.url} before deleting, found others being published all the time.",
+        remedy="Nothing was deleted. Run the collection again when nobody publishes.",
+        code="lost_race",
+    )
+
+
+def _garbage(store: ObjectStore, history: History, before: datetime) -> tuple[Condemned, ...]:
+    reachable = _reachable(store, history)
+    garbage: list[Condemned] = []
+    for info, found in chain.from_iterable(listed(store, kind) for kind in _LOOKED_AT):
+        if found["inner"] is not None:
+            raise _inner_dataset(store, info.key[: found.end("inner")])
+        if info.modified < before and info.key not in reachable:
+            garbage.append(Condemned(info.key, info.size))
+    return tuple(sorted(garbage))
+
+
+def _inner_dataset(store: ObjectStore, folder: str) -> StorageRefusedError:
+    return StorageRefusedError(
+        f"Expected no other dataset where {store.url} has its objects, found {store.url}/{folder.rstrip('/')}.",
+        remedy="Nothing was deleted. Move that dataset, with all that is below it, out of this one.",
+        code="dataset_nested",
+    )
+
+
+def _in_use(store: ObjectStore, history: History, entries: Iterable[Condemned]) -> set[Condemned]:
+    reachable = _reachable(store, history)
+    return {entry for entry in entries if entry.key in reachable}
+
+
+def _reachable(store: ObjectStore, history: History) -> set[str]:
+    """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
+
+    Of manifests behind the newest version they are those that say which class ids and splits were given away.
+    A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it; one
+    whose version was given up keeps what its manifest says, where that can be read.
+    """
+    kept = {commit.manifest for commit in history.live}
+    behind = behind_of(store, history.head) if history.head else ()
+    given = chain.from_iterable(map(needed, manifests_behind(store, behind)))
+    named = [tag for tag in list_tags(store) if tag.manifest not in kept]
+    left = {tag.manifest for tag in named if _keeps(store, history, tag)}
+    keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
+    manifests = {manifest_key(sha256) for sha256 in (*kept, *left, *behind)}
+    return set(chain(manifests, (file.key for file in given), *keys))
+
+
+def _keeps(store: ObjectStore, history: History, tag: Tag) -> bool:
+    """Say whether there is something left of what a tag names. Raises StorageRefusedError where that cannot be told."""
+    if store.head(manifest_key(tag.manifest)) is None:
+        return False
+    if not is_lost(store, tag.manifest):
+        return True
+    if holds(history.given_up, tag.version):
+        return False
+    raise StorageRefusedError(
+        f"Expected the manifest {manifest_key(tag.manifest)!r} as it was written, found that it is damaged.",
+        remedy=f"Restore it from a copy of the bucket. Where there is none, `labelsnap snapshots untag {store.url} "
+        f"{tag.name}` takes away the tag {tag.name!r}, which alone keeps it.",
+        code="object_damaged",
+    )

@@ -1,0 +1,133 @@
+"""From a manifest to bytes: whatever is read is checked against the hash that was published."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from labelsnap.snapshots.manifest import File, damaged, digest
+from labelsnap.storage.compression import decompressed
+from labelsnap.storage.interface import DOCUMENT_BYTES, too_long
+from labelsnap.storage.lines import lines
+
+SMALL: Final = 8 << 20  # up to this size a file is read by one request
+_AHEAD: Final = 1 << 20  # of an object that a file is joined from, so much is read at once
+_OBJECTS: Final = 16  # and of so many objects it is held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from labelsnap.errors import StorageRefusedError
+    from labelsnap.storage import ObjectStore
+
+
+def read_file(store: ObjectStore, file: File) -> bytes:
+    """Read a file of a snapshot. Raises StorageRefusedError when its bytes are not those that were published."""
+    if file.size > DOCUMENT_BYTES:
+        raise too_long(file.path, DOCUMENT_BYTES)
+    if file.parts:
+        return checked(file, b"".join(blocks_of(store, file)))
+    if file.offset is None:  # one byte more, if there is one, is how it is found to be longer
+        return checked(file, store.get(file.key, length=file.size + 1))
+    return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
+
+
+def download_file(store: ObjectStore, file: File, path: Path) -> None:
+    """Stream a file of a snapshot to ``path``, checked like ``read_file``; a damaged one does not stay there."""
+    if file.size <= SMALL:
+        path.write_bytes(read_file(store, file))
+        return
+    if not fetch(store, file, path):
+        raise _damaged(file, "nothing")
+    if not is_copy(path, file):
+        found = f"{path.stat().st_size} other bytes"
+        path.unlink()
+        raise _damaged(file, found)
+
+
+def fetch(store: ObjectStore, file: File, path: Path) -> bool:
+    """Stream a file to ``path``, unchecked; False: there is no such object (and no file).
+
+    Of a file that is joined, or a member of a pack, what is missing is left out. Of an object that is longer than the
+    file one byte more is brought.
+    """
+    if not file.parts and file.offset is None:
+        return store.download(file.key, path, size=file.size)
+    with path.open("wb") as target:
+        target.writelines(blocks_of(store, file))
+    return True
+
+
+def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
+    """Read the bytes of a file, unchecked, in blocks; what is missing is left out."""
+    objects: dict[str, tuple[int, bytes]] = {}
+    for part in file.ranges:
+        offset, stop = part.offset, part.offset + part.size
+        while offset < stop:
+            start, held = objects.pop(part.key, (0, b""))
+            if not start <= offset < start + len(held):
+                start, held = offset, store.get(part.key, offset=offset, length=_AHEAD) or b""
+                if not held:
+                    break
+            objects[part.key] = start, held  # the last of them is the latest that was used
+            if len(objects) > _OBJECTS:
+                del objects[next(iter(objects))]
+            yield held[offset - start : stop - start]
+            offset = min(stop, start + len(held))
+
+
+def unpacked(path: Path, name: str, *, most: int | None = None) -> Iterator[bytes]:
+    """Give the content of a Zstandard file that lay in a store, known as ``name``, in blocks.
+
+    Raises StorageRefusedError when it is damaged or cut, or longer than ``most`` bytes (None: those of a chunk).
+    """
+    try:
+        yield from decompressed(path, name, most=most)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(repr(name), f"what is no Zstandard ({error})") from error
+
+
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[Path]:
+    """Give a path in a folder for a file that is gone afterwards."""
+    path = folder / uuid4().hex
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:
+    """Read a file that is no member of a pack line by line, breaks included, unchecked."""
+    return lines(blocks_of(store, file))
+
+
+def is_copy(path: Path, file: File) -> bool:
+    """Say whether a file on disk has the size and hash of the published one."""
+    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file on disk, hexadecimal."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def checked(file: File, content: bytes | None) -> bytes:
+    """Return the content if it is the file's. Raises StorageRefusedError that names the object and the file."""
+    if content is None:
+        raise _damaged(file, "nothing")
+    if len(content) != file.size or digest(content) != file.sha256:
+        raise _damaged(file, f"{len(content)} bytes with sha256 {digest(content)}")
+    return content
+
+
+def _damaged(file: File, found: str) -> StorageRefusedError:
+    key = file.key or file.parts[0].key
+    where = f"the object {key!r}" + ("" if file.offset is None else f" from byte {file.offset}")
+    return damaged(f"{where} ({file.path}, {file.size} bytes with sha256 {file.sha256})", found)

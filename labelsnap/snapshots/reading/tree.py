@@ -1,0 +1,214 @@
+"""A folder that files of a snapshot are laid out in: checked, whole, and never outside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.paths import check_path
+from labelsnap.snapshots.reading.cache import Cache
+from labelsnap.snapshots.reading.content import checked, download_file, is_copy, scratch_file
+from labelsnap.storage.beneath import opened_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.reading.pulled import Pulled
+    from labelsnap.storage import ObjectStore
+
+PARTIAL: Final = ".labelsnap-partial"  # files being written; removed at the end
+READ_BYTES: Final = 4 << 20  # neighbours in a pack are read at once up to this size
+GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that lies in the tree; ``kept``: it did so already; ``cached``: it came from the cache."""
+
+    file: File
+    kept: bool = False
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring files of one pack, in the order of their offsets, to be read by one request."""
+
+    key: str
+    offset: int
+    length: int
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The folder ``root`` (resolved), the store that its files come from, and a cache before it, if any.
+
+    ``pulled`` is told of each file before it is written.
+    """
+
+    store: ObjectStore
+    root: Path
+    cache: Cache | None = None
+    pulled: Pulled | None = None
+
+    def place(self, files: Sequence[File], pool: Executor) -> Iterator[Placed]:
+        """Bring each file to its path below the root; one that is there with its size and hash is kept."""
+        if self.pulled:
+            self.pulled.claim(files)
+        missing = []
+        for file, kept in zip(files, pool.map(self._stands, files), strict=True):
+            if kept:
+                yield Placed(file, kept=True)
+            else:
+                missing.append(file)
+        if self.pulled and missing:
+            self.pulled.expect(missing)
+        if self.cache is not None:
+            cached = list(zip(missing, pool.map(self._from_cache, missing), strict=True))
+            yield from (Placed(file, cached=True) for file, given in cached if given)
+            missing = [file for file, given in cached if not given]
+        whole = [file for file in missing if file.offset is None or file.size > READ_BYTES]
+        for file, _ in zip(whole, pool.map(self._download, whole), strict=True):
+            yield Placed(file)
+        runs = tuple(merged([file for file in missing if file.offset is not None and file.size <= READ_BYTES]))
+        for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
+            yield from (Placed(file) for file in run.files)
+
+    @contextmanager
+    def written(self, path: str) -> Iterator[Path]:
+        """Give a new file to write to, which takes its place in the tree at the end, or never."""
+        target_of(self.root, path)
+        with self.scratch() as partial:
+            yield partial
+            self._take_place(partial, path)
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Give a path for a file that is gone afterwards."""
+        return scratch_file(self.root / PARTIAL)
+
+    def _stands(self, file: File) -> bool:
+        return is_copy(target_of(self.root, file.path), file)
+
+    def _from_cache(self, file: File) -> bool:
+        """Put the file in the tree from the cache; False: it is not there, or not whole."""
+        if self.cache is None:
+            return False
+        with self.scratch() as partial:
+            if not self.cache.give(file, partial):
+                return False
+            self._take_place(partial, file.path)
+        return True
+
+    def _take_place(self, partial: Path, path: str) -> None:
+        with folder_of(self.root, path, make=True) as (folder, name):
+            os.replace(partial, name, dst_dir_fd=folder)
+
+    def _keep(self, file: File, path: Path) -> None:
+        if self.cache is not None:
+            self.cache.take(file, path)
+
+    def _download(self, file: File) -> None:
+        with self.written(file.path) as partial:
+            download_file(self.store, file, partial)
+            self._keep(file, partial)
+
+    def _read(self, run: Run) -> None:
+        body = self.store.get(run.key, offset=run.offset, length=run.length) if run.length else b""
+        for file in run.files:
+            start = (file.offset or 0) - run.offset
+            content = checked(file, None if body is None else body[start : start + file.size])
+            with self.written(file.path) as partial:
+                partial.write_bytes(content)
+                self._keep(file, partial)
+
+
+def target_of(root: Path, path: str) -> Path:
+    """Return where the path lies in a tree (``root``, resolved).
+
+    Raises StorageRefusedError for one that leads out of it, by itself or by a link on the way.
+    """
+    target = root / check_path(path)
+    _parent_within(root, target)
+    return target
+
+
+@contextmanager
+def folder_of(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Open the folder of a tree that the path's file stands in; give it, and the name of the file.
+
+    A link that is put on the way from now on is not gone through. Raises what ``target_of`` and ``opened_folder`` do.
+    """
+    target = root / check_path(path)
+    with opened_folder(root, _parent_within(root, target).parts, make=make) as folder:
+        yield folder, target.name
+
+
+def _parent_within(root: Path, target: Path) -> Path:
+    """Return the way from the root to the folder of a target, without links."""
+    parent = target.parent.resolve()
+    if not parent.is_relative_to(root):
+        raise StorageRefusedError(
+            f"Expected a file inside {root}, found {str(target.relative_to(root))!r}, which leads out of it.",
+            remedy="Pull into an empty folder.",
+            code="unsafe_path",
+        )
+    return parent.relative_to(root)
+
+
+@contextmanager
+def open_tree(
+    store: ObjectStore, directory: Path, cache: Path | None = None, pulled: Pulled | None = None
+) -> Iterator[Tree]:
+    """Make the folder if need be; what an interrupted pull left half written is removed, and so is ours."""
+    root = directory.resolve()
+    partial = root / PARTIAL
+    kept = Cache(cache.resolve()) if cache else None
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if kept:
+            kept.tidy()
+        yield Tree(store, root, kept, pulled)
+    except OSError as error:
+        raise folder_refused(root, error, cache) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def folder_refused(root: Path, error: OSError, cache: Path | None = None) -> StorageRefusedError:
+    """Return the error for a folder that files cannot be written to."""
+    beside = f" or the cache {cache}" if cache else ""
+    return StorageRefusedError(
+        f"Expected to write below {root}{beside}, found: {error.strerror or error}.",
+        remedy="Check the folder's rights and free space, and that no folder stands where a file should.",
+        code="folder_refused",
+    )
+
+
+def merged(files: Iterable[File]) -> Iterator[Run]:
+    """Group files that lie in packs into reads of neighbours."""
+    ordered = sorted(files, key=lambda file: (file.key, file.offset or 0))
+    for key, of_pack in groupby(ordered, key=lambda file: file.key):
+        members: list[File] = []
+        start = end = 0
+        for file in of_pack:
+            offset = file.offset or 0
+            longest = max(end, offset + file.size) - start
+            if members and (offset - end > GAP_BYTES or longest > READ_BYTES):
+                yield Run(key, start, end - start, tuple(members))
+                members = []
+            if not members:
+                start = end = offset
+            members.append(file)
+            end = max(end, offset + file.size)
+        yield Run(key, start, end - start, tuple(members))

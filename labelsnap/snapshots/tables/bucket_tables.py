@@ -1,0 +1,70 @@
+"""The bucket tables among a snapshot's files, and the one table that is not cut into buckets."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from labelsnap.records.tables.tables import classes_of
+from labelsnap.snapshots.manifest import damaged
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.tables.bucket_paths import TABLE_PATH
+from labelsnap.snapshots.tables.parquet_files import read_whole
+from labelsnap.snapshots.tables.table_columns import MISREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.storage import ObjectStore
+
+CLASSES_PATH: Final = "tables/classes/classes.parquet"
+
+BucketFiles = dict[str, "File"]
+"""The files of one bucket by table."""
+
+
+def bucket_files(files: Iterable[File]) -> dict[tuple[int, int], BucketFiles]:
+    """Return the bucket tables among a snapshot's files, in order: (number of buckets, bucket) → table → file."""
+    buckets: dict[tuple[int, int], BucketFiles] = {}
+    for file in files:
+        if match := TABLE_PATH.fullmatch(file.path):
+            place = int(match["count"]), int(match["index"])
+            buckets.setdefault(place, {})[match["table"]] = file
+    return dict(sorted(buckets.items()))
+
+
+def bucket_count_of(files: Iterable[File]) -> int:
+    """Return over how many buckets a snapshot's rows are spread; 1 where it has none."""
+    matches = (TABLE_PATH.fullmatch(file.path) for file in files)
+    return next((int(match["count"]) for match in matches if match), 1)
+
+
+def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table of a snapshot, or some columns.
+
+    Raises ``StorageRefusedError`` where it is missing or damaged, ``ReaderTooOldError`` where it is sound and not read.
+    """
+    return read_whole(read_file(store, file), file.path, columns)
+
+
+def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
+    """Read the table of classes. Raises like ``read_table``."""
+    table = read_table(store, file)
+    with decoding(file.path):
+        return classes_of(table)
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Say of tables whose values no row can have that they are damaged: they are as their manifest says, and no more.
+
+    Raises StorageRefusedError.
+    """
+    try:
+        yield
+    except MISREAD as error:
+        raise damaged(what, f"values that no row has ({type(error).__name__})") from error

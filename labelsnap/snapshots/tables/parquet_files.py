@@ -1,0 +1,176 @@
+"""Parquet files, read in one place: their columns in the types of today, and whose fault it is when they are not read.
+
+What comes here was compared with its hash. So a file that is no Parquet was written so, and so was a page that is
+cut; what else pyarrow says of a file whose footer it understood is about pyarrow, and nothing is damaged.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from labelsnap.errors import ReaderTooOldError, StorageError
+from labelsnap.snapshots.manifest import damaged
+from labelsnap.snapshots.tables.parquet_pages import PagesError, pages_of
+from labelsnap.snapshots.tables.table_columns import check_columns, check_present
+from labelsnap.storage.interface import DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Columns: TypeAlias = "Sequence[str] | None"
+_Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
+
+_BATCH_ROWS: Final = 1024
+_HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
+_EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
+MOST_VALUES: Final = 1 << 27  # of one column of a file, those in lists counted each
+MOST_ROWS: Final = 1 << 24  # of a table that is held whole: of one bucket, or of classes
+
+
+def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file in batches; ``name`` says which it is.
+
+    Raises StorageRefusedError where it is no whole Parquet, or unpacks to more than any, ReaderTooOldError where the
+    installed pyarrow does not read it, StorageError where it takes more memory than there is, and what else is the
+    machine's fault (see ``is_machines``) as it is.
+    """
+    with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
+        yield from _batches(mapped.read_buffer(), file, name, columns, _BATCH_ROWS)
+
+
+def _batches(
+    content: pa.Buffer, file: parquet.ParquetFile, name: str, columns: Columns, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Read a file's batches of so many rows, or of fewer where the pages may unpack to too much at once."""
+    with _reading(name):
+        check_present(file.schema_arrow.names, name, columns)
+        rows = max(1, min(rows, _checked_pages(content, file.metadata, name, columns)))
+        found = file.iter_batches(rows, columns=_listed(columns), use_threads=False)
+    while True:
+        with _reading(name):
+            batch = next(found, None)
+        if batch is None:
+            return
+        yield _checked(batch, name)
+
+
+def _checked_pages(content: pa.Buffer, footer: parquet.FileMetaData, name: str, columns: Columns) -> int:
+    """Return how many rows may be read at once, by the pages' own headers: a footer may tell less than they hold.
+
+    A dictionary's value may stand in each row, at the cost of a bit. Raises StorageRefusedError where a column unpacks
+    to more than any has.
+    """
+    wanted = None if columns is None else {each.partition(".")[0] for each in columns}
+    fewest = MOST_ROWS
+    for index in range(footer.num_row_groups):
+        group = footer.row_group(index)
+        unpacked = repeated = 0
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if wanted is not None and chunk.path_in_schema.partition(".")[0] not in wanted:
+                continue
+            try:
+                pages = pages_of(content, chunk)
+            except PagesError as error:
+                raise damaged(name, f"what is no whole Parquet ({error})") from error
+            unpacked += pages.unpacked
+            if pages.values > MOST_VALUES or unpacked > DOCUMENT_BYTES:
+                raise damaged(name, f"columns of {pages.values} values and {unpacked} bytes")
+            if pages.values * pages.dictionary > _EXPANDED:
+                repeated += pages.dictionary
+        if repeated:
+            fewest = min(fewest, _EXPANDED // repeated)
+    return fewest
+
+
+def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
+    """Read a small Parquet file whole, like ``batches``. Raises StorageRefusedError too where it is a large one."""
+    buffer = pa.py_buffer(content)
+    with _opened(pa.BufferReader(buffer), name) as file:
+        if (rows := file.metadata.num_rows) > MOST_ROWS:
+            raise damaged(name, f"a table of {rows} rows")
+        found: list[pa.RecordBatch] = []
+        size = 0
+        for batch in _batches(buffer, file, name, columns, _HELD_ROWS):
+            size += batch.nbytes
+            if size > DOCUMENT_BYTES:
+                raise damaged(name, f"a table of more than {DOCUMENT_BYTES} bytes")
+            found.append(batch)
+        with _reading(name):
+            if not found:
+                return _checked(file.read(columns=_listed(columns), use_threads=False), name)
+            return pa.Table.from_batches(found).combine_chunks()
+
+
+def is_machines(error: BaseException) -> bool:
+    """Say whether a failure to read is this machine's: its memory, or what its operating system reports."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def reader_too_old(name: str, found: object) -> ReaderTooOldError:
+    """Return the error for what is stored as it was written, and is not read by the pyarrow that is installed."""
+    return ReaderTooOldError(
+        f"Expected a pyarrow that reads {name}, found {pa.__version__}, which does not ({found}).",
+        remedy="Nothing is damaged. pyarrow 26 reads every table that labelsnap ever wrote: "
+        "`pip install --upgrade 'pyarrow>=26,<27'`. If it is installed, please report this.",
+        code="reader_too_old",
+    )
+
+
+@contextmanager
+def _opened(source: pa.NativeFile, name: str) -> Iterator[parquet.ParquetFile]:
+    with _reading(name, footer=True):
+        file = parquet.ParquetFile(source)
+    with file:
+        yield file
+
+
+@contextmanager
+def _reading(name: str, *, footer: bool = False) -> Iterator[None]:
+    """Say whose fault it is where pyarrow fails; it has an ``OSError`` without a number for pages that are damaged."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise damaged(name, "a name of a column that is no text") from error
+    except MemoryError as error:
+        raise StorageError(
+            f"Expected {name} to be read in the memory of this machine, found that it has not enough.",
+            remedy="Read it on a machine with more memory, or with fewer LABELSNAP_WORKERS. If all tables of the "
+            "dataset are small, look who wrote this one.",
+            code="out_of_memory",
+        ) from error
+    except (OSError, pa.ArrowException) as error:
+        if is_machines(error):
+            raise
+        if isinstance(error, OSError) or (footer and not isinstance(error, NotImplementedError)):
+            raise damaged(name, f"what is no whole Parquet ({error})") from error
+        raise reader_too_old(name, error) from error
+
+
+def _listed(columns: Columns) -> list[str] | None:
+    return None if columns is None else list(columns)
+
+
+def _checked(rows: _Rows, name: str) -> _Rows:
+    """Return rows in the types of today. Raises StorageRefusedError for columns that are none of labelsnap's."""
+    with _reading(name):
+        found = _of_today(rows)
+        check_columns(found, name)
+    return found
+
+
+def _of_today(rows: _Rows) -> _Rows:
+    """Return rows with a plain list in place of each of a fixed length, which structs of earlier tables have."""
+    schema = pa.schema([field.with_type(_plain(field.type)) for field in rows.schema], rows.schema.metadata)
+    return rows if schema.equals(rows.schema) else rows.cast(schema)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind

@@ -1,0 +1,120 @@
+"""A snapshot that is being written: objects go up, nobody can read it until it is committed."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from operator import add
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from labelsnap.snapshots.keeping.epochs import keys_of, newest_epoch
+from labelsnap.snapshots.layout import data_key, without_generation
+from labelsnap.snapshots.manifest import File, Pack, digest
+from labelsnap.snapshots.writing.tar import write_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labelsnap.snapshots.manifest import Contents
+    from labelsnap.storage import ObjectStore
+
+PARALLEL_UPLOADS: Final = 8
+
+
+class Uploads(msgspec.Struct, frozen=True):
+    """How many objects and bytes went up, and how many were in the store already."""
+
+    objects: int = 0
+    bytes: int = 0
+    reused_objects: int = 0
+    reused_bytes: int = 0
+
+    def __add__(self, other: Uploads) -> Uploads:
+        return Uploads(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+
+class Draft:
+    """Uploads what is missing and counts it; safe to share between threads.
+
+    An object's key carries its content's hash, so a file that the ``base`` snapshot (or the given part of it) has, or
+    that a crashed run uploaded already, is found there and not sent again. New keys carry the newest epoch of garbage
+    collection, so they are never among those that it deletes.
+    """
+
+    def __init__(self, store: ObjectStore, base: Contents | None = None) -> None:
+        self._store = store
+        self._lock = Lock()
+        self._generation: int | None = None
+        self._standing = {without_generation(key): key for key in keys_of(base)} if base else {}
+        self.uploads = Uploads()
+
+    def add_file(self, path: str, body: bytes | Path) -> File:
+        """Add the file under its logical path. Raises StorageRefusedError for a path that no tree can have."""
+        pack = self.add_pack(path, body)
+        return File(path=path, key=pack.key, size=pack.size, sha256=pack.sha256)
+
+    def keep_file(self, file: File) -> File:
+        """Add a file as it stands in the base snapshot: the same bytes would be written."""
+        self._count(Uploads(0, 0, 1, file.size))
+        return file
+
+    def add_files(self, files: Iterable[tuple[str, bytes | Path]]) -> tuple[File, ...]:
+        """Add several files, (logical path, body), a few at a time; return them in their order."""
+        with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
+            return tuple(pool.map(lambda file: self.add_file(*file), files))
+
+    def add_pack(self, path: str, body: bytes | Path) -> Pack:
+        """Add an object that tables or files point into, such as a tar of small ones (``images/pack-00003.tar``)."""
+        size, sha256 = measured(body)
+        key = self._key(path, sha256)
+        standing = self._store.head(key)
+        if missing := standing is None or standing.size != size:
+            self._store.put(key, body)
+        self._count(Uploads(1, size, 0, 0) if missing else Uploads(0, 0, 1, size))
+        return Pack(key=key, size=size, sha256=sha256)
+
+    def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
+        """Add many small files, (logical path, bytes), as one tar object: a request a thousand, not a thousand."""
+        digests: list[str] = []
+
+        def hashed() -> Iterable[tuple[str, bytes]]:
+            for name, payload in members:
+                digests.append(digest(payload))
+                yield name, payload
+
+        with TemporaryDirectory() as folder:
+            tar = Path(folder, "pack.tar")
+            placed = write_tar(tar, hashed())
+            pack = self.add_pack(path, tar)
+        files = (
+            File(path=member.name, key=pack.key, size=member.size, sha256=sha256, offset=member.offset)
+            for member, sha256 in zip(placed, digests, strict=True)
+        )
+        return pack, tuple(files)
+
+    def _key(self, path: str, sha256: str) -> str:
+        """Return where the content stands in the base snapshot, or where it goes in this generation."""
+        plain = data_key(path, sha256)
+        with self._lock:
+            if plain in self._standing:
+                return self._standing[plain]
+            if self._generation is None:
+                self._generation = newest_epoch(self._store)
+            return data_key(path, sha256, self._generation)
+
+    def _count(self, more: Uploads) -> None:
+        with self._lock:
+            self.uploads += more
+
+
+def measured(body: bytes | Path) -> tuple[int, str]:
+    """Return size and sha256 of bytes or of a file."""
+    if isinstance(body, bytes):
+        return len(body), digest(body)
+    with body.open("rb") as file:
+        return body.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()

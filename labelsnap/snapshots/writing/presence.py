@@ -1,0 +1,62 @@
+"""Whether objects that are kept, and that nobody reads, are still there: a request a folder, not one an object."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from labelsnap.snapshots.manifest import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from labelsnap.snapshots.manifest import File, Manifest
+    from labelsnap.storage import ObjectStore
+
+_PARALLEL: Final = 16
+_REMEDY: Final = (
+    "Nothing was published. Restore the object from a copy of the bucket. Where there is none, go back by `labelsnap "
+    "snapshots rollback {url}@VERSION` to a version that `labelsnap snapshots verify` finds whole, and refresh again."
+)
+_FEW: Final = 2  # objects of one folder that are asked for one by one; of more the folder is listed
+
+
+def sizes_of(manifest: Manifest) -> dict[str, int]:
+    """Return the size in bytes of each object that a snapshot consists of, by key."""
+    whole = {file.key: file.size for file in manifest.files if file.key and file.offset is None}
+    return whole | {pack.key: pack.size for pack in manifest.packs}
+
+
+def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> tuple[str, ...]:
+    """Return which of the objects that hold these files of a snapshot are missing or have another size, by key."""
+    keys = {part.key for file in files for part in file.ranges}
+    return absent(store, {key: size for key, size in sizes_of(manifest).items() if key in keys})
+
+
+def check_kept_objects(store: ObjectStore, earlier: Manifest, manifest: Manifest) -> None:
+    """Raise StorageRefusedError when an object that a snapshot takes over of an earlier one is not there."""
+    standing = sizes_of(earlier)
+    lost = absent(store, {key: size for key, size in sizes_of(manifest).items() if key in standing})
+    if lost:
+        more = f", and {len(lost) - 1} more are lost" if len(lost) > 1 else ""
+        raise damaged(f"the object {lost[0]!r}", f"none of that size{more}", remedy=_REMEDY.format(url=store.url))
+
+
+def absent(store: ObjectStore, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """Return which of these objects are missing or have another size, by key. Raises StorageError."""
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for key in sizes:
+        folders[key.rpartition("/")[0]].append(key)
+    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="presence") as pool:
+        found = dict(chain.from_iterable(pool.map(lambda each: _found(store, *each), folders.items())))
+    return tuple(sorted(key for key, size in sizes.items() if found.get(key) != size))
+
+
+def _found(store: ObjectStore, folder: str, keys: Collection[str]) -> Iterable[tuple[str, int]]:
+    """Return the keys and sizes of those objects of a folder that are there."""
+    if len(keys) > _FEW:
+        wanted = frozenset(keys)
+        return [(info.key, info.size) for info in store.list(f"{folder}/") if info.key in wanted]
+    return [(key, info.size) for key in keys if (info := store.head(key)) is not None]

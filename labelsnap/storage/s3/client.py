@@ -1,0 +1,69 @@
+"""One boto3 client a process, set up so that other servers than AWS's work too."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import b64encode
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from boto3.session import Session
+from botocore.config import Config
+
+from labelsnap.credentials import check_keys_of_s3
+from labelsnap.errors import ConfigurationError
+from labelsnap.storage.s3.answers import with_bounds
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    from mypy_boto3_s3.client import S3Client
+
+PARALLEL: Final = 32  # threads that may use one client at a time
+ATTEMPTS: Final = 5  # per request, with the SDK's back-off
+
+
+def client_here(*, repeat: bool) -> S3Client:
+    """Return this process's client for today's AWS environment; with ``repeat=False`` it sends each request once.
+
+    ``AWS_REGION`` is what other SDKs of AWS read, and comes before boto3's own ``AWS_DEFAULT_REGION``.
+    A client must not cross a fork (its connections would be shared), so the process is part of its identity.
+    """
+    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+    return _client(os.getpid(), environment, ATTEMPTS if repeat else 1)
+
+
+@lru_cache(maxsize=4)
+def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: int) -> S3Client:
+    check_keys_of_s3(dict(environment))
+    own_endpoint = any(name in {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} for name, _ in environment)
+    config = Config(
+        connect_timeout=10,
+        read_timeout=60,
+        tcp_keepalive=True,
+        max_pool_connections=PARALLEL,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        # The SDK's default is a checksum trailer over https, which Ceph and others answer with an error.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if own_endpoint else "auto"},
+    )
+    try:
+        return with_bounds(Session().client("s3", region_name=dict(environment).get("AWS_REGION"), config=config))
+    except ValueError as error:
+        raise ConfigurationError(
+            "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",
+            remedy="Set it to http://HOST:PORT or https://HOST, or unset it for AWS.",
+            code="s3_endpoint",
+        ) from error
+
+
+def content_md5(body: bytes | BufferedReader) -> str:
+    """Return the Content-MD5 header of the bytes, or of a file from its start (and go back there)."""
+    if isinstance(body, bytes):
+        digest = hashlib.md5(body, usedforsecurity=False)
+    else:
+        digest = hashlib.file_digest(body, lambda: hashlib.md5(usedforsecurity=False))
+        body.seek(0)
+    return b64encode(digest.digest()).decode()

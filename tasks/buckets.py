@@ -1,0 +1,245 @@
+"""Lines into buckets, and each bucket built: the parallel part of a run."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import Settings, load_settings
+from labelsnap.buckets.base import BasePart, part_base
+from labelsnap.buckets.boundary import UNFORESEEN, attempted
+from labelsnap.buckets.build import BucketBuilder
+from labelsnap.buckets.given import behind_part, read_given
+from labelsnap.buckets.grouping import bucket_name
+from labelsnap.buckets.reading import read_earlier
+from labelsnap.buckets.receipt import BucketInput, BucketReceipt, built_again
+from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.buckets.spool import read_spool, spread
+from labelsnap.errors import LabelboxRefusedError
+from labelsnap.labelbox.stream import split_lines
+from labelsnap.memory import shared_budget
+from labelsnap.records.lines.text import is_blank
+from labelsnap.snapshots.keeping.behind import manifests_behind
+from labelsnap.snapshots.manifest import damaged, result_of
+from labelsnap.snapshots.reading.content import unpacked
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.tables.bucket_tables import bucket_count_of
+from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS, Draft
+from labelsnap.snapshots.writing.frames import chunk_blocks
+from labelsnap.storage import open_store
+from labelsnap.storage.compression import compress
+from labelsnap.storage.interface import DOCUMENT_BYTES
+from tasks.export import StreamReceipt
+from tasks.machines.environment import downloader, scratch
+from tasks.machines.retries import RETRIES
+from tasks.machines.software import splits_alike, written_alike
+from tasks.parts import check_parts
+from tasks.run.beginning import Head
+from tasks.run.ledger import Ledger
+from tasks.run.unfinished import TAKEN, Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.snapshots.manifest import Manifest
+    from labelsnap.storage.interface import ObjectStore
+    from tasks.run.span import Span
+
+
+class Buckets(Struct, frozen=True):
+    """The buckets of a run that have lines, and the numbers of lines that no bucket gets: they are not in its range."""
+
+    inputs: tuple[BucketInput, ...]
+    not_in_range: tuple[int, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Every line of the RESULT streams that is not blank."""
+        return sum(bucket.lines for bucket in self.inputs) + len(self.not_in_range)
+
+
+@task(**RETRIES)
+def group_rows(
+    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...], base: Head
+) -> Buckets:
+    """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
+
+    Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
+    concerns it. One without lines is among them where rows may have left it: it keeps their splits.
+
+    Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows, of the whole or
+    of one export of several: a failed export is no empty dataset. Blank lines are no rows.
+    """
+    failed = any(stream.size for stream in errors)
+    if failed and not any(stream.size for stream in results):
+        raise _errors_alone(dataset, errors)
+    settings = load_settings()
+    store = open_store(dataset.url)
+    manifest = read_snapshot(store, base.version).manifest if base.version else None
+    standing = result_of(manifest).rows.published if manifest else 0
+    if standing and not any(stream.files for stream in results):
+        raise _without_rows(dataset, base.version, standing)
+    ledger = Ledger(store, run)
+    if grouped := ledger.recall("buckets", Buckets):
+        return grouped
+    left_out: list[int] = []
+    filled: set[int] = set()
+
+    def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
+        if span is None or attempted(partial(span.holds, line, dataset.source.id)) is not False:
+            return line
+        left_out.append(number)
+        return None
+
+    with scratch(settings) as directory:
+        told = rows_of(store, results, directory, filled)
+        lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
+        at_most = sum(stream.lines for stream in results)
+        before = bucket_count_of(manifest.files) if manifest else 1
+        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before)
+        has_rows = bool(spooled or left_out)
+        if failed and not has_rows:
+            raise _errors_alone(dataset, errors)
+        if standing and not has_rows:
+            raise _without_rows(dataset, base.version, standing)
+        check_parts(store, dataset, manifest, results, filled)
+        of_lines = {bucket.index: bucket for bucket in spooled}
+        taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
+
+        def put(bucket: BucketInput) -> BucketInput:
+            spooled = of_lines.get(bucket.index)
+            if spooled is None:
+                return bucket
+            name = bucket_name(bucket.index, count)
+            key = ledger.key(f"lines/{name}.zst")
+            store.put(key, compress(spooled.path, directory / f"{name}.zst"))
+            return structs.replace(bucket, lines_key=key, lines=spooled.lines, taken=taken[bucket.index])
+
+        each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
+        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left)
+        with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
+            inputs = tuple(pool.map(put, wanted))
+    return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
+
+
+def without_lines(
+    dataset: Dataset, count: int, base: Manifest | None, behind: Iterable[Manifest]
+) -> Iterator[BucketInput]:
+    """Each of ``count`` buckets with what the base, and the snapshots behind it, have of its rows."""
+    alike = base is not None and written_alike(base, dataset)
+    splits_stand = base is not None and splits_alike(base, dataset)
+    parts = part_base(base, range(count), count, alike=alike)
+    parts_behind = [part_base(each, range(count), count) for each in behind if splits_alike(each, dataset)]
+    for index in range(count):
+        tables = behind_part(part[index] for part in parts_behind)
+        yield BucketInput(index, count, "", 0, parts[index], splits_stand=splits_stand, behind=tables)
+
+
+def _errors_alone(dataset: Dataset, errors: tuple[StreamReceipt, ...]) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export gave no row and {sum(stream.lines for stream in errors)} errors.",
+        remedy=f"Read them below {dataset.url}/data/raw/; nothing was published.",
+        code="export_only_errors",
+    )
+
+
+def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefusedError:
+    return LabelboxRefusedError(
+        f"Labelbox's export is complete and has no row, where version {base} of {dataset.url} has {standing}.",
+        remedy="Nothing was published. Look at the filters, and run again; if the project really is empty now, "
+        "publish under another `dataset` name.",
+        code="export_without_rows",
+    )
+
+
+@task(**RETRIES)
+def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetime) -> BucketReceipt:
+    """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
+
+    ``since`` is when the run began to look for what stands. What was built already is built again where a row of it met
+    a fault of labelsnap's own, or where a format failed at one; the other rows are reused. What is built for want of
+    rows that a format failed at is not noted: whoever goes on with the run tries them again.
+    """
+    settings = load_settings()
+    store = open_store(dataset.url)
+    ledger = Ledger(store, run)
+    name = bucket_name(bucket.index, bucket.count)
+    built = ledger.recall(name, BucketReceipt)
+    if built:
+        if not bucket.unwritable and UNFORESEEN not in built.tally.problem_codes:
+            return built
+        bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
+    with downloader(settings) as pool, scratch(settings) as directory:
+        earlier = read_earlier(store, bucket.base)
+        builder = BucketBuilder(
+            draft=Draft(store, bucket.base),
+            policy=dataset.policy,
+            keep_embeddings=dataset.params.embeddings,
+            earlier=earlier,
+            taken=read_earlier(store, bucket.taken),
+            fetcher=replace(fetcher(dataset, settings, pool, directory), given=read_given(store, bucket, earlier)),
+            threads=settings.download_threads,
+            since=since,
+        )
+        lines: Iterable[tuple[int, bytes]] = ()
+        if bucket.lines:
+            lines = lines_there(store, bucket.lines_key, directory / "lines")
+        receipt = builder.build(bucket, lines)
+    return built_again(receipt, built) if bucket.unwritable else ledger.note(name, receipt)
+
+
+def lines_there(store: ObjectStore, key: str, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line that was put in the store for a bucket; they come to ``path``.
+
+    Raises StorageRefusedError where they are not there, or not as they were put.
+    """
+    if not store.download(key, path, size=DOCUMENT_BYTES):
+        raise damaged(repr(key), "nothing")
+    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
+
+
+def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:
+    """How this dataset's rows get their pixels, within this environment's limits."""
+    return Fetcher(
+        downloader=pool,
+        directory=directory,
+        images=dataset.images,
+        orientation=dataset.orientation,
+        masks=dataset.masks,
+        split=dataset.split.rule,
+        group_by=dataset.split.group_by,
+        max_image_bytes=settings.max_image_bytes,
+        max_image_pixels=settings.max_image_pixels,
+        max_mask_bytes=settings.max_mask_bytes,
+        memory=shared_budget(settings.memory_bytes),
+    )
+
+
+def rows_of(
+    store: ObjectStore, results: Sequence[StreamReceipt], directory: Path, filled: set[int]
+) -> Iterator[tuple[bytes, Span | None]]:
+    """The lines of streams, one after another, each with its stream's span.
+
+    ``filled`` is given the place of each stream that has a line which is not blank.
+    """
+    for place, stream in enumerate(results):
+        for line in lines_of(store, stream, directory):
+            if place not in filled and not is_blank(line):
+                filled.add(place)
+            yield line, stream.span
+
+
+def lines_of(store: ObjectStore, stream: StreamReceipt, directory: Path) -> Iterator[bytes]:
+    """The lines of a fetched stream, chunk after chunk."""
+    chunks = (chunk_blocks(store, file, directory / "chunk.zst") for file in stream.files)
+    return split_lines(chain.from_iterable(chunks))

@@ -1,0 +1,121 @@
+"""What a snapshot says of itself: a card and Croissant in every format's tree, and one report for all of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.buckets.boundary import attempted
+from labelsnap.buckets.noted import blocks_of, said_of
+from labelsnap.buckets.source import BucketSource
+from labelsnap.decoders import decoder_of
+from labelsnap.formats.description.card import card
+from labelsnap.formats.description.croissant import croissant
+from labelsnap.formats.description.facts import Description, Listed
+from labelsnap.formats.registry import STANDING, format_of
+from labelsnap.formats.report.page import Page, html
+from labelsnap.formats.report.sheet import sheet
+from labelsnap.formats.report.thumbnails import choose, thumbnail
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.records.model import Problem
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.reading.pull import REPORT
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
+from tasks.formats import FormatReceipt, folder_of, picture_limits
+from tasks.machines.environment import scratch
+from tasks.machines.retries import RETRIES
+from tasks.settle import Settlement
+from tasks.telling.artifacts import show_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labelsnap.formats.report.thumbnails import Thumbnail
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.storage import ObjectStore
+
+THUMBNAILS_OF_A_SPLIT = 3
+THUMBNAILS_SHOWN = 3
+"""In Prefect's interface, whose database keeps them for each run: about 20 kB each."""
+
+
+@task(**RETRIES)
+def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
+    """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts."""
+    store = open_store(dataset.url)
+    draft = Draft(store, read_snapshot(store, base).manifest if base else None)
+    description = description_of(dataset, settlement)
+    options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
+    written = []
+    for name, given in options.items():
+        training_format, folder = format_of(name, given), folder_of(name)
+        files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
+        listed = [listed_of(file, folder) for file in files]
+        readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))
+        listed.append(listed_of(readme, folder))
+        written += [
+            readme,
+            draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),
+        ]
+    pictures = thumbnails(store, settlement)
+    if pictures:
+        show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
+    page = Page(
+        description=description,
+        formats=[format_of(name, given) for name, given in options.items()],
+        thumbnails=pictures,
+        excluded=settlement.tally.excluded,
+        problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
+        noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
+    )
+    written.append(draft.add_file(REPORT, html(page)))
+    return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
+
+
+def description_of(dataset: Dataset, settlement: Settlement) -> Description:
+    """The dataset in words and numbers."""
+    return Description(
+        name=dataset.dataset,
+        text=dataset.card.description,
+        license=dataset.card.license,
+        source=f"Labelbox {dataset.source.kind.replace('_', ' ')} {dataset.source.id}",
+        registry=settlement.registry,
+        census=settlement.census,
+        splits=SPLITS,
+        model_run=dataset.source.kind == "model_run",
+        converted=settlement.tally.noted.get("images.converted", 0),
+    )
+
+
+def listed_of(file: File, folder: str) -> Listed:
+    """A file as it lies in its format's tree."""
+    return Listed(file.path.removeprefix(folder), file.sha256, small=file.offset is not None)
+
+
+def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
+    """A few images of each split with their annotations; none of a dataset that refers to images.
+
+    One that cannot be drawn is no reason to have no report.
+    """
+
+    def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
+        chosen = [row_id for split in SPLITS for row_id in choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)]
+        for sample in sorted(source.some(chosen), key=lambda sample: SPLITS.index(sample.split)):
+            body = source.pick_image(sample)
+            yield (
+                None
+                if body is None
+                else attempted(partial(thumbnail, sample, body, settlement.registry, limits.memory))
+            )
+
+    settings = load_settings()
+    limits = picture_limits(settings)
+    with scratch(settings) as directory:
+        return [found for found in drawn(BucketSource(store, settlement.tables, directory, limits=limits)) if found]

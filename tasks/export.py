@@ -1,0 +1,359 @@
+"""The export: started, waited for, and fetched chunk by chunk into the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, structs
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.errors import LabelboxAnswerError, LabelboxError, LabelboxRefusedError
+from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.export import FIRST_PAUSE, ExportRequest, Stream, Totals, split_lists, totals, wait
+from labelsnap.labelbox.starting import start
+from labelsnap.labelbox.stream import Chunk, chunk_at
+from labelsnap.snapshots.manifest import File, Pack
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
+from labelsnap.storage import open_store
+from tasks.machines.environment import downloader, labelbox, scratch
+from tasks.machines.retries import RETRIES
+from tasks.run.ledger import Ledger
+from tasks.run.span import Span
+from tasks.run.wanted import Wanted
+from tasks.telling.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from labelsnap.labelbox.client import Client
+    from labelsnap.labelbox.downloads.download import Downloader
+
+
+ASKED: Final = 2
+"""How often a stream is asked for of which other lines come than Labelbox announces."""
+REFUSED: Final = {"http_403", "http_404", "http_410"}
+"""How a server answers for what it does not have; S3 says 403 where nobody may list."""
+UNTOLD: Final = {"labelbox_unreachable", "labelbox_limit", "key_refused"}
+"""Failures that say nothing about what was asked."""
+BEHIND_SECONDS: Final = 30.0
+"""How long is asked for what may not be there at all."""
+BLOCK: Final = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class ExportTask(Struct, frozen=True):
+    """The id of an export task at Labelbox."""
+
+    id: str
+
+
+class Asked(Struct, frozen=True):
+    """The name of an export that Labelbox is asked for: it may have been started, though no id came."""
+
+    name: str
+
+
+class ExportTasks(Struct, frozen=True):
+    """The ids of a run's export tasks, in the order in which their rows count."""
+
+    ids: tuple[str, ...]
+
+
+class ChunkReceipt(Struct, frozen=True):
+    """One chunk in the store: where it ends in its stream, its file, and the packs that this is joined from.
+
+    ``breaks`` are the line breaks in it; ``ends_line`` says whether it ends with one. ``task_id`` is the export task
+    that it came from: the chunks of two exports do not join.
+    """
+
+    end: int
+    file: File
+    packs: tuple[Pack, ...]
+    breaks: int
+    ends_line: bool
+    task_id: str = ""
+
+
+class StreamReceipt(Struct, frozen=True):
+    """One stream of one export, whole: its chunks' files in order, its bytes, and its lines as they were counted.
+
+    Of a stream with a ``span`` only the rows that are in it count. ``part`` is which of ``parts_of`` the dataset it has
+    all rows of.
+    """
+
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    size: int
+    lines: int
+    retries: int
+    uploads: Uploads
+    span: Span | None = None
+    part: int | None = None
+
+
+def parts_of(dataset: Dataset) -> tuple[ExportRequest, ...]:
+    """What a refresh asks for: one export, or several where a list of ids is longer than Labelbox takes."""
+    kind = dataset.source.kind
+    request = ExportRequest(
+        kind=kind,
+        source_id=dataset.source.id,
+        params=dataset.params.of_source(kind),
+        filters=dataset.filters.for_labelbox(),
+    )
+    return tuple(split_lists(request))
+
+
+@task(**RETRIES)
+def start_exports(dataset: Dataset, run: str) -> ExportTasks:
+    """Start each export of ``parts_of`` the dataset.
+
+    Each is noted as soon as it is started, and a run that is gone on with has the same ones.
+    """
+    ledger = Ledger(open_store(dataset.url), run)
+    client = labelbox(load_settings())
+    parts = enumerate(parts_of(dataset))
+    name = f"labelsnap {dataset.dataset} {run}"
+    return ExportTasks(ids=tuple(started(ledger, client, part, f"{number:03}", name) for number, part in parts))
+
+
+def started(ledger: Ledger, client: Client, request: ExportRequest, number: str, name: str) -> str:
+    """The id of the run's export of this number: the one that it has, or a new one, noted as soon as it is known.
+
+    That it is asked for is noted before, so that a run that is gone on with looks for it, under its name.
+    """
+    if known := ledger.recall(f"export-{number}", ExportTask):
+        return known.id
+    asked = Asked(f"{name} {number}")
+    perhaps_started = ledger.recall(f"asked-{number}", Asked) == asked
+    ledger.note(f"asked-{number}", asked)
+    task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started)
+    return ledger.note(f"export-{number}", ExportTask(task_id)).id
+
+
+@task(**RETRIES)
+def wait_for_exports(tasks: ExportTasks) -> datetime | None:
+    """Return when every export is complete; a failed or cancelled one raises.
+
+    Gives when the first of them was created, by Labelbox's clock, where it tells that of all.
+    """
+    settings = load_settings()
+    client = labelbox(settings)
+    wanted = Wanted()
+    created = []
+    for number, task_id in enumerate(tasks.ids):
+
+        def on_progress(percent: int, before: int = 100 * number) -> None:
+            report("export", before + percent, 100 * len(tasks.ids))
+            wanted.check()
+
+        moment = wait(
+            client,
+            task_id,
+            timeout=settings.export_timeout,
+            poll_interval=settings.poll_interval,
+            on_progress=on_progress,
+        )
+        created.append(moment)
+    told = [moment for moment in created if moment]
+    return min(told) if told and len(told) == len(created) else None
+
+
+@task(**RETRIES)
+def fetch_stream(dataset: Dataset, run: str, base: int, number: int, task_id: str, stream: Stream) -> StreamReceipt:
+    """Bring a stream of the run's export of this number into the store."""
+
+    def on_progress(done: int, total: int) -> None:
+        report("chunks", done, total)
+
+    return structs.replace(bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress), part=number)
+
+
+def bring(
+    dataset: Dataset,
+    run: str,
+    base: int,
+    export: str,
+    task_id: str,
+    stream: Stream,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> StreamReceipt:
+    """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept.
+
+    ``export`` names the export within the snapshot; streams are joined in the order of these names. Of lines that the
+    snapshot ``base`` (0: none) has nothing is uploaded. Where other lines come than Labelbox announced, or no RESULT at
+    all, it is asked for all of them once more.
+    Raises ``LabelboxRefusedError`` when they differ again.
+    """
+    settings = load_settings()
+    store = open_store(dataset.url)
+    earlier = read_snapshot(store, base).manifest if base else None
+    draft = Draft(store, earlier)
+    frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
+    with downloader(settings) as pool, scratch(settings) as directory:
+        for attempt in range(ASKED):
+            client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
+            total = totals(client, task_id, stream)
+            source = _Source(client, task_id, stream, pool, directory)
+            names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)
+            receipts = _fetched(source, total, draft, frames, names, on_progress)
+            came = lines_in(receipts) - source.ends_inside_line(receipts)
+            if came == total.lines and (total.size or stream == "ERRORS" or attempt):
+                break
+            if came == total.lines:  # as most windows of a long history; or its header was lost
+                time.sleep(min(FIRST_PAUSE, settings.poll_interval))
+            elif not attempt:
+                log.warning(
+                    "Of export task %s %d lines of the %s stream came, and %d were announced; asked again.",
+                    task_id,
+                    came,
+                    stream,
+                    total.lines,
+                )
+                time.sleep(settings.poll_interval)
+        else:
+            raise LabelboxRefusedError(
+                f"Labelbox announced {total.lines} lines of the {stream} stream of export task {task_id}, and {came} "
+                "came, twice.",
+                remedy="Nothing was published. Run again: a new export is asked for. If it stays so, ask Labelbox's "
+                "support with that id.",
+                code="lines_missing",
+            )
+        retries = pool.counts.retries
+    return StreamReceipt(
+        files=tuple(receipt.file for receipt in receipts),
+        packs=tuple(sorted({pack for receipt in receipts for pack in receipt.packs}, key=lambda pack: pack.key)),
+        size=total.size,
+        lines=total.lines,
+        retries=retries,
+        uploads=draft.uploads,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A stream of an export task, and how its chunks come down."""
+
+    client: Client
+    task_id: str
+    stream: Stream
+    pool: Downloader
+    directory: Path
+
+    def ends_inside_line(self, chunks: Sequence[ChunkReceipt]) -> bool:
+        """Whether the chunks end with a line that is not whole: without a break, and with more behind it."""
+        if not chunks or chunks[-1].ends_line:
+            return False
+        patience = self.client.patience
+        client = replace(self.client, patience=replace(patience, question=min(BEHIND_SECONDS, patience.question)))
+        try:
+            chunk_at(client, self.task_id, self.stream, chunks[-1].end + 1)
+        except LabelboxError as error:
+            if error.code in UNTOLD:
+                raise
+            return False
+        return True
+
+    def fetch(self, offset: int, *, again: bool = False) -> tuple[Chunk, Path]:
+        """The chunk from this offset, in a file of its own; one that is refused is asked for again, at a new address.
+
+        Raises ``LabelboxRefusedError`` when it is refused there too: the chunk is gone, and with it the export.
+        """
+        chunk = chunk_at(self.client, self.task_id, self.stream, offset)
+        plain = self.directory / f"chunk-{chunk.start}"
+        try:
+            with plain.open("wb") as target:
+                self.pool.chunk(chunk.url, target, length=chunk.length)
+        except DownloadError as error:
+            if error.code not in REFUSED:
+                raise LabelboxAnswerError(
+                    f"Bytes {chunk.start} to {chunk.end} of the export could not be fetched: {error.reason}.",
+                    remedy="Run again; chunks that are here already are kept.",
+                    code="chunk_unavailable",
+                ) from None
+            if again:
+                raise LabelboxRefusedError(
+                    f"Bytes {chunk.start} to {chunk.end} of export task {self.task_id} are not served any more: "
+                    f"{error.reason}.",
+                    remedy="Nothing was published. Run again: a new export is asked for, and what was fetched is kept.",
+                    code="export_gone",
+                ) from None
+            return self.fetch(offset, again=True)
+        return chunk, plain
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The receipts of the chunks of an export task's stream; ``anew``: those that stand are not believed."""
+
+    ledger: Ledger
+    prefix: str
+    task_id: str
+    anew: bool
+
+    def of(self, offset: int) -> str:
+        """The name of the chunk that begins there."""
+        return f"{self.prefix}-{offset:015}"
+
+    def recall(self, offset: int) -> ChunkReceipt | None:
+        """The receipt of the chunk that begins there."""
+        receipt = None if self.anew else self.ledger.recall(self.of(offset), ChunkReceipt)
+        return receipt if receipt and receipt.task_id == self.task_id else None
+
+
+def _fetched(
+    source: _Source,
+    total: Totals,
+    draft: Draft,
+    frames: EarlierFrames,
+    names: _Names,
+    on_progress: Callable[[int, int], None],
+) -> list[ChunkReceipt]:
+    """Every chunk of a stream; one comes down while the one before is compressed."""
+    receipts: list[ChunkReceipt] = []
+    ahead: dict[int, Future[tuple[Chunk, Path]]] = {}
+    offset = 0
+    with ThreadPoolExecutor(1, "chunk") as fetching:
+        while offset < total.size:
+            receipt = names.recall(offset)
+            if receipt is None:
+                chunk, plain = (ahead.pop(offset, None) or fetching.submit(source.fetch, offset)).result()
+                if chunk.end + 1 < total.size:
+                    ahead[chunk.end + 1] = fetching.submit(source.fetch, chunk.end + 1)
+                breaks, ends_line = breaks_in(plain)
+                path = f"raw/{names.of(offset)}.ndjson.zst"
+                file, packs = add_chunk(draft, path, plain, source.task_id, frames.near(offset / total.size))
+                plain.unlink()
+                made = ChunkReceipt(chunk.end, file, packs, breaks, ends_line, source.task_id)
+                receipt = names.ledger.note(names.of(offset), made)
+            receipts.append(receipt)
+            offset = receipt.end + 1
+            on_progress(offset, total.size)
+    return receipts
+
+
+def breaks_in(path: Path) -> tuple[int, bool]:
+    """How many line breaks a file has, and whether it ends with one."""
+    breaks, last = 0, b""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            breaks += block.count(b"\n")
+            last = block
+    return breaks, last.endswith(b"\n")
+
+
+def lines_in(chunks: Sequence[ChunkReceipt]) -> int:
+    """How many lines a stream of these chunks has; the last one needs no line break."""
+    unfinished = bool(chunks) and not chunks[-1].ends_line
+    return sum(chunk.breaks for chunk in chunks) + unfinished

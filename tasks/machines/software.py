@@ -1,0 +1,46 @@
+"""Which code writes a snapshot: what other code wrote of a row is not kept, because it may write it otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+import labelsnap
+import tasks
+from config.dataset import Dataset, Split
+
+if TYPE_CHECKING:
+    from labelsnap.snapshots.manifest import Manifest
+
+LIBRARIES = ("msgspec", "numpy", "pyarrow", "PyYAML")
+"""Those whose own doing shows in the bytes of files."""
+
+
+@cache
+def software() -> str:
+    """A digest of what writes: the library's and the tasks' source, and libraries' versions; 16 hexadecimal digits."""
+    digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
+    for package in (labelsnap, tasks):
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder.parent).as_posix()
+            digest.update(f"{name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def written_alike(earlier: Manifest, dataset: Dataset) -> bool:
+    """Whether an earlier snapshot was written by this code from a dataset file that says the same."""
+    return earlier.software == software() and earlier.config == dataset.content()
+
+
+def splits_alike(earlier: Manifest, dataset: Dataset) -> bool:
+    """Whether an earlier snapshot's rows were given their splits under the settings that hold now."""
+    try:
+        return Split.model_validate(earlier.config.get("split")) == dataset.split
+    except ValidationError:
+        return False

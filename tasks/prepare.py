@@ -1,0 +1,58 @@
+"""Everything that can be refused before an export starts, refused here; and how the run begins, put into effect."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.labelbox.client import check_source
+from labelsnap.snapshots.keeping.behind import behind_of
+from labelsnap.snapshots.keeping.history import Commit, newest_key, read_commit
+from labelsnap.snapshots.writing.nesting import check_outermost
+from labelsnap.storage import ObjectStore, open_store, probe
+from tasks.machines.environment import labelbox
+from tasks.machines.retries import RETRIES
+from tasks.run.beginning import Beginning, Head, begin
+from tasks.run.ledger import Ledger
+from tasks.run.unfinished import look_anew, note_beginning, recall_left, take_over
+
+
+@task(**RETRIES)
+def prepare(dataset: Dataset, flow_run: str) -> Beginning:
+    """Check the key, the project or model run, and that the store can be written and creates conditionally."""
+    source = dataset.source
+    settings = load_settings()
+    check_source(labelbox(settings), source.kind, source.id)
+    store = open_store(dataset.url)
+    now = probe(store, single_writer=dataset.single_writer)
+    head = head_of(store)
+    if not head.version:
+        check_outermost(store.url)
+    left = recall_left(store, dataset)
+    run = f"{flow_run}-{uuid4().hex[:8]}"
+    begun = begin(head, left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
+    if left is not None:
+        before = left.beginning
+        look = begun.looking_since != before.looking_since
+        if begun.way == "on" and look:
+            look_anew(store, begun.run)
+        if begun.way == "over":
+            take_over(store, before.run, begun.run, look=look)
+    note_beginning(store, dataset, begun)
+    if left is not None and begun.run != left.beginning.run:
+        Ledger(store, left.beginning.run).clear()
+    return begun
+
+
+def head_of(store: ObjectStore) -> Head:
+    """The newest version. Raises ``StorageRefusedError`` on a fork, and where its record is gone or damaged."""
+    key = newest_key(store)
+    return head_at(store, read_commit(store, key)) if key else Head()
+
+
+def head_at(store: ObjectStore, commit: Commit) -> Head:
+    """The head while this version is the newest."""
+    return Head(commit.version, commit.manifest, behind_of(store, commit))

@@ -1,0 +1,148 @@
+"""The result of a refresh, as the command line prints it and the snapshot keeps it (see the README)."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
+
+from labelsnap.buckets.noted import blocks_of
+from labelsnap.formats.description.advice import advice_of
+from labelsnap.formats.description.losses import report
+from labelsnap.formats.registry import format_of
+from labelsnap.shown import line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from config.dataset import Dataset
+    from labelsnap.formats.description.census import Census
+    from labelsnap.formats.interface import Format
+    from labelsnap.records.choices.classes import ClassRegistry
+    from tasks.export import StreamReceipt
+    from tasks.formats import FormatReceipt
+    from tasks.publish import Publication
+    from tasks.run.beginning import Beginning
+    from tasks.settle import Settlement
+
+REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
+
+
+def summary(
+    dataset: Dataset,
+    settlement: Settlement,
+    results: tuple[StreamReceipt, ...],
+    errors: tuple[StreamReceipt, ...],
+    formats: tuple[FormatReceipt, ...],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Everything that is known before publication; the snapshot keeps it."""
+    tally = settlement.tally
+    streams = (*results, *errors)
+    objects = objects_of(settlement, streams, formats)
+    of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
+    uploads = sum(of_parts, tally.uploads + settlement.uploads)
+    predictions = settlement.census.kinds(predicted=True)
+    requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
+    return {
+        "dataset": dataset.dataset,
+        "rows": {
+            "exported": settlement.lines,
+            "published": tally.published,
+            "excluded": tally.excluded,
+            "problems": tally.problems,
+        },
+        **({"problems": tally.problem_codes} if tally.problem_codes else {}),
+        "export_errors": sum(stream.lines for stream in errors),
+        "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
+        "annotations": settlement.census.kinds(),
+        **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
+        **({"predictions": predictions} if predictions else {}),
+        "classes": classes(settlement.registry),
+        **blocks_of(tally.noted),
+        "reused_rows": tally.reused_rows,
+        **({"rows_left": tally.left} if tally.left else {}),
+        "requests": requests
+        | {
+            "export_chunks": sum(len(stream.files) for stream in streams if stream.size),
+            "retries": tally.requests.get("retries", 0) + sum(stream.retries for stream in streams),
+        },
+        "bytes": {
+            "downloaded": tally.downloaded + sum(stream.size for stream in streams),
+            "uploaded": uploads.bytes,
+            "reused": sum(objects.values()) - uploads.bytes,
+        },
+        "objects": {"uploaded": uploads.objects, "reused": len(objects) - uploads.objects},
+        "formats": {
+            name: held_and_lost(format_of(name, options), settlement.census, settlement.registry)
+            for name, options in dataset.formats.items()
+        },
+        "seconds": dict(seconds),
+    }
+
+
+def objects_of(
+    settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
+) -> dict[str, int]:
+    """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
+    written = chain((stream.files for stream in streams), (part.files for part in formats))
+    files = chain(settlement.tables, [settlement.problems], settlement.left_out, *written)
+    packs = chain(settlement.packs, *(stream.packs for stream in streams), *(part.packs for part in formats))
+    whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
+    return whole | {pack.key: pack.size for pack in packs}
+
+
+def final(
+    dataset: Dataset,
+    result: Mapping[str, Any],
+    publication: Publication,
+    beginning: Beginning,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """The whole result: the summary, which version holds it, and how long each part took this time."""
+    reason = None if publication.published else "unchanged"
+    place = standing(dataset, publication.version, base=beginning.base.version, reason=reason)
+    resumed = {"resumed": True} if beginning.way != "anew" else {}
+    return {"dataset": result["dataset"], **place, **resumed, **result, "seconds": dict(seconds)}
+
+
+def standing(dataset: Dataset, version: int, *, base: int, reason: str | None) -> dict[str, Any]:
+    """Which version is the newest after a run (0: none), and why the run published nothing, if so."""
+    return {
+        "ref": f"{dataset.url}@{version}" if version else None,
+        "version": version or None,
+        "published": reason is None,
+        "base": base or None,
+        **({"reason": reason} if reason else {}),
+    }
+
+
+def classes(registry: ClassRegistry) -> dict[str, Any]:
+    """How many classes are in use and removed, and which had to be given another name, because theirs was taken."""
+    names = registry.unique_names()
+    suffixed = {
+        names[each.id]: {"id": each.id, "name": each.name, "feature_schema_id": each.feature_schema_id}
+        for each in registry.classes
+        if names[each.id] != each.name
+    }
+    removed = sum(each.removed for each in registry.classes)
+    return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
+
+
+def held_and_lost(training_format: Format, counted: Census, registry: ClassRegistry) -> dict[str, Any]:
+    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart.
+
+    Images by ending are told where some are lost, and ``notes`` say what its readers miss and which names are others
+    in its files, if any.
+    """
+    found = report(training_format, counted)
+    labels: dict[str, Any] = to_builtins(found.labels)
+    predictions: dict[str, Any] = to_builtins(found.predictions)
+    notes = advice_of(training_format, counted, registry, line)
+    return {
+        **labels,
+        **({"predictions": predictions} if any(predictions.values()) else {}),
+        **({"images": to_builtins(found.images)} if found.images.lost else {}),
+        **({"notes": list(notes)} if notes else {}),
+    }

@@ -1,0 +1,67 @@
+"""A run from its lease to its outcome: alone on its dataset, begun as ``tasks.run.beginning`` says, and settled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from prefect.states import Cancelled
+
+from config.settings import load_settings
+from labelsnap.errors import LabelboxError, LabelsnapError, RunStoppedError
+from labelsnap.storage import open_store
+from tasks.machines.room import scratch_fault
+from tasks.prepare import prepare
+from tasks.run.endings import Ending, ending_of
+from tasks.run.lease import held
+from tasks.run.unfinished import forget, give_up_export
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config.dataset import Dataset
+    from tasks.run.beginning import Beginning
+
+
+def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
+    """What the work gives, done while the dataset is the run's own.
+
+    A run that was cancelled gives that state, which Prefect makes its outcome; whoever called the flow gets the
+    ``RunStoppedError`` in it. Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare``
+    and the work raise. What a failure leaves to the next run is ``ending_of``'s to say. Where an export that is gone on
+    with turns out to be of no use any more, the work begins again at once, with an export of its own.
+    """
+    try:
+        return _undertaken(dataset, flow_run, work)
+    except RunStoppedError as stopped:
+        return cast("dict[str, Any]", Cancelled(message=stopped.message, data=stopped))
+
+
+def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
+    """The work's result; the lease is let go of whatever becomes of it."""
+    settings = load_settings()
+    store = open_store(dataset.url)
+    with held(
+        store,
+        flow_run,
+        overlap=dataset.overlap,
+        seconds=settings.lease_seconds,
+        patience=settings.queue_seconds,
+        single_writer=dataset.single_writer,
+    ):
+        while True:
+            beginning = prepare(dataset, flow_run)
+            try:
+                result = work(beginning)
+            except OSError as error:
+                raise scratch_fault(error) or error from None
+            except LabelsnapError as error:
+                ending = ending_of(error)
+                if ending is Ending.NOTHING:
+                    forget(store, dataset, beginning.run)
+                elif ending is Ending.WORK:
+                    give_up_export(store, dataset, beginning)
+                    if beginning.way == "on" and isinstance(error, LabelboxError):
+                        continue
+                raise
+            forget(store, dataset, beginning.run)
+            return result

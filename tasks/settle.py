@@ -1,0 +1,149 @@
+"""What came of all buckets: every line accounted for, classes given their ids, the dataset's policy asked."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from labelsnap.buckets.receipt import BucketReceipt, Tally, add_up
+from labelsnap.formats.description.census import Census, add
+from labelsnap.records.choices.classes import ClassRegistry, inherited, update
+from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
+from labelsnap.snapshots.checking.measures import Measure
+from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
+from labelsnap.snapshots.manifest import File, Manifest, Pack
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
+from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.storage import open_store
+from tasks.machines.retries import RETRIES
+from tasks.run.beginning import Head
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from labelsnap.storage import ObjectStore
+
+PROBLEMS_PATH = "raw/problems.ndjson"
+LEFT_OUT_PATH = "raw/left-out.json"
+
+Changed = dict[int, tuple[str, ...] | None]
+"""The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
+
+
+class Settlement(Struct, frozen=True):
+    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
+
+    ``behind`` are the manifests behind the base whose classes are not among these: all of them where the buckets are as
+    they were, so that nothing has to be published, or none. ``left_out`` is the list of lines that are of no use to a
+    later version, where there are any.
+    """
+
+    lines: int
+    tally: Tally
+    census: Census
+    measures: dict[int, tuple[Measure, ...]]
+    changed: Changed
+    registry: ClassRegistry
+    behind: tuple[str, ...]
+    tables: tuple[File, ...]
+    problems: File
+    left_out: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    uploads: Uploads
+
+
+@task(**RETRIES)
+def settle(
+    dataset: Dataset, base: Head, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
+) -> Settlement:
+    """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
+    store = open_store(dataset.url)
+    earlier = read_snapshot(store, base.version).manifest if base.version else None
+    draft = Draft(store, earlier)
+    built = sorted(receipts, key=lambda receipt: receipt.index)
+    tables = tuple(chain.from_iterable(receipt.files for receipt in built))
+    packs = {pack.key: pack for receipt in built for pack in receipt.packs}
+    seen = sorted({seen for receipt in built for seen in receipt.seen})
+    standing = earlier_classes(store, earlier)
+    registry, behind = update(standing, seen, dataset.classes), base.behind
+    same_classes = classes_table(registry).equals(classes_table(standing))
+    if behind and not (earlier and same_classes and same_tables(earlier, tables)):
+        others = classes_behind(store, behind)
+        registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
+    classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
+    problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
+    numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
+    left_out = (draft.add_file(LEFT_OUT_PATH, msgspec.json.encode(numbers)),) if numbers else ()
+    return Settlement(
+        lines=lines,
+        tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
+        census=add(receipt.census for receipt in built),
+        measures={receipt.index: receipt.measures for receipt in built},
+        changed=changed_rows(earlier, built, (*tables, classes)),
+        registry=registry,
+        behind=behind,
+        tables=(*tables, classes),
+        problems=problems,
+        left_out=left_out,
+        packs=tuple(packs[key] for key in sorted(packs)),
+        uploads=draft.uploads,
+    )
+
+
+def changed_rows(earlier: Manifest | None, built: Sequence[BucketReceipt], tables: Sequence[File]) -> Changed:
+    """The rows of which formats have to be made anew.
+
+    All are, unless the base was written alike, with the same classes, and its rows lie in as many buckets.
+    """
+    classes = earlier and earlier.file(CLASSES_PATH)
+    keeps = (
+        earlier is not None
+        and all(receipt.alike for receipt in built)
+        and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
+        and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
+    )
+    return {receipt.index: receipt.changed if keeps else None for receipt in built}
+
+
+def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegistry:
+    """The classes as the base snapshot has them; none for a new dataset."""
+    if earlier is None:
+        return ClassRegistry()
+    file = next(file for file in earlier.files if file.path == CLASSES_PATH)
+    return read_classes(store, file)
+
+
+def classes_behind(store: ObjectStore, behind: Manifests) -> list[ClassRegistry]:
+    """The classes of the manifests behind the base, as far as they are still there."""
+    files = (manifest.file(CLASSES_PATH) for manifest in manifests_behind(store, behind))
+    found = []
+    for file in filter(None, files):
+        if (table := read_behind(store, file)) is not None:
+            with decoding(file.path):
+                found.append(classes_of(table))
+    return found
+
+
+def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
+    """Whether the buckets' tables that decide what is published are those of the base."""
+    now, before = (
+        {(file.path, file.sha256) for files in bucket_files(each).values() for file in map(files.get, SCHEMAS) if file}
+        for each in (tables, earlier.files)
+    )
+    return now == before
+
+
+def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
+    """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
+    with decoding("the tables of problems"):
+        tables = [bucket["problems"] for bucket in bucket_files(files).values()]
+        problems = list(chain.from_iterable(problems_of(read_table(store, file)) for file in tables))
+    for problem in sorted(problems, key=lambda problem: problem.line):
+        yield msgspec.json.encode(problem) + b"\n"

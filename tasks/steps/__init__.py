@@ -1,5 +1,0 @@
-"""The only modules with ``@task``: options in, the packages below called, a receipt out."""
-
-from tasks.steps.logged import show_plainly
-
-show_plainly()
