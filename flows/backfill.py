@@ -12,8 +12,8 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from flows.again import run_again
 from flows.assembly import assembled
-from flows.cluster_runner import check_workers
-from flows.options import MAX_WINDOWS
+from flows.commands.options import MAX_WINDOWS
+from flows.runners.cluster_runner import check_workers
 from labelsnap.errors import ConfigurationError
 from labelsnap.records.lines.moments import By
 from tasks.kept import keep_streams

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from flows.console import describe, print_error, print_json, print_text, progress_shown
-from flows.faults import StoppedBySignal, fault_of, signals_raise
-from flows.operations import app as operations
-from flows.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
-from flows.output import discard_output, output_checked
-from flows.snapshots import app as snapshots
+from flows.commands.console import describe, print_error, print_json, print_text, progress_shown
+from flows.commands.faults import StoppedBySignal, fault_of, signals_raise
+from flows.commands.operations import app as operations
+from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
+from flows.commands.output import discard_output, output_checked
+from flows.commands.snapshots import app as snapshots
 from labelsnap.errors import ConfigurationError, OutputLostError, RunStoppedError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ BROKEN_PIPE = 141
 @app.command(epilog="Example: labelsnap demo --rows 48 --dir labelsnap-demo")
 def demo(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
     """Run the whole thing on this machine with no account: sandbox up, refresh, pull, and where to look."""
-    from flows.demo import run_demo
+    from flows.commands.demo import run_demo
 
     with progress_shown() as show:
         outcome = run_demo(rows, directory, show)
@@ -66,7 +66,7 @@ def demo(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) ->
 @app.command(epilog="Example: labelsnap sandbox --rows 200 --dir labelsnap-demo")
 def sandbox(rows: Rows = 48, directory: Directory = DEMO, as_json: Json = False) -> None:
     """Run the demo's Labelbox stand-in and S3 store until interrupted; print what to export and what to run."""
-    from flows.demo import open_sandbox
+    from flows.commands.demo import open_sandbox
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), open_sandbox(rows, directory) as running:
@@ -85,9 +85,9 @@ def refresh(
 
     dataset = load_dataset(config)
     load_settings()  # what cannot be used is refused before anything starts
-    from flows.prefect_server import check_server
     from flows.refresh import refresh as run_refresh
-    from flows.runners import runner_of
+    from flows.runners.runners import runner_of
+    from flows.service.prefect_server import check_server
     from tasks.telling.progress import listening
 
     run = run_refresh.with_options(task_runner=runner_of(runner))
@@ -113,8 +113,8 @@ def pull(  # noqa: PLR0917 - typer calls it by name
 
     In the folder of an earlier pull it leaves the new tree, and every file that was not pulled.
     """
-    from flows.reports import describe_pull
-    from flows.trees import lay_out
+    from flows.commands.reports import describe_pull
+    from flows.commands.trees import lay_out
 
     with progress_shown() as show:
         report = lay_out(ref, format_name, directory, show, cache, overwrite=overwrite)

@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from config.settings import load_settings
-from flows.faults import fault_of
+from flows.commands.faults import fault_of
 from flows.refresh import refresh
 from labelsnap.errors import ConfigurationError, DatasetRejectedError, StorageError
 from labelsnap.storage import open_store, probe

@@ -9,7 +9,7 @@ from prefect import flow, runtime
 from config.dataset import Dataset
 from flows.again import run_again
 from flows.assembly import assembled
-from flows.cluster_runner import check_workers
+from flows.runners.cluster_runner import check_workers
 from labelsnap.storage import open_store
 from tasks.export import fetch_stream, start_exports, wait_for_exports
 from tasks.run.hints import note_exported

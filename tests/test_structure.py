@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 COMMANDS = """
 import sys
-from flows import cli, maintain, reports, trees
+from flows import cli
+from flows.commands import maintain, reports, trees
 print(sorted({"pandas", "prefect", "labelbox"} & sys.modules.keys()))
 """
 PACKAGES = ("labelsnap", "flows", "tasks", "config", "deploy")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from deploy.sandbox.exports import ExportSettings
-from deploy.sandbox.faults import Fault
+from deploy.sandbox.project.truth import (
+    MaskTruth,
+    count_kinds,
+    count_prediction_kinds,
+    ground_truth,
+    label_truth,
+    row_truth,
+)
 from deploy.sandbox.sandbox import Sandbox
-from deploy.sandbox.truth import MaskTruth, count_kinds, count_prediction_kinds, ground_truth, label_truth, row_truth
+from deploy.sandbox.server.exports import ExportSettings
+from deploy.sandbox.server.faults import Fault
 
 __all__ = [
     "ExportSettings",

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 
-from deploy.sandbox.exports import Exports, ExportSettings
-from deploy.sandbox.faults import Faults
-from deploy.sandbox.graphql import Api
-from deploy.sandbox.rows import Project, Row, Status
-from deploy.sandbox.server import Handlers, Server
-from deploy.sandbox.store import BUCKET, Store
-from deploy.sandbox.traffic import Traffic
-from deploy.sandbox.webhooks import Delivery, row_event
-from deploy.sandbox.workspace import Workspace
+from deploy.sandbox.project.rows import Project, Row, Status
+from deploy.sandbox.server.exports import Exports, ExportSettings
+from deploy.sandbox.server.faults import Faults
+from deploy.sandbox.server.graphql import Api
+from deploy.sandbox.server.server import Handlers, Server
+from deploy.sandbox.server.store import BUCKET, Store
+from deploy.sandbox.server.traffic import Traffic
+from deploy.sandbox.server.webhooks import Delivery, row_event
+from deploy.sandbox.server.workspace import Workspace
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,9 +19,9 @@ from labelsnap.buckets.rows.reuse import LASTING, Reuse
 from labelsnap.formats.description.census import Census, census
 from labelsnap.records.choices.classes import seen_classes
 from labelsnap.records.choices.policy import Policy, select
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
 from labelsnap.snapshots.checking.measures import add, measure

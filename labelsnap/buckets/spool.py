@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from labelsnap.buckets.boundary import attempted
 from labelsnap.buckets.grouping import bucket_count, bucket_name, bucket_of
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.lines.text import is_blank
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.snapshots.manifest import damaged
 
 if TYPE_CHECKING:

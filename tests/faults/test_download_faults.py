@@ -6,8 +6,8 @@ import pytest
 from pyarrow import parquet
 
 from deploy.sandbox import Fault, Sandbox, row_truth
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from deploy.sandbox import Fault, row_truth
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import pytest
 from test_hostile_bodies import MEBIBYTE, SIGNATURE, chunk, memory
 
-from deploy.sandbox import Fault, exports, lines, row_truth
+from deploy.sandbox import Fault, row_truth
+from deploy.sandbox.project import lines
+from deploy.sandbox.server.server import exports
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 

@@ -13,7 +13,7 @@ from street_versions import publish_six
 
 from deploy.sandbox import Sandbox
 from flows import cli
-from flows.trees import lay_out
+from flows.commands.trees import lay_out
 
 
 class CommandLine:

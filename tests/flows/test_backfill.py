@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.reading import load_dataset
-from deploy.sandbox.oddities import ODDITIES
+from deploy.sandbox.oddities.oddities import ODDITIES
 from flows.backfill import backfill
+from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
-from flows.trees import lay_out, read_ref
 from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store

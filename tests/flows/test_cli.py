@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.main import get_command
 
 from flows import cli
-from flows.console import PlainProgress, progress_shown
+from flows.commands.console import PlainProgress, progress_shown
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -12,7 +12,7 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentU
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.settings import PREFECT_API_URL
 
-from flows.pools import make_pool
+from flows.service.pools import make_pool
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

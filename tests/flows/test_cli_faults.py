@@ -235,9 +235,13 @@ def test_what_nobody_foresaw(labelsnap, dataset_file, monkeypatch, tmp_path, com
     def fault(*_, **__):
         raise LookupError(f"Authorization: Bearer {secret}, https://me:mine@host/a?X-Amz-Signature=0123abc&x=1")
 
-    for name in ("flows.trees.open_store", "flows.maintain.open_store", "tasks.run.undertaking.open_store"):
+    for name in (
+        "flows.commands.trees.open_store",
+        "flows.commands.maintain.open_store",
+        "tasks.run.undertaking.open_store",
+    ):
         monkeypatch.setattr(name, fault)
-    monkeypatch.setattr("flows.deployments.check_server", fault)
+    monkeypatch.setattr("flows.service.deployments.check_server", fault)
     named = {"URL": f"file://{tmp_path}/s", "URL@1": f"file://{tmp_path}/s@1", "FILE": str(path)}
     filled = [named.get(each, each) for each in command]
     for _ in range(2):
@@ -265,7 +269,7 @@ def test_what_nobody_foresaw(labelsnap, dataset_file, monkeypatch, tmp_path, com
 def test_a_trace_that_cannot_be_kept(labelsnap, monkeypatch, tmp_path):
     """It is still status 1 with a code, and says why there is no trace."""
     monkeypatch.setenv("LABELSNAP_TEMPORARY_DIRECTORY", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("flows.maintain.open_store", lambda _: 1 // 0)
+    monkeypatch.setattr("flows.commands.maintain.open_store", lambda _: 1 // 0)
     status, result = labelsnap.json("snapshots", "list", f"file://{tmp_path}/s")
     assert (status, result["error"]["code"]) == (1, "unforeseen")
     assert "could not be kept" in result["error"]["remedy"]

@@ -21,7 +21,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from deploy.sandbox.webhooks import delivery
+from deploy.sandbox.server.webhooks import delivery
 from tasks.telling.progress import listening
 from tests.contracts.prefect_front import answering, behind_header
 from tests.contracts.store_fixtures import free_port
@@ -154,10 +154,10 @@ def test_a_worker_says_what_it_warns_of(labelsnap, prefect_server, monkeypatch):
     """As that the server does not say what became of its runs."""
 
     def work(*_):
-        logging.getLogger("flows.started_runs").warning("It did not say.")
+        logging.getLogger("flows.service.started_runs").warning("It did not say.")
         return 0
 
-    monkeypatch.setattr("flows.worker.work", work)
+    monkeypatch.setattr("flows.service.worker.work", work)
     status, _, errors = labelsnap("worker")
     assert (status, errors) == (0, "It did not say.\n")
 

@@ -12,8 +12,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from deploy.sandbox import Fault, Sandbox, count_kinds, count_prediction_kinds, row_truth
+from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
-from flows.trees import lay_out, read_ref
 from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 
 pytestmark = pytest.mark.xdist_group("prefect")

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from flows.commands.trees import read_ref
 from flows.refresh import refresh
-from flows.trees import read_ref
 from labelsnap.snapshots import collect, expire, rollback
 from labelsnap.snapshots.tables.bucket_tables import read_table
 from tests.flows.versions import splits, store_of

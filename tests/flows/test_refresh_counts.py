@@ -109,7 +109,7 @@ def test_a_part_that_has_only_blank_lines_has_no_rows(sandbox, dataset, monkeypa
     ids = listed(sandbox, "data_row_ids")
     chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIST_LIMIT)), ids[0]]})
     refresh(chosen)
-    monkeypatch.setattr("deploy.sandbox.exports.with_oddities", blanked(ids[0]))
+    monkeypatch.setattr("deploy.sandbox.server.exports.with_oddities", blanked(ids[0]))
     with pytest.raises(LabelboxRefusedError) as caught:
         refresh(chosen)
     assert (caught.value.code, versions(chosen)) == ("export_without_rows", 1)

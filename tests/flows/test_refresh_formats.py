@@ -14,8 +14,8 @@ from pyarrow import parquet
 from pycocotools.coco import COCO
 
 from deploy.sandbox import row_truth
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.formats.registry import FORMATS
 from tests.formats.yolo_rules import fill, read_labels
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.maintain import versions_of
+from flows.commands.maintain import versions_of
 from labelsnap.storage.local import LocalStore
 
 pytestmark = pytest.mark.xdist_group("prefect")

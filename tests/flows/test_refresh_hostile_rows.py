@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.sandbox import exports
-from flows.console import describe
+from deploy.sandbox.server.server import exports
+from flows.commands.console import describe
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.buckets.rows import fetch
 from tasks.telling.artifacts import result_page
 from tests.buckets.image_server import serving

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from deploy.sandbox import Fault
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from test_cli_history import RUNBOOK
 
+from flows.commands.trees import read_ref
 from flows.refresh import refresh
-from flows.trees import read_ref
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import read_snapshot
 from labelsnap.snapshots.checking.verify import verify

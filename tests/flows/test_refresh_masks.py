@@ -9,8 +9,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from deploy.sandbox import ExportSettings, Fault, Sandbox
+from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
-from flows.trees import lay_out, read_ref
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

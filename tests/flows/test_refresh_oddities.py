@@ -16,9 +16,9 @@ from PIL import Image, ImageOps
 from ruamel.yaml import YAML
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.odd_pictures import COLOUR, SQUARE
+from deploy.sandbox.oddities.odd_pictures import COLOUR, SQUARE
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from deploy.sandbox import ExportSettings, Sandbox, exports
+from deploy.sandbox import ExportSettings, Sandbox
+from deploy.sandbox.server.server import exports
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

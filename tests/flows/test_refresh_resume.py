@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 
 from deploy.sandbox import Fault, row_truth
+from flows.commands.trees import read_ref
 from flows.listen import Watch
 from flows.refresh import refresh
-from flows.trees import read_ref
 from labelsnap.buckets.rows import fetch
 from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 from labelsnap.storage import open_store, probe

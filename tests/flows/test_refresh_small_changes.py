@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.sandbox import Sandbox
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.storage import open_store

@@ -10,9 +10,9 @@ import boto3
 import pytest
 import requests
 
-from deploy.sandbox import exports
+from deploy.sandbox.server.server import exports
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
 

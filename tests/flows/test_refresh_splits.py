@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.backfill import backfill
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
 from tests.flows.versions import splits

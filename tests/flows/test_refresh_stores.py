@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.sandbox import count_kinds
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -7,8 +7,8 @@ from shutil import rmtree
 import pytest
 from test_refresh_hostile_rows import problems_of
 
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from labelsnap.errors import DatasetRejectedError, LabelsnapError
 from labelsnap.formats import huggingface, labelme
 from labelsnap.formats.coco import writer as coco

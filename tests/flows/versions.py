@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.trees import read_ref
+from flows.commands.trees import read_ref
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
 

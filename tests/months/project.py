@@ -13,9 +13,9 @@ from PIL import Image
 from starlette.responses import Response
 
 from deploy.sandbox import Sandbox
-from deploy.sandbox.exports import _packed_line
-from deploy.sandbox.rows import Edit
-from deploy.sandbox.server import Handlers
+from deploy.sandbox.project.rows import Edit
+from deploy.sandbox.server.exports import _packed_line
+from deploy.sandbox.server.server import Handlers
 
 WIDTH, HEIGHT = 16, 12
 NAMES = ("car", "ant", "bus", "cat", "dog", "elk", "fox", "car")
@@ -206,7 +206,7 @@ def team_project(directory):
     """A sandbox that serves such a project."""
     project = Project(None)
     with (
-        patch("deploy.sandbox.exports.project_line", project.line),
+        patch("deploy.sandbox.server.exports.project_line", project.line),
         patch.object(Handlers, "image", project.image),
         Sandbox(rows=1, directory=directory) as sandbox,
     ):

@@ -17,7 +17,7 @@ from threading import Thread
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_KEY
 
-from flows.trees import read_ref
+from flows.commands.trees import read_ref
 from tests.orchestration.prefect_service import until
 
 CODE = Path(__file__).parents[2]

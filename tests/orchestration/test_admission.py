@@ -14,9 +14,9 @@ import requests
 
 from config.reading import parse_dataset
 from config.settings import load_settings
-from flows.admission import Crowd, Limits, limits_of
 from flows.listen import Watch
-from flows.receiver import MAX_BYTES, receiver, server
+from flows.service.admission import Crowd, Limits, limits_of
+from flows.service.receiver import MAX_BYTES, receiver, server
 
 SECRET = "a secret"
 HEAD = b"POST /labelbox HTTP/1.1\r\nHost: listener\r\nX-Hub-Sig"

@@ -15,7 +15,7 @@ from machines import SECRETS, Recorder, another_version, files, machine, needs_n
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
-from flows.runners import runner_of
+from flows.runners.runners import runner_of
 from labelsnap.errors import ConfigurationError, LabelboxRefusedError
 from labelsnap.storage import open_store
 from tasks.telling.progress import listening
@@ -123,7 +123,7 @@ def test_machines_that_do_not_fit_get_no_work(machines, chosen, seen_by_all, cap
 
 def test_a_port_that_says_nothing_is_told(machines, chosen, monkeypatch):
     """It takes connections, as a listener whose scheduler hangs, and the run ends by a deadline."""
-    monkeypatch.setattr("flows.dask_runner.SECONDS", 1.0)
+    monkeypatch.setattr("flows.runners.dask_runner.SECONDS", 1.0)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(ConfigurationError) as caught:
         over(machines, chosen("dask"), port=silent.getsockname()[1])
     assert (caught.value.code, caught.value.exit_status) == ("cluster_unusable", 2)

@@ -11,7 +11,7 @@ import requests
 import yaml
 
 from deploy.sandbox import Sandbox
-from deploy.sandbox.webhooks import Delivery
+from deploy.sandbox.server.webhooks import Delivery
 from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
 from tests.contracts.store_fixtures import free_port

@@ -14,7 +14,7 @@ from prefect.settings.models.flows import FlowsSettings
 
 from config.reading import parse_dataset
 from flows.cli import QUIET_PREFECT
-from flows.deployments import deploy, deployment_of
+from flows.service.deployments import deploy, deployment_of
 from labelsnap.errors import ConfigurationError
 
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from deploy.sandbox import Sandbox
-from flows.trees import lay_out
+from flows.commands.trees import lay_out
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from deploy.sandbox.webhooks import delivery
+from deploy.sandbox.server.webhooks import delivery
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import BIN, running, until
 

@@ -13,7 +13,7 @@ from machines import SECRETS, Recorder, another_version, files, machine, needs_n
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.refresh import refresh
-from flows.runners import runner_of
+from flows.runners.runners import runner_of
 from labelsnap.errors import ConfigurationError
 from tasks.telling.progress import listening
 from tests.contracts.store_fixtures import free_port

@@ -15,9 +15,9 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from deploy.sandbox import Sandbox, row_truth
-from flows.dask_runner import DaskCluster
 from flows.refresh import refresh
-from flows.runners import runner_of
+from flows.runners.dask_runner import DaskCluster
+from flows.runners.runners import runner_of
 from labelsnap.buckets.grouping import bucket_count, bucket_of
 from labelsnap.errors import ConfigurationError
 from tasks.telling.progress import listening

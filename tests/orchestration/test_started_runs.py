@@ -17,9 +17,9 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Crashed, Pending, Running
 
-from flows import started_runs
-from flows.started_runs import StartedRuns
-from flows.worker import ending_with_us
+from flows.service import started_runs
+from flows.service.started_runs import StartedRuns
+from flows.service.worker import ending_with_us
 from tests.orchestration.prefect_service import until
 
 pytestmark = [
@@ -106,7 +106,7 @@ def test_a_run_that_may_have_begun_elsewhere_is_left(killed, monkeypatch):
     """Long after its process ended, *Running* is another worker's word."""
     run = killed(Running())
     before = time.monotonic()
-    monkeypatch.setattr("flows.started_runs.time.monotonic", lambda: before + 90)
+    monkeypatch.setattr("flows.service.started_runs.time.monotonic", lambda: before + 90)
     run.runs.leave()
     assert run.state == "Running"
 
@@ -169,7 +169,7 @@ def test_a_crash_that_was_told_is_not_started_again_for_ever(killed, monkeypatch
 def test_a_child_ends_with_a_parent_that_is_killed():
     """Nobody is left to tell it: the system does."""
     program = (
-        "import subprocess, sys, time; from flows.worker import ending_with_us;"
+        "import subprocess, sys, time; from flows.service.worker import ending_with_us;"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
         " start_new_session=True, preexec_fn=ending_with_us());"
         "print(child.pid, flush=True); time.sleep(600)"

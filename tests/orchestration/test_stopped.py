@@ -14,7 +14,7 @@ import requests
 import yaml
 
 from deploy.sandbox import ExportSettings, Sandbox
-from flows.started_runs import children_of, run_of
+from flows.service.started_runs import children_of, run_of
 from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
 from tests.orchestration.prefect_service import BIN, prefect_service, restarted, running, until

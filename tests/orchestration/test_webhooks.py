@@ -8,9 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from config.reading import parse_dataset
-from deploy.sandbox.webhooks import delivery
+from deploy.sandbox.server.webhooks import delivery
 from flows.listen import Watch
-from flows.receiver import MAX_BYTES, receiver
+from flows.service.receiver import MAX_BYTES, receiver
 from labelsnap.labelbox.webhooks import is_signed
 
 SECRET = "a secret"

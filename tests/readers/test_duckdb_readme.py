@@ -10,8 +10,8 @@ import duckdb
 import duckdb_extension_httpfs
 import pytest
 
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -18,9 +18,9 @@ from prefect.testing.utilities import prefect_test_harness
 
 from config.reading import load_dataset
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.oddities import ODDITIES
+from deploy.sandbox.oddities.oddities import ODDITIES
+from flows.commands.trees import lay_out
 from flows.refresh import refresh
-from flows.trees import lay_out
 from tests.readers_heavy.outputs import OUTPUTS
 
 ROWS = 96

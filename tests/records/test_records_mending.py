@@ -15,8 +15,8 @@ from test_records_shapes import COMPOSITE, TIE
 from labelsnap.records.choices.policy import Policy, select
 from labelsnap.records.geometry import MaskReference
 from labelsnap.records.image import Image
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.model import Problem, Record, Row, Sample, Source
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.tables import from_tables, to_tables
 

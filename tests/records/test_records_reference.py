@@ -14,8 +14,8 @@ from records_lines import MODEL_RUN, PROJECT, as_line, parsed, published, refere
 from labelsnap.records.choices.policy import Policy
 from labelsnap.records.counts import count
 from labelsnap.records.image import Image
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.model import Sample, Source
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.tables import from_tables, to_tables, write_table
 

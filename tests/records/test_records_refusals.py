@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from records_lines import P1, as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
 
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.model import Problem, Row, Source
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 
 ANSWERED = {"name": "why", "text_answer": {"content": "because"}}

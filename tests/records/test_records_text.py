@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from records_lines import P1, as_line, box, label, refused, row
 
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.lines.text import is_blank
 from labelsnap.records.model import Row
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 
 BOM = b"\xef\xbb\xbf"

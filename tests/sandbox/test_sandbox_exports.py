@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.lines import project_line
-from deploy.sandbox.oddities import ODDITIES, with_oddities
-from deploy.sandbox.rows import Project, Row
-from deploy.sandbox.workspace import matches
+from deploy.sandbox.oddities.oddities import ODDITIES, with_oddities
+from deploy.sandbox.project.lines import project_line
+from deploy.sandbox.project.rows import Project, Row
+from deploy.sandbox.server.workspace import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

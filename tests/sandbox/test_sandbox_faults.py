@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.sandbox import Fault, Sandbox
-from deploy.sandbox.faults import Faults
+from deploy.sandbox.server.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

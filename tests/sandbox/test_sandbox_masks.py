@@ -12,15 +12,15 @@ import requests
 from PIL import Image
 
 from deploy.sandbox import Sandbox, ground_truth, label_truth, row_truth
-from deploy.sandbox.labels import Label
-from deploy.sandbox.lines import model_run_line, project_line
+from deploy.sandbox.project.labels import Label
+from deploy.sandbox.project.lines import model_run_line, project_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from deploy.sandbox.rows import Row
+    from deploy.sandbox.project.rows import Row
 
 
 @pytest.fixture(scope="module")

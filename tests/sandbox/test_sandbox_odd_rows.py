@@ -11,8 +11,8 @@ import requests
 from PIL import Image
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.odd_pictures import COLOUR, ORIENTATION, odd_picture
-from deploy.sandbox.scene import picture_size
+from deploy.sandbox.oddities.odd_pictures import COLOUR, ORIENTATION, odd_picture
+from deploy.sandbox.scenes.scene import picture_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

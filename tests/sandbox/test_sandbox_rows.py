@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy.sandbox.drawing import instance_map, picture
-from deploy.sandbox.identifiers import colours, cuid, decode, uuid
-from deploy.sandbox.lines import project_line
-from deploy.sandbox.rows import Project, Row
-from deploy.sandbox.scene import road_outline, scene
-from deploy.sandbox.truth import annotation_kinds
+from deploy.sandbox.project.identifiers import colours, cuid, decode, uuid
+from deploy.sandbox.project.lines import project_line
+from deploy.sandbox.project.rows import Project, Row
+from deploy.sandbox.project.truth import annotation_kinds
+from deploy.sandbox.scenes.drawing import instance_map, picture
+from deploy.sandbox.scenes.scene import road_outline, scene
 
 ROWS = [Row(Project(0, "http://127.0.0.1:1"), index) for index in range(48)]
 PARAMS = {"includeProjectDetails": True, "includePerformanceDetails": True, "includeLabelDetails": True}

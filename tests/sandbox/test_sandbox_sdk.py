@@ -11,7 +11,7 @@ import pytest
 from lbox.exceptions import AuthenticationError, ResourceNotFoundError
 
 from deploy.sandbox import ExportSettings, Fault, Sandbox, count_kinds, count_prediction_kinds
-from deploy.sandbox.truth import annotation_kinds
+from deploy.sandbox.project.truth import annotation_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from deploy.sandbox import Sandbox
 from deploy.sandbox.__main__ import main, serve
-from deploy.sandbox.webhooks import delivery
+from deploy.sandbox.server.webhooks import delivery
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -164,10 +164,10 @@ def test_a_record_of_ours_is_one_line():
 
 ROOT = Path(__file__).parents[2]
 BORDERS = {
-    r"\bprint\(|sys\.std(?:out|err)\.write|typer\.echo|\.print\b": {"flows/console.py"},
+    r"\bprint\(|sys\.std(?:out|err)\.write|typer\.echo|\.print\b": {"flows/commands/console.py"},
     r"(?<!re\.)\bescape\(": {"labelsnap/shown.py"},
     r"\bcreate_\w+_artifact\(": {"tasks/telling/artifacts.py"},
-    r"setLogRecordFactory|logging\.Handler\b": {"flows/console.py", "tasks/telling/logged.py"},
+    r"setLogRecordFactory|logging\.Handler\b": {"flows/commands/console.py", "tasks/telling/logged.py"},
 }
 
 

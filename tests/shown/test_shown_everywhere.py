@@ -20,9 +20,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.odd_texts import OBEYED
+from deploy.sandbox.oddities.odd_texts import OBEYED
 from flows import cli
-from flows.console import print_error
+from flows.commands.console import print_error
 from labelsnap.errors import LabelboxRefusedError
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -180,7 +180,7 @@ def test_an_error_is_text_to_prefect_too():
 def test_what_standard_output_cannot_spell_ends_nothing(call, written):
     """A name beyond an old terminal's alphabet is spelled out by numbers, in JSON by its own escapes."""
     name = "\u65e5" if call == "text" else "\u65e5\U0001f697"
-    told = f"import flows.output, flows.console as c\nwith flows.output.output_checked(): c.print_{call}({name!a})"
+    told = f"from flows.commands import console, output\nwith output.output_checked(): console.print_{call}({name!a})"
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, check=False)  # noqa: S603
     assert (done.returncode, done.stdout) == (0, written)

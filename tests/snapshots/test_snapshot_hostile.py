@@ -14,7 +14,7 @@ import pytest
 from publishing import CREATED_AT, manifest_of, publish
 from pyarrow import parquet
 
-from flows.trees import lay_out
+from flows.commands.trees import lay_out
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
 from labelsnap.snapshots.checking.verify import verify

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 from sample_snapshot import publish_samples
 
-from flows.reports import describe_verification, verification_error
+from flows.commands.reports import describe_verification, verification_error
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import ReaderTooOldError, StorageError, StorageRefusedError
 from labelsnap.formats.registry import format_of

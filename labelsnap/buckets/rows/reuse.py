@@ -55,10 +55,10 @@ from labelsnap.labelbox.downloads.known import Known
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import MaskReference
 from labelsnap.records.lines.fingerprint import fingerprint
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 from labelsnap.records.model import ModelRunEntry
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.tables.carry import Masks, Standing, carry_over, masks_in
 from labelsnap.records.tables.tables import OF_MASKS
 

@@ -15,7 +15,6 @@ from labelsnap.decoders import converted
 from labelsnap.records.lines import wire
 from labelsnap.records.lines.asked import asked, read_strictly, without_others
 from labelsnap.records.lines.fingerprint import fingerprint
-from labelsnap.records.lines.identity import row_id
 from labelsnap.records.lines.text import REPLACEMENT, json_values, readable, whole
 from labelsnap.records.model import (
     Attachment,
@@ -29,6 +28,7 @@ from labelsnap.records.model import (
     Source,
     Unreadable,
 )
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.labels import entry_of
 from labelsnap.records.parsing.media import medium_of_kind, medium_of_mime_type, other_medium, refuse_other_lines
 from labelsnap.records.parsing.mending import mend

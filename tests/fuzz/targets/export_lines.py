@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deploy.sandbox.lines import model_run_line, project_line
-from deploy.sandbox.rows import Project, Row
+from deploy.sandbox.project.lines import model_run_line, project_line
+from deploy.sandbox.project.rows import Project, Row
 from labelsnap.buckets.errors import RowError
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.formats.description.census import census

@@ -9,9 +9,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from config.reading import parse_dataset
-from deploy.sandbox.webhooks import delivery
+from deploy.sandbox.server.webhooks import delivery
 from flows.listen import Watch
-from flows.receiver import receiver
+from flows.service.receiver import receiver
 from tests.fuzz.mutation import bytes_mutator, json_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 
