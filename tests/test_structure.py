@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +61,8 @@ def test_the_contracts_hold(copied):
         ("tasks/prepare.py", "import flows.refresh", "Data flows one way"),
         ("labelsnap/masks/decoding/composite.py", "import labelsnap.storage", "Data flows one way"),
         ("labelsnap/snapshots/reading/read.py", "import deploy.sandbox", "does not know its sandbox"),
+        ("labelsnap/shown.py", "import config.settings", "knows nothing of the project"),
+        ("labelsnap/formats/voc.py", "import labelsnap.formats.coco.panoptic", "do not know each other"),
     ],
 )
 def test_a_breach_is_found(copied, place, breach, contract):
@@ -78,9 +82,76 @@ def test_no_flow_file_shadows_a_package(path):
     assert path.stem not in taken
 
 
-def source_files():
+def source_files(root=ROOT):
     """Every Python file of the product and its sandbox."""
-    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+
+
+def module_of(path, root):
+    """The name by which a file is imported, a package's ``__init__`` by the package's."""
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def rooms(root):
+    """Each package, with the modules that its docstring calls its doors."""
+    found = {}
+    for path in source_files(root):
+        if path.name == "__init__.py":
+            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            doors = re.search(r"^Doors: ([\w,\s]+)\.$", doc, re.MULTILINE)
+            found[module_of(path, root)] = set(re.split(r",\s+", doors[1])) if doors else set()
+    return found
+
+
+def behind_doors(root):
+    """Imports of what is in a room and is none of its doors, by modules outside of the room."""
+    modules = {module_of(path, root): path for path in source_files(root)}
+    doors, found = rooms(root), []
+    for importer, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named = [f"{node.module}.{each.name}" for each in node.names]
+            elif isinstance(node, ast.Import):
+                named = [each.name for each in node.names]
+            else:
+                continue
+            for name in {node.module} | {*named} if isinstance(node, ast.ImportFrom) else named:
+                room, _, door = name.rpartition(".")
+                inside = f"{importer}.".startswith(f"{room}.")
+                if name in modules and name not in doors and room in doors and not inside and door not in doors[room]:
+                    found.append(f"{importer} imports {name}")
+    return found
+
+
+def test_rooms_are_entered_by_their_doors():
+    """Nothing reaches behind a room's doors, and each door is a file that somebody else uses."""
+    assert behind_doors(ROOT) == []
+    missing = [f"{room}.{door}" for room, doors in rooms(ROOT).items() for door in doors if not exists(room, door)]
+    assert missing == []
+
+
+def exists(room, door):
+    """Whether a door is a file of the room."""
+    return (ROOT / room.replace(".", "/") / f"{door}.py").is_file()
+
+
+def test_who_reaches_behind_a_door_is_named(copied):
+    """An import of a room's inner file from outside is found, in whatever form it is written."""
+    breach = "\nfrom labelsnap.masks.decoding import sparse\nimport labelsnap.masks.decoding.scan\n"
+    path = copied / "labelsnap/formats/voc.py"
+    path.write_text(path.read_text(encoding="utf-8") + breach, encoding="utf-8")
+    assert sorted(behind_doors(copied)) == [
+        "labelsnap.formats.voc imports labelsnap.masks.decoding.scan",
+        "labelsnap.formats.voc imports labelsnap.masks.decoding.sparse",
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(rooms(ROOT)))
+def test_a_room_has_a_dozen_doors(room):
+    """A package has about a dozen files, and says in its first lines what it is for."""
+    folder = ROOT / room.replace(".", "/")
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 13
+    assert room == "deploy" or ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: path.relative_to(ROOT).as_posix())

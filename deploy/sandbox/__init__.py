@@ -1,4 +1,9 @@
-"""A stand-in for Labelbox and an S3 store on this machine, with a generated sample project: see README.md."""
+"""A stand-in for Labelbox and an S3 store on this machine, with a generated sample project: see README.md.
+
+In: how many rows, and which faults. Out: a server to export from, and the truth to compare with. What is named below is
+for everybody.
+Doors: sandbox.
+"""
 
 from __future__ import annotations
 

@@ -3,5 +3,6 @@
 A seekable file goes in; out come whether it is whole, which orientation its readers see, and what must be written where
 for them to see the pixels as they are stored. Compressed pixels are never touched. Whatever the bytes are, nothing is
 raised but ``ImageDamagedError``, and memory does not grow with the file. One module a container; ``containers`` tells
-them apart, and ``orientation`` is what others use.
+them apart.
+Doors: containers, cost, exif, files, orientation, webp.
 """

@@ -1,1 +1,6 @@
-"""The source: exports through Labelbox's SDK, and downloads of chunks, masks and images over plain HTTP."""
+"""The source: exports through Labelbox's official SDK, and what its webhooks say.
+
+In: an account, params and filters. Out: an export that is complete, and its lines, chunk by chunk. ``downloads`` is the
+room for what URLs of an export lead to.
+Doors: client, export, keys, patience, retry, starting, stream, webhooks.
+"""

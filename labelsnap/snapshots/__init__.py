@@ -1,4 +1,10 @@
-"""Versioned datasets on an object store; FORMAT.md specifies what lies there."""
+"""Versioned datasets on an object store; FORMAT.md specifies what lies there.
+
+In: a store, and files. Out: versions, each a manifest that never changes. Here stands what all rooms share: where
+things lie and what may be read. Rooms: ``writing``, ``checking``, ``reading``, ``keeping``, and ``tables``. What is
+named below is for everybody.
+Doors: layout, listing, manifest, paths, runs, values.
+"""
 
 from __future__ import annotations
 

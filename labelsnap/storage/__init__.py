@@ -1,4 +1,8 @@
-"""Object stores: what a snapshot needs of one, and the two kinds there are (S3 and a folder)."""
+"""Object stores: what a snapshot needs of one, and the two kinds there are (S3 and a folder).
+
+In: a URL. Out: an ``ObjectStore`` whose promises were tried. What is named below is for everybody.
+Doors: beneath, compression, interface, lines, probing.
+"""
 
 from __future__ import annotations
 
