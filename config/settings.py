@@ -266,6 +266,6 @@ def load_settings() -> Settings:
         subject = f"The environment variable LABELSNAP_{name}" if name else "The environment"
         raise ConfigurationError(
             f"{subject} cannot be used: {cut(without_address_secrets(first['msg']), MAX_SENTENCE)}.",
-            remedy="Correct or unset it; the README lists every variable.",
+            remedy="Correct or unset it; config/README.md lists every variable.",
             code="bad_setting",
         ) from None

@@ -39,7 +39,7 @@ def assembled(
     errors: tuple[StreamReceipt, ...],
     watch: Stopwatch,
 ) -> dict[str, Any]:
-    """Publish what the streams hold, as part of a flow run; give back the result (see the README)."""
+    """Publish what the streams hold, as part of a flow run; give back the result (see README.md)."""
     run, base = beginning.run, beginning.base.version
     side_by_side = load_settings().workers
     buckets = group_rows(dataset, run, results, errors, beginning.base)

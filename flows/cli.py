@@ -155,7 +155,7 @@ def _ended() -> int:
 
 
 def run() -> NoReturn:
-    """Run the command line; the exit status is the contract's (see the README)."""
+    """Run the command line; the exit status is one of those in README.md."""
     for name, value in QUIET_PREFECT.items():
         os.environ.setdefault(name, value)
     as_json = "--json" in sys.argv

@@ -48,7 +48,7 @@ class BucketInput(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Counts that add up over buckets; keys as in the result of a refresh (see the README).
+    """Counts that add up over buckets; keys as in the result of a refresh (see flows/README.md).
 
     ``noted`` counts what was done about published rows that were not quite as expected: ``BLOCK.COUNT`` → how often.
     ``left`` are rows that were published once and are not now, and whose splits are kept.

@@ -1,4 +1,4 @@
-"""The result of a refresh, as the command line prints it and the snapshot keeps it (see the README)."""
+"""The result of a refresh, as the command line prints it and the snapshot keeps it (see flows/README.md)."""
 
 from __future__ import annotations
 

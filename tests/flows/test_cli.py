@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from flows import cli
 from flows.commands.console import PlainProgress, progress_shown
+from tests.flows.flows_readme import undocumented
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -28,6 +29,7 @@ def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
     result = json.loads(output)
     assert status == 0
     assert result["ref"] == f"{url}@1"
+    assert undocumented(result) == set()
     assert "masks and images (rows)" in errors
 
     status, output, _ = labelsnap("refresh", path)

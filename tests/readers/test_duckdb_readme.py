@@ -1,4 +1,4 @@
-"""The README's query, read by DuckDB over S3."""
+"""The query of the records' README, read by DuckDB over S3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flows.refresh import refresh
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "labelsnap/records/README.md"
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ def parse(line: bytes, source: Source, *, number: int, keep_embeddings: bool = F
     """Return the row that a line of the RESULT stream holds, or the problem that it is.
 
     Of its projects and model runs ``source`` alone is looked at. ``number`` is the line's place in the stream, from 1.
-    Nothing is raised whatever the bytes are. A problem's codes and paths are described in README.md; its reason never
-    repeats the line.
+    Nothing is raised whatever the bytes are. A problem's codes and paths are described in ../README.md; its reason
+    never repeats the line.
     """
     try:
         return _row(read_strictly(line, source, keep_embeddings=keep_embeddings), source, line)

@@ -1,6 +1,6 @@
 """The Arrow schemas of the canonical tables: names, types, and what is always there.
 
-README.md describes every column. Struct columns have the fields of the model's types, by name and in order; a null
+../README.md describes every column. Struct columns have the fields of the model's types, by name and in order; a null
 struct is a block that the export did not have (Arrow then wants the fields within to be nullable as well). No list has
 a fixed length: before 26 pyarrow reads none that is null, or lies in a null struct (github.com/apache/arrow, #35692).
 """

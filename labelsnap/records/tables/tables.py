@@ -1,4 +1,4 @@
-"""Samples ↔ the canonical Arrow tables, and tables → Parquet. README.md describes every column.
+"""Samples ↔ the canonical Arrow tables, and tables → Parquet. ../README.md describes every column.
 
 ``from_tables(to_tables(samples))`` gives the same samples, ordered by data row id: nothing is lost in between.
 """
