@@ -58,7 +58,8 @@ def check_workers(dataset: Dataset) -> None:
 
 def cluster_gone(what: str, error: BaseException, remedy: str) -> ConfigurationError:
     """A cluster that cannot be used (any more)."""
-    why = str(error).splitlines()[:1]
+    first, *others = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    why = f"{first} {others[-1]}" if others and first.endswith(":") else first  # a heading, and a traceback's end
     return ConfigurationError(
-        f"{what} ({type(error).__name__}{f': {why[0][:200]}' if why else ''}).", remedy=remedy, code="cluster_unusable"
+        f"{what} ({type(error).__name__}{f': {why[:200]}' if why else ''}).", remedy=remedy, code="cluster_unusable"
     )

@@ -16,6 +16,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 from deploy.sandbox import Sandbox, row_truth
 from flows.refresh import refresh
+from flows.runners.cluster_runner import cluster_gone
 from flows.runners.dask_runner import DaskCluster
 from flows.runners.runners import runner_of
 from labelsnap.buckets.grouping import bucket_count, bucket_of
@@ -73,6 +74,23 @@ def test_a_scheduler_that_does_not_answer_is_told_as_that():
         DaskCluster(Busy(), "tcp://127.0.0.1:8786").check_scheduler()
     assert caught.value.code == "cluster_unusable"
     assert "no labelsnap" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "ConnectionAbortedError"),
+        ("refused\nat line 1", "ConnectionAbortedError: refused"),
+        ("Failure from server:", "ConnectionAbortedError: Failure from server:"),
+        (
+            'Failure from server:\nTraceback:\n  File "a"\nRuntimeError: no process\n',
+            "ConnectionAbortedError: Failure from server: RuntimeError: no process",
+        ),
+    ],
+)
+def test_why_a_cluster_cannot_be_used_is_told_in_a_line(text, told):
+    """Ray's client has a heading and then its head's traceback, whose last line is the reason."""
+    assert cluster_gone("The head is lost", ConnectionAbortedError(text), "").message == f"The head is lost ({told})."
 
 
 @pytest.mark.slow
