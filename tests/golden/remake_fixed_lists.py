@@ -1,6 +1,7 @@
 """Writes the version in ``fixed-lists``: run once, by labelsnap of commit 4a2e8b2; kept to show what it is.
 
-Its tables have lists of a fixed length inside of structs that may be null, which pyarrow reads from 26 on.
+Its tables have lists of a fixed length inside of structs that may be null, which pyarrow reads from 26 on by
+Arrow's own schema, and always by Parquet's types.
 
 PYTHONPATH=CHECKOUT_OF_4A2E8B2 python -m tests.golden.remake_fixed_lists DIRECTORY
 """

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import mlcroissant
 import pytest
 import yaml
 
 from tests.formats.format_samples import VARIANTS
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
 
@@ -105,8 +107,7 @@ def test_card_has_the_header_that_the_hub_reads(tree: Path) -> None:
     assert "| 5 | tree | 1 | 1 |" in body
 
 
-def test_datasets_loads_the_tree_by_its_card(tmp_path: Path) -> None:
+def test_datasets_loads_the_tree_by_its_card(datasets: ModuleType, tmp_path: Path) -> None:
     """``load_dataset(DIR)`` finds the splits that the card names."""
-    datasets.disable_progress_bars()
     loaded = datasets.load_dataset(str(GOLDEN / "huggingface"), cache_dir=str(tmp_path))
     assert {split: found.num_rows for split, found in loaded.items()} == {"train": 2, "val": 1}

@@ -7,7 +7,6 @@ from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import datasets
 import mlcroissant
 import pytest
 from pycocotools.coco import COCO
@@ -22,8 +21,8 @@ from tests.formats.format_samples import annotation, contents, dataset, describi
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")  # rdflib, by mlcroissant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from labelsnap.formats.interface import Dataset
 
@@ -68,16 +67,11 @@ def laid_out(source: Dataset, root: Path, name: str, options: dict[str, Any]) ->
     return root
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
-
-
 @pytest.mark.parametrize("variant", LOADED)
 @pytest.mark.parametrize(("split", "read_as"), [("train", "train"), ("val", "validation")])
-def test_datasets_loads_the_folder(variant: str, split: str, read_as: str, tmp_path: Path) -> None:
+def test_datasets_loads_the_folder(
+    variant: str, split: str, read_as: str, datasets: ModuleType, tmp_path: Path
+) -> None:
     """``load_dataset("DIR")`` has all rows in their one split, and no other split."""
     name = variant.partition("-")[0]
     root = laid_out(rows(split), tmp_path / "tree", name, LOADED[variant])
@@ -117,7 +111,7 @@ def test_a_dataset_without_rows_is_described(name: str, tmp_path: Path) -> None:
     assert (root / "README.md").read_text().startswith("---\n")
 
 
-def test_trees_of_one_name_and_other_rows_are_loaded_anew(tmp_path: Path) -> None:
+def test_trees_of_one_name_and_other_rows_are_loaded_anew(datasets: ModuleType, tmp_path: Path) -> None:
     """``load_dataset(DIR)`` of a tree gives its own rows, whatever was loaded from a folder of that name before."""
     found = {}
     for place, options in (("first", {}), ("second", {}), ("third", {"layout": "imagefolder"})):

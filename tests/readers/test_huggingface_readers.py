@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import datasets
 import duckdb
 import numpy as np
 import pytest
@@ -16,21 +15,14 @@ from labelsnap.formats.huggingface import HuggingFace
 from tests.formats.format_samples import RING_AND_PART, contents, every_kind, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import ModuleType
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "huggingface"
 CLASSES = ["car", "road", "lane", "light", "tree", "ghost"]
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
-
-
 @pytest.fixture
-def loaded(tmp_path: Path) -> Any:
+def loaded(datasets: ModuleType, tmp_path: Path) -> Any:
     """Load both splits as a training script does."""
     files = {split: str(GOLDEN / "data" / f"{split}-*.parquet") for split in ("train", "val")}
     return datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
@@ -41,7 +33,7 @@ def ring_and_part() -> Any:
     return np.array([[pixel == "#" for pixel in line] for line in RING_AND_PART.split()])
 
 
-def test_features_are_intact(loaded: Any) -> None:
+def test_features_are_intact(loaded: Any, datasets: ModuleType) -> None:
     """Images decode, and classes are labels with names whose numbers are their places."""
     features = loaded["train"].features
     assert isinstance(features["image"], datasets.Image)
@@ -96,7 +88,7 @@ def test_predictions_stand_apart(loaded: Any) -> None:
     assert "night" in loaded["train"][0]["prediction_classifications"]
 
 
-def test_imagefolder_reads_the_other_layout(tmp_path: Path) -> None:
+def test_imagefolder_reads_the_other_layout(datasets: ModuleType, tmp_path: Path) -> None:
     """The files of the layout ``imagefolder``, with the images where ``pull`` puts them, load with their splits."""
     source, layout = every_kind(), HuggingFace(layout="imagefolder")
     tree = tmp_path / "tree"

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import datasets
 import pytest
 from PIL import Image
 
@@ -14,7 +13,7 @@ from labelsnap.formats.yolo.writer import Yolo
 from tests.formats.format_samples import contents, dataset, label, picture, radio, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import ModuleType
 
 ANSWERS = {
     "a": ("train", "rain"),
@@ -26,13 +25,6 @@ ANSWERS = {
 FOLDERS = ["fog_mist", "rain", "snow"]
 IMAGES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 """What torchvision's ImageFolder takes for an image."""
-
-
-@pytest.fixture
-def _quiet() -> Iterator[None]:
-    datasets.disable_progress_bars()
-    yield
-    datasets.enable_progress_bars()
 
 
 @pytest.fixture
@@ -72,9 +64,8 @@ def test_each_split_numbers_the_classes_alike(tree: Path) -> None:
         assert image.size == (8, 6)
 
 
-@pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize("answer", ["valid", "not valid", "test", "train", "eval-2", "dev"])
-def test_answers_that_are_called_like_splits_move_no_image(answer: str, tmp_path: Path) -> None:
+def test_answers_that_are_called_like_splits_move_no_image(answer: str, datasets: ModuleType, tmp_path: Path) -> None:
     """``datasets`` takes any folder called ``valid`` for a split; each image is in its own split only."""
     rows = [
         sample(label(answers=[radio("weather", found)]), name=name, split=split)
@@ -96,8 +87,7 @@ def test_images_without_an_answer_are_in_no_split(tree: Path) -> None:
     assert {path.name for path in tree.iterdir() if path.is_dir()} == {"train", "val", "unanswered"}
 
 
-@pytest.mark.usefixtures("_quiet")
-def test_datasets_loads_it_as_imagefolder(tree: Path, tmp_path: Path) -> None:
+def test_datasets_loads_it_as_imagefolder(tree: Path, datasets: ModuleType, tmp_path: Path) -> None:
     """The splits have the images, and labels the names of the folders."""
     loaded = datasets.load_dataset("imagefolder", data_dir=str(tree), cache_dir=str(tmp_path / "cache"))
     found = {

@@ -10,7 +10,6 @@ import os
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import datasets
 import numpy as np
 import pytest
 import webdataset
@@ -30,6 +29,7 @@ from tests.images.image_samples import BOX, ORIENTATIONS, WIDE, box_of, oriented
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from labelsnap.records.model import Sample
 
@@ -204,10 +204,9 @@ def test_webdataset(written: Callable[..., Path]) -> None:
     check_each_holds(found())
 
 
-def test_huggingface(written: Callable[..., Path]) -> None:
+def test_huggingface(written: Callable[..., Path], datasets: ModuleType) -> None:
     """``load_dataset`` decodes images, and transposes them where they say so."""
     root = written("huggingface")
-    datasets.disable_progress_bars()
     loaded = datasets.load_dataset(
         "parquet",
         data_files=[os.fspath(path) for path in (root / "data").glob("train-*")],

@@ -1,7 +1,8 @@
-"""Whatever pyarrow is installed: new tables are read, earlier ones are read or named, and neither is called damaged."""
+"""Whatever pyarrow is installed: new tables and earlier ones are read, and what it does not read is never damage."""
 
 from __future__ import annotations
 
+import base64
 import errno
 import io
 import shutil
@@ -30,8 +31,6 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "fixed-lists"
 LATER = "converted_from"
 """The column of ``data_rows`` that the golden version does not have."""
 ANNOTATIONS = "tables/annotations/bucket-00000-of-00001.parquet"
-READS_ALL = int(pa.__version__.partition(".")[0]) >= 26
-reads_all = pytest.mark.skipif(not READS_ALL, reason="pyarrow reads null lists of a fixed length from 26 on")
 
 
 @pytest.fixture
@@ -62,10 +61,15 @@ def types_within(kind):
         yield from types_within(kind.field(place).type)
 
 
+def has_fixed_lists(schema):
+    """Whether a list of a fixed length is anywhere in a column."""
+    return any(pa.types.is_fixed_size_list(kind) for each in schema.types for kind in types_within(each))
+
+
 @pytest.mark.parametrize("schema", [*SCHEMAS.values(), CLASSES, LEFT, PROBLEMS, IMAGES_SCHEMA])
 def test_no_table_has_lists_of_a_fixed_length(schema):
     """No pyarrow before 26 reads one that is null, or is in a struct that is null."""
-    assert not [field.name for field in schema if any(map(pa.types.is_fixed_size_list, types_within(field.type)))]
+    assert not has_fixed_lists(schema)
 
 
 def test_a_version_of_today_is_read(sound):
@@ -88,7 +92,6 @@ def test_hugging_face_tables_are_read(layout):
         assert {len(box) for box in boxes} == {4}
 
 
-@reads_all
 def test_an_earlier_version_is_whole(golden):
     """Its tables are read in the types of today, and can be put together with new ones."""
     outcome = verify(golden)
@@ -105,7 +108,6 @@ def test_an_earlier_version_is_whole(golden):
     assert joined(*halves) == tables
 
 
-@reads_all
 def test_an_earlier_version_is_built_upon(golden):
     """No image and no mask is asked for again; what is written says the same, in the types of today."""
     manifest = read_snapshot(golden).manifest
@@ -121,32 +123,36 @@ def test_an_earlier_version_is_built_upon(golden):
     assert tables == tables_of(golden, manifest.files)
 
 
-@pytest.mark.skipif(READS_ALL, reason="this pyarrow reads it")
-def test_an_earlier_version_that_is_not_read_is_not_damaged(golden):
-    """The table, the pyarrow and what to install are named; nothing of it is called damaged."""
-    outcome = verify(golden)
-    assert outcome.faults == ()
-    assert [each.path for each in outcome.unread] == [ANNOTATIONS]
-    manifest = read_snapshot(golden).manifest
-    with pytest.raises(ReaderTooOldError, match=pa.__version__):
-        earlier.build(golden.root, earlier.Given(), BasePart(manifest.files, manifest.packs))
-
-
-def failing(monkeypatch, error):
-    """Let pyarrow fail at the annotations, once it has understood their footer."""
+def failing(monkeypatch, error, at=lambda schema: "z_order" in schema.names):
+    """Let pyarrow fail at tables whose schema is so, once it has understood their footer: at the annotations."""
 
     class Failing(parquet.ParquetFile):
         def iter_batches(self, *arguments, **options):
-            if "z_order" in self.schema_arrow.names:
+            if at(self.schema_arrow):
                 raise error
             return super().iter_batches(*arguments, **options)
 
         def read(self, *arguments, **options):
-            if "z_order" in self.schema_arrow.names:
+            if at(self.schema_arrow):
                 raise error
             return super().read(*arguments, **options)
 
     monkeypatch.setattr(parquet, "ParquetFile", Failing)
+
+
+@pytest.mark.parametrize("table", ["annotations", "predictions"])
+def test_an_earlier_table_is_read_by_a_pyarrow_that_reads_no_lists_of_a_fixed_length(golden, monkeypatch, table):
+    """None is asked for: Parquet's own types have plain lists, with the same values."""
+    failing(monkeypatch, pa.ArrowInvalid("Expected all lists to be of size=3"), at=has_fixed_lists)
+    (file,) = (each for each in read_snapshot(golden).manifest.files if f"/{table}/" in each.path)
+    assert has_fixed_lists(parquet.read_schema(golden.root / file.key))
+    found = read_table(golden, file)
+    assert found.schema == SCHEMAS[table]
+    assert [row["mask_reference"] and row["mask_reference"]["color_rgb"] for row in found.to_pylist()] == {
+        "annotations": [None, list(earlier.COLOUR), None],
+        "predictions": [],
+    }[table]
+    assert verify(golden).unread == ()
 
 
 @pytest.mark.parametrize("kind", [pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError])
@@ -200,14 +206,36 @@ def test_pages_that_were_written_damaged_are(sound, monkeypatch):
     assert caught.value.code == "object_damaged"
 
 
-@pytest.mark.parametrize(("column", "name"), [("mask", "bounding_box"), ("mask_reference", "color_rgb")])
-@pytest.mark.parametrize("values", [[], [1, 2], [1, 2, 3, 4, 5]])
-def test_a_list_of_another_length_is_damage(sound, tmp_path, column, name, values):
-    """A plain list may have any length; a box has four values and a colour three."""
-    file = read_snapshot(sound).manifest.file(ANNOTATIONS)
-    rows = read_table(sound, file).to_pylist()
+LISTS = [("mask", "bounding_box"), ("mask_reference", "color_rgb")]
+LENGTHS = [[], [1, 2], [1, 2, 3, 4, 5]]
+
+
+def with_list(store, column, name, values):
+    """The annotations of a version with a list of other values, as plain lists."""
+    rows = read_table(store, read_snapshot(store).manifest.file(ANNOTATIONS)).to_pylist()
     masks = [row for row in rows if row[column]]
     masks[0][column][name] = values
-    parquet.write_table(pa.Table.from_pylist(rows, SCHEMAS["annotations"]), tmp_path / "changed.parquet")
+    return pa.Table.from_pylist(rows, SCHEMAS["annotations"])
+
+
+@pytest.mark.parametrize(("column", "name"), LISTS)
+@pytest.mark.parametrize("values", LENGTHS)
+def test_a_list_of_another_length_is_damage(sound, tmp_path, column, name, values):
+    """A plain list may have any length; a box has four values and a colour three."""
+    parquet.write_table(with_list(sound, column, name, values), tmp_path / "changed.parquet")
     with pytest.raises(UndecodableError, match=f"{name} of {column}"):
         decode_file(tmp_path / "changed.parquet", ANNOTATIONS)
+
+
+@pytest.mark.parametrize(("column", "name"), LISTS)
+@pytest.mark.parametrize("values", LENGTHS)
+def test_a_list_of_another_length_than_arrow_tells_is_damage(golden, tmp_path, column, name, values):
+    """Of an earlier table, too: no pyarrow could read it, so that none is asked for."""
+    fixed = parquet.read_schema(golden.root / read_snapshot(golden).manifest.file(ANNOTATIONS).key)
+    target = tmp_path / "changed.parquet"
+    with parquet.ParquetWriter(target, SCHEMAS["annotations"], store_schema=False) as writer:
+        writer.write_table(with_list(golden, column, name, values))
+        writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(fixed.serialize())})
+    assert has_fixed_lists(parquet.read_schema(target))
+    with pytest.raises(UndecodableError, match=f"{name} of {column}"):
+        decode_file(target, ANNOTATIONS)

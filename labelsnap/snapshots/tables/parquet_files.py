@@ -6,6 +6,7 @@ cut; what else pyarrow says of a file whose footer it understood is about pyarro
 
 from __future__ import annotations
 
+import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 Columns: TypeAlias = "Sequence[str] | None"
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 
+_ARROWS_SCHEMA: Final = b"ARROW:schema"  # a key in a footer, before Arrow's types
+_UNKNOWN: Final = b"arrow.schema"  # of the same length
 _BATCH_ROWS: Final = 1024
 _HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
 _EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
@@ -124,10 +127,33 @@ def reader_too_old(name: str, found: object) -> ReaderTooOldError:
 
 @contextmanager
 def _opened(source: pa.NativeFile, name: str) -> Iterator[parquet.ParquetFile]:
+    """Open a Parquet file, by Parquet's own types where those of Arrow beside them have lists of a fixed length.
+
+    Structs of earlier tables have such lists; Parquet has none, so that they are the plain lists of today.
+    """
     with _reading(name, footer=True):
         file = parquet.ParquetFile(source)
+        if _has_fixed_lists(file.schema_arrow):
+            file = parquet.ParquetFile(source, metadata=_without_arrows_schema(file.metadata))
     with file:
         yield file
+
+
+def _has_fixed_lists(schema: pa.Schema) -> bool:
+    kinds = list(schema.types)
+    while kinds:
+        kind = kinds.pop()
+        if pa.types.is_fixed_size_list(kind):
+            return True
+        kinds.extend(kind.field(place).type for place in range(kind.num_fields))
+    return False
+
+
+def _without_arrows_schema(footer: parquet.FileMetaData) -> parquet.FileMetaData:
+    """Return a footer in which Arrow's schema stands under a name that no reader looks for."""
+    target = io.BytesIO()
+    footer.write_metadata_file(target)
+    return parquet.read_metadata(io.BytesIO(target.getvalue().replace(_ARROWS_SCHEMA, _UNKNOWN)))
 
 
 @contextmanager
@@ -157,20 +183,7 @@ def _listed(columns: Columns) -> list[str] | None:
 
 
 def _checked(rows: _Rows, name: str) -> _Rows:
-    """Return rows in the types of today. Raises StorageRefusedError for columns that are none of labelsnap's."""
+    """Return rows as they are. Raises StorageRefusedError for columns that are none of labelsnap's."""
     with _reading(name):
-        found = _of_today(rows)
-        check_columns(found, name)
-    return found
-
-
-def _of_today(rows: _Rows) -> _Rows:
-    """Return rows with a plain list in place of each of a fixed length, which structs of earlier tables have."""
-    schema = pa.schema([field.with_type(_plain(field.type)) for field in rows.schema], rows.schema.metadata)
-    return rows if schema.equals(rows.schema) else rows.cast(schema)
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain(field.type)) for field in kind])
-    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind
+        check_columns(rows, name)
+    return rows
