@@ -25,7 +25,8 @@ from labelsnap.snapshots import Draft
 from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.checking.measures import Group, Measure, measure
-from labelsnap.snapshots.checking.remeasure import MEASURED, TableTotals, measure_coco, measure_tables
+from labelsnap.snapshots.checking.of_coco import measure_coco
+from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measure_tables
 from labelsnap.snapshots.writing.joined import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
@@ -207,6 +208,18 @@ def test_table_that_says_something_else_is_named(path, change, was, found):
     assert any(was in fault.expected and found in fault.found for fault in faults), faults
 
 
+def test_table_that_is_missing_whole_is_named():
+    """A bucket without its table of annotations: what they come to is missed, in a table that is there."""
+    store = MemoryStore()
+    manifest = draft(store)
+    files = tuple(each for each in manifest.files if not each.path.startswith("tables/annotations/"))
+    faults = inspected(store, structs.replace(manifest, files=files)).faults
+    assert {(fault.damage, fault.found, fault.path.split("/")[1]) for fault in faults} == {
+        ("counts", "none", "data_rows")
+    }
+    assert any("bounding_box 'car' in 'train'" in fault.expected for fault in faults)
+
+
 def test_mask_with_other_pixels_is_named():
     """Even where its area and box are stated to be what they should be."""
 
@@ -333,18 +346,37 @@ def test_coco_that_is_joined_with_its_base_is_added_up_whole(tmp_path, change, d
     assert all(found in fault.found for fault in outcome.faults), outcome.faults
 
 
-LINE = b'{"id":1,"image_id":1,"category_id":3,"bbox":[0,0,1,1],"area":2,"segmentation":[[0,0,1,0,1,1,0,1]]}\n'
+def test_outline_in_a_line_of_the_base_is_compared_too(tmp_path):
+    """A joined file is looked at whole: an area that the base states wrongly is found where its line is pointed to."""
+    store = MemoryStore()
+    sound, path, body = draft(store), "formats/coco/annotations/instances_train.json", tmp_path / "body"
+
+    def wrong(items):
+        return [items[0] | {"area": 13}, *items[1:]]
+
+    bad = Draft(store).add_file(path, coco(wrong)(store.get(sound.file(path).key)))
+    base = structs.replace(sound, files=tuple(bad if each.path == path else each for each in sound.files))
+    body.write_bytes(coco(lambda items: [*items[:-1], items[-1] | {"feature_id": "another"}])(store.get(bad.key)))
+    other, packs = add_revision(Draft(store), store, path, body, base)
+    assert bad.key in {part.key for part in other.parts}
+    files = tuple(other if each.path == path else each for each in base.files)
+    (fault,) = inspected(store, structs.replace(base, files=files, packs=(*base.packs, *packs)), base).faults
+    assert (fault.path, fault.damage) == (path, "content")
+    assert "its outline has" in fault.found
 
 
-@pytest.mark.parametrize("pieces", [[(9, True), (len(LINE) - 9, True)], [(len(LINE), False)], []])
-def test_outlines_are_passed_over_only_in_pieces_that_have_them_whole(tmp_path, pieces):
-    """An area that is not its outline's is found unless its line was compared before; cut in two, it was not."""
+LINE = b'{"id":1,"image_id":1,"category_id":3,"bbox":[0,0,1,1],"area":%d,"segmentation":[[0,0,1,0,1,1,0,1]]}\n'
+
+
+def test_area_is_added_up_where_it_is_that_of_its_outline(tmp_path):
+    """A square of one pixel: its area counts, and another one is found."""
     path = tmp_path / "coco"
-    path.write_bytes(LINE)
-    (whole,) = measure_coco(path, "train", predicted=False, pieces=[(len(LINE), True)])
-    assert whole == Measure(Group("train", predicted=False, kind="object", name="3"), (1, 2, 0, 0, 1, 1))
+    path.write_bytes(LINE % 1)
+    (whole,) = measure_coco(path, "train", predicted=False)
+    assert whole == Measure(Group("train", predicted=False, kind="object", name="3"), (1, 1, 0, 0, 1, 1))
+    path.write_bytes(LINE % 2)
     with pytest.raises(UndecodableError, match="its outline has"):
-        measure_coco(path, "train", predicted=False, pieces=pieces)
+        measure_coco(path, "train", predicted=False)
 
 
 eighths = st.integers(-80, 800).map(lambda number: number / 8)
