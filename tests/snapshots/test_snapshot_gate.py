@@ -27,7 +27,7 @@ from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.checking.measures import Group, Measure, measure
 from labelsnap.snapshots.checking.of_coco import measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measure_tables
-from labelsnap.snapshots.writing.joined import add_revision
+from labelsnap.snapshots.writing.revisions import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample

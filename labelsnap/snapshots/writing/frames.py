@@ -9,10 +9,8 @@ skippable frame at the beginning, the *head*.
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
 from collections import ChainMap, Counter
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
@@ -24,17 +22,17 @@ from xxhash import xxh3_64_intdigest
 
 from labelsnap.decoders import decoder_of
 from labelsnap.records.lines.elision import elide, restore
-from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
+from labelsnap.snapshots.manifest import NOT_SUCH_JSON, Part, damaged, digest
 from labelsnap.snapshots.reading.content import download_file, unpacked
-from labelsnap.snapshots.values import MAX_PARTS, Sha256, Size
-from labelsnap.snapshots.writing.joined import append_part, join
+from labelsnap.snapshots.values import Sha256, Size
+from labelsnap.snapshots.writing.joined import Places, joining, standing_objects
 from labelsnap.snapshots.writing.presence import absent
 from labelsnap.storage.lines import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from labelsnap.snapshots.manifest import Manifest
+    from labelsnap.snapshots.manifest import File, Manifest, Pack
     from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
 
@@ -68,26 +66,23 @@ class Known:
 
 def add_chunk(draft: Draft, path: str, plain: Path, task: str, known: Known) -> tuple[File, tuple[Pack, ...]]:
     """Add the chunk ``plain`` of an export task under its logical path; return it and the packs it is joined from."""
-    with TemporaryDirectory(dir=plain.parent) as folder:
-        frames, body, fresh = (Path(folder, name) for name in ("frames", "body", "fresh"))
+    with TemporaryDirectory(dir=plain.parent) as folder, joining(Path(folder)) as chunk:
+        frames, body = Path(folder, "frames"), Path(folder, "body")
         head = _write_frames(plain, frames, task)
         opening = _encoded(head)
         used = _worth_it(head, known)
-        parts = [Part("", 0, len(opening))]
-        with frames.open("rb") as source, body.open("wb") as whole, fresh.open("wb") as target:
+        with frames.open("rb") as source, body.open("wb") as whole:
             whole.write(opening)
-            target.write(opening)
+            chunk.write(opening)
             for sha256, size in head.frames:
                 frame = source.read(size)
                 whole.write(frame)
-                part = known.frames.get(sha256)
-                if part is None or part.key not in used:
-                    part = Part("", target.tell(), size)
-                    target.write(frame)
-                append_part(parts, part)
-        if not used or len(parts) > MAX_PARTS:
-            return draft.add_file(path, body), ()
-        return join(draft, path, body, parts, fresh, packs=[known.objects[key] for key in sorted(used)])
+                standing = known.frames.get(sha256)
+                if standing and standing.key in used:
+                    chunk.point(standing)
+                else:
+                    chunk.write(frame)
+        return chunk.add(draft, path, body, known.objects)
 
 
 def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
@@ -127,10 +122,9 @@ class EarlierFrames:
         self._store = store
         self._files = base.below(prefix) if base else ()
         self._heads: dict[int, dict[str, Part]] = {}
-        objects = [Pack(file.key, file.size, file.sha256) for file in self._files if file.key]
-        objects += base.packs_of(self._files) if base else ()
-        gone = absent(store, {found.key: found.size for found in objects})
-        self._objects = {found.key: found for found in objects if found.key not in gone}
+        objects = standing_objects(base, self._files) if base else {}
+        gone = absent(store, {key: found.size for key, found in objects.items()})
+        self._objects = {key: found for key, found in objects.items() if key not in gone}
 
     def near(self, share: float) -> Known:
         """Return the frames that lie about so far (0 to 1) from the beginning."""
@@ -143,12 +137,13 @@ class EarlierFrames:
         head, size = _head_of(self._store, file)
         if head is None:
             return {}
-        held = file.ranges
-        starts = accumulate((length for _, length in head.frames), initial=size)
-        ends = list(accumulate(part.size for part in held))
-        placed = zip(head.frames, starts, strict=False)
-        cut = ((sha256, _cut(held, ends, start, length)) for (sha256, length), start in placed)
-        return {sha256: part for sha256, part in cut if part and part.key in self._objects}
+        places, frames = Places(file), dict[str, Part]()
+        for sha256, length in head.frames:
+            match [*places.of(size, length)]:
+                case [part] if part.size == length and part.key in self._objects:
+                    frames[sha256] = part
+            size += length
+        return frames
 
 
 def _write_frames(plain: Path, target: Path, task: str) -> Head:
@@ -184,15 +179,6 @@ def _worth_it(head: Head, known: Known) -> frozenset[str]:
     for part in {known.frames[sha256] for sha256, _ in head.frames if sha256 in known.frames}:
         sizes[part.key] += part.size
     return frozenset(key for key, size in sizes.items() if size >= SMALLEST_SHARE * known.objects[key].size)
-
-
-def _cut(held: Sequence[Part], ends: Sequence[int], start: int, size: int) -> Part | None:
-    """Return where so many bytes of a file from ``start`` lie; None where they lie in no one part."""
-    at = bisect_right(ends, start)
-    if at == len(held) or start + size > ends[at]:
-        return None
-    part = held[at]
-    return Part(part.key, part.offset + start - (ends[at] - part.size), size)
 
 
 def _encoded(head: Head) -> bytes:
