@@ -114,6 +114,26 @@ def test_what_the_base_has_is_not_read_again():
     assert inspected(store, base, base).objects == 0
 
 
+def test_joined_file_that_the_base_has_is_not_read_again(tmp_path):
+    """Neither the file nor what it is joined from; without the base both are."""
+    store = MemoryStore()
+    manifest = joined_upon(
+        store, draft(store), tmp_path, lambda items: [items[0] | {"feature_id": "another"}, *items[1:]]
+    )
+    watched = LossyStore(store, "", 0, landed=False)
+    outcome = inspected(watched, manifest, manifest)
+    assert (outcome.objects, outcome.bytes, outcome.faults, watched.calls) == (0, 0, (), [])
+    assert inspected(watched, manifest).objects == outcome.reused
+
+
+def test_objects_without_an_area_are_in_no_file_of_coco():
+    """A box without a width is in the tables, and neither written nor missed in COCO."""
+    store, samples = MemoryStore(), [sample(label(annotation(BoundingBox(1, 1, 0, 3), name="car")))]
+    classes = registry("car")
+    manifest = draft_samples(store, samples, classes=classes)
+    assert inspect(store, manifest, None, {0: measure(samples)}, classes).faults == ()
+
+
 DAMAGES = [
     (lambda body: body[:-1], "size"),
     (lambda body: bytes([body[0] ^ 1]) + body[1:], "bytes"),
@@ -291,6 +311,7 @@ def test_coco_that_says_something_else_is_named(name, change, was, found):
         ({"area": 13}, "its outline has"),
         ({"bbox": None}, "no item"),
         ({"segmentation": []}, "its outline has"),
+        ({"segmentation": [], "area": 0, "bbox": [0, 0, 0, 0]}, "nothing that can be drawn"),
         ({"segmentation": [[1, 1, 5, 1, 5]]}, "half a vertex"),
         ({"segmentation": [[]]}, "without vertices"),
         ({"segmentation": {"size": [6, 8], "counts": "1"}}, "do not fill"),
@@ -316,17 +337,14 @@ def test_coco_that_no_reader_decodes_is_named(value):
     assert [(fault.path, fault.damage) for fault in faults] == [(path, "content")]
 
 
-def revised(tmp_path, change):
-    """What the gate says of a version whose instances differ from its base's by these annotations."""
-    store = MemoryStore()
-    base = draft(store)
-    path = "formats/coco/annotations/instances_train.json"
-    body = tmp_path / "body"
+def joined_upon(store, base, tmp_path, change):
+    """A version whose instances differ from its base's by these annotations, and point to the base's lines."""
+    path, body = "formats/coco/annotations/instances_train.json", tmp_path / "body"
     body.write_bytes(coco(change)(store.get(base.file(path).key)))
     other, packs = add_revision(Draft(store), store, path, body, base)
     assert base.file(path).key in {part.key for part in other.parts}
     files = tuple(other if each.path == path else each for each in base.files)
-    return inspected(store, structs.replace(base, files=files, packs=(*base.packs, *packs)), base)
+    return structs.replace(base, files=files, packs=(*base.packs, *packs))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +359,9 @@ def revised(tmp_path, change):
 )
 def test_coco_that_is_joined_with_its_base_is_added_up_whole(tmp_path, change, damage, found):
     """Lines of the base count as new ones do, and new ones are compared with their outlines."""
-    outcome = revised(tmp_path, change)
+    store = MemoryStore()
+    base = draft(store)
+    outcome = inspected(store, joined_upon(store, base, tmp_path, change), base)
     assert [fault.damage for fault in outcome.faults] == [damage] * (damage is not None)
     assert all(found in fault.found for fault in outcome.faults), outcome.faults
 
@@ -349,18 +369,12 @@ def test_coco_that_is_joined_with_its_base_is_added_up_whole(tmp_path, change, d
 def test_outline_in_a_line_of_the_base_is_compared_too(tmp_path):
     """A joined file is looked at whole: an area that the base states wrongly is found where its line is pointed to."""
     store = MemoryStore()
-    sound, path, body = draft(store), "formats/coco/annotations/instances_train.json", tmp_path / "body"
-
-    def wrong(items):
-        return [items[0] | {"area": 13}, *items[1:]]
-
-    bad = Draft(store).add_file(path, coco(wrong)(store.get(sound.file(path).key)))
+    sound, path = draft(store), "formats/coco/annotations/instances_train.json"
+    wrong = coco(lambda items: [items[0] | {"area": 13}, *items[1:]])
+    bad = Draft(store).add_file(path, wrong(store.get(sound.file(path).key)))
     base = structs.replace(sound, files=tuple(bad if each.path == path else each for each in sound.files))
-    body.write_bytes(coco(lambda items: [*items[:-1], items[-1] | {"feature_id": "another"}])(store.get(bad.key)))
-    other, packs = add_revision(Draft(store), store, path, body, base)
-    assert bad.key in {part.key for part in other.parts}
-    files = tuple(other if each.path == path else each for each in base.files)
-    (fault,) = inspected(store, structs.replace(base, files=files, packs=(*base.packs, *packs)), base).faults
+    manifest = joined_upon(store, base, tmp_path, lambda items: [*items[:-1], items[-1] | {"feature_id": "another"}])
+    (fault,) = inspected(store, manifest, base).faults
     assert (fault.path, fault.damage) == (path, "content")
     assert "its outline has" in fault.found
 
