@@ -20,7 +20,7 @@ from xxhash import xxh3_64_intdigest
 from labelsnap.records.lines.elision import elide
 from labelsnap.snapshots.manifest import Part, digest
 from labelsnap.snapshots.reading.chunks import MAGIC, OPENING, Head, chunk_head
-from labelsnap.snapshots.writing.joined import Places, joining, standing_objects
+from labelsnap.snapshots.writing.joined import Ranges, joining, standing_objects
 from labelsnap.snapshots.writing.presence import absent
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ class EarlierFrames:
         head, size = chunk_head(self._store, file)
         if head is None:
             return {}
-        places, frames = Places(file), dict[str, Part]()
+        ranges, frames = Ranges(file), dict[str, Part]()
         for sha256, length in head.frames:
-            match [*places.of(size, length)]:
+            match [*ranges.of(size, length)]:
                 case [part] if part.size == length and part.key in self._objects:
                     frames[sha256] = part
             size += length

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.writing.draft import Draft
 
 
-class Places:
+class Ranges:
     """Where the bytes of a file lie, by their offsets in it."""
 
     def __init__(self, file: File) -> None:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.snapshots.reading.content import is_copy, lines_of
-from labelsnap.snapshots.writing.joined import Places, joining, standing_objects
+from labelsnap.snapshots.writing.joined import Ranges, joining, standing_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,13 +40,13 @@ def add_revision(
         return earlier, base.packs_of([earlier])
     with joining(body.parent) as revision:
         with body.open("rb") as lines:
-            compare(lines, lines_of(store, earlier), Places(earlier), revision)
+            compare(lines, lines_of(store, earlier), Ranges(earlier), revision)
         most = MAX_WASTE * body.stat().st_size
         return revision.add(draft, path, body, standing_objects(base, [earlier]), most=most)
 
 
-def compare(lines: Iterable[bytes], earlier: Iterator[bytes], places: Places, revision: Joining) -> None:
-    """Put a file together from its lines: runs of the earlier file's, which lies at ``places``, are pointed to.
+def compare(lines: Iterable[bytes], earlier: Iterator[bytes], ranges: Ranges, revision: Joining) -> None:
+    """Put a file together from its lines: runs of the earlier file's, which lies at ``ranges``, are pointed to.
 
     Lines that are new are written, and so are known ones where few follow one another.
     """
@@ -61,7 +61,7 @@ def compare(lines: Iterable[bytes], earlier: Iterator[bytes], places: Places, re
                 short.append(line)
             size += len(line)
         if shift is not None and size >= RUN_BYTES:
-            for part in places.of(place + shift, size):
+            for part in ranges.of(place + shift, size):
                 revision.point(part)
         else:
             for line in short:
