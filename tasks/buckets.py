@@ -29,11 +29,11 @@ from labelsnap.memory import shared_budget
 from labelsnap.records.lines.text import is_blank
 from labelsnap.snapshots.keeping.behind import manifests_behind
 from labelsnap.snapshots.manifest import damaged, result_of
+from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import unpacked
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_count_of
 from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS, Draft
-from labelsnap.snapshots.writing.frames import chunk_blocks
 from labelsnap.storage import open_store
 from labelsnap.storage.compression import compress
 from labelsnap.storage.interface import DOCUMENT_BYTES

@@ -28,8 +28,8 @@ from labelsnap.snapshots.reading.content import lines_of
 from labelsnap.snapshots.reading.pull import FORMATS
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft, Uploads
-from labelsnap.snapshots.writing.joined import add_revision
 from labelsnap.snapshots.writing.presence import absent_of
+from labelsnap.snapshots.writing.revisions import add_revision
 from labelsnap.snapshots.writing.small import SmallFiles
 from labelsnap.storage import open_store
 from tasks.machines.environment import scratch

@@ -16,10 +16,11 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.decoders import decoder_of
 from labelsnap.snapshots.manifest import File, Pack, result_of
+from labelsnap.snapshots.reading.chunks import chunk_blocks, chunk_task
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft, Uploads
-from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk, chunk_blocks, chunk_task
+from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
 from labelsnap.storage import open_store
 from labelsnap.storage.lines import lines
 from tasks.export import StreamReceipt

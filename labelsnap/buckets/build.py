@@ -25,7 +25,7 @@ from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
 from labelsnap.snapshots.checking.measures import add, measure
-from labelsnap.snapshots.checking.remeasure import measure_tables
+from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:

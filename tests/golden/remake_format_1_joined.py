@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from labelsnap.snapshots import Committed, Draft, Manifest, commit, latest
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
-from labelsnap.snapshots.writing.joined import add_revision
+from labelsnap.snapshots.writing.revisions import add_revision
 from labelsnap.storage import open_store, probe
 
 DOCUMENT = "formats/coco/annotations/instances_train.json"

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.manifest import Manifest
+from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk, chunk_blocks
+from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
 from labelsnap.storage import open_store
 
 LINE = '{"number":%d,"row_data":"https://a/%d.jpg?Signature=%s","url":"https://api/tasks/%s/masks/m%d","x":"%s"}\n'

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.manifest import Manifest, decode_manifest, digest, encode
+from labelsnap.snapshots.manifest import File, Manifest, Part, decode_manifest, digest, encode
 from labelsnap.snapshots.reading.content import download_file, lines_of, read_file
+from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.snapshots.writing.joined import MAX_PARTS, add_revision, compare
+from labelsnap.snapshots.writing.joined import Joining, Ranges
+from labelsnap.snapshots.writing.revisions import add_revision, compare
 
 PATH = "formats/coco/annotations/instances_train.json"
 
@@ -133,10 +136,23 @@ LINES = st.lists(
 def test_pieces_give_the_file(earlier, lines, rest):
     """Whatever the two files are, the pieces one after another are the new one."""
     before, after, fresh = b"".join(earlier) + rest, [*lines, *([rest] if rest else [])], BytesIO()
-    pieces = list(compare(after, iter(before.splitlines(keepends=True)), fresh))
-    sources = {True: before, False: fresh.getvalue()}
-    joined = b"".join(sources[piece.known][piece.offset : piece.offset + piece.size] for piece in pieces)
+    revision = Joining(fresh)
+    ranges = Ranges(File(PATH, "before", len(before), digest(before)))
+    compare(after, iter(before.splitlines(keepends=True)), ranges, revision)
+    sources = {"before": before, "": fresh.getvalue()}
+    joined = b"".join(sources[part.key][part.offset : part.offset + part.size] for part in revision.parts)
     assert joined == b"".join(after)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), st.integers(0, 9)), max_size=5), st.data())
+def test_ranges_are_those_of_each_byte(parts, data):
+    """A range of a file, cut at its end, lies where each of its bytes lies, one by one."""
+    file = File(PATH, "", sum(size for *_, size in parts), "", parts=tuple(Part(*each) for each in parts))
+    lies = [(key, offset + at) for key, offset, size in parts for at in range(size)]
+    offset, size = data.draw(st.integers(0, file.size)), data.draw(st.integers(1, 50))
+    found = Ranges(file).of(offset, size) if parts else ()
+    told = chain.from_iterable([(part.key, part.offset + at) for at in range(part.size)] for part in found)
+    assert list(told) == lies[offset : offset + size]
 
 
 def test_lines_are_read_over_the_borders_of_blocks(folder_store, tmp_path):

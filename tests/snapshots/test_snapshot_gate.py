@@ -25,8 +25,9 @@ from labelsnap.snapshots import Draft
 from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.checking.measures import Group, Measure, measure
-from labelsnap.snapshots.checking.remeasure import MEASURED, TableTotals, measure_coco, measure_tables
-from labelsnap.snapshots.writing.joined import add_revision
+from labelsnap.snapshots.checking.of_coco import measure_coco
+from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measure_tables
+from labelsnap.snapshots.writing.revisions import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample
@@ -111,6 +112,26 @@ def test_what_the_base_has_is_not_read_again():
     )
     assert all(f"bucket-{bucket:05}-of" in key for _, key in watched.calls)
     assert inspected(store, base, base).objects == 0
+
+
+def test_joined_file_that_the_base_has_is_not_read_again(tmp_path):
+    """Neither the file nor what it is joined from; without the base both are."""
+    store = MemoryStore()
+    manifest = joined_upon(
+        store, draft(store), tmp_path, lambda items: [items[0] | {"feature_id": "another"}, *items[1:]]
+    )
+    watched = LossyStore(store, "", 0, landed=False)
+    outcome = inspected(watched, manifest, manifest)
+    assert (outcome.objects, outcome.bytes, outcome.faults, watched.calls) == (0, 0, (), [])
+    assert inspected(watched, manifest).objects == outcome.reused
+
+
+def test_objects_without_an_area_are_in_no_file_of_coco():
+    """A box without a width is in the tables, and neither written nor missed in COCO."""
+    store, samples = MemoryStore(), [sample(label(annotation(BoundingBox(1, 1, 0, 3), name="car")))]
+    classes = registry("car")
+    manifest = draft_samples(store, samples, classes=classes)
+    assert inspect(store, manifest, None, {0: measure(samples)}, classes).faults == ()
 
 
 DAMAGES = [
@@ -207,6 +228,18 @@ def test_table_that_says_something_else_is_named(path, change, was, found):
     assert any(was in fault.expected and found in fault.found for fault in faults), faults
 
 
+def test_table_that_is_missing_whole_is_named():
+    """A bucket without its table of annotations: what they come to is missed, in a table that is there."""
+    store = MemoryStore()
+    manifest = draft(store)
+    files = tuple(each for each in manifest.files if not each.path.startswith("tables/annotations/"))
+    faults = inspected(store, structs.replace(manifest, files=files)).faults
+    assert {(fault.damage, fault.found, fault.path.split("/")[1]) for fault in faults} == {
+        ("counts", "none", "data_rows")
+    }
+    assert any("bounding_box 'car' in 'train'" in fault.expected for fault in faults)
+
+
 def test_mask_with_other_pixels_is_named():
     """Even where its area and box are stated to be what they should be."""
 
@@ -278,6 +311,7 @@ def test_coco_that_says_something_else_is_named(name, change, was, found):
         ({"area": 13}, "its outline has"),
         ({"bbox": None}, "no item"),
         ({"segmentation": []}, "its outline has"),
+        ({"segmentation": [], "area": 0, "bbox": [0, 0, 0, 0]}, "nothing that can be drawn"),
         ({"segmentation": [[1, 1, 5, 1, 5]]}, "half a vertex"),
         ({"segmentation": [[]]}, "without vertices"),
         ({"segmentation": {"size": [6, 8], "counts": "1"}}, "do not fill"),
@@ -303,17 +337,14 @@ def test_coco_that_no_reader_decodes_is_named(value):
     assert [(fault.path, fault.damage) for fault in faults] == [(path, "content")]
 
 
-def revised(tmp_path, change):
-    """What the gate says of a version whose instances differ from its base's by these annotations."""
-    store = MemoryStore()
-    base = draft(store)
-    path = "formats/coco/annotations/instances_train.json"
-    body = tmp_path / "body"
+def joined_upon(store, base, tmp_path, change):
+    """A version whose instances differ from its base's by these annotations, and point to the base's lines."""
+    path, body = "formats/coco/annotations/instances_train.json", tmp_path / "body"
     body.write_bytes(coco(change)(store.get(base.file(path).key)))
     other, packs = add_revision(Draft(store), store, path, body, base)
     assert base.file(path).key in {part.key for part in other.parts}
     files = tuple(other if each.path == path else each for each in base.files)
-    return inspected(store, structs.replace(base, files=files, packs=(*base.packs, *packs)), base)
+    return structs.replace(base, files=files, packs=(*base.packs, *packs))
 
 
 @pytest.mark.parametrize(
@@ -328,23 +359,38 @@ def revised(tmp_path, change):
 )
 def test_coco_that_is_joined_with_its_base_is_added_up_whole(tmp_path, change, damage, found):
     """Lines of the base count as new ones do, and new ones are compared with their outlines."""
-    outcome = revised(tmp_path, change)
+    store = MemoryStore()
+    base = draft(store)
+    outcome = inspected(store, joined_upon(store, base, tmp_path, change), base)
     assert [fault.damage for fault in outcome.faults] == [damage] * (damage is not None)
     assert all(found in fault.found for fault in outcome.faults), outcome.faults
 
 
-LINE = b'{"id":1,"image_id":1,"category_id":3,"bbox":[0,0,1,1],"area":2,"segmentation":[[0,0,1,0,1,1,0,1]]}\n'
+def test_outline_in_a_line_of_the_base_is_compared_too(tmp_path):
+    """A joined file is looked at whole: an area that the base states wrongly is found where its line is pointed to."""
+    store = MemoryStore()
+    sound, path = draft(store), "formats/coco/annotations/instances_train.json"
+    wrong = coco(lambda items: [items[0] | {"area": 13}, *items[1:]])
+    bad = Draft(store).add_file(path, wrong(store.get(sound.file(path).key)))
+    base = structs.replace(sound, files=tuple(bad if each.path == path else each for each in sound.files))
+    manifest = joined_upon(store, base, tmp_path, lambda items: [*items[:-1], items[-1] | {"feature_id": "another"}])
+    (fault,) = inspected(store, manifest, base).faults
+    assert (fault.path, fault.damage) == (path, "content")
+    assert "its outline has" in fault.found
 
 
-@pytest.mark.parametrize("pieces", [[(9, True), (len(LINE) - 9, True)], [(len(LINE), False)], []])
-def test_outlines_are_passed_over_only_in_pieces_that_have_them_whole(tmp_path, pieces):
-    """An area that is not its outline's is found unless its line was compared before; cut in two, it was not."""
+LINE = b'{"id":1,"image_id":1,"category_id":3,"bbox":[0,0,1,1],"area":%d,"segmentation":[[0,0,1,0,1,1,0,1]]}\n'
+
+
+def test_area_is_added_up_where_it_is_that_of_its_outline(tmp_path):
+    """A square of one pixel: its area counts, and another one is found."""
     path = tmp_path / "coco"
-    path.write_bytes(LINE)
-    (whole,) = measure_coco(path, "train", predicted=False, pieces=[(len(LINE), True)])
-    assert whole == Measure(Group("train", predicted=False, kind="object", name="3"), (1, 2, 0, 0, 1, 1))
+    path.write_bytes(LINE % 1)
+    (whole,) = measure_coco(path, "train", predicted=False)
+    assert whole == Measure(Group("train", predicted=False, kind="object", name="3"), (1, 1, 0, 0, 1, 1))
+    path.write_bytes(LINE % 2)
     with pytest.raises(UndecodableError, match="its outline has"):
-        measure_coco(path, "train", predicted=False, pieces=pieces)
+        measure_coco(path, "train", predicted=False)
 
 
 eighths = st.integers(-80, 800).map(lambda number: number / 8)

@@ -14,7 +14,7 @@ import pytest
 
 from labelsnap.snapshots import latest, list_tags, list_versions, read_file, read_history, read_snapshot
 from labelsnap.snapshots.keeping.epochs import read_epoch
-from labelsnap.snapshots.writing.frames import chunk_blocks
+from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.storage import open_store
 from tests.golden import remake_format_1 as plain
 from tests.golden import remake_format_1_joined as joined

@@ -19,11 +19,11 @@ from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.epochs import check_not_condemned
+from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.tree import Tree
 from labelsnap.snapshots.sealed import fields_of
 from labelsnap.snapshots.tables import images
 from labelsnap.snapshots.tables.parquet_files import read_whole
-from labelsnap.snapshots.writing.frames import chunk_blocks
 
 BODY = b"0.5 0.5 1 1\n"
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -45,10 +45,18 @@ OnBatch: TypeAlias = "Callable[[str, pa.RecordBatch], None]"
 
 
 class UndecodableError(ValueError):
-    """A file is not what its name says; the text says how it is not."""
+    """A file is not what its name says (``expected``); the text says how it is not."""
+
+    def __init__(self, found: str, *, expected: str = "a file that can be read") -> None:
+        super().__init__(found)
+        self.expected = expected
 
 
-def decode_file(path: Path, name: str, on_batch: OnBatch = lambda _table, _batch: None) -> Counter[str]:
+def passed_over(_table: str, _batch: pa.RecordBatch) -> None:
+    """Do nothing with a batch."""
+
+
+def decode_file(path: Path, name: str, on_batch: OnBatch = passed_over) -> Counter[str]:
     """Read a snapshot's file, known by its logical path ``name``, from end to end, and count what a table holds.
 
     Counts are keyed like a refresh's result: ``rows``, ``labels``, ``annotations.mask``, ``predictions.polygon``;

@@ -30,7 +30,8 @@ class OutlineError(ValueError):
 def ring_extents(vertices: NDArray[np.float64], sizes: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the extents (n × 5) of rings, given by all their vertices (m × 2) and how many each has.
 
-    The area is the sum over edges, the last one back to the first vertex. Raises OutlineError.
+    The area is the sum over edges, the last one back to the first vertex. The formula stands here once more on purpose:
+    that of ``records`` is what is looked at. Raises OutlineError.
     """
     if not sizes.size:
         return np.zeros((0, len(EXTENT)))

@@ -1,12 +1,14 @@
 """What a dataset's annotations come to, by split and class: counts, areas and boxes, added up over a bucket.
 
-``measure`` looks at the records before they are written; ``measure_tables`` and ``measure_coco`` look at files, and
-share no code with what wrote them. Coordinates are those of ``labelsnap.records.geometry``, areas are in square pixels.
+``measure`` looks at the records before they are written; ``of_tables`` and ``of_coco`` look at files, and share no code
+with what wrote them, nor with ``measure`` but for the sums. Coordinates are those of ``labelsnap.records.geometry``,
+areas are in square pixels.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from operator import add as plus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
@@ -31,7 +33,9 @@ Amounts = tuple[int, float, float, float, float, float]
 _Fields: TypeAlias = tuple[str, bool, str, str, str, bool]
 """The fields of a ``Group``."""
 
-_NOWHERE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
+NOWHERE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
+"""The extent of what has none."""
+
 ROW: Final = "row"
 LABEL: Final = "label"
 
@@ -64,71 +68,49 @@ class Measure(Struct, frozen=True, array_like=True):
 
 def measure(samples: Iterable[Sample]) -> tuple[Measure, ...]:
     """Add up records that are about to be written, sorted by group."""
-    counts: Counter[_Fields] = Counter()
-    objects: defaultdict[_Fields, list[Extent]] = defaultdict(list)
+    extents: defaultdict[_Fields, list[Extent]] = defaultdict(list)
     for sample in samples:
         split, width, height = sample.split, sample.image.width, sample.image.height
-        counts[split, False, ROW, "", "", False] += 1
+        extents[split, False, ROW, "", "", False].append(NOWHERE)
         for predicted, labels in ((False, sample.record.entry.labels), (True, predicted_labels(sample))):
             for label in labels:
-                counts[split, predicted, LABEL, "", "", False] += 1
+                extents[split, predicted, LABEL, "", "", False].append(NOWHERE)
                 for each in label.annotations:
                     geometry, extent = each.geometry, extent_of(each.geometry)
                     kind, flat = KIND_OF[type(geometry)], has_area(geometry, width, height, extent) is False
-                    objects[split, predicted, kind, each.name, each.feature_schema_id or "", flat].append(extent)
+                    extents[split, predicted, kind, each.name, each.feature_schema_id or "", flat].append(extent)
                 for tie in label.relationships:
-                    counts[split, predicted, "relationship", tie.name, tie.feature_schema_id or "", False] += 1
+                    of_tie = (split, predicted, "relationship", tie.name, tie.feature_schema_id or "", False)
+                    extents[of_tie].append(NOWHERE)
                 for asked in asked_in(label):
                     kind = KIND_OF[type(asked.answer)]
-                    counts[split, predicted, kind, asked.name, asked.feature_schema_id or "", False] += 1
-    sums: dict[_Fields, Amounts] = {group: (count, *_NOWHERE) for group, count in counts.items()}
-    sums |= {group: _amounts(found) for group, found in objects.items()}
-    return tuple(Measure(Group(*group), amounts) for group, amounts in sorted(sums.items()))
+                    extents[split, predicted, kind, asked.name, asked.feature_schema_id or "", False].append(NOWHERE)
+    return tuple(Measure(Group(*fields), _sum(found)) for fields, found in sorted(extents.items()))
+
+
+def _sum(extents: Sequence[Extent]) -> Amounts:
+    area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*extents, strict=True))
+    return len(extents), area, left, top, width, height
 
 
 def add(measures: Iterable[Measure]) -> tuple[Measure, ...]:
     """Add up measures of disjoint rows, sorted by group."""
     totals = Totals()
     for each in measures:
-        totals.add_amounts(each.group, each.amounts)
+        totals.add(each.group, each.amounts)
     return totals.measures
-
-
-def _amounts(extents: Sequence[Extent]) -> Amounts:
-    area, left, top, width, height = (sum(axis, 0.0) for axis in zip(*extents, strict=True))
-    return len(extents), area, left, top, width, height
 
 
 class Totals:
     """Sums by group while they are made."""
 
     def __init__(self) -> None:
-        self._sums: defaultdict[Group, list[float]] = defaultdict(lambda: [0, *_NOWHERE])
+        self.sums: dict[Group, Amounts] = {}
 
-    def add(self, group: Group, extent: Extent, count: int = 1) -> None:
-        """Add ``count`` more with an area and a box (left, top, width, height), or their sums."""
-        sums = self._sums[group]
-        area, left, top, width, height = extent
-        sums[0] += count
-        sums[1] += area
-        sums[2] += left
-        sums[3] += top
-        sums[4] += width
-        sums[5] += height
-
-    def add_amounts(self, group: Group, amounts: Amounts) -> None:
-        """Add what another sum comes to."""
-        count, *extent = amounts
-        area, left, top, width, height = extent
-        self.add(group, (area, left, top, width, height), count)
-
-    @property
-    def sums(self) -> dict[Group, Amounts]:
-        """The sums so far, by group."""
-        return {
-            group: (int(count), area, left, top, width, height)
-            for group, (count, area, left, top, width, height) in self._sums.items()
-        }
+    def add(self, group: Group, amounts: Amounts) -> None:
+        """Add what some of a group come to."""
+        count, area, left, top, width, height = map(plus, self.sums.get(group, (0, *NOWHERE)), amounts)
+        self.sums[group] = (count, area, left, top, width, height)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -150,4 +132,4 @@ def extent_of(geometry: Geometry) -> Extent:
         case Polyline(vertices):
             return 0.0, *tight_box(vertices)
         case MaskReference():
-            return _NOWHERE
+            return NOWHERE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
+from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file, passed_over
 from labelsnap.snapshots.reading.content import fetch
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def wholes_of(manifest: Manifest) -> tuple[Whole, ...]:
     return (*alone, *of_parts, *shared)
 
 
-def check_object(
-    store: ObjectStore, whole: Whole, path: Path, on_batch: OnBatch = lambda _table, _batch: None
-) -> Fault | Counter[str]:
+def check_object(store: ObjectStore, whole: Whole, path: Path, on_batch: OnBatch = passed_over) -> Fault | Counter[str]:
     """Bring an object to ``path`` and read it from end to end; return what is wrong with it, or what it counts.
 
     Counts and ``on_batch`` are those of ``decode_file``. Raises StorageError when the store does not answer.
@@ -101,4 +99,9 @@ def check_object(
     try:
         return decode_file(path, whole.name, on_batch)
     except UndecodableError as error:
-        return Fault(whole.key, whole.path, "content", "a file that can be read", str(error))
+        return undecodable(whole, error)
+
+
+def undecodable(whole: Whole, error: UndecodableError) -> Fault:
+    """Return what is wrong with an object whose content is not what its name says."""
+    return Fault(whole.key, whole.path, "content", error.expected, str(error))

@@ -15,11 +15,11 @@ from msgspec import structs
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.snapshots.manifest import File
+from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import download_file
 from labelsnap.snapshots.reading.pulled import RECEIPT, pulling
 from labelsnap.snapshots.reading.tree import Placed, Tree, open_tree
 from labelsnap.snapshots.tables.images import AT_ONCE, IMAGES, packed_images
-from labelsnap.snapshots.writing.frames import chunk_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -1,61 +1,39 @@
 """Chunks of an export, compressed in frames of a few lines, which a later version that has the same lines points to.
 
-A chunk's file is a Zstandard file (RFC 8878): any program reads it. Frames end after lines that their own content
-chooses, so that one changed line makes one new frame, wherever chunks begin and end. What every export writes anew is
-left out of the lines (see ``labelsnap.records.lines.elision``) and lies, with the sizes and hashes of the frames, in a
-skippable frame at the beginning, the *head*.
+Frames end after lines that their own content chooses, so that one changed line makes one new frame, wherever chunks
+begin and end. What every export writes anew is left out of the lines (see ``labelsnap.records.lines.elision``) and lies
+in the chunk's head (see ``labelsnap.snapshots.reading.chunks``).
 """
 
 from __future__ import annotations
 
-import struct
-from bisect import bisect_right
 from collections import ChainMap, Counter
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyarrow as pa
-from msgspec import Meta
 from xxhash import xxh3_64_intdigest
 
-from labelsnap.decoders import decoder_of
-from labelsnap.records.lines.elision import elide, restore
-from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File, Pack, Part, damaged, digest
-from labelsnap.snapshots.reading.content import download_file, unpacked
-from labelsnap.snapshots.values import MAX_PARTS, Sha256, Size
-from labelsnap.snapshots.writing.joined import append_part, join
+from labelsnap.records.lines.elision import elide
+from labelsnap.snapshots.manifest import Part, digest
+from labelsnap.snapshots.reading.chunks import MAGIC, OPENING, Head, chunk_head
+from labelsnap.snapshots.writing.joined import Ranges, joining, standing_objects
 from labelsnap.snapshots.writing.presence import absent
-from labelsnap.storage.lines import lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from labelsnap.snapshots.manifest import Manifest
+    from labelsnap.snapshots.manifest import File, Manifest, Pack
     from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
 
 LINES_OF_FRAME: Final = 8  # on average
 FRAME_BYTES: Final = 1 << 20  # a frame that has so many bytes ends
 SMALLEST_SHARE: Final = 1 / 8  # an object of which a chunk has less is not pointed to: it would be kept for little
-_MAGIC: Final = 0x184D2A50
-_OPENING: Final = struct.Struct("<II")  # of a skippable frame: its magic number and the size of its content
-_READ: Final = 64 << 10  # of a chunk's beginning, to have its head by one request
-HEAD_BYTES: Final = 64 << 20  # a head that says it is longer is none
-_HEAD_PLAIN_BYTES: Final = 256 << 20  # nor is one that unpacks to more
-LONGEST_TASK: Final = 256  # characters of an export task's id, which stands in many lines
 _AROUND: Final = 1  # chunks of the earlier export on either side of where a chunk lies
-
-
-class Head(msgspec.Struct, frozen=True):
-    """What a chunk says of itself: sha256 and size of each frame, and what stood where lines have an ellipsis."""
-
-    task: Annotated[str, Meta(max_length=LONGEST_TASK)]
-    frames: tuple[tuple[Sha256, Size], ...]
-    queries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,53 +46,23 @@ class Known:
 
 def add_chunk(draft: Draft, path: str, plain: Path, task: str, known: Known) -> tuple[File, tuple[Pack, ...]]:
     """Add the chunk ``plain`` of an export task under its logical path; return it and the packs it is joined from."""
-    with TemporaryDirectory(dir=plain.parent) as folder:
-        frames, body, fresh = (Path(folder, name) for name in ("frames", "body", "fresh"))
+    with TemporaryDirectory(dir=plain.parent) as folder, joining(Path(folder)) as chunk:
+        frames, body = Path(folder, "frames"), Path(folder, "body")
         head = _write_frames(plain, frames, task)
         opening = _encoded(head)
         used = _worth_it(head, known)
-        parts = [Part("", 0, len(opening))]
-        with frames.open("rb") as source, body.open("wb") as whole, fresh.open("wb") as target:
+        with frames.open("rb") as source, body.open("wb") as whole:
             whole.write(opening)
-            target.write(opening)
+            chunk.write(opening)
             for sha256, size in head.frames:
                 frame = source.read(size)
                 whole.write(frame)
-                part = known.frames.get(sha256)
-                if part is None or part.key not in used:
-                    part = Part("", target.tell(), size)
-                    target.write(frame)
-                append_part(parts, part)
-        if not used or len(parts) > MAX_PARTS:
-            return draft.add_file(path, body), ()
-        return join(draft, path, body, parts, fresh, packs=[known.objects[key] for key in sorted(used)])
-
-
-def chunk_blocks(store: ObjectStore, file: File, path: Path) -> Iterator[bytes]:
-    """The bytes of a chunk as the export had them; the compressed ones come to ``path``.
-
-    Raises StorageRefusedError when they are not those that were written.
-    """
-    download_file(store, file, path)
-    with path.open("rb") as chunk:
-        opening = chunk.read(_OPENING.size)
-        head = _decoded(file, opening + chunk.read(max(0, _head_size(file, opening) - len(opening))))
-    try:
-        blocks = unpacked(path, file.path)
-        if head is None:
-            yield from blocks
-            return
-        task, queries = head.task.encode(), iter(head.queries)
-        for line in lines(blocks, f"a line of {file.path}"):
-            yield restore(line, task, queries)
-    except StopIteration:
-        raise damaged(repr(file.path), "fewer queries than its lines lack") from None
-
-
-def chunk_task(store: ObjectStore, file: File) -> str:
-    """The id of the export task that a chunk came of; "" where it says none."""
-    head, _ = _head_of(store, file)
-    return head.task if head else ""
+                standing = known.frames.get(sha256)
+                if standing and standing.key in used:
+                    chunk.point(standing)
+                else:
+                    chunk.write(frame)
+        return chunk.add(draft, path, body, known.objects)
 
 
 class EarlierFrames:
@@ -127,10 +75,9 @@ class EarlierFrames:
         self._store = store
         self._files = base.below(prefix) if base else ()
         self._heads: dict[int, dict[str, Part]] = {}
-        objects = [Pack(file.key, file.size, file.sha256) for file in self._files if file.key]
-        objects += base.packs_of(self._files) if base else ()
-        gone = absent(store, {found.key: found.size for found in objects})
-        self._objects = {found.key: found for found in objects if found.key not in gone}
+        objects = standing_objects(base, self._files) if base else {}
+        gone = absent(store, {key: found.size for key, found in objects.items()})
+        self._objects = {key: found for key, found in objects.items() if key not in gone}
 
     def near(self, share: float) -> Known:
         """Return the frames that lie about so far (0 to 1) from the beginning."""
@@ -140,15 +87,16 @@ class EarlierFrames:
         return Known(dict(ChainMap(*self._heads.values())), self._objects)
 
     def _frames_of(self, file: File) -> dict[str, Part]:
-        head, size = _head_of(self._store, file)
+        head, size = chunk_head(self._store, file)
         if head is None:
             return {}
-        held = file.ranges
-        starts = accumulate((length for _, length in head.frames), initial=size)
-        ends = list(accumulate(part.size for part in held))
-        placed = zip(head.frames, starts, strict=False)
-        cut = ((sha256, _cut(held, ends, start, length)) for (sha256, length), start in placed)
-        return {sha256: part for sha256, part in cut if part and part.key in self._objects}
+        ranges, frames = Ranges(file), dict[str, Part]()
+        for sha256, length in head.frames:
+            match [*ranges.of(size, length)]:
+                case [part] if part.size == length and part.key in self._objects:
+                    frames[sha256] = part
+            size += length
+        return frames
 
 
 def _write_frames(plain: Path, target: Path, task: str) -> Head:
@@ -186,54 +134,6 @@ def _worth_it(head: Head, known: Known) -> frozenset[str]:
     return frozenset(key for key, size in sizes.items() if size >= SMALLEST_SHARE * known.objects[key].size)
 
 
-def _cut(held: Sequence[Part], ends: Sequence[int], start: int, size: int) -> Part | None:
-    """Return where so many bytes of a file from ``start`` lie; None where they lie in no one part."""
-    at = bisect_right(ends, start)
-    if at == len(held) or start + size > ends[at]:
-        return None
-    part = held[at]
-    return Part(part.key, part.offset + start - (ends[at] - part.size), size)
-
-
 def _encoded(head: Head) -> bytes:
     content: bytes = pa.compress(msgspec.json.encode(head), codec="zstd", asbytes=True)
-    return _OPENING.pack(_MAGIC, len(content)) + content
-
-
-def _head_of(store: ObjectStore, file: File) -> tuple[Head | None, int]:
-    """Read the head that a chunk begins with, where there is one, and its size."""
-    held = file.ranges[0]
-    content = store.get(held.key, offset=held.offset, length=min(held.size, _READ)) or b""
-    if (size := _head_size(file, content)) > len(content):
-        content = store.get(held.key, offset=held.offset, length=size) or b""
-    return _decoded(file, content), size
-
-
-def _head_size(file: File, content: bytes) -> int:
-    """Return how long the head is that the content of a chunk's file begins with; 0: it begins with none.
-
-    Raises StorageRefusedError where it would be longer than the file, or than any head.
-    """
-    if len(content) < _OPENING.size:
-        return 0
-    magic, size = _OPENING.unpack_from(content)
-    if magic != _MAGIC:
-        return 0
-    if _OPENING.size + size > min(file.size, HEAD_BYTES):
-        raise damaged(f"the head of {file.path!r}", f"one of {size} bytes")
-    return _OPENING.size + int(size)
-
-
-def _decoded(file: File, content: bytes) -> Head | None:
-    """Return the head that the content of a chunk's file begins with; None: it begins with none."""
-    size = _head_size(file, content)
-    if not size:
-        return None
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(content[_OPENING.size : size]), "zstd") as stream:
-            plain = stream.read(_HEAD_PLAIN_BYTES + 1)
-        if len(plain) > _HEAD_PLAIN_BYTES:
-            raise damaged(f"the head of {file.path!r}", f"one that unpacks to more than {_HEAD_PLAIN_BYTES} bytes")
-        return decoder_of(Head).decode(plain)
-    except (OSError, *NOT_SUCH_JSON) as error:
-        raise damaged(f"the head of {file.path!r}", str(error)) from error
+    return OPENING.pack(MAGIC, len(content)) + content

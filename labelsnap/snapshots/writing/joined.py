@@ -1,63 +1,104 @@
-"""A text file that changes a little with every version: what an earlier version has of it is pointed to.
+"""A file that is joined from ranges of objects: see "Manifest" in FORMAT.md.
 
-The file is compared line by line with the one that the base snapshot has under its path. Runs of lines that both have
-are ranges of the objects that hold them already; the other lines go into one new object. Both are read as streams, and
-only a window of the earlier file's lines is in memory, so what is found are lines that stand in the same order.
+What the version before has of the file *stands*, and is pointed to; what it has not is *fresh*, and goes up as one new
+object. ``revisions`` finds what stands by comparing lines, ``frames`` by the hashes of compressed frames.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from itertools import accumulate, groupby
-from operator import itemgetter
+from bisect import bisect_right
+from contextlib import contextmanager
+from itertools import accumulate
+from math import inf
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from labelsnap.snapshots.manifest import File, Pack, Part, damaged
-from labelsnap.snapshots.reading.content import is_copy, lines_of
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
     from labelsnap.snapshots.manifest import Manifest
     from labelsnap.snapshots.writing.draft import Draft
-    from labelsnap.storage import ObjectStore
-
-WINDOW_BYTES: Final = 4 << 20  # of the earlier file, looked through for a line
-RUN_BYTES: Final = 256  # a shorter run of known lines is written anew: pointing to it costs as much
-MAX_WASTE: Final = 2  # a file whose objects are twice as large as itself, or of more than MAX_PARTS, is written whole
 
 
-def add_revision(
-    draft: Draft, store: ObjectStore, path: str, body: Path, base: Manifest | None
-) -> tuple[File, tuple[Pack, ...]]:
-    """Add the file ``body`` under its logical path; return it and the packs that it is joined from, if it is."""
-    earlier = base.file(path) if base else None
-    if base is None or earlier is None or earlier.offset is not None:
-        return draft.add_file(path, body), ()
-    packs = {pack.key: pack for pack in base.packs}
-    if is_copy(body, earlier):
-        return earlier, base.packs_of([earlier])
-    packs.setdefault(earlier.key, Pack(earlier.key, earlier.size, earlier.sha256))
-    with TemporaryDirectory(dir=body.parent) as folder:
-        fresh = body.parent / folder / "fresh"
-        with body.open("rb") as lines, fresh.open("wb") as target:
-            pieces = list(compare(lines, lines_of(store, earlier), target))
-        sources = _sources(pieces, earlier)
-        known = [listed_pack(packs, key) for key in sorted({part.key for part in sources if part.key})]
-        fresh_bytes = fresh.stat().st_size
-        held = sum(pack.size for pack in known) + fresh_bytes
-        size = body.stat().st_size
-        if not known or len(sources) > MAX_PARTS or held > MAX_WASTE * size:
+class Ranges:
+    """Where the bytes of a file lie, by their offsets in it."""
+
+    def __init__(self, file: File) -> None:
+        self._parts = file.ranges
+        self._ends = tuple(accumulate(part.size for part in self._parts))
+
+    def of(self, offset: int, size: int) -> Iterator[Part]:
+        """The parts that ``size`` bytes from ``offset`` are joined from, in order; none of what is behind the end."""
+        stop = offset + size
+        for at in range(bisect_right(self._ends, offset), len(self._parts)):
+            part, end = self._parts[at], self._ends[at]
+            first = end - part.size
+            if first >= stop:
+                return
+            begin = max(offset, first)
+            yield Part(part.key, part.offset + begin - first, min(stop, end) - begin)
+
+
+class Joining:
+    """A file while it is put together: pieces in their order, each of them pointed to or written to ``fresh``."""
+
+    def __init__(self, fresh: IO[bytes]) -> None:
+        self.parts: list[Part] = []
+        """Where the pieces lie; the key "" stands for what is fresh."""
+        self._fresh = fresh
+        self._size = 0
+
+    def point(self, part: Part) -> None:
+        """Go on with what stands: as a part of its own, or a longer last one where it goes on there."""
+        if self.parts and (last := self.parts[-1]).key == part.key and last.offset + last.size == part.offset:
+            self.parts[-1] = Part(last.key, last.offset, last.size + part.size)
+        else:
+            self.parts.append(part)
+
+    def write(self, content: bytes) -> None:
+        """Go on with bytes that are written anew."""
+        self.point(Part("", self._size, len(content)))
+        self._fresh.write(content)
+        self._size += len(content)
+
+    def add(
+        self, draft: Draft, path: str, body: Path, standing: Mapping[str, Pack], *, most: float = inf
+    ) -> tuple[File, tuple[Pack, ...]]:
+        """Add the file ``body``, which the pieces give; return it and the packs that it is joined from, if it is.
+
+        ``standing`` are the objects that may be pointed to, by key. The file is written whole where nothing of it
+        stands, it would have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
+        """
+        packs = [listed_pack(standing, key) for key in sorted({part.key for part in self.parts if part.key})]
+        if not packs or len(self.parts) > MAX_PARTS or sum(pack.size for pack in packs) + self._size > most:
             return draft.add_file(path, body), ()
-        return join(draft, path, body, sources, fresh, packs=known)
+        if self._size:
+            self._fresh.flush()
+            packs.append(draft.add_pack(f"{path}.part", Path(self._fresh.name)))
+        placed = tuple(part if part.key else replace(part, key=packs[-1].key) for part in self.parts)
+        size, sha256 = measured(body)
+        return File(path, "", size, sha256, parts=placed), tuple(packs)
+
+
+@contextmanager
+def joining(folder: Path) -> Iterator[Joining]:
+    """Give a file to put together, whose fresh bytes are in a folder below ``folder`` meanwhile."""
+    with TemporaryDirectory(dir=folder) as inside, Path(inside, "fresh").open("wb") as fresh:
+        yield Joining(fresh)
+
+
+def standing_objects(base: Manifest, files: Sequence[File]) -> dict[str, Pack]:
+    """Return the objects that files of a snapshot are, or are joined from, by key."""
+    own = {file.key: Pack(file.key, file.size, file.sha256) for file in files if file.key}
+    return own | {pack.key: pack for pack in base.packs_of(files)}
 
 
 def listed_pack(packs: Mapping[str, Pack], key: str) -> Pack:
@@ -65,121 +106,3 @@ def listed_pack(packs: Mapping[str, Pack], key: str) -> Pack:
     if (found := packs.get(key)) is None:
         raise damaged("a manifest that lists every pack", f"none of {key!r}, which files of it lie in")
     return found
-
-
-def join(
-    draft: Draft, path: str, body: Path, parts: Iterable[Part], fresh: Path, *, packs: Iterable[Pack]
-) -> tuple[File, tuple[Pack, ...]]:
-    """Return the file ``body``, joined from parts of packs and, where a part's key is "", of ``fresh``, which is added.
-
-    With it come the packs that it is joined from. An empty ``fresh`` is none.
-    """
-    used = list(packs)
-    if fresh.stat().st_size:
-        used.append(draft.add_pack(f"{path}.part", fresh))
-    placed = tuple(part if part.key else replace(part, key=used[-1].key) for part in parts)
-    size, sha256 = measured(body)
-    return File(path, "", size, sha256, parts=placed), tuple(used)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """``size`` bytes from ``offset``: of the earlier file (``known``), or of what is written anew."""
-
-    known: bool
-    offset: int
-    size: int
-
-
-@dataclass(slots=True)
-class _Window:
-    """Lines of the earlier file that lie ahead, by content."""
-
-    lines: Iterator[bytes]
-    ahead: deque[tuple[bytes, int]] = field(default_factory=deque)
-    offsets: dict[bytes, int] = field(default_factory=dict)
-    size: int = 0
-    end: int = 0
-
-    def take(self, line: bytes) -> int | None:
-        """The offset of the next line that is the same, which ends what lies before it; None: there is none near."""
-        self._fill()
-        offset = self.offsets.get(line)
-        if offset is None:
-            return None
-        place = -1
-        while place < offset:
-            passed, place = self.ahead.popleft()
-            self.size -= len(passed)
-            if self.offsets.get(passed) == place:
-                del self.offsets[passed]
-        return offset
-
-    def _fill(self) -> None:
-        while self.size < WINDOW_BYTES and (line := next(self.lines, None)) is not None:
-            self.ahead.append((line, self.end))
-            self.offsets.setdefault(line, self.end)
-            self.size += len(line)
-            self.end += len(line)
-
-
-def compare(lines: Iterable[bytes], earlier: Iterator[bytes], fresh: IO[bytes]) -> Iterator[Piece]:
-    """Divide a file's lines into pieces of the earlier one and pieces that are written to ``fresh``, in order.
-
-    A run of known lines is one piece, or is written anew where it is short; so is a run of new ones.
-    """
-    place = 0
-    for shift, run in groupby(_shifted(lines, _Window(earlier)), itemgetter(0)):
-        offset, size = fresh.tell(), 0
-        short: list[bytes] = []
-        for _, line in run:
-            if shift is None:
-                fresh.write(line)
-            elif size < RUN_BYTES:
-                short.append(line)
-            size += len(line)
-        if shift is not None and size >= RUN_BYTES:
-            yield Piece(known=True, offset=place + shift, size=size)
-        else:
-            fresh.writelines(short)
-            yield Piece(known=False, offset=offset, size=size)
-        place += size
-
-
-def _shifted(lines: Iterable[bytes], window: _Window) -> Iterator[tuple[int | None, bytes]]:
-    """Give each line with how much farther on it stands in the earlier file; None: it is new there."""
-    place = 0
-    for line in lines:
-        offset = window.take(line)
-        yield None if offset is None else offset - place, line
-        place += len(line)
-
-
-def _sources(pieces: Iterable[Piece], earlier: File) -> list[Part]:
-    """Say where each piece lies: in the objects that the earlier file lies in, or (key "") in the new one."""
-    held = earlier.ranges
-    ends = list(accumulate(part.size for part in held))
-    parts: list[Part] = []
-    at = 0
-    for piece in pieces:
-        if not piece.known:
-            append_part(parts, Part("", piece.offset, piece.size))
-            continue
-        begin, stop = piece.offset, piece.offset + piece.size
-        while ends[at] <= begin:
-            at += 1
-        while begin < stop:
-            part, first = held[at], ends[at] - held[at].size
-            upto = min(stop, ends[at])
-            append_part(parts, Part(part.key, part.offset + begin - first, upto - begin))
-            begin = upto
-            at += begin == ends[at] and begin < stop
-    return parts
-
-
-def append_part(parts: list[Part], part: Part) -> None:
-    """Append a part, or lengthen the last one where it goes on."""
-    if parts and (last := parts[-1]).key == part.key and last.offset + last.size == part.offset:
-        parts[-1] = Part(last.key, last.offset, last.size + part.size)
-    else:
-        parts.append(part)
