@@ -21,8 +21,6 @@ SPAN = re.compile(r"(`+)(.*?)\1")
 LINK = re.compile(r"\[[^][]*\]\(([^()\s]+)\)")
 PAGE = re.compile(r"(?<![\w./-])((?:\w+/)+\w+\.md)(?:[`)]*,? [“\"]([^”\"]+)[”\"])?")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*")
-MOVED = frozenset({"tasks/records/README.md", "tasks/formats/README.md", "tasks/snapshots/FORMAT.md"})
-"""What entries of the changelog name that were written where the pages were then."""
 
 
 def name_of(path):
@@ -83,7 +81,7 @@ def test_paths_that_a_page_names_are_there(path):
     """Files and folders in code that begin with a folder of the repository; NAME and * stand for any."""
     named = (span[1] for span in SPAN.findall(text_of(path)))
     paths = {each for each in named if PATH.fullmatch(each)}
-    assert not {each for each in paths if not list(ROOT.glob(each.replace("NAME", "*")))} - MOVED
+    assert not {each for each in paths if not list(ROOT.glob(each.replace("NAME", "*")))}
 
 
 @pytest.mark.parametrize("path", [*SAID, *PAGES], ids=name_of)
@@ -91,7 +89,7 @@ def test_pages_that_are_named_are_there(path):
     """So are their sections, where a message, a remark or a page names one behind the page."""
     for page, heading in PAGE.findall(path.read_text(encoding="utf-8")):
         found = [base / page for base in (ROOT, path.parent, path.parent.parent) if (base / page).is_file()]
-        assert found or page in MOVED, page
+        assert found, page
         assert not heading or slug(heading) in anchors(found[0]), heading
 
 
