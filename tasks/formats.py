@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
@@ -15,9 +14,10 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.buckets.unwritable import unwritable
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.census import Census
+from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import Dataset as FormatInput
 from labelsnap.formats.registry import format_of
-from labelsnap.formats.shared.endings import images_held, narrowed
+from labelsnap.formats.shared.endings import narrowed
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS, Limits
 from labelsnap.masks.errors import MaskError
 from labelsnap.memory import BeyondBudgetError, shared_budget
@@ -27,14 +27,14 @@ from labelsnap.snapshots.manifest import File, Pack, damaged
 from labelsnap.snapshots.reading.content import lines_of
 from labelsnap.snapshots.reading.pull import FORMATS
 from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.joined import add_revision
 from labelsnap.snapshots.writing.presence import absent_of
 from labelsnap.snapshots.writing.small import SmallFiles
 from labelsnap.storage import open_store
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
-from tasks.settle import Changed
+from tasks.run.receipts import Changed, FormatReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,19 +44,6 @@ if TYPE_CHECKING:
 
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
-
-
-class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
-
-    Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
-    """
-
-    name: str
-    files: tuple[File, ...]
-    packs: tuple[Pack, ...]
-    uploads: Uploads
-    unwritable: dict[str, str] = {}
 
 
 @task(**RETRIES)

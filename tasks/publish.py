@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
@@ -18,26 +17,17 @@ from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.commit import Committed, commit
 from labelsnap.snapshots.writing.presence import check_kept_objects
 from labelsnap.storage import ObjectStore, open_store
-from tasks.export import StreamReceipt
-from tasks.formats import FormatReceipt
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
 from tasks.run.beginning import Beginning
+from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
-from tasks.settle import Settlement
 from tasks.telling.progress import report
 
 MAX_RACES = 10
 FAULTS_SHOWN = 3
-
-
-class Publication(Struct, frozen=True):
-    """Which version holds what the run made: a new one, or (``published`` false) the one that stood already."""
-
-    version: int
-    published: bool
 
 
 @task(**RETRIES)

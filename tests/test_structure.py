@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -93,3 +95,55 @@ def test_files_stay_short(path):
 def test_a_benchmark_uses_what_there_is(path):
     """Every benchmark can be imported, though none is run by the tests."""
     import_module(f"tests.benchmarks.{path.stem}")
+
+
+def module_name(path):
+    """What Python calls the module of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path):
+    """The name of whatever a file imports anywhere in it, also for the type check only."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def circle_among(imports):
+    """The modules of one circle, each importing the one before; empty where there is none."""
+    graph = {
+        name: {found if found in imports else found.rpartition(".")[0] for found in wanted} - {name}
+        for name, wanted in imports.items()
+    }
+    try:
+        TopologicalSorter({name: wanted & graph.keys() for name, wanted in graph.items()}).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other():
+    """No module needs itself on the way over others, not for the type check either."""
+    assert circle_among({module_name(path): set(imports_of(path)) for path in source_files()}) == []
+
+
+def test_a_circle_is_found():
+    """A circle over a package, a module and a name in one is told, and a chain is none."""
+    chain = {"a": {"a.b"}, "a.b": {"c.Name"}, "c": {"os.path"}}
+    assert circle_among(chain) == []
+    assert set(circle_among(chain | {"c": {"a.anything"}})) == {"a", "a.b", "c"}
+
+
+def test_no_step_takes_a_type_from_another():
+    """What steps give to others, and to what runs them, is no step's own: such types lie in ``tasks.run``."""
+    steps = {module_name(path) for path in (ROOT / "tasks").glob("*.py")} - {"tasks"}
+    found = (each.rpartition(".") for path in (ROOT / "tasks").rglob("*.py") for each in imports_of(path))
+    assert [f"{module}.{name}" for module, _, name in found if module in steps and is_type(name)] == []
+
+
+def is_type(name):
+    """Whether a name is written as those of classes are."""
+    return name[0].isupper() and not name.isupper()

@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from labelsnap.formats.description.census import Census
     from labelsnap.formats.interface import Format
     from labelsnap.records.choices.classes import ClassRegistry
-    from tasks.export import StreamReceipt
-    from tasks.formats import FormatReceipt
-    from tasks.publish import Publication
     from tasks.run.beginning import Beginning
-    from tasks.settle import Settlement
+    from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt
 
 REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlia
 
 from msgspec import Struct
 
+from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from labelsnap.formats.shared.documents import encode
-from labelsnap.formats.shared.endings import PICTURES, images_held
+from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.names import stem
 from labelsnap.formats.shared.yaml_documents import dump
 from labelsnap.formats.yolo.image_folders import image_folders
