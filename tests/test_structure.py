@@ -147,3 +147,36 @@ def test_no_step_takes_a_type_from_another():
 def is_type(name):
     """Whether a name is written as those of classes are."""
     return name[0].isupper() and not name.isupper()
+
+
+def environment_reads(source):
+    """Whatever a module's source reads the process's environment by."""
+    readers = {"environ", "environb", "getenv", "getenvb", "pydantic_settings"}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(attr=name) | ast.ImportFrom(module=name) if name in readers:
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from readers & {alias.name for alias in aliases}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "labelsnap").rglob("*.py")), ids=module_name)
+def test_the_library_reads_no_environment(path):
+    """What it goes by is handed in: see ``labelsnap.environment``."""
+    assert not list(environment_reads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        "import os\nos.environ",
+        "import os as system\nsystem.getenv('A')",
+        "from os import environ",
+        "from os import getenv as get",
+        "def late():\n    import pydantic_settings",
+        "from pydantic_settings import BaseSettings",
+    ],
+)
+def test_a_read_of_the_environment_is_found(breach):
+    """However the environment's readers are come by."""
+    assert list(environment_reads(breach))

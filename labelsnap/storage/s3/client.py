@@ -12,6 +12,7 @@ from boto3.session import Session
 from botocore.config import Config
 
 from labelsnap.credentials import check_keys_of_s3
+from labelsnap.environment import aws_variables
 from labelsnap.errors import ConfigurationError
 from labelsnap.storage.s3.answers import with_bounds
 
@@ -30,8 +31,7 @@ def client_here(*, repeat: bool) -> S3Client:
     ``AWS_REGION`` is what other SDKs of AWS read, and comes before boto3's own ``AWS_DEFAULT_REGION``.
     A client must not cross a fork (its connections would be shared), so the process is part of its identity.
     """
-    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    return _client(os.getpid(), environment, ATTEMPTS if repeat else 1)
+    return _client(os.getpid(), aws_variables(), ATTEMPTS if repeat else 1)
 
 
 @lru_cache(maxsize=4)
