@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
 from prefect import task
@@ -21,7 +20,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
 from tasks.run.beginning import Beginning
-from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt
+from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt, contents
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
 from tasks.telling.progress import report
@@ -43,14 +42,14 @@ def publish(
     base = beginning.base.version
     judge(dataset, base, result)
     store = open_store(dataset.url)
-    written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
+    files, packs = contents(settlement, (*streams, *formats))
     manifest = Manifest.of(
         dataset=dataset.dataset,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=dataset.content(),
         result=result,
-        files=[*settlement.tables, settlement.problems, *settlement.left_out, *written],
-        packs=[*settlement.packs, *chain(*(stream.packs for stream in streams), *(part.packs for part in formats))],
+        files=files,
+        packs=packs,
         software=software(),
     )
     read_back(store, dataset, base, settlement, manifest)

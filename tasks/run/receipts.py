@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from labelsnap.buckets.receipt import Tally
@@ -11,6 +13,11 @@ from labelsnap.snapshots.checking.measures import Measure
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.draft import Uploads
 from tasks.run.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labelsnap.snapshots.manifest import Contents
 
 Changed = dict[int, tuple[str, ...] | None]
 """The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
@@ -73,3 +80,15 @@ class Publication(Struct, frozen=True):
 
     version: int
     published: bool
+
+
+def contents(settlement: Settlement, written: Iterable[Contents]) -> tuple[list[File], list[Pack]]:
+    """Every file of the snapshot that a run makes, and the packs that some of them lie in or are joined from.
+
+    ``written`` are its streams and formats.
+    """
+    files, packs = [*settlement.tables, settlement.problems, *settlement.left_out], [*settlement.packs]
+    for each in written:
+        files += each.files
+        packs += each.packs
+    return files, packs

@@ -12,6 +12,7 @@ from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.losses import report
 from labelsnap.formats.registry import format_of
 from labelsnap.shown import line
+from tasks.run.receipts import contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,9 +84,7 @@ def objects_of(
     settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
 ) -> dict[str, int]:
     """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
-    written = chain((stream.files for stream in streams), (part.files for part in formats))
-    files = chain(settlement.tables, [settlement.problems], settlement.left_out, *written)
-    packs = chain(settlement.packs, *(stream.packs for stream in streams), *(part.packs for part in formats))
+    files, packs = contents(settlement, (*streams, *formats))
     whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
     return whole | {pack.key: pack.size for pack in packs}
 
