@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from labelsnap.formats.registry import FORMATS
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = """
 import sys
@@ -180,3 +182,11 @@ def test_the_library_reads_no_environment(path):
 def test_a_read_of_the_environment_is_found(breach):
     """However the environment's readers are come by."""
     assert list(environment_reads(breach))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.py")), ids=module_name)
+def test_the_configuration_names_no_format(path):
+    """What it must know of one it asks of the registry and of the format itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not texts & FORMATS.keys()

@@ -186,6 +186,10 @@ class Format(Protocol):
         """The endings of image files that the format's readers take, in lower case; None where they go by none."""
 
     @property
+    def takes_references(self) -> bool:
+        """Whether it can be made of a dataset that refers to its images; False where it lays them out itself."""
+
+    @property
     def holds(self) -> Holdings:
         """What is held of labels; it may depend on the options."""
 

@@ -87,6 +87,11 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("`task: classify` needs the `question` that it classifies by, and no other task takes one")
 
     @property
+    def takes_references(self) -> bool:
+        """Whether images may be elsewhere: ``classify`` lays them out by their answers."""
+        return self.task != "classify"
+
+    @property
     def holds(self) -> Holdings:
         """What a row of the task can say of an object; of polygons and masks ``detect`` keeps the box."""
         return replace(NOTHING, radio=Only(self.question)) if self.task == "classify" else _HELD[self.task]
