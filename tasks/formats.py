@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from prefect import task
 
 from config.dataset import Dataset
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.settings import Settings
+    from labelsnap.formats.interface import Artifact
 
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
@@ -60,7 +62,8 @@ def write_format(
     """Write one split of a format, as a stream, from the bucket tables to the store.
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
-    rows that did not change a format keeps both without making them, where it could only make the same. Where an object
+    rows that did not change a format keeps both without making them, where it could only make the same. An image that
+    it lays out is that of the images' own packs. Where an object
     of the format in the base snapshot is lost, all of it is made anew. Where the format fails at single
     rows, these are named, and there are no files.
     """
@@ -102,11 +105,7 @@ def write_format(
         try:
             for artifact in training_format.write(described, split):
                 path = folder + artifact.path
-                if artifact.kept:
-                    small.keep(path)
-                    continue
-                if artifact.small:
-                    small.add(path, b"".join(artifact.chunks))
+                if packed(artifact, path, small, source):
                     continue
                 body = written(artifact.chunks, directory / "artifact")
                 if path.endswith(LINES):
@@ -128,6 +127,19 @@ def write_format(
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
+
+
+def packed(artifact: Artifact, path: str, small: SmallFiles, source: BucketSource) -> bool:
+    """Point to a file that lies in a pack, or put a small one into one; False where it is an object of its own."""
+    if artifact.kept:
+        small.keep(path)
+    elif artifact.image and (stored := source.image_file(artifact.image)):
+        small.point(replace(stored, path=path))
+    elif artifact.small:
+        small.add(path, b"".join(artifact.chunks))
+    else:
+        return False
+    return True
 
 
 def picture_limits(settings: Settings) -> Limits:

@@ -37,13 +37,15 @@ class Artifact:
 
     The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
     an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One that is ``kept``
-    is as the earlier version has it, and is given no bytes.
+    is as the earlier version has it, and is given no bytes. One with a sample as ``image`` is that sample's image byte
+    for byte: who has stored it need not read it.
     """
 
     path: str
     chunks: Iterator[bytes]
     small: bool = False
     kept: bool = False
+    image: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
