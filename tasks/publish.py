@@ -20,7 +20,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
 from tasks.run.beginning import Beginning
-from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt, contents
+from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt, content_of
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
 from tasks.telling.progress import report
@@ -42,14 +42,14 @@ def publish(
     base = beginning.base.version
     judge(dataset, base, result)
     store = open_store(dataset.url)
-    files, packs = contents(settlement, (*streams, *formats))
+    content = content_of(settlement, (*streams, *formats))
     manifest = Manifest.of(
         dataset=dataset.dataset,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=dataset.content(),
         result=result,
-        files=files,
-        packs=packs,
+        files=list(content.files),
+        packs=list(content.packs),
         software=software(),
     )
     read_back(store, dataset, base, settlement, manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from labelsnap.snapshots.writing.draft import Uploads
 from tasks.run.span import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from labelsnap.snapshots.manifest import Contents
 
@@ -82,13 +83,17 @@ class Publication(Struct, frozen=True):
     published: bool
 
 
-def contents(settlement: Settlement, written: Iterable[Contents]) -> tuple[list[File], list[Pack]]:
-    """Every file of the snapshot that a run makes, and the packs that some of them lie in or are joined from.
+class Content(Struct, frozen=True):
+    """Every file of a snapshot, and the packs that some of them lie in or are joined from."""
 
-    ``written`` are its streams and formats.
-    """
-    files, packs = [*settlement.tables, settlement.problems, *settlement.left_out], [*settlement.packs]
-    for each in written:
-        files += each.files
-        packs += each.packs
-    return files, packs
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+
+
+def content_of(settlement: Settlement, written: Sequence[Contents]) -> Content:
+    """Put together what a run has made; ``written`` are its streams and formats."""
+    alone = settlement.tables, (settlement.problems,), settlement.left_out
+    return Content(
+        files=tuple(chain(*alone, *(each.files for each in written))),
+        packs=tuple(chain(settlement.packs, *(each.packs for each in written))),
+    )

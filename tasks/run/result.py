@@ -12,7 +12,8 @@ from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.losses import report
 from labelsnap.formats.registry import format_of
 from labelsnap.shown import line
-from tasks.run.receipts import contents
+from labelsnap.snapshots.writing.presence import sizes_of
+from tasks.run.receipts import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def summary(
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
     streams = (*results, *errors)
-    objects = objects_of(settlement, streams, formats)
+    objects = sizes_of(content_of(settlement, (*streams, *formats)))
     of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
     predictions = settlement.census.kinds(predicted=True)
@@ -78,15 +79,6 @@ def summary(
         },
         "seconds": dict(seconds),
     }
-
-
-def objects_of(
-    settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
-) -> dict[str, int]:
-    """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
-    files, packs = contents(settlement, (*streams, *formats))
-    whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
-    return whole | {pack.key: pack.size for pack in packs}
 
 
 def final(

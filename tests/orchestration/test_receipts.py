@@ -7,8 +7,8 @@ from labelsnap.formats.description.census import Census
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.draft import Uploads
-from tasks.run.receipts import FormatReceipt, Settlement, StreamReceipt, contents
-from tasks.run.result import objects_of
+from labelsnap.snapshots.writing.presence import sizes_of
+from tasks.run.receipts import FormatReceipt, Settlement, StreamReceipt, content_of
 
 
 def file(path: str, size: int, offset: int | None = None) -> File:
@@ -35,12 +35,12 @@ FORMAT = FormatReceipt("voc", (file("formats/voc/a", 5, offset=512),), (Pack("da
 
 
 def test_what_is_published_is_what_is_counted() -> None:
-    """Files and packs of every step are in the manifest, and the result counts each object of theirs once."""
-    files, packs = contents(SETTLEMENT, (STREAM, FORMAT))
+    """Files and packs of every step are in the manifest, and each object of theirs is counted once."""
+    content = content_of(SETTLEMENT, (STREAM, FORMAT))
     paths = {"tables/a", "raw/problems.ndjson", "raw/left-out.json", "raw/result", "formats/voc/a"}
-    assert {each.path for each in files} == paths
-    assert {each.key for each in packs} == {"data/images", "data/frames", "data/pack"}
-    assert objects_of(SETTLEMENT, (STREAM,), (FORMAT,)) == {
+    assert {each.path for each in content.files} == paths
+    assert {each.key for each in content.packs} == {"data/images", "data/frames", "data/pack"}
+    assert sizes_of(content) == {
         "data/tables/a": 1,
         "data/raw/problems.ndjson": 2,
         "data/raw/left-out.json": 3,
