@@ -1,9 +1,9 @@
 """The variables that the library goes by: none, until who starts a process hands them in.
 
 The library reads no environment by itself; boto3 and requests read what is theirs. What is handed in decides when a new
-client of boto3 is made, in which region (``AWS_REGION``, which boto3 does not read) and how it addresses an end point
-of one's own, and which values no message may show. Tasks and commands hand in ``os.environ``; so does a program of
-one's own whose store is not Amazon's.
+client of boto3 is made and in which region (``AWS_REGION``, which boto3 does not read), and which values no message may
+show. Tasks and commands hand in ``os.environ``; so does a program of one's own that changes variables, or wants
+messages without them.
 """
 
 from __future__ import annotations

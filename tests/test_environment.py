@@ -13,7 +13,7 @@ import pytest
 from labelsnap.environment import aws_variables, variables, work_in
 from labelsnap.labelbox.downloads.object_sources import ObjectSource, client_of
 from labelsnap.redaction import LEFT_OUT, without_secrets
-from labelsnap.storage.s3.client import client_here
+from labelsnap.storage.s3.client import _client, client_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,27 @@ def test_a_variable_that_changes_is_seen(handed_in: dict[str, str]) -> None:
         assert client_of(source).meta.region_name == region
     handed_in["SOME_TOKEN"] = "a-new-secret"
     assert without_secrets("a-new-secret") == LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"AWS_ENDPOINT_URL_S3": "http://minio.example:9000"}, "http://minio.example:9000/ours/a"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "https://ours.s3.amazonaws.com/a"),
+    ],
+)
+def test_the_library_alone_finds_the_store(
+    handed_in: dict[str, str], monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], url: str
+) -> None:
+    """boto3 reads the variables; a server of one's own has the bucket in the path, whatever was handed in."""
+    _client.cache_clear()  # nothing that was handed in tells that they are others
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", **variables}.items():
+        monkeypatch.setenv(name, value)
+    for told in ({}, variables):
+        handed_in |= told
+        signed = client_here(repeat=True).generate_presigned_url("get_object", Params={"Bucket": "ours", "Key": "a"})
+        assert signed.partition("?")[0] == url
+    _client.cache_clear()
 
 
 def test_only_what_is_amazons_makes_another_client(handed_in: dict[str, str]) -> None:
