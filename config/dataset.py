@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from config.crons import check_cron
-from labelsnap.formats.registry import format_of
+from labelsnap.formats.registry import DEFAULT, format_of
 from labelsnap.records.choices.policy import Policy
 from labelsnap.records.choices.splits import Split as SplitRule
 from labelsnap.records.choices.splits import check_group_by
@@ -217,7 +217,7 @@ class Dataset(_Part):
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"
     split: Split = Split()
-    formats: dict[str, dict[str, Any]] = {"coco": {}}
+    formats: dict[str, dict[str, Any]] = {DEFAULT: {}}
     problems: Problems = Problems()
     card: Card = Card()
     classes: dict[str, str | None] = {}
@@ -257,8 +257,9 @@ class Dataset(_Part):
 
     @model_validator(mode="after")
     def _has_what_is_laid_out(self) -> Self:
-        if self.images == "reference" and self.formats.get("yolo", {}).get("task") == "classify":
-            raise ValueError("formats: yolo with task classify lays out the images themselves; set images: copy")
+        for name, options in self.formats.items() if self.images == "reference" else ():
+            if not format_of(name, options).takes_references:
+                raise ValueError(f"formats: {name}, as it is set, lays out the images themselves; set images: copy")
         return self
 
     @property

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 
     from config.dataset import Dataset
     from labelsnap.buckets.receipt import BucketInput, BucketReceipt
-    from tasks.export import StreamReceipt
-    from tasks.formats import FormatReceipt
     from tasks.run.beginning import Beginning
-    from tasks.settle import Settlement
+    from tasks.run.receipts import FormatReceipt, Settlement, StreamReceipt
     from tasks.telling.stopwatch import Stopwatch
 
 

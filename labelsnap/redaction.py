@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
+
+from labelsnap.environment import variables
 
 LEFT_OUT: Final = "[left out]"
 MAX_SHOWN: Final = 120
@@ -31,9 +32,9 @@ _ADDRESS: Final = re.compile(r"([^:@?#]*://)?(.*@)?([^?#]*)([?#].*)?", re.DOTALL
 
 
 def without_secrets(text: str) -> str:
-    """The text without what the environment holds of secrets, and without what looks like one."""
-    variables = {name: value for name, value in os.environ.items() if _SECRET_VARIABLES.search(name)}
-    secrets = {value for value in variables.values() if len(value) >= MIN_SECRET}
+    """The text without what the variables handed in hold of secrets, and without what looks like one."""
+    of_secrets = (value for name, value in variables().items() if _SECRET_VARIABLES.search(name))
+    secrets = {value for value in of_secrets if len(value) >= MIN_SECRET}
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
         text = text.replace(spelling, LEFT_OUT)

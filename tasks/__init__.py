@@ -5,6 +5,10 @@ In: what a flow hands on. Out: receipts, never rows or pixels. Rooms beside: ``r
 Doors: buckets, describe, export, formats, kept, parts, poll, prepare, publish, settle, unwritable, windows.
 """
 
+import os
+
+from labelsnap.environment import work_in
 from tasks.telling.logged import show_plainly
 
+work_in(os.environ)
 show_plainly()

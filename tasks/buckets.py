@@ -37,13 +37,13 @@ from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS, Draft
 from labelsnap.storage import open_store
 from labelsnap.storage.compression import compress
 from labelsnap.storage.interface import DOCUMENT_BYTES
-from tasks.export import StreamReceipt
 from tasks.machines.environment import downloader, scratch
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.run.beginning import Head
 from tasks.run.ledger import Ledger
+from tasks.run.receipts import StreamReceipt
 from tasks.run.unfinished import TAKEN, Taken
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ from labelsnap.snapshots.reading.pull import REPORT
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
-from tasks.formats import FormatReceipt, folder_of, picture_limits
+from tasks.formats import folder_of, picture_limits
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
-from tasks.settle import Settlement
+from tasks.run.receipts import FormatReceipt, Settlement
 from tasks.telling.artifacts import show_picture
 
 if TYPE_CHECKING:

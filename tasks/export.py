@@ -21,13 +21,13 @@ from labelsnap.labelbox.starting import start
 from labelsnap.labelbox.stream import Chunk, chunk_at
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
 from labelsnap.storage import open_store
 from tasks.machines.environment import downloader, labelbox, scratch
 from tasks.machines.retries import RETRIES
 from tasks.run.ledger import Ledger
-from tasks.run.span import Span
+from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
 from tasks.telling.progress import report
 
@@ -84,23 +84,6 @@ class ChunkReceipt(Struct, frozen=True):
     breaks: int
     ends_line: bool
     task_id: str = ""
-
-
-class StreamReceipt(Struct, frozen=True):
-    """One stream of one export, whole: its chunks' files in order, its bytes, and its lines as they were counted.
-
-    Of a stream with a ``span`` only the rows that are in it count. ``part`` is which of ``parts_of`` the dataset it has
-    all rows of.
-    """
-
-    files: tuple[File, ...]
-    packs: tuple[Pack, ...]
-    size: int
-    lines: int
-    retries: int
-    uploads: Uploads
-    span: Span | None = None
-    part: int | None = None
 
 
 def parts_of(dataset: Dataset) -> tuple[ExportRequest, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec.structs import replace
 from prefect import task
 
 from config.dataset import Dataset
@@ -15,9 +15,10 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.buckets.unwritable import unwritable
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.census import Census
+from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import Dataset as FormatInput
 from labelsnap.formats.registry import format_of
-from labelsnap.formats.shared.endings import images_held, narrowed
+from labelsnap.formats.shared.endings import narrowed
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS, Limits
 from labelsnap.masks.errors import MaskError
 from labelsnap.memory import BeyondBudgetError, shared_budget
@@ -27,36 +28,24 @@ from labelsnap.snapshots.manifest import File, Pack, damaged
 from labelsnap.snapshots.reading.content import lines_of
 from labelsnap.snapshots.reading.pull import FORMATS
 from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.presence import absent_of
 from labelsnap.snapshots.writing.revisions import add_revision
 from labelsnap.snapshots.writing.small import SmallFiles
 from labelsnap.storage import open_store
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
-from tasks.settle import Changed
+from tasks.run.receipts import Changed, FormatReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from config.settings import Settings
+    from labelsnap.formats.interface import Artifact
 
 LINES = ".json"
 """What is written a line an item; of such a file only new lines are uploaded."""
-
-
-class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
-
-    Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
-    """
-
-    name: str
-    files: tuple[File, ...]
-    packs: tuple[Pack, ...]
-    uploads: Uploads
-    unwritable: dict[str, str] = {}
 
 
 @task(**RETRIES)
@@ -73,7 +62,8 @@ def write_format(
     """Write one split of a format, as a stream, from the bucket tables to the store.
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
-    rows that did not change a format keeps both without making them, where it could only make the same. Where an object
+    rows that did not change a format keeps both without making them, where it could only make the same. An image that
+    it lays out is that of the images' own packs. Where an object
     of the format in the base snapshot is lost, all of it is made anew. Where the format fails at single
     rows, these are named, and there are no files.
     """
@@ -115,11 +105,7 @@ def write_format(
         try:
             for artifact in training_format.write(described, split):
                 path = folder + artifact.path
-                if artifact.kept:
-                    small.keep(path)
-                    continue
-                if artifact.small:
-                    small.add(path, b"".join(artifact.chunks))
+                if packed(artifact, path, small, source):
                     continue
                 body = written(artifact.chunks, directory / "artifact")
                 if path.endswith(LINES):
@@ -141,6 +127,19 @@ def write_format(
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
+
+
+def packed(artifact: Artifact, path: str, small: SmallFiles, source: BucketSource) -> bool:
+    """Point to a file that lies in a pack, or put a small one into one; False where it is an object of its own."""
+    if artifact.kept:
+        small.keep(path)
+    elif artifact.image and (stored := source.image_file(artifact.image)):
+        small.point(replace(stored, path=path))
+    elif artifact.small:
+        small.add(path, b"".join(artifact.chunks))
+    else:
+        return False
+    return True
 
 
 def picture_limits(settings: Settings) -> Limits:

@@ -23,10 +23,10 @@ from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
 from labelsnap.storage import open_store
 from labelsnap.storage.lines import lines
-from tasks.export import StreamReceipt
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
 from tasks.run.ledger import Ledger
+from tasks.run.receipts import StreamReceipt
 from tasks.settle import LEFT_OUT_PATH
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from config.dataset import Dataset
     from labelsnap.snapshots.manifest import Manifest
     from labelsnap.storage import ObjectStore
-    from tasks.export import StreamReceipt
+    from tasks.run.receipts import StreamReceipt
 
 _COLUMNS: Final = {
     "data_row_ids": ("data_row_id",),

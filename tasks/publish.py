@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
-from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
@@ -18,26 +16,17 @@ from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.commit import Committed, commit
 from labelsnap.snapshots.writing.presence import check_kept_objects
 from labelsnap.storage import ObjectStore, open_store
-from tasks.export import StreamReceipt
-from tasks.formats import FormatReceipt
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
 from tasks.run.beginning import Beginning
+from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt, content_of
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
-from tasks.settle import Settlement
 from tasks.telling.progress import report
 
 MAX_RACES = 10
 FAULTS_SHOWN = 3
-
-
-class Publication(Struct, frozen=True):
-    """Which version holds what the run made: a new one, or (``published`` false) the one that stood already."""
-
-    version: int
-    published: bool
 
 
 @task(**RETRIES)
@@ -53,14 +42,14 @@ def publish(
     base = beginning.base.version
     judge(dataset, base, result)
     store = open_store(dataset.url)
-    written = chain(*(stream.files for stream in streams), *(part.files for part in formats))
+    content = content_of(settlement, (*streams, *formats))
     manifest = Manifest.of(
         dataset=dataset.dataset,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         config=dataset.content(),
         result=result,
-        files=[*settlement.tables, settlement.problems, *settlement.left_out, *written],
-        packs=[*settlement.packs, *chain(*(stream.packs for stream in streams), *(part.packs for part in formats))],
+        files=list(content.files),
+        packs=list(content.packs),
         software=software(),
     )
     read_back(store, dataset, base, settlement, manifest)

@@ -6,57 +6,31 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 from prefect import task
 
 from config.dataset import Dataset
 from labelsnap.buckets.receipt import BucketReceipt, Tally, add_up
-from labelsnap.formats.description.census import Census, add
+from labelsnap.formats.description.census import add
 from labelsnap.records.choices.classes import ClassRegistry, inherited, update
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
-from labelsnap.snapshots.checking.measures import Measure
 from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
-from labelsnap.snapshots.manifest import File, Manifest, Pack
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
-from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
+from tasks.run.receipts import Changed, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
 
 PROBLEMS_PATH = "raw/problems.ndjson"
 LEFT_OUT_PATH = "raw/left-out.json"
-
-Changed = dict[int, tuple[str, ...] | None]
-"""The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
-
-
-class Settlement(Struct, frozen=True):
-    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
-
-    ``behind`` are the manifests behind the base whose classes are not among these: all of them where the buckets are as
-    they were, so that nothing has to be published, or none. ``left_out`` is the list of lines that are of no use to a
-    later version, where there are any.
-    """
-
-    lines: int
-    tally: Tally
-    census: Census
-    measures: dict[int, tuple[Measure, ...]]
-    changed: Changed
-    registry: ClassRegistry
-    behind: tuple[str, ...]
-    tables: tuple[File, ...]
-    problems: File
-    left_out: tuple[File, ...]
-    packs: tuple[Pack, ...]
-    uploads: Uploads
 
 
 @task(**RETRIES)

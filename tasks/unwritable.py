@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labelsnap.buckets.receipt import BucketInput
-    from tasks.formats import FormatReceipt
+    from tasks.run.receipts import FormatReceipt
 
 WRITINGS: Final = 3
 """So often a run writes its formats; each time without the rows that they failed at before."""

@@ -20,10 +20,11 @@ from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.export import ExportRequest, split_lists, wait
 from labelsnap.records.lines.moments import By
 from labelsnap.storage import open_store
-from tasks.export import StreamReceipt, bring, started
+from tasks.export import bring, started
 from tasks.machines.environment import labelbox
 from tasks.machines.retries import RETRIES
 from tasks.run.ledger import Ledger
+from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
 
 if TYPE_CHECKING:

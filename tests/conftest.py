@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
+from labelsnap.environment import work_in
 from tests.contracts.store_fixtures import (
     aws,
     ceph_url,
@@ -35,6 +36,7 @@ __all__ = [
     "store_url",
 ]
 
+work_in(os.environ)  # as whatever starts labelsnap does
 settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labelsnap")  # a busy machine fails no test
 

@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from labelsnap.formats.registry import FORMATS
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = """
@@ -87,7 +90,7 @@ def source_files(root=ROOT):
     return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
 
 
-def module_of(path, root):
+def module_of(path, root=ROOT):
     """The name by which a file is imported, a package's ``__init__`` by the package's."""
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
@@ -106,26 +109,19 @@ def rooms(root):
 def behind_doors(root):
     """Imports of what is in a room and is none of its doors, by modules outside of the room."""
     modules = {module_of(path, root): path for path in source_files(root)}
-    doors, found = rooms(root), []
+    doors = rooms(root)
     for importer, path in modules.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                named = [f"{node.module}.{each.name}" for each in node.names]
-            elif isinstance(node, ast.Import):
-                named = [each.name for each in node.names]
-            else:
-                continue
-            for name in {node.module} | {*named} if isinstance(node, ast.ImportFrom) else named:
-                room, _, door = name.rpartition(".")
-                inside = f"{importer}.".startswith(f"{room}.")
-                if name in modules and name not in doors and room in doors and not inside and door not in doors[room]:
-                    found.append(f"{importer} imports {name}")
-    return found
+        found = set(imports_of(path))
+        for name in sorted(found | {each.rpartition(".")[0] for each in found}):
+            room, _, door = name.rpartition(".")
+            inside = f"{importer}.".startswith(f"{room}.")
+            if name in modules and name not in doors and room in doors and not inside and door not in doors[room]:
+                yield f"{importer} imports {name}"
 
 
 def test_rooms_are_entered_by_their_doors():
     """Nothing reaches behind a room's doors, and each door is a file that somebody else uses."""
-    assert behind_doors(ROOT) == []
+    assert list(behind_doors(ROOT)) == []
     missing = [f"{room}.{door}" for room, doors in rooms(ROOT).items() for door in doors if not exists(room, door)]
     assert missing == []
 
@@ -164,3 +160,90 @@ def test_files_stay_short(path):
 def test_a_benchmark_uses_what_there_is(path):
     """Every benchmark can be imported, though none is run by the tests."""
     import_module(f"tests.benchmarks.{path.stem}")
+
+
+def imports_of(path):
+    """The name of whatever a file imports anywhere in it, also for the type check only."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def circle_among(imports):
+    """The modules of one circle, each importing the one before; empty where there is none."""
+    graph = {
+        name: {found if found in imports else found.rpartition(".")[0] for found in wanted} - {name}
+        for name, wanted in imports.items()
+    }
+    try:
+        TopologicalSorter({name: wanted & graph.keys() for name, wanted in graph.items()}).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other():
+    """No module needs itself on the way over others, not for the type check either."""
+    assert circle_among({module_of(path): set(imports_of(path)) for path in source_files()}) == []
+
+
+def test_a_circle_is_found():
+    """A circle over a package, a module and a name in one is told, and a chain is none."""
+    chain = {"a": {"a.b"}, "a.b": {"c.Name"}, "c": {"os.path"}}
+    assert circle_among(chain) == []
+    assert set(circle_among(chain | {"c": {"a.anything"}})) == {"a", "a.b", "c"}
+
+
+def test_no_step_takes_a_type_from_another():
+    """What steps give to others, and to what runs them, is no step's own: such types lie in ``tasks.run``."""
+    steps = {module_of(path) for path in (ROOT / "tasks").glob("*.py")} - {"tasks"}
+    found = (each.rpartition(".") for path in (ROOT / "tasks").rglob("*.py") for each in imports_of(path))
+    assert [f"{module}.{name}" for module, _, name in found if module in steps and is_type(name)] == []
+
+
+def is_type(name):
+    """Whether a name is written as those of classes are."""
+    return name[0].isupper() and not name.isupper()
+
+
+def environment_reads(source):
+    """Whatever a module's source reads the process's environment by."""
+    readers = {"environ", "environb", "getenv", "getenvb", "pydantic_settings"}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Attribute(attr=name) | ast.ImportFrom(module=name) if name in readers:
+                yield name
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                yield from readers & {alias.name for alias in aliases}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "labelsnap").rglob("*.py")), ids=module_of)
+def test_the_library_reads_no_environment(path):
+    """What it goes by is handed in: see ``labelsnap.environment``."""
+    assert not list(environment_reads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        "import os\nos.environ",
+        "import os as system\nsystem.getenv('A')",
+        "from os import environ",
+        "from os import getenv as get",
+        "def late():\n    import pydantic_settings",
+        "from pydantic_settings import BaseSettings",
+    ],
+)
+def test_a_read_of_the_environment_is_found(breach):
+    """However the environment's readers are come by."""
+    assert list(environment_reads(breach))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.py")), ids=module_of)
+def test_the_configuration_names_no_format(path):
+    """What it must know of one it asks of the registry and of the format itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not texts & FORMATS.keys()

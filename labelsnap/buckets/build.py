@@ -21,7 +21,7 @@ from labelsnap.records.choices.classes import seen_classes
 from labelsnap.records.choices.policy import Policy, select
 from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
-from labelsnap.records.parsing.identity import row_id
+from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
 from labelsnap.snapshots.checking.measures import add, measure
@@ -88,9 +88,10 @@ class BucketBuilder:
         if not numbered and not self.fetcher.given:
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
-        kept = {number: row for number, row in reuse.of_lines(numbered).kept.items() if row not in bucket.unwritable}
+        looked = reuse.of_lines(numbered)
+        kept = {number: row for number, row in looked.kept.items() if row not in bucket.unwritable}
         self._keep(kept.values(), outcome)
-        records = dict(self._records((each for each in numbered if each[0] not in kept), outcome))
+        records = dict(self._records((each for each in numbered if each[0] not in kept), looked.taken, outcome))
         outcome.numbers = {record.data_row.id: number for number, record in records.items()}
         written = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
         outcome.problems += [
@@ -135,7 +136,9 @@ class BucketBuilder:
             for each in column.to_pylist():
                 counts.update(dict(each))
 
-    def _records(self, lines: Iterable[tuple[int, bytes]], outcome: Outcome) -> Iterator[tuple[int, Record]]:
+    def _records(
+        self, lines: Iterable[tuple[int, bytes]], taken: Mapping[int, Identity], outcome: Outcome
+    ) -> Iterator[tuple[int, Record]]:
         """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
 
         A refused line whose row comes well in a later one is a repetition: it was mended since.
@@ -143,8 +146,10 @@ class BucketBuilder:
         rows: dict[str, tuple[int, Row]] = {}
         refused: list[Problem] = []
         for number, line in lines:
-            read = partial(parse, line, self.policy.source, number=number, keep_embeddings=self.keep_embeddings)
-            row = bounded(number, partial(row_id, line), read)
+            known = taken.get(number)
+            asked, vectors = self.policy.source, self.keep_embeddings
+            read = partial(parse, line, asked, number=number, keep_embeddings=vectors, taken=known)
+            row = bounded(number, partial(_told, line, known), read)
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
@@ -289,6 +294,10 @@ def _told_of(sample: Sample) -> None:
 def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> Problem | None:
     row = sample.record.data_row.id
     return bounded(numbers[row], lambda: row, partial(_told_of, sample))
+
+
+def _told(line: bytes, taken: Identity | None) -> str | None:
+    return taken.row_id if taken else row_id(line)
 
 
 def _id(row: Row | Record) -> str:

@@ -79,6 +79,7 @@ class BucketSource:
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
         self._count = next((count for count, _ in self._buckets), 1)
         self._laid_out: _Place | None = None
+        self._told: tuple[_Place, Mapping[str, File]] | None = None
 
     @property
     def buckets(self) -> int:
@@ -184,6 +185,21 @@ class BucketSource:
             self._laid_out = place
         return (self._directory / "images" / sample.image.file_name).read_bytes()
 
+    def image_file(self, sample: Sample) -> File | None:
+        """Where a sample's image lies in the store, under its file name; None where it was not copied.
+
+        Raises ``StorageRefusedError`` where the table of images does not have it.
+        """
+        image = sample.image
+        if image.sha256 is None:
+            return None
+        place = _Place(_hash(sample, self._count), sample.split)
+        if self._told is None or self._told[0] != place:
+            self._told = place, {file.path: file for file in self._files_at(place)}
+        if (file := self._told[1].get(image.file_name)) is None:
+            raise damaged(f"the table {self._buckets[self._count, place.bucket]['images'].path!r}", "an image fewer")
+        return file
+
     def pick_image(self, sample: Sample) -> bytes | None:
         """Give what ``read_image`` does for one sample of many: no other images of its bucket are read."""
         image, split = sample.image, sample.split
@@ -197,11 +213,14 @@ class BucketSource:
         """Put the images of a bucket and split in place of those that lie there, in few requests."""
         folder = self._directory / "images"
         shutil.rmtree(folder, ignore_errors=True)
-        table = self._images_of(place.bucket)
-        files = packed_images(table, lambda split, name: name if split == place.split else None)
         with open_tree(self._store, folder) as tree, ThreadPoolExecutor(THREADS) as pool:
-            for _ in tree.place(list(files), pool):
+            for _ in tree.place(list(self._files_at(place)), pool):
                 pass
+
+    def _files_at(self, place: _Place) -> Iterator[File]:
+        """The images of a bucket and split, under their file names."""
+        table = self._images_of(place.bucket)
+        return packed_images(table, lambda split, name: name if split == place.split else None)
 
     def _images_of(self, bucket: int) -> Path:
         """Bring a bucket's table of images to the directory."""

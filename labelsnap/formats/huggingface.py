@@ -60,6 +60,7 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "huggingface"
     holds: ClassVar[Holdings] = EVERYTHING
+    takes_references: ClassVar[bool] = True
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
     spelled = staticmethod(distinct_name)
     layout: Literal["parquet", "imagefolder"] = "parquet"

@@ -37,13 +37,15 @@ class Artifact:
 
     The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
     an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One that is ``kept``
-    is as the earlier version has it, and is given no bytes.
+    is as the earlier version has it, and is given no bytes. One with a sample as ``image`` is that sample's image byte
+    for byte: who has stored it need not read it.
     """
 
     path: str
     chunks: Iterator[bytes]
     small: bool = False
     kept: bool = False
+    image: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,10 @@ class Format(Protocol):
     @property
     def readable(self) -> frozenset[str] | None:
         """The endings of image files that the format's readers take, in lower case; None where they go by none."""
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether it can be made of a dataset that refers to its images; False where it lays them out itself."""
 
     @property
     def holds(self) -> Holdings:

@@ -45,6 +45,7 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "labelme"
     readable: ClassVar[frozenset[str]] = PICTURES
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = NOTHING
     spelled = staticmethod(distinct_name)

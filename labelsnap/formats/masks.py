@@ -38,6 +38,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "masks"
     readable: ClassVar[frozenset[str]] = PICTURES
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = replace(NOTHING, mask=True, polygon=True)
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 

@@ -24,6 +24,7 @@ class Parquet(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "parquet"
     readable: ClassVar[None] = None
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
 

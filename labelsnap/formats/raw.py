@@ -32,6 +32,7 @@ class Raw(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "raw"
     readable: ClassVar[None] = None
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = LINES
     holds_of_predictions: ClassVar[Holdings] = LINES
 

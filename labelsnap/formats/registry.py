@@ -39,7 +39,8 @@ FORMATS: Mapping[str, type[Format]] = MappingProxyType(
     }
 )
 
-
+DEFAULT: Final = Coco.name
+"""The format of a dataset file that names none."""
 STANDING: Final = (Parquet.name, Raw.name)
 """The formats that every snapshot has, named in the dataset file or not, because their files are its own."""
 

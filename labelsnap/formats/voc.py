@@ -73,6 +73,7 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "voc"
     readable: ClassVar[frozenset[str]] = PICTURES
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = replace(NOTHING, bounding_box=True, polygon=True, mask=True)
     holds_of_predictions: ClassVar[Holdings] = NOTHING
 

@@ -37,6 +37,7 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "webdataset"
     readable: ClassVar[frozenset[str]] = PICTURES
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = EVERYTHING
     holds_of_predictions: ClassVar[Holdings] = EVERYTHING
     spelled = staticmethod(distinct_name)

@@ -16,7 +16,6 @@ WORK: Final = "work/"
 TAGS: Final = "tags/"
 EPOCHS: Final = "gc/"
 KEY_DIGEST_LENGTH: Final = 16  # hexadecimal digits of the sha256 that a data object's key carries
-TAG_NAME: Final = re.compile(r"(?!latest$|[0-9]+$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 GENERATION: Final = "[1-9][0-9]{0,14}"
 """What follows ``-g`` in the key of an object: no dataset has more epochs than that."""
 _GENERATION: Final = re.compile(rf".*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}-g(?P<generation>{GENERATION})")
@@ -38,7 +37,7 @@ class Kind(NamedTuple):
 COMMIT: Final = Kind(COMMITS, re.compile(r"(?P<version>(?!0{20})[0-9]{20})(?:-[0-9a-f]{32})?\.json"))
 EPOCH: Final = Kind(EPOCHS, re.compile(r"(?P<number>(?!0{20})[0-9]{20})(?P<swept>-swept)?\.json"))
 TAG: Final = Kind(TAGS, re.compile(r"(?!(?:latest|[0-9]+)\.json$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"))
-MANIFEST: Final = Kind(MANIFESTS, re.compile(r"[0-9a-f]{64}\.json"))
+MANIFEST: Final = Kind(MANIFESTS, re.compile(r"(?P<sha256>[0-9a-f]{64})\.json"))
 OBJECT: Final = Kind(
     DATA, re.compile(rf"(?:.+/)?[^/.]*-[0-9a-f]{{{KEY_DIGEST_LENGTH}}}(?:-g{GENERATION})?(?:\.[^/]*)?")
 )
@@ -86,6 +85,11 @@ def commit_key(version: int, write_id: str | None = None) -> str:
 def manifest_key(sha256: str) -> str:
     """Return the key of the manifest with this digest."""
     return f"{MANIFESTS}{sha256}.json"
+
+
+def is_tag_name(name: str) -> bool:
+    """Say whether a tag can have this name: up to 64 characters, and no version's number nor ``latest``."""
+    return TAG.match(tag_key(name)) is not None
 
 
 def tag_key(name: str) -> str:

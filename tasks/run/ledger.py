@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 
 from labelsnap.decoders import decoder_of
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.layout import SCRATCH, work_key
+from labelsnap.snapshots.layout import SCRATCH, Kind, work_key
 from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, UNREADABLE, File, Pack, check_places
 from labelsnap.snapshots.paths import check_path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Receipt = TypeVar("Receipt")
 
-_NAME: Final = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
+_NOTED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,199})\.json")
 """What receipts are called."""
 
 log = logging.getLogger(__name__)
@@ -117,11 +117,8 @@ class Ledger:
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names of receipts that begin so."""
-        folder, ending = self.key("receipts"), ".json"
-        for info, _ in listed(self._store, SCRATCH, f"{self._run}/receipts/{prefix}"):
-            name = info.key[len(folder) + 1 : -len(ending)]
-            if info.key.endswith(ending) and _NAME.fullmatch(name):
-                yield name
+        receipts = Kind(f"{self.key('receipts')}/", _NOTED)
+        return (found["name"] for _, found in listed(self._store, receipts, prefix))
 
     def drop(self, name: str) -> None:
         """Remove a receipt: its work has to be done again."""

@@ -15,7 +15,7 @@ from labelsnap.storage import open_store
 if TYPE_CHECKING:
     from config.dataset import Dataset
     from tasks.run.beginning import Beginning
-    from tasks.settle import Settlement
+    from tasks.run.receipts import Settlement
 
 ENDED: Final = re.compile(r"(mask_)?http_4\d\d|mask_composite_expired")
 """Codes of problems that an export made now may not have: its URLs are signed anew."""

@@ -12,6 +12,8 @@ from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.losses import report
 from labelsnap.formats.registry import format_of
 from labelsnap.shown import line
+from labelsnap.snapshots.writing.presence import sizes_of
+from tasks.run.receipts import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,11 +22,8 @@ if TYPE_CHECKING:
     from labelsnap.formats.description.census import Census
     from labelsnap.formats.interface import Format
     from labelsnap.records.choices.classes import ClassRegistry
-    from tasks.export import StreamReceipt
-    from tasks.formats import FormatReceipt
-    from tasks.publish import Publication
     from tasks.run.beginning import Beginning
-    from tasks.settle import Settlement
+    from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt
 
 REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 
@@ -40,7 +39,7 @@ def summary(
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
     streams = (*results, *errors)
-    objects = objects_of(settlement, streams, formats)
+    objects = sizes_of(content_of(settlement, (*streams, *formats)))
     of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
     predictions = settlement.census.kinds(predicted=True)
@@ -80,17 +79,6 @@ def summary(
         },
         "seconds": dict(seconds),
     }
-
-
-def objects_of(
-    settlement: Settlement, streams: tuple[StreamReceipt, ...], formats: tuple[FormatReceipt, ...]
-) -> dict[str, int]:
-    """The objects of the snapshot with their sizes in bytes; files in packs, or of parts, are none of their own."""
-    written = chain((stream.files for stream in streams), (part.files for part in formats))
-    files = chain(settlement.tables, [settlement.problems], settlement.left_out, *written)
-    packs = chain(settlement.packs, *(stream.packs for stream in streams), *(part.packs for part in formats))
-    whole = {file.key: file.size for file in files if file.offset is None and not file.parts}
-    return whole | {pack.key: pack.size for pack in packs}
 
 
 def final(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,7 @@ from labelsnap.records.choices.splits import Split
 from labelsnap.records.lines.fingerprint import fingerprint
 from labelsnap.records.lines.moments import BEFORE_ALL
 from labelsnap.records.model import Source
+from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.storage import open_store
@@ -202,6 +204,23 @@ def test_rows_are_told_to_be_unchanged_by_their_lines(tmp_path):
     for base in (BasePart(before.files, alike=False), BasePart(alike=True)):
         found = reuse(read_earlier(store, base)).of_lines(lines)
         assert (found.kept, set(found.against.values())) == ({}, {"otherwise"})
+
+
+def test_a_line_is_looked_at_once(tmp_path, monkeypatch):
+    """Its row id and its fingerprint, whether its row stands, is new, has changed, or it is refused."""
+    before = build([row("row-a"), row("row-b")], tmp_path)
+    looked = Counter()
+
+    def counted(name, take):
+        return lambda line: (looked.update([(name, line)]), take(line))[1]
+
+    for name, take in (("row_id", row_id), ("fingerprint", fingerprint)):
+        for module in ("labelsnap.buckets.rows.reuse", "labelsnap.records.parsing.parse"):
+            monkeypatch.setattr(f"{module}.{name}", counted(name, take))
+    lines = [row("row-a"), row("row-b", labels=2), row("row-c"), row("row-d")[:-9]]
+    after = build(lines, tmp_path, base=BasePart(before.files, before.packs, alike=True))
+    assert (after.tally.reused_rows, after.tally.published, after.tally.problems) == (1, 3, 1)
+    assert looked == Counter((name, line) for name in ("row_id", "fingerprint") for line in lines)
 
 
 @pytest.mark.parametrize("alike", [True, False])

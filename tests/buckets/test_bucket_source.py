@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import sha256
 from itertools import chain
 from types import SimpleNamespace
@@ -17,9 +18,11 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.errors import StorageRefusedError
 from labelsnap.formats.interface import Row
 from labelsnap.records.choices.numbers import numbers
+from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.counts import kind_of
 from labelsnap.records.geometry import Point
 from labelsnap.records.tables.tables import to_tables, write_table
+from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Draft
 from tasks.describe import thumbnails
 from tests.contracts.store_faults import LossyStore
@@ -181,7 +184,31 @@ def test_one_image_of_many_is_picked(source, tmp_path):
     assert not (tmp_path / "source" / "images").exists()
 
 
-@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image])
+def test_where_an_image_lies_is_known_without_reading_it(rows, files, folder_store, tmp_path):
+    """Its place in its pack, under its file name; tables of images are read once a bucket and split."""
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    source = BucketSource(watched, files, tmp_path)
+    placed = {
+        name: source.image_file(row) for split in SPLITS for row in source.samples(split) for name in names([row])
+    }
+    assert not [key for _, key in watched.calls if "/images/" in key and "/tables/" not in key]
+    assert {name: (file.path, file.sha256) for name, file in placed.items()} == {
+        name: (row.image.file_name, row.image.sha256) for name, row in rows.items()
+    }
+    assert {name: read_file(folder_store, file) for name, file in placed.items()} == {name: body(name) for name in rows}
+    read = Counter(key for _, key in watched.calls if "/tables/images/" in key)
+    assert max(read.values()) <= 2
+
+
+def test_an_image_that_its_table_lacks_is_damage(source, rows):
+    """The table is named."""
+    row = rows["row01"]
+    with pytest.raises(StorageRefusedError, match="tables/images/bucket") as refused:
+        source.image_file(replace(row, image=replace(row.image, file_name="another.png")))
+    assert refused.value.code == "object_damaged"
+
+
+@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image, BucketSource.image_file])
 def test_image_that_was_not_copied_has_no_bytes(source, read):
     """A dataset that refers to images gives None."""
     assert read(source, sample(copied=False)) is None

@@ -14,7 +14,7 @@ from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Artifact
 from labelsnap.formats.registry import format_of
 from labelsnap.snapshots.writing.draft import Uploads
-from tasks.formats import FormatReceipt
+from tasks.run.receipts import FormatReceipt
 from tasks.unwritable import failed_at, without
 from tests.formats.format_samples import contents, dataset, label, radio, sample
 

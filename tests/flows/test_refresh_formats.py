@@ -14,7 +14,7 @@ from pyarrow import parquet
 from pycocotools.coco import COCO
 
 from deploy.sandbox import row_truth
-from flows.commands.trees import lay_out
+from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
 from labelsnap.formats.registry import FORMATS
 from tests.formats.yolo_rules import fill, read_labels
@@ -90,6 +90,8 @@ def test_images_are_laid_out_by_what_was_answered(dataset, tmp_path):
     assert {path: file.read_bytes() for path, file in pulled.items()} == expected
     assert len({Path(path).parent for path in pulled}) > 3
     assert result["formats"]["yolo"]["held"] == {"radio": sum(not path.startswith("unanswered/") for path in pulled)}
+    stored = {file.path.removeprefix("formats/yolo/"): file.key for file in read_ref(result["ref"]).manifest.files}
+    assert {stored[path].split("/")[1] for path in pulled} == {"images"}  # the packs that other formats' images lie in
 
 
 def raster(path):

@@ -8,8 +8,9 @@ import pytest
 from format_samples import VARIANTS, annotation, contents, count, dataset, label, radio, sample
 from msgspec import structs
 
+from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.registry import FORMATS, format_of
-from labelsnap.formats.shared.endings import ending, images_held, layout_of, narrowed, takes
+from labelsnap.formats.shared.endings import ending, layout_of, narrowed, takes
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.choices.names import file_name
 from labelsnap.records.geometry import BoundingBox

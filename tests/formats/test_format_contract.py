@@ -299,3 +299,15 @@ def test_images_lie_at_a_relative_path_of_their_own(each: Format) -> None:
 def test_format_is_a_value(each: Format) -> None:
     """A format can be sent to another process and compared."""
     assert pickle.loads(pickle.dumps(each)) == each  # noqa: S301 -- made two words before
+
+
+def test_a_format_says_whether_images_may_be_elsewhere(each: Format) -> None:
+    """Of a dataset that refers to its images it writes its files, or says beforehand that it cannot."""
+    referring = dataset(sample(copied=False))
+    files = chain.from_iterable(each.write(referring, split) for split in referring.splits)
+    if each.takes_references:
+        assert contents(files)
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        contents(files)
+    assert refused.value.code == "images_not_copied"

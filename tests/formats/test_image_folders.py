@@ -60,6 +60,16 @@ def test_images_lie_by_split_and_answer() -> None:
     }
 
 
+def test_images_are_told_apart_from_what_is_written() -> None:
+    """Whoever has stored an image need not read it again: each file says whose image it is, and no other does."""
+    rows = answered("a", "rain"), answered("b"), answered("c", "rain", split="val")
+    source = dataset(*rows)
+    told = {each.path: each.image for split in source.splits for each in WEATHER.write(source, split)}
+    images = {path: image for path, image in told.items() if image is not None}
+    assert images == {"train/rain/a.png": rows[0], "unanswered/b.png": rows[1], "val/rain/c.png": rows[2]}
+    assert told.keys() - images.keys() == {"classes.json", "train/rain/.class.txt", "val/rain/.class.txt"}
+
+
 def test_images_without_one_answer_are_set_apart() -> None:
     """Nobody answered, or two labels disagree: the image is in no class, and still in the tree."""
     files = written(dataset(answered("none"), answered("two", "rain", "snow"), answered("agreed", "rain", "rain")))

@@ -8,8 +8,9 @@ from config.reading import parse_dataset
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import expire, list_versions, rollback
 from labelsnap.snapshots.reading.read import read_snapshot
-from tasks.publish import Publication, publish_on_head
+from tasks.publish import publish_on_head
 from tasks.run.beginning import Beginning, Head
+from tasks.run.receipts import Publication
 from tests.contracts.memory_store import MemoryStore
 from tests.snapshots.publishing import manifest_of, published
 

@@ -325,6 +325,7 @@ def test_a_result_or_configuration_that_cannot_be_is_the_manifests_damage(folder
     [
         {"sha256": "{victim}"}, {"sha256": None}, {"size": -1}, {"size": None}, {"offset": -1},
         {"offset": (1 << 63) - 1}, {"pack": "/nowhere/x"}, {"pack": "data/../x"}, {"pack": "tags/x"},
+        {"pack": "data/images/not-of-ours.tar"},
         {"split": "../.."}, {"split": ".git"},
         {"file_name": "../../x.jpg"}, {"file_name": ".hidden.jpg"}, {"file_name": "a\u202egpj.exe"},
     ],
@@ -345,6 +346,7 @@ def test_an_images_table_that_lies_reaches_nothing(folder_store, tmp_path, chang
     publish(folder_store, manifest_of(folder_store, contents, packs=[pack]))
     error = refusal(folder_store, tmp_path / "out", cache=tmp_path / "cache")
     assert error.code in {"object_damaged", "unsafe_path"}
+    assert ("no object's key" in error.message) == ("pack" in change)
     assert victim.read_bytes() == b"mine"
     assert verify(folder_store).faults
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["pack.tar", "victim"]

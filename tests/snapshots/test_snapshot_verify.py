@@ -235,7 +235,7 @@ def kinds(kind):
         ("labels", {"origin": lambda _: "prediction"}, None, ("counts", "2 labels, as in its result 0 in the tables")),
         ("images", {"width": lambda _: 9}, "train/street.png", ("content", "8×6")),
         ("images", {"offset": lambda offset: offset + 1}, "train/street.png", ("bytes", "another one")),
-        ("images", {"pack": lambda _: "data/images/none.tar"}, "tables/images/", ("missing", "none")),
+        ("images", {"pack": lambda _: "data/images/none-0123456789abcdef.tar"}, "tables/images/", ("missing", "none")),
     ],
 )
 def test_content_that_does_not_fit_is_found(folder_store, table, columns, path, found):

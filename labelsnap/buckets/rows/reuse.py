@@ -58,7 +58,7 @@ from labelsnap.records.lines.fingerprint import fingerprint
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 from labelsnap.records.model import ModelRunEntry
-from labelsnap.records.parsing.identity import row_id
+from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.tables.carry import Masks, Standing, carry_over, masks_in
 from labelsnap.records.tables.tables import OF_MASKS
 
@@ -85,10 +85,14 @@ LASTING: Final = timedelta(hours=24)
 
 
 class Lines(NamedTuple):
-    """The ids of rows that are taken over as they stand, and what speaks against that, by numbers of lines."""
+    """The ids of rows that are taken over as they stand, and what speaks against that, by numbers of lines.
+
+    ``taken`` is what was taken of each to tell.
+    """
 
     kept: Mapping[int, str]
     against: Mapping[int, Against]
+    taken: Mapping[int, Identity] = {}
 
 
 class Reused(Struct, frozen=True):
@@ -172,15 +176,15 @@ class Reuse:
         if not self.earlier.whole:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
-        row_ids = {number: attempted(partial(row_id, line)) for number, line in lines}
-        times, urls, due = Counter(row_ids.values()), self._urls(), self._composite_due()
-        for number, line in lines:
-            found = row_ids[number]
+        taken = {number: self._taken(line) for number, line in lines}
+        times = Counter(each.row_id for each in taken.values())
+        urls, due = self._urls(), self._composite_due()
+        for number, (found, digest) in taken.items():
             if found is None or found not in self.earlier.fingerprints:
                 against[number] = "new"
             elif times[found] > 1:
                 against[number] = "several_lines"
-            elif self.earlier.fingerprints[found] != attempted(partial(fingerprint, line)):
+            elif self.earlier.fingerprints[found] != digest:
                 against[number] = "changed"
             elif found in urls and self.refuses(urls[found]):
                 against[number] = "url_refused"
@@ -190,7 +194,7 @@ class Reuse:
                 against[number] = "composite_due"
             else:
                 kept[number] = found
-        return Lines(kept, against)
+        return Lines(kept, against, taken)
 
     def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused | Problem]:
         """Look at records, by the numbers of their lines; one that cannot be looked at is a problem."""
@@ -219,6 +223,11 @@ class Reuse:
             return None
         now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
         return tuple(row_id for row_id in now if row_id in anew or before[row_id] != now[row_id])
+
+    def _taken(self, line: bytes) -> Identity:
+        """The row that a line is about, and the fingerprint where such a row stands."""
+        found = attempted(partial(row_id, line))
+        return Identity(found, attempted(partial(fingerprint, line)) if found in self.earlier.fingerprints else None)
 
     def _urls(self) -> dict[str, str]:
         """By what URLs rows of the version before refer to their images, by data row id."""

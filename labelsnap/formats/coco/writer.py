@@ -75,6 +75,7 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = "coco"
     readable: ClassVar[frozenset[str]] = PICTURES
+    takes_references: ClassVar[bool] = True
     holds: ClassVar[Holdings] = replace(EVERYTHING, polyline=False, flat=False)
     holds_of_predictions: ClassVar[Holdings] = replace(
         holds, relationship=False, radio="objects", checklist="objects", text="objects"

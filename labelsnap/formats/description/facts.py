@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from labelsnap.formats.shared.endings import images_held
+from labelsnap.formats.description.losses import images_held
 
 if TYPE_CHECKING:
     from labelsnap.formats.description.census import Census

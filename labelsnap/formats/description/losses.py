@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from labelsnap.formats.shared.endings import images_held, takes
+from labelsnap.formats.shared.endings import takes
 
 if TYPE_CHECKING:
     from labelsnap.formats.description.census import Census
@@ -46,6 +46,15 @@ def report(each: Format, counted: Census) -> FormatReport:
     return FormatReport(
         _tally(each, counted, predicted=False), _tally(each, counted, predicted=True), _images(each, counted)
     )
+
+
+def images_held(each: Format, counted: Census) -> dict[str, int]:
+    """Return how many images of each split a format holds; nothing for a dataset without rows."""
+    lost = {
+        split: sum(count for of_image, count in of_split.items() if not takes(each, of_image))
+        for split, of_split in counted.endings.items()
+    }
+    return {split: count - lost.get(split, 0) for split, count in counted.rows.items()}
 
 
 def _images(each: Format, counted: Census) -> Images:

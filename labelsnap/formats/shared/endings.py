@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from labelsnap.formats.description.census import Census
     from labelsnap.formats.interface import Dataset, Format, Row, Shard
     from labelsnap.records.model import Sample
 
@@ -30,15 +29,6 @@ def ending(file_name: str) -> str:
 def takes(each: Format, of_image: str) -> bool:
     """Say whether a format's readers take a file with this ending; "" is that of an image that is no file."""
     return not of_image or each.readable is None or of_image in each.readable
-
-
-def images_held(each: Format, counted: Census) -> dict[str, int]:
-    """Return how many images of each split a format holds; nothing for a dataset without rows."""
-    lost = {
-        split: sum(count for of_image, count in of_split.items() if not takes(each, of_image))
-        for split, of_split in counted.endings.items()
-    }
-    return {split: count - lost.get(split, 0) for split, count in counted.rows.items()}
 
 
 def layout_of(each: Format, lost: Collection[str]) -> Callable[[str, str], str | None]:

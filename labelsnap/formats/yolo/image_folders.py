@@ -52,7 +52,7 @@ def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artif
     for sample in dataset.samples(split):
         answered = image_choices(sample.record.entry.labels).get(question)
         folder = UNANSWERED if answered is None else f"{split}/{folders[answered]}"
-        yield Artifact(f"{folder}/{sample.image.file_name}", _image(dataset, sample), small=True)
+        yield Artifact(f"{folder}/{sample.image.file_name}", _image(dataset, sample), small=True, image=sample)
 
 
 def folder_names(answers: Iterable[str]) -> dict[str, str]:

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlia
 
 from msgspec import Struct
 
+from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings, Only
 from labelsnap.formats.shared.documents import encode
-from labelsnap.formats.shared.endings import PICTURES, images_held
+from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.names import stem
 from labelsnap.formats.shared.yaml_documents import dump
 from labelsnap.formats.yolo.image_folders import image_folders
@@ -84,6 +85,11 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.task == "classify") != bool(self.question):
             raise ValueError("`task: classify` needs the `question` that it classifies by, and no other task takes one")
+
+    @property
+    def takes_references(self) -> bool:
+        """Whether images may be elsewhere: ``classify`` lays them out by their answers."""
+        return self.task != "classify"
 
     @property
     def holds(self) -> Holdings:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import io
 import logging
-import os
 import socket
 import ssl
 import time
@@ -17,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import urllib3
+from requests import Session
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -115,8 +115,9 @@ class Connections:
 
 
 def _certificates() -> str:
-    """Whom to trust: what the environment names, in the variables that ``requests`` knows, else certifi's list."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    """Whom to trust: what ``requests`` finds in ``REQUESTS_CA_BUNDLE`` and the like, else certifi's list."""
+    found: str | bool | None = Session().merge_environment_settings("", {}, None, None, None)["verify"]
+    return found if isinstance(found, str) else DEFAULT_CA_BUNDLE_PATH
 
 
 @lru_cache(maxsize=2)

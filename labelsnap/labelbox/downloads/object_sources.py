@@ -7,7 +7,6 @@ credentials open.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from labelsnap.environment import aws_variables
 from labelsnap.errors import ConfigurationError
 from labelsnap.labelbox.downloads.addresses import ForbiddenAddressError, Origin, read_url
 from labelsnap.labelbox.downloads.failures import DownloadError
@@ -120,8 +120,7 @@ def _check_parts(name: ObjectName) -> None:
 
 def client_of(source: ObjectSource) -> S3Client:
     """This process's client for a source and today's AWS environment; it signs and sends nothing."""
-    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    return _client(source, environment)
+    return _client(source, aws_variables())
 
 
 @lru_cache(maxsize=16)

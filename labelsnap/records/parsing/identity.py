@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.json import Decoder
@@ -17,6 +17,13 @@ _IN_DAMAGE: Final = re.compile(
     r'"data_row"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?\d{1,64}(?=[\s,}]))', re.DOTALL
 )
 """The id of a data row of which no block was left, or begun, before it."""
+
+
+class Identity(NamedTuple):
+    """What was taken of a line: its ``row_id`` (None: it has none), and its ``fingerprint`` (None: not taken)."""
+
+    row_id: str | None
+    fingerprint: str | None = None
 
 
 def row_id(line: bytes) -> str | None:

@@ -28,7 +28,7 @@ from labelsnap.records.model import (
     Source,
     Unreadable,
 )
-from labelsnap.records.parsing.identity import row_id
+from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.parsing.labels import entry_of
 from labelsnap.records.parsing.media import medium_of_kind, medium_of_mime_type, other_medium, refuse_other_lines
 from labelsnap.records.parsing.mending import mend
@@ -42,27 +42,31 @@ _LARGEST_INTEGER = 2**63 - 1
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
-def parse(line: bytes, source: Source, *, number: int, keep_embeddings: bool = False) -> Row | Problem:
+def parse(
+    line: bytes, source: Source, *, number: int, keep_embeddings: bool = False, taken: Identity | None = None
+) -> Row | Problem:
     """Return the row that a line of the RESULT stream holds, or the problem that it is.
 
-    Of its projects and model runs ``source`` alone is looked at. ``number`` is the line's place in the stream, from 1.
-    Nothing is raised whatever the bytes are. A problem's codes and paths are described in ../README.md; its reason
-    never repeats the line.
+    Of its projects and model runs ``source`` alone is looked at. ``number`` is the line's place in the stream, from 1;
+    what was ``taken`` of it before is not taken again. Nothing is raised whatever the bytes are. A problem's codes and
+    paths are described in ../README.md; its reason never repeats the line.
     """
+    digest = (taken and taken.fingerprint) or fingerprint(line)
     try:
-        return _row(read_strictly(line, source, keep_embeddings=keep_embeddings), source, line)
+        return _row(read_strictly(line, source, keep_embeddings=keep_embeddings), source, digest)
     except (RefusedError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return _mended(line, source, wire.LineWithEmbeddings if keep_embeddings else wire.Line)
+        return _mended(line, source, wire.LineWithEmbeddings if keep_embeddings else wire.Line, digest)
     except RefusedError as refused:
         path = f"$.{refused.path}" if refused.path else "$"
-        return Problem(number, row_id(line), path, refused.code, refused.reason)
+        code, reason = refused.code, refused.reason
     except RecursionError:
-        return Problem(number, row_id(line), "$", "too_deep", "Expected values nested as in an export, found far more.")
+        path, code, reason = "$", "too_deep", "Expected values nested as in an export, found far more."
+    return Problem(number, taken.row_id if taken else row_id(line), path, code, reason)
 
 
-def _mended(line: bytes, source: Source, kind: type[wire.Line]) -> Row:
+def _mended(line: bytes, source: Source, kind: type[wire.Line], digest: str) -> Row:
     text = readable(line)
     try:
         found = json_values(text)
@@ -82,11 +86,15 @@ def _mended(line: bytes, source: Source, kind: type[wire.Line]) -> Row:
         refuse_other_lines(plain)
     elif replaced and REPLACEMENT in data_row.id:
         raise RefusedError("unreadable_id", "Expected the row's id as text, found half of it.", "data_row.id")
-    return _row(decoded, source, line, unreadable, replaced)
+    return _row(decoded, source, digest, unreadable, replaced)
 
 
 def _row(
-    decoded: wire.Line, source: Source, line: bytes, unreadable: tuple[Unreadable, ...] = (), replaced: int = 0
+    decoded: wire.Line,
+    source: Source,
+    digest: str,
+    unreadable: tuple[Unreadable, ...] = (),
+    replaced: int = 0,
 ) -> Row:
     found = decoded.data_row
     if found is None or not found.id:
@@ -104,7 +112,7 @@ def _row(
         tuple([_attachment(found) for found in decoded.attachments or ()]),
         tuple([vector for embedding in embeddings or () for vector in _vectors(embedding)]),
     )
-    return Row(data_row, entry_of(asked(decoded, source), source.id), fingerprint(line), unreadable, replaced)
+    return Row(data_row, entry_of(asked(decoded, source), source.id), digest, unreadable, replaced)
 
 
 def _row_data(found: wire.DataRow) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.keeping.epochs import Condemned, Swept, listed_epochs, read_epoch
 from labelsnap.snapshots.keeping.history import read_manifest, without_way_on
-from labelsnap.snapshots.layout import epoch_key, manifest_key
+from labelsnap.snapshots.layout import MANIFEST, epoch_key
 from labelsnap.snapshots.manifest import UNREADABLE
 from labelsnap.snapshots.runs import holds, merged, runs_of
 from labelsnap.snapshots.sealed import unseal
@@ -92,10 +92,8 @@ def _condemned_manifests(store: ObjectStore) -> dict[str, int]:
             continue
         if epoch:
             found |= {entry.key: epoch.head for entry in epoch.condemned if entry not in spared}
-    prefix, suffix = manifest_key("*").split("*")
-    return {
-        key.removeprefix(prefix).removesuffix(suffix): head for key, head in found.items() if key.startswith(prefix)
-    }
+    matches = ((MANIFEST.match(key), head) for key, head in found.items())
+    return {match["sha256"]: head for match, head in matches if match}
 
 
 def _spared(store: ObjectStore, number: int) -> frozenset[Condemned]:

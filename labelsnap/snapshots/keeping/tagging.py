@@ -10,7 +10,7 @@ from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.snapshots.keeping.history import Commit, commit_keys, missing_records, read_history, read_manifest
 from labelsnap.snapshots.keeping.tags import Tag, astray, decode_tag, read_tag
 from labelsnap.snapshots.keeping.witnesses import Witness
-from labelsnap.snapshots.layout import TAG_NAME, tag_key
+from labelsnap.snapshots.layout import is_tag_name, tag_key
 from labelsnap.snapshots.manifest import UNREADABLE
 from labelsnap.snapshots.sealed import seal, timestamp
 from labelsnap.snapshots.writing.commit import settled
@@ -30,7 +30,7 @@ def tag(store: ObjectStore, name: str, version: int, *, sleep: Callable[[float],
     name that is another version's, and where the version's manifest is missing or damaged;
     StorageOutcomeUnknownError when the store's answer is lost: then repeat the call.
     """
-    if not TAG_NAME.fullmatch(name):
+    if not is_tag_name(name):
         raise ConfigurationError(
             f"Expected a tag of letters, digits, '.', '_' and '-' that is no number and not 'latest', found {name!r}.",
             remedy="Choose a name of up to 64 characters that begins with a letter or digit.",
@@ -89,7 +89,7 @@ def untag(store: ObjectStore, name: str) -> Tag | None:
     Raises ConfigurationError when there is no such tag, and StorageRefusedError when it alone says that there was a
     version whose record is lost.
     """
-    if not TAG_NAME.fullmatch(name) or store.head(tag_key(name)) is None:
+    if not is_tag_name(name) or store.head(tag_key(name)) is None:
         raise ConfigurationError(
             f"Expected the name of a version of {store.url}, found {name!r}, which is none.",
             remedy="`labelsnap snapshots list` shows the names there are.",

@@ -27,7 +27,7 @@ from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File
 from labelsnap.snapshots.paths import folded
 from labelsnap.snapshots.reading.content import sha256_of
-from labelsnap.snapshots.reading.tree import folder_of, folder_refused, target_of
+from labelsnap.snapshots.reading.places import folder_of, folder_refused, target_of
 from labelsnap.snapshots.values import Sha256, Size
 from labelsnap.storage.beneath import opened_file
 

@@ -23,7 +23,7 @@ from labelsnap.snapshots.keeping.history import (
 )
 from labelsnap.snapshots.keeping.tags import astray, read_tag
 from labelsnap.snapshots.keeping.witnesses import highest_witness
-from labelsnap.snapshots.layout import TAG_NAME
+from labelsnap.snapshots.layout import is_tag_name
 from labelsnap.snapshots.runs import holds
 from labelsnap.storage import check_store_url
 
@@ -73,7 +73,7 @@ def parse_ref(text: str) -> Ref:
     folder, slash, name = text.rpartition("/")
     name, at, selector = name.partition("@")
     scheme_only = folder.endswith(":/")
-    known = selector == LATEST or _VERSION.fullmatch(selector) or TAG_NAME.fullmatch(selector)
+    known = selector == LATEST or _VERSION.fullmatch(selector) or is_tag_name(selector)
     if not name or scheme_only or (at and not known):
         raise ConfigurationError(
             f"Expected DATASET_URL, DATASET_URL@VERSION, @TAG or @latest, found {_ref_shown(text)}.",

@@ -8,11 +8,10 @@ import msgspec
 from xxhash import xxh3_128_intdigest
 
 from labelsnap.decoders import converted
-from labelsnap.snapshots.layout import DATA
+from labelsnap.snapshots.layout import OBJECT
 from labelsnap.snapshots.manifest import File, damaged
 from labelsnap.snapshots.tables.parquet_files import batches
 from labelsnap.snapshots.values import Sha256, Size
-from labelsnap.storage.interface import is_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +64,7 @@ def copied_images(table: Path, name: str) -> Iterator[tuple[str, CopiedImage]]:
                 split = msgspec.convert(row["split"], str)
             except msgspec.ValidationError as error:
                 raise damaged(f"the table {name!r}", f"an image that cannot be: {error}") from error
-            if not (image.pack.startswith(DATA) and is_key(image.pack)):
+            if OBJECT.match(image.pack) is None:
                 raise damaged(f"the table {name!r}", f"an image in {image.pack!r}, which is no object's key")
             names.add(xxh3_128_intdigest(f"{split}\0{image.file_name}".encode(errors="surrogatepass")))
             count += 1

@@ -12,7 +12,7 @@ from labelsnap.snapshots.manifest import damaged
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from labelsnap.snapshots.manifest import File, Manifest
+    from labelsnap.snapshots.manifest import Contents, File, Manifest
     from labelsnap.storage import ObjectStore
 
 _PARALLEL: Final = 16
@@ -23,10 +23,10 @@ _REMEDY: Final = (
 _FEW: Final = 2  # objects of one folder that are asked for one by one; of more the folder is listed
 
 
-def sizes_of(manifest: Manifest) -> dict[str, int]:
+def sizes_of(contents: Contents) -> dict[str, int]:
     """Return the size in bytes of each object that a snapshot consists of, by key."""
-    whole = {file.key: file.size for file in manifest.files if file.key and file.offset is None}
-    return whole | {pack.key: pack.size for pack in manifest.packs}
+    whole = {file.key: file.size for file in contents.files if file.key and file.offset is None}
+    return whole | {pack.key: pack.size for pack in contents.packs}
 
 
 def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> tuple[str, ...]:

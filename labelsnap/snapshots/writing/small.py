@@ -50,7 +50,7 @@ class SmallFiles:
     def add(self, path: str, body: bytes) -> None:
         """Take a file under its logical path."""
         if standing := self._standing.get(digest(body)):
-            self._point(replace(standing, path=path))
+            self._point_into_base(replace(standing, path=path))
             return
         self._pending.append((path, body))
         self._size += len(body)
@@ -62,10 +62,14 @@ class SmallFiles:
         file = self._paths.get(path)
         if file is None:
             raise damaged(f"the file {path!r} of the version before", "none")
-        self._point(file)
+        self._point_into_base(file)
 
-    def _point(self, file: File) -> None:
+    def point(self, file: File) -> None:
+        """Take a file that lies in a pack which is listed otherwise: an image, in the images' own."""
         self.files.append(file)
+
+    def _point_into_base(self, file: File) -> None:
+        self.point(file)
         self.packs[file.key] = listed_pack(self._packs_of_base, file.key)
 
     def flush(self) -> None:

@@ -6,12 +6,13 @@ import hashlib
 import os
 from base64 import b64encode
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from boto3.session import Session
 from botocore.config import Config
 
 from labelsnap.credentials import check_keys_of_s3
+from labelsnap.environment import aws_variables
 from labelsnap.errors import ConfigurationError
 from labelsnap.storage.s3.answers import with_bounds
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 PARALLEL: Final = 32  # threads that may use one client at a time
 ATTEMPTS: Final = 5  # per request, with the SDK's back-off
 
+_OWN_ENDPOINT: Final = frozenset({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
+_AMAZONS: Final = (".amazonaws.com", ".amazonaws.com.cn")
+
 
 def client_here(*, repeat: bool) -> S3Client:
     """Return this process's client for today's AWS environment; with ``repeat=False`` it sends each request once.
@@ -30,14 +34,29 @@ def client_here(*, repeat: bool) -> S3Client:
     ``AWS_REGION`` is what other SDKs of AWS read, and comes before boto3's own ``AWS_DEFAULT_REGION``.
     A client must not cross a fork (its connections would be shared), so the process is part of its identity.
     """
-    environment = tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
-    return _client(os.getpid(), environment, ATTEMPTS if repeat else 1)
+    return _client(os.getpid(), aws_variables(), ATTEMPTS if repeat else 1)
 
 
 @lru_cache(maxsize=4)
 def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: int) -> S3Client:
-    check_keys_of_s3(dict(environment))
-    own_endpoint = any(name in {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} for name, _ in environment)
+    named = dict(environment)
+    check_keys_of_s3(named)
+    is_own = not _OWN_ENDPOINT.isdisjoint(named)
+    try:
+        client = _made("path" if is_own else "auto", named.get("AWS_REGION"), attempts)
+        if not is_own and not client.meta.endpoint_url.endswith(_AMAZONS):  # boto3 found it by itself
+            client = _made("path", named.get("AWS_REGION"), attempts)
+    except ValueError as error:
+        raise ConfigurationError(
+            "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",
+            remedy="Set it to http://HOST:PORT or https://HOST, or unset it for AWS.",
+            code="s3_endpoint",
+        ) from error
+    return with_bounds(client)
+
+
+def _made(style: Literal["path", "auto"], region: str | None, attempts: int) -> S3Client:
+    """Return a client that writes a bucket into the path, or, with ``auto``, into the host where that can be."""
     config = Config(
         connect_timeout=10,
         read_timeout=60,
@@ -47,16 +66,9 @@ def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: i
         # The SDK's default is a checksum trailer over https, which Ceph and others answer with an error.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if own_endpoint else "auto"},
+        s3={"addressing_style": style},
     )
-    try:
-        return with_bounds(Session().client("s3", region_name=dict(environment).get("AWS_REGION"), config=config))
-    except ValueError as error:
-        raise ConfigurationError(
-            "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",
-            remedy="Set it to http://HOST:PORT or https://HOST, or unset it for AWS.",
-            code="s3_endpoint",
-        ) from error
+    return Session().client("s3", region_name=region, config=config)
 
 
 def content_md5(body: bytes | BufferedReader) -> str:

@@ -1,0 +1,99 @@
+"""What steps give to others and to the result: counts, classes, and what they put into the store."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from labelsnap.buckets.receipt import Tally
+from labelsnap.formats.description.census import Census
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.snapshots.checking.measures import Measure
+from labelsnap.snapshots.manifest import File, Pack
+from labelsnap.snapshots.writing.draft import Uploads
+from tasks.run.span import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labelsnap.snapshots.manifest import Contents
+
+Changed = dict[int, tuple[str, ...] | None]
+"""The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
+
+
+class StreamReceipt(Struct, frozen=True):
+    """One stream of one export, whole: its chunks' files in order, its bytes, and its lines as they were counted.
+
+    Of a stream with a ``span`` only the rows that are in it count. ``part`` is which of ``parts_of`` the dataset it has
+    all rows of.
+    """
+
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    size: int
+    lines: int
+    retries: int
+    uploads: Uploads
+    span: Span | None = None
+    part: int | None = None
+
+
+class Settlement(Struct, frozen=True):
+    """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
+
+    ``behind`` are the manifests behind the base whose classes are not among these: all of them where the buckets are as
+    they were, so that nothing has to be published, or none. ``left_out`` is the list of lines that are of no use to a
+    later version, where there are any.
+    """
+
+    lines: int
+    tally: Tally
+    census: Census
+    measures: dict[int, tuple[Measure, ...]]
+    changed: Changed
+    registry: ClassRegistry
+    behind: tuple[str, ...]
+    tables: tuple[File, ...]
+    problems: File
+    left_out: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    uploads: Uploads
+
+
+class FormatReceipt(Struct, frozen=True):
+    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
+
+    Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
+    """
+
+    name: str
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+    uploads: Uploads
+    unwritable: dict[str, str] = {}
+
+
+class Publication(Struct, frozen=True):
+    """Which version holds what the run made: a new one, or (``published`` false) the one that stood already."""
+
+    version: int
+    published: bool
+
+
+class Content(Struct, frozen=True):
+    """Every file of a snapshot, and the packs that some of them lie in or are joined from."""
+
+    files: tuple[File, ...]
+    packs: tuple[Pack, ...]
+
+
+def content_of(settlement: Settlement, written: Sequence[Contents]) -> Content:
+    """Put together what a run has made; ``written`` are its streams and formats."""
+    alone = settlement.tables, (settlement.problems,), settlement.left_out
+    return Content(
+        files=tuple(chain(*alone, *(each.files for each in written))),
+        packs=tuple(chain(settlement.packs, *(each.packs for each in written))),
+    )
