@@ -13,12 +13,11 @@ import signal
 import struct
 import sys
 import time
-import traceback
 from collections import Counter
 from mmap import mmap
 from pathlib import Path
 
-from tests.fuzz.findings import Finding, corpus, signature, smaller
+from tests.fuzz.findings import Finding, corpus, signature, smaller, trace_of
 from tests.fuzz.target import Case, Cases, Target
 from tests.fuzz.targets import target_of
 
@@ -67,7 +66,7 @@ class Stretch:
             found = signature(error)
             if found not in self.known:
                 self.known.add(found)
-                self._tell(case, name, number, found, "".join(traceback.format_exception(error)))
+                self._tell(case, name, number, found, trace_of(error))
             self.outcomes[found] += 1
         finally:
             signal.alarm(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,6 +63,15 @@ def signature(error: BaseException) -> str:
     ours = ours or [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)]
     place = ours[-1] if ours else frames[-1]
     return f"{type(error).__name__} in {Path(place.filename).stem}.{place.name}"
+
+
+def trace_of(error: BaseException) -> str:
+    """What Python prints of an exception, with files as they are imported: a finding is read on other machines."""
+    trace = "".join(traceback.format_exception(error))
+    folders = {each for each in sys.path if each and not Path(each).is_relative_to(ROOT / "tests")}
+    for folder in sorted(folders | {str(ROOT)}, key=len, reverse=True):
+        trace = trace.replace(f'"{folder}/', '"')
+    return trace
 
 
 def smaller(case: Case, is_same: Callable[[Case], bool]) -> Case:

@@ -5,11 +5,14 @@ What was found before is sent first. ``make fuzz`` searches longer.
 
 from __future__ import annotations
 
+import json
 import random
+import re
 
 import pytest
 
 from tests.fuzz.driving import drive
+from tests.fuzz.findings import CORPUS, trace_of
 from tests.fuzz.mutation import bytes_mutator, json_mutator
 from tests.fuzz.target import Cases
 from tests.fuzz.targets import NAMES, target_of
@@ -51,6 +54,17 @@ def test_one_seed_gives_one_damage(kind):
     made = [mutate(random.Random(number), body, seeds) for number in range(200)]  # noqa: S311 - repeatable
     assert made == [mutate(random.Random(number), body, seeds) for number in range(200)]  # noqa: S311 - repeatable
     assert len(set(made)) > 100
+
+
+def test_what_is_kept_names_no_folder_of_a_machine():
+    """The trace of a finding, and each that was kept, has files as they are imported."""
+    try:
+        target_of("")
+    except Exception as error:  # noqa: BLE001 - any will do
+        made = trace_of(error)
+    kept = [json.loads(path.read_text(encoding="utf-8"))["trace"] for path in CORPUS.rglob("*.json")]
+    assert 'File "tests/fuzz/test_fuzz.py"' in made
+    assert [trace for trace in (made, *kept) if re.search(r'File "/', trace)] == []
 
 
 def test_a_case_is_known_by_its_number():

@@ -480,6 +480,14 @@ def test_lists_of_more_values_than_any_has_are_not_read(monkeypatch):
     assert refused.value.code == "object_damaged"
 
 
+def test_text_that_is_no_unicode_is_damage():
+    """Pyarrow reads the bytes without a word, and fails where the first value is made of them."""
+    text = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    with pytest.raises(StorageRefusedError, match="tables/left") as refused:
+        read_whole(parquet_of(data_row_id=text, split=["train"]), "tables/left/a.parquet")
+    assert refused.value.code == "object_damaged"
+
+
 @pytest.mark.parametrize("cut", [b"\x00" * 40, b"\x1c" * 40, b"\xff" * 40])
 def test_headers_of_pages_that_are_none_are_damage(cut):
     """Nested without end, of numbers without end, or of another kind than any."""

@@ -183,7 +183,15 @@ def _listed(columns: Columns) -> list[str] | None:
 
 
 def _checked(rows: _Rows, name: str) -> _Rows:
-    """Return rows as they are. Raises StorageRefusedError for columns that are none of labelsnap's."""
+    """Return rows as they are.
+
+    Raises StorageRefusedError for columns that are none of labelsnap's, and for text that is no Unicode, which pyarrow
+    reads without a word and cannot make values of.
+    """
     with _reading(name):
         check_columns(rows, name)
+    try:
+        rows.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise damaged(name, f"values that cannot be ({error})") from error
     return rows
