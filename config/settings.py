@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -25,6 +26,7 @@ LABELBOX_REST_ENDPOINT = "https://api.labelbox.com/api/v1"
 GS_ENDPOINT = "https://storage.googleapis.com"
 AZURE_ENDPOINT = "https://{account}.blob.core.windows.net"
 MAX_SENTENCE = 600
+_PREFIXES = ("LABELBOX_", "LABELSNAP_")
 _BUCKET = re.compile(r"(s3|gs)://[^/\s]+|azure://[a-z0-9]{3,24}/(\$web|[a-z0-9-]{3,63})")
 _SAS_TOKEN = re.compile(r"[!$&'()*+,./:;=?@\w~%-]+", re.ASCII)
 
@@ -258,8 +260,9 @@ def load_settings() -> Settings:
     The store's keys, which boto3 reads, are checked too.
     """
     check_keys_of_s3(os.environ)
+    ours = ((name, value) for name, value in os.environ.items() if name.upper().startswith(_PREFIXES))
     try:
-        return Settings()
+        return _settings_of(frozenset(ours))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
@@ -269,3 +272,9 @@ def load_settings() -> Settings:
             remedy="Correct or unset it; config/README.md lists every variable.",
             code="bad_setting",
         ) from None
+
+
+@lru_cache(maxsize=1)
+def _settings_of(ours: frozenset[tuple[str, str]]) -> Settings:  # noqa: ARG001 - what pydantic reads by itself
+    """The settings that an environment with these variables of ours says; each step of a run asks for them."""
+    return Settings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import certifi
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
@@ -108,15 +109,28 @@ def sandbox(shared_sandbox, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def prefect_server():
-    """A real Prefect server with a database of its own. Runs send no heartbeat: its thread ends a second after them."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
-    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415 - most tests do without Prefect
+def prefect_server(tmp_path_factory):
+    """A real Prefect server with a database of its own, without what no test asks it for.
 
-    with (
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        prefect_test_harness(server_startup_timeout=180),
-    ):
+    Runs send no heartbeat: its thread ends a second after them. Task runs and events, which cost the server two thirds
+    of its time, are not recorded. It is reached without TLS, and each client reads the authorities that it trusts: one
+    will do.
+    """
+    from prefect import settings as prefect  # noqa: PLC0415 - most tests do without Prefect
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+
+    end = "-----END CERTIFICATE-----\n"
+    authority = tmp_path_factory.mktemp("authorities") / "one.pem"
+    authority.write_text(certifi.contents().partition(end)[0] + end, encoding="ascii")
+    without = {
+        prefect.PREFECT_API_SSL_CERT_FILE: str(authority),
+        prefect.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        prefect.PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        prefect.PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED: False,
+        prefect.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
+        prefect.PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: False,
+    }
+    with prefect.temporary_settings(without), prefect_test_harness(server_startup_timeout=180):
         yield
 
 

@@ -148,3 +148,17 @@ def test_what_is_said_of_a_setting_is_cut(monkeypatch):
         load_settings()
     assert "very-secret" not in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def test_settings_are_those_of_the_environment_as_it_is_now(monkeypatch):
+    """A variable that is set, changed or unset counts from the next call on, whichever case its name has."""
+    monkeypatch.setenv("LABELSNAP_EXPORTS", "3")
+    assert load_settings().exports == 3
+    monkeypatch.setenv("LABELSNAP_EXPORTS", "5")
+    assert load_settings().exports == 5
+    assert load_settings() is load_settings()
+    monkeypatch.delenv("LABELSNAP_EXPORTS")
+    monkeypatch.setenv("labelsnap_exports", "7")
+    assert load_settings().exports == 7
+    monkeypatch.setenv("LABELBOX_REST_ENDPOINT", "https://example.org/api/v1")
+    assert load_settings().labelbox.rest_endpoint == "https://example.org/api/v1"
