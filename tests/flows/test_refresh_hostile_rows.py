@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.console import describe
 from flows.commands.trees import lay_out
 from flows.refresh import refresh

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 import requests
 
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
 from tests.buckets.image_server import serving
