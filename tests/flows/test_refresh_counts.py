@@ -11,7 +11,6 @@ from deploy.sandbox import Fault
 from flows.backfill import backfill
 from flows.refresh import refresh
 from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError
-from labelsnap.labelbox.export import LIST_LIMIT
 from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.storage import open_store
 from tasks.parts import standing_rows
@@ -19,6 +18,8 @@ from tasks.parts import standing_rows
 pytestmark = pytest.mark.xdist_group("prefect")
 
 TABLES = {"formats": {}}
+LIMIT = 40
+"""More than there are rows: so many unknown values behind those of rows make another list."""
 HEADER = "graphql:GetExportMetadataHeaderPyApi"
 
 
@@ -26,6 +27,12 @@ HEADER = "graphql:GetExportMetadataHeaderPyApi"
 def short_pauses(monkeypatch):
     """Between two looks at a header."""
     monkeypatch.setenv("LABELSNAP_POLL_INTERVAL", "0.01")
+
+
+@pytest.fixture(autouse=True)
+def short_lists(monkeypatch):
+    """Few values to an export."""
+    monkeypatch.setattr("labelsnap.labelbox.export.LIST_LIMIT", LIMIT)
 
 
 def versions(dataset):
@@ -92,7 +99,7 @@ def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtere
     """Where the version before has rows that it asks for, though the others have theirs; it is asked twice."""
     ids = [found for found in dict.fromkeys(listed(sandbox, filtered)) if found]
     missing = ids[-1]
-    filters = {filtered: [*ids[:-1], *(f"none-{number}" for number in range(LIST_LIMIT)), missing]}
+    filters = {filtered: [*ids[:-1], *(f"none-{number}" for number in range(LIMIT)), missing]}
     chosen = dataset(filters=filters, **TABLES)
     whole = refresh(chosen)
     sandbox.settings.no_header_for = f'"{missing}"'
@@ -108,7 +115,7 @@ def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtere
 def test_a_part_that_has_only_blank_lines_has_no_rows(sandbox, dataset, monkeypatch):
     """As one that has no lines."""
     ids = listed(sandbox, "data_row_ids")
-    chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIST_LIMIT)), ids[0]]})
+    chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIMIT)), ids[0]]})
     refresh(chosen)
     monkeypatch.setattr("deploy.sandbox.server.exports.with_oddities", blanked(ids[0]))
     with pytest.raises(LabelboxRefusedError) as caught:
@@ -145,7 +152,7 @@ def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox,
 
 def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
     """Its ids may be those of rows to come."""
-    none = [f"none-{number}" for number in range(LIST_LIMIT)]
+    none = [f"none-{number}" for number in range(LIMIT)]
     chosen = dataset(filters={"data_row_ids": [*listed(sandbox, "data_row_ids"), *none]}, **TABLES)
     assert refresh(chosen)["version"] == 1
     assert refresh(chosen)["reason"] == "unchanged"
