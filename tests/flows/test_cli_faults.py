@@ -119,6 +119,7 @@ def test_a_setting_that_prefect_refuses(dataset_file, name, value):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_prefect_away_in_the_middle(dataset_file, relay, sandbox, tmp_path):
     """The server goes while the export runs: the version is published, and Prefect does not know: status 2."""
     sandbox.settings.polls = 1000
