@@ -17,7 +17,7 @@ from test_hostile_bodies import MEBIBYTE, SIGNATURE, chunk, memory
 
 from deploy.sandbox import Fault, row_truth
 from deploy.sandbox.project import lines
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
 

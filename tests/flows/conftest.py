@@ -1,19 +1,22 @@
-"""The command line, run in the test's own process; a sandbox that may be changed, and tables of a version."""
+"""The command line, run in the test's own process; first versions, and tables of a version."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from copy import deepcopy
+from shutil import copytree
+from urllib.parse import urlsplit
 
 import pytest
 from prefect.client.orchestration import get_client
 from pyarrow import parquet
 from street_versions import publish_six
 
-from deploy.sandbox import Sandbox
 from flows import cli
 from flows.commands.trees import lay_out
+from flows.refresh import refresh
 
 
 class CommandLine:
@@ -45,19 +48,45 @@ def labelsnap(monkeypatch, capsys):
     return CommandLine(monkeypatch, capsys)
 
 
-@pytest.fixture
-def own_sandbox(dataset_file, monkeypatch, tmp_path):
-    """A sandbox whose project may be changed."""
-    with Sandbox(rows=24, directory=tmp_path / "own") as sandbox:
-        for name, value in sandbox.environment().items():
-            monkeypatch.setenv(name, value)
-        yield sandbox
+@pytest.fixture(scope="session")
+def beginnings():
+    """How datasets began in tests so far: the results, and where their stores lie."""
+    return {}
 
 
 @pytest.fixture
-def chosen(own_sandbox, dataset):
-    """The dataset file of that sandbox's project, with changes."""
-    return lambda **changes: dataset(source={"project": own_sandbox.project_id}, **changes)
+def begun(sandbox, beginnings, tmp_path_factory):
+    """Gives a dataset its first versions, and their results; those that an earlier test had made are copied.
+
+    ``make`` makes them of a dataset in another store, by its own name alone, the dataset file and what the sandbox
+    holds. What the sandbox was asked for is forgotten.
+    """
+
+    def copied(make, chosen, *given):
+        workspace = sandbox.workspace
+        held = sandbox.settings, workspace.edits, workspace.removed, workspace.rows
+        small = os.environ.get("LABELSNAP_ROWS_PER_BUCKET")
+        key = make.__qualname__, chosen.model_dump_json(exclude={"store"}), repr(held), small
+        if key not in beginnings:
+            elsewhere = chosen.model_copy(update={"store": tmp_path_factory.mktemp("begun").as_uri()})
+            beginnings[key] = make(elsewhere, *given), elsewhere.url
+        results, url = beginnings[key]
+        copytree(urlsplit(url).path, urlsplit(chosen.url).path)
+        sandbox.requests.clear()
+        return tuple(deepcopy(each) | {"ref": each["ref"].replace(url, chosen.url)} for each in results)
+
+    return copied
+
+
+def first(chosen):
+    """The result of one refresh."""
+    return (refresh(chosen),)
+
+
+@pytest.fixture
+def first_version(begun):
+    """The same of one refresh: gives its result."""
+    return lambda chosen: begun(first, chosen)[0]
 
 
 @pytest.fixture
@@ -73,13 +102,13 @@ def tables(tmp_path):
 
 
 @pytest.fixture
-def replaced(own_sandbox):
+def replaced(sandbox):
     """Gives rows' images other bytes at the source, and says so in their lines."""
 
     def replace(rows):
         for row in rows:
-            own_sandbox.replace_image(row.index, told=True)
-            own_sandbox.edit_row(row.index)
+            sandbox.replace_image(row.index, told=True)
+            sandbox.edit_row(row.index)
 
     return replace
 

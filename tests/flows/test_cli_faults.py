@@ -119,12 +119,15 @@ def test_a_setting_that_prefect_refuses(dataset_file, name, value):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_prefect_away_in_the_middle(dataset_file, relay, sandbox, tmp_path):
     """The server goes while the export runs: the version is published, and Prefect does not know: status 2."""
-    sandbox.settings.polls = 20
-    process = started(dataset_file(), relay.url)
-    wait_for_lease(process, tmp_path)
+    sandbox.settings.polls = 1000
+    process = started(dataset_file(formats={}), relay.url)
+    wait_for_export(process, sandbox)
     relay.cut()
+    for task_id in sandbox.exports:
+        sandbox.exports.get(task_id).polls_left = 0
     output, errors = process.communicate(timeout=150)
     assert (process.returncode, json.loads(output)["error"]["code"]) == (2, "prefect_unreachable"), errors
     assert "a version that was published stands" in json.loads(output)["error"]["remedy"]
@@ -144,16 +147,13 @@ def started(path, url, *options):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
-def wait_for_lease(process, folder):
-    """Return the folder of leases as soon as there is one."""
-    leases = folder / "store/street-scenes/work/lease"
+def wait_for_export(process, sandbox):
+    """Return as soon as the refresh waits for its export."""
     deadline = time.monotonic() + 120
-    while not (leases.is_dir() and list(leases.iterdir())):
+    while sandbox.requests.count("graphql:GetUserCreatedTasks*") < 2:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.2)
-    time.sleep(1)
-    return leases
+        time.sleep(0.05)
 
 
 def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):
@@ -314,7 +314,9 @@ def test_a_command_that_is_stopped(dataset_file, sandbox, prefect_server, tmp_pa
     """One line or one object, the shell's status, and the lease is let go of."""
     sandbox.settings.polls = 1000
     process = started(dataset_file(), PREFECT_API_URL.value(), *options)
-    leases = wait_for_lease(process, tmp_path)
+    wait_for_export(process, sandbox)
+    leases = tmp_path / "store/street-scenes/work/lease"
+    assert list(leases.iterdir())
     process.send_signal(sent)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status, errors

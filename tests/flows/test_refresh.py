@@ -68,10 +68,9 @@ def test_a_refresh_publishes_what_the_project_holds(sandbox, dataset, tmp_path):
     assert masks == result["annotations"]["mask"] > 0
 
 
-def test_a_second_refresh_finds_nothing_changed(sandbox, dataset):
+def test_a_second_refresh_finds_nothing_changed(sandbox, dataset, first_version):
     """No new version, no mask, no image."""
-    first = refresh(dataset())
-    sandbox.requests.clear()
+    first = first_version(dataset())
     second = refresh(dataset())
     assert (second["published"], second["reason"], second["version"]) == (False, "unchanged", first["version"])
     assert first["objects"]["reused"] == first["bytes"]["reused"] == 0
@@ -82,21 +81,17 @@ def test_a_second_refresh_finds_nothing_changed(sandbox, dataset):
     assert downloads(sandbox) == 0
 
 
-def test_only_a_changed_row_is_fetched_again(dataset, tmp_path):
+def test_only_a_changed_row_is_fetched_again(sandbox, dataset, first_version):
     """After one edit the next version differs in that row, and nothing else is downloaded."""
-    with Sandbox(rows=24, directory=tmp_path / "own") as own, pytest.MonkeyPatch.context() as patch:
-        for name, value in own.environment().items():
-            patch.setenv(name, value)
-        chosen = dataset(source={"project": own.project_id})
-        first = refresh(chosen)
-        edited = next(row for row in own.rows("DONE") if row_truth(row))
-        own.edit_row(edited.index)
-        own.requests.clear()
-        second = refresh(chosen)
-        assert second["version"] == first["version"] + 1
-        assert second["reused_rows"] == second["rows"]["published"] - 1
-        assert own.requests.count("image") <= 1
-        assert own.requests.count("composite_mask") <= 1
+    chosen = dataset()
+    first = first_version(chosen)
+    edited = next(row for row in sandbox.rows("DONE") if row_truth(row))
+    sandbox.edit_row(edited.index)
+    second = refresh(chosen)
+    assert second["version"] == first["version"] + 1
+    assert second["reused_rows"] == second["rows"]["published"] - 1
+    assert sandbox.requests.count("image") <= 1
+    assert sandbox.requests.count("composite_mask") <= 1
 
 
 def test_counts_by_kind_are_the_projects_own(sandbox, dataset):
@@ -131,7 +126,7 @@ def test_a_model_run_has_labels_and_predictions(sandbox, dataset, tmp_path):
 def test_broken_and_foreign_lines_are_named_and_the_rest_is_published(sandbox, dataset, tmp_path):
     """Each odd line is one problem with its line number; the raw tree has the export's own lines, those too."""
     sandbox.settings.odd_lines = ("not_json", "truncated", "video", "text", "legacy")
-    result = refresh(dataset(problems={"max_share": 0.5}))
+    result = refresh(dataset(problems={"max_share": 0.5}, formats={}))
     assert balanced(result["rows"])
     assert result["rows"]["problems"] == 5
     assert result["rows"]["exported"] == len(sandbox.rows("DONE")) + 5
@@ -149,7 +144,7 @@ def test_broken_and_foreign_lines_are_named_and_the_rest_is_published(sandbox, d
 def test_too_many_problems_publish_nothing(sandbox, dataset):
     """Above the dataset's own limit the run fails with the whole result, and no version appears."""
     sandbox.settings.odd_lines = ("not_json", "truncated")
-    chosen = dataset(problems={"max_share": 0})
+    chosen = dataset(problems={"max_share": 0}, formats={})
     with pytest.raises(DatasetRejectedError) as caught:
         refresh(chosen)
     assert caught.value.result["published"] is False
@@ -161,7 +156,7 @@ def test_too_many_problems_publish_nothing(sandbox, dataset):
 def test_lines_of_the_error_stream_are_counted_and_kept(sandbox, dataset, tmp_path):
     """A partial export is published, with its errors beside it as they came."""
     sandbox.settings.error_lines = 3
-    result = refresh(dataset(problems={"max_share": 0.5}))
+    result = refresh(dataset(problems={"max_share": 0.5}, formats={}))
     assert result["export_errors"] == 3
     tree = pulled(result, tmp_path / "raw", "raw")
     assert len((tree / "errors.ndjson").read_bytes().splitlines()) == 3
@@ -176,9 +171,9 @@ def test_an_export_of_errors_alone_is_no_empty_dataset(sandbox, dataset):
     assert caught.value.code == "export_only_errors"
 
 
-def test_chunks_may_end_inside_a_character(sandbox, dataset):
+def test_chunks_may_end_inside_a_character(sandbox, dataset, first_version):
     """Cut into many chunks inside lines and characters, the same rows give the same tables."""
-    whole = refresh(dataset())
+    whole = first_version(dataset())
     sandbox.settings.chunk_bytes = 4099
     sandbox.settings.cut = "character"
     again = refresh(dataset())
@@ -202,7 +197,7 @@ def test_chunks_may_end_inside_a_character(sandbox, dataset):
 def test_a_fault_costs_at_most_its_row(sandbox, dataset, fault, lost):
     """What passes is repeated; what stays makes one row a problem, or is had another way; the rest is published."""
     sandbox.faults.add(fault)
-    result = refresh(dataset(problems={"max_share": 0.5}))
+    result = refresh(dataset(problems={"max_share": 0.5}, formats={}))
     assert balanced(result["rows"])
     assert result["rows"]["problems"] <= lost
 
@@ -212,7 +207,7 @@ def test_masks_that_cannot_be_had_are_named_and_other_rows_published(sandbox, da
     for kind in ("composite_mask", "instance_mask"):
         sandbox.faults.add(Fault(kind, "status", status=404, times=None))
     with_masks = {row.id for row in sandbox.rows("DONE") if not row.skipped and row_truth(row)}
-    result = refresh(dataset(problems={"max_share": 1}))
+    result = refresh(dataset(problems={"max_share": 1}, formats={}))
     assert result["rows"]["published"] > 0
     assert result["requests"]["images"] == sandbox.requests.count("image")
     tree = pulled(result, tmp_path / "raw", "raw")
@@ -250,7 +245,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_the_export(sandbox, da
 
 def test_referenced_images_are_not_downloaded(sandbox, dataset):
     """With `images: reference` masks are fetched and images are not."""
-    result = refresh(dataset(images="reference"))
+    result = refresh(dataset(images="reference", formats={}))
     assert result["rows"]["problems"] == 0
     assert sandbox.requests.count("image") == 0
     assert sandbox.requests.count("*mask") > 0
@@ -273,11 +268,11 @@ def test_two_instances_of_one_colour_are_had_by_their_own_masks(dataset, tmp_pat
         assert result["requests"]["instance_masks"] > 0
 
 
-def test_the_same_input_gives_the_same_bytes_in_two_stores(dataset, tmp_path):
+def test_the_same_input_gives_the_same_bytes_in_two_stores(dataset, first_version, tmp_path):
     """Two stores, two exports: every published file but the raw export has the same hash."""
     manifests = []
-    for name in ("one", "two"):
-        result = refresh(dataset(store=f"file://{tmp_path}/{name}"))
+    for name, publish in (("one", first_version), ("two", refresh)):
+        result = publish(dataset(store=f"file://{tmp_path}/{name}"))
         files = read_ref(result["ref"]).manifest.files
         manifests.append({file.path: file.sha256 for file in files if not file.path.startswith("raw/")})
     assert manifests[0] == manifests[1]

@@ -11,11 +11,14 @@ from flows.commands.trees import read_ref
 from flows.refresh import refresh
 from labelsnap.snapshots import collect, expire, rollback
 from labelsnap.snapshots.tables.bucket_tables import read_table
+from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import splits, store_of
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 CANONICAL = {"sort_keys": True, "separators": (",", ":")}
+TABLES = {"formats": {}}
 WITHOUT_BOTH = {"classes": {"car": None, "tree": None}}
 WITHOUT_CAR = {"classes": {"car": None}}
 WITHOUT_TREE = {"classes": {"tree": None}}
@@ -37,17 +40,35 @@ def as_before(store):
         store.put(info.key, json.dumps(record | {"digest": digest}, **CANONICAL).encode())
 
 
-def rolled_back(sandbox, chosen, labelsnap):
-    """Eight rows that come in version 2, which is rolled back: they, and the results of versions 1 and 2."""
-    late = [row for row in sandbox.rows("DONE") if not row.skipped][:8]
+def late_rows(sandbox):
+    """Eight rows that are published."""
+    return [row for row in sandbox.rows("DONE") if not row.skipped][:8]
+
+
+def with_late_rows(chosen, sandbox):
+    """Versions 1 and 2, and then 1 again: the late rows came in version 2."""
+    late = late_rows(sandbox)
     for row in late:
         sandbox.set_status(row.index, "IN_REWORK")
-    first = refresh(chosen())
+    first = refresh(chosen)
     for row in late:
         sandbox.set_status(row.index, "DONE")
-    second = refresh(chosen())
-    labelsnap("snapshots", "rollback", first["ref"])
-    return late, first, second
+    second = refresh(chosen)
+    rollback(store_of(first), 1)
+    return first, second
+
+
+def with_a_tree(chosen, labelsnap):
+    """Versions 1 and 2, and then 1 again: the tree, of two classes that are left out at first, came in version 2."""
+    first = refresh(chosen)
+    second = refresh(chosen.model_copy(update=WITHOUT_CAR))
+    assert labelsnap.json("snapshots", "rollback", first["ref"])[1]["version"] == 3
+    return first, second
+
+
+def with_a_tree_and_a_car(chosen, labelsnap):
+    """And a car in version 4."""
+    return *with_a_tree(chosen, labelsnap), refresh(chosen.model_copy(update=WITHOUT_TREE))
 
 
 def lose_manifest(folder, version):
@@ -57,25 +78,23 @@ def lose_manifest(folder, version):
 
 
 @pytest.mark.parametrize("earlier_software", [False, True])
-def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(chosen, labelsnap, earlier_software):
+def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(
+    dataset, begun, labelsnap, earlier_software
+):
     """A tree that came in version 2; a car that comes after version 1 is the newest again; and then the tree again."""
-    first = refresh(chosen(**WITHOUT_BOTH))
-    second = refresh(chosen(**WITHOUT_CAR))
-    assert labelsnap.json("snapshots", "rollback", first["ref"])[1]["version"] == 3
+    first, second = begun(with_a_tree, dataset(**WITHOUT_BOTH), labelsnap)
     if earlier_software:
         as_before(store_of(first))
-    fourth = refresh(chosen(**WITHOUT_TREE))
+    fourth = refresh(dataset(**WITHOUT_TREE))
     highest = max(ids(first).values())
     assert (fourth["version"], ids(second)["tree"], ids(fourth)["car"]) == (4, highest + 1, highest + 2)
-    assert ids(refresh(chosen())) == ids(first) | {"tree": highest + 1, "car": highest + 2}
+    assert ids(refresh(dataset())) == ids(first) | {"tree": highest + 1, "car": highest + 2}
 
 
-def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(chosen, labelsnap, days_ago):
+def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(dataset, begun, labelsnap, days_ago):
     """Nor do an expiry of the version that gave it and two collections of garbage."""
-    first = refresh(chosen(**WITHOUT_BOTH))
-    second = refresh(chosen(**WITHOUT_CAR))
-    labelsnap("snapshots", "rollback", first["ref"])
-    assert refresh(chosen(**WITHOUT_BOTH))["reason"] == "unchanged"
+    first, second = begun(with_a_tree, dataset(**WITHOUT_BOTH), labelsnap)
+    assert refresh(dataset(**WITHOUT_BOTH))["reason"] == "unchanged"
     store = store_of(first)
     manifest, highest = read_ref(second["ref"]).manifest, max(ids(first).values())
     expire(store, keep=1)
@@ -85,73 +104,69 @@ def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(chosen, labe
     gone = {file.path for file in manifest.files if any(store.head(part.key) is None for part in file.ranges)}
     assert "formats/coco/annotations/instances_train.json" in gone
     assert not [path for path in gone if path.startswith(("tables/classes/", "tables/data_rows/"))]
-    assert refresh(chosen(**WITHOUT_BOTH))["reason"] == "unchanged"
-    assert ids(refresh(chosen(**WITHOUT_TREE)))["car"] == highest + 2
+    assert refresh(dataset(**WITHOUT_BOTH))["reason"] == "unchanged"
+    assert ids(refresh(dataset(**WITHOUT_TREE)))["car"] == highest + 2
 
 
 @pytest.mark.parametrize("earlier_software", [False, True])
-def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(
-    own_sandbox, chosen, labelsnap, replaced, earlier_software
-):
+def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(sandbox, dataset, begun, replaced, earlier_software):
     """They are not in the next version, and come back in the one after it, with other images."""
-    late, first, second = rolled_back(own_sandbox, chosen, labelsnap)
+    first, second = begun(with_late_rows, dataset(**TABLES), sandbox)
+    late = late_rows(sandbox)
     if earlier_software:
         as_before(store_of(first))
     for row in late:
-        own_sandbox.set_status(row.index, "IN_REWORK")
-    assert refresh(chosen())["reason"] == "unchanged"
-    own_sandbox.edit_row(next(row.index for row in own_sandbox.rows("DONE") if row.id in splits(first)))
-    fourth = refresh(chosen())
+        sandbox.set_status(row.index, "IN_REWORK")
+    assert refresh(dataset(**TABLES))["reason"] == "unchanged"
+    sandbox.edit_row(next(row.index for row in sandbox.rows("DONE") if row.id in splits(first)))
+    fourth = refresh(dataset(**TABLES))
     assert splits(fourth, "left") == {row.id: splits(second)[row.id] for row in late}
     for row in late:
-        own_sandbox.set_status(row.index, "DONE")
+        sandbox.set_status(row.index, "DONE")
     replaced(late)
-    assert splits(refresh(chosen())) == splits(second)
+    assert splits(refresh(dataset(**TABLES))) == splits(second)
 
 
-def test_a_rollback_of_a_rollback_forgets_nothing(chosen, labelsnap):
+def test_a_rollback_of_a_rollback_forgets_nothing(dataset, begun, labelsnap):
     """Version 1 again, then version 2 of which it knows nothing, then version 1: both classes keep their ids."""
-    first = refresh(chosen(**WITHOUT_BOTH))
-    refresh(chosen(**WITHOUT_CAR))
-    labelsnap("snapshots", "rollback", first["ref"])
-    fourth = refresh(chosen(**WITHOUT_TREE))
+    first, _, fourth = begun(with_a_tree_and_a_car, dataset(**WITHOUT_BOTH), labelsnap)
     store = store_of(first)
     rollback(store, 2)
     rollback(store, 1)
-    assert ids(refresh(chosen())) == ids(fourth) | {"tree": ids(fourth)["car"] - 1}
+    assert ids(refresh(dataset())) == ids(fourth) | {"tree": ids(fourth)["car"] - 1}
 
 
 @pytest.mark.parametrize("way_out", ["expire", "rollback", "rollback to the first"])
-def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(chosen, labelsnap, folder, way_out):
+def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(
+    dataset, begun, labelsnap, folder, way_out
+):
     """A tree of version 2, which was rolled back; version 4 took its id over, and its manifest is lost."""
-    first = refresh(chosen(**WITHOUT_BOTH))
-    second = refresh(chosen(**WITHOUT_CAR))
+    first, second, _ = begun(with_a_tree_and_a_car, dataset(**WITHOUT_BOTH), labelsnap)
     url = first["ref"].rpartition("@")[0]
-    labelsnap("snapshots", "rollback", first["ref"])
-    refresh(chosen(**WITHOUT_TREE))
     lose_manifest(folder, 4)
     if way_out == "expire":
         assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
     else:
         assert labelsnap("snapshots", "rollback", f"{url}@{1 if 'first' in way_out else 3}")[0] == 0
     highest = max(ids(second).values())
-    assert ids(refresh(chosen(**WITHOUT_TREE)))["car"] == highest + 1
-    assert ids(refresh(chosen())) == ids(first) | {"tree": highest, "car": highest + 1}
+    assert ids(refresh(dataset(**WITHOUT_TREE)))["car"] == highest + 1
+    assert ids(refresh(dataset())) == ids(first) | {"tree": highest, "car": highest + 1}
 
 
 def test_rows_keep_their_splits_though_the_version_that_knew_of_them_is_lost(
-    own_sandbox, chosen, labelsnap, replaced, folder
+    sandbox, dataset, begun, *, labelsnap, replaced, folder
 ):
     """Rows of version 2, which was rolled back; version 4 noted that they left, and its manifest is lost."""
-    late, first, second = rolled_back(own_sandbox, chosen, labelsnap)
+    first, second = begun(with_late_rows, dataset(**TABLES), sandbox)
+    late = late_rows(sandbox)
     for row in late:
-        own_sandbox.set_status(row.index, "IN_REWORK")
-    own_sandbox.edit_row(next(row.index for row in own_sandbox.rows("DONE") if row.id in splits(first)))
-    assert refresh(chosen())["version"] == 4
+        sandbox.set_status(row.index, "IN_REWORK")
+    sandbox.edit_row(next(row.index for row in sandbox.rows("DONE") if row.id in splits(first)))
+    assert refresh(dataset(**TABLES))["version"] == 4
     lose_manifest(folder, 4)
     url = first["ref"].rpartition("@")[0]
     assert labelsnap("snapshots", "expire", url, "--keep", "9", "--lost", "--yes")[0] == 0
     for row in late:
-        own_sandbox.set_status(row.index, "DONE")
+        sandbox.set_status(row.index, "DONE")
     replaced(late)
-    assert splits(refresh(chosen())) == splits(second)
+    assert splits(refresh(dataset(**TABLES))) == splits(second)

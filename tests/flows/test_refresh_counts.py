@@ -11,13 +11,15 @@ from deploy.sandbox import Fault
 from flows.backfill import backfill
 from flows.refresh import refresh
 from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError
-from labelsnap.labelbox.export import LIST_LIMIT
 from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.storage import open_store
 from tasks.parts import standing_rows
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
+TABLES = {"formats": {}}
+LIMIT = 40
+"""More than there are rows: so many unknown values behind those of rows make another list."""
 HEADER = "graphql:GetExportMetadataHeaderPyApi"
 
 
@@ -25,6 +27,12 @@ HEADER = "graphql:GetExportMetadataHeaderPyApi"
 def short_pauses(monkeypatch):
     """Between two looks at a header."""
     monkeypatch.setenv("LABELSNAP_POLL_INTERVAL", "0.01")
+
+
+@pytest.fixture(autouse=True)
+def short_lists(monkeypatch):
+    """Few values to an export."""
+    monkeypatch.setattr("labelsnap.labelbox.export.LIST_LIMIT", LIMIT)
 
 
 def versions(dataset):
@@ -47,7 +55,7 @@ def test_other_lines_than_announced_are_refused(sandbox, dataset_file, labelsnap
     """In both streams, with status 3 and no version, after they were asked for twice; then all is as ever."""
     for name, value in wrong.items():
         setattr(sandbox.settings, name, value)
-    path = dataset_file(problems={"max_share": 0.5})
+    path = dataset_file(problems={"max_share": 0.5}, **TABLES)
     status, answer = labelsnap.json("refresh", path)
     assert (status, answer["error"]["code"]) == (3, "lines_missing")
     for name in wrong:
@@ -56,21 +64,21 @@ def test_other_lines_than_announced_are_refused(sandbox, dataset_file, labelsnap
     assert (status, result["version"]) == (0, 1)
 
 
-def test_a_header_that_is_right_when_it_is_asked_for_again_is_believed(sandbox, dataset):
+def test_a_header_that_is_right_when_it_is_asked_for_again_is_believed(sandbox, dataset, first_version):
     """The lines are fetched once more, and published."""
-    whole = refresh(dataset())
+    whole = first_version(dataset(**TABLES))
     wrong = {"data": {"task": {"exportMetadataHeader": {"totalSize": 3, "totalLines": 7}}}}
     sandbox.faults.add(Fault(HEADER, "body", body=json.dumps(wrong)))
-    again = refresh(dataset())
+    again = refresh(dataset(**TABLES))
     assert (again["reason"], again["rows"]) == ("unchanged", whole["rows"])
 
 
 @pytest.mark.parametrize("rows", [0, 1], ids=["new", "over a version"])
-def test_an_export_without_a_header_is_no_empty_dataset(sandbox, dataset, rows):
+def test_an_export_without_a_header_is_no_empty_dataset(sandbox, dataset, first_version, rows):
     """Over a version with rows it is refused; of a new dataset it may be true."""
-    chosen = dataset()
+    chosen = dataset(**TABLES)
     if rows:
-        refresh(chosen)
+        first_version(chosen)
     sandbox.settings.no_header = True
     if not rows:
         assert refresh(chosen)["rows"]["exported"] == 0
@@ -91,8 +99,8 @@ def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtere
     """Where the version before has rows that it asks for, though the others have theirs; it is asked twice."""
     ids = [found for found in dict.fromkeys(listed(sandbox, filtered)) if found]
     missing = ids[-1]
-    filters = {filtered: [*ids[:-1], *(f"none-{number}" for number in range(LIST_LIMIT)), missing]}
-    chosen = dataset(filters=filters)
+    filters = {filtered: [*ids[:-1], *(f"none-{number}" for number in range(LIMIT)), missing]}
+    chosen = dataset(filters=filters, **TABLES)
     whole = refresh(chosen)
     sandbox.settings.no_header_for = f'"{missing}"'
     with pytest.raises(
@@ -107,7 +115,7 @@ def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtere
 def test_a_part_that_has_only_blank_lines_has_no_rows(sandbox, dataset, monkeypatch):
     """As one that has no lines."""
     ids = listed(sandbox, "data_row_ids")
-    chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIST_LIMIT)), ids[0]]})
+    chosen = dataset(filters={"data_row_ids": [*ids[1:], *(f"none-{n}" for n in range(LIMIT)), ids[0]]})
     refresh(chosen)
     monkeypatch.setattr("deploy.sandbox.server.exports.with_oddities", blanked(ids[0]))
     with pytest.raises(LabelboxRefusedError) as caught:
@@ -125,10 +133,10 @@ def blanked(row_id):
     return lines
 
 
-def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox, dataset):
+def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox, dataset, first_version):
     """A row has to be on all lists of an export; without any the export asks for all of them."""
-    chosen = dataset()
-    published = refresh(chosen)["rows"]["published"]
+    chosen = dataset(**TABLES)
+    published = first_version(chosen)["rows"]["published"]
     store = open_store(chosen.url)
     manifest, row = read_snapshot(store, 1).manifest, next(row for row in sandbox.rows("DONE") if row.global_key)
     of_row = {"data_row_ids": [row.id, "none"], "global_keys": [row.global_key], "batch_ids": [row.batch_id]}
@@ -144,26 +152,26 @@ def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox,
 
 def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
     """Its ids may be those of rows to come."""
-    none = [f"none-{number}" for number in range(LIST_LIMIT)]
-    chosen = dataset(filters={"data_row_ids": [*listed(sandbox, "data_row_ids"), *none]})
+    none = [f"none-{number}" for number in range(LIMIT)]
+    chosen = dataset(filters={"data_row_ids": [*listed(sandbox, "data_row_ids"), *none]}, **TABLES)
     assert refresh(chosen)["version"] == 1
     assert refresh(chosen)["reason"] == "unchanged"
 
 
 def test_a_window_without_a_header_is_asked_for_again(sandbox, dataset):
     """Its rows come after all; and they may be in another window by now, so that a second time is believed."""
-    chosen, years = dataset(), [datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2036)]
+    chosen, years = dataset(**TABLES), [datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2036)]
     sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
     assert backfill(chosen, *years, timedelta(days=9000))["rows"]["published"]
     sandbox.settings.no_header = True
     assert backfill(chosen, *years, timedelta(days=9000))["reason"] == "unchanged"
 
 
-def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset):
+def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset, first_version):
     """It is asked for again before anything is concluded from it."""
-    first = refresh(dataset())
+    first = first_version(dataset(**TABLES))
     sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
-    assert refresh(dataset())["version"] == first["version"]
+    assert refresh(dataset(**TABLES))["version"] == first["version"]
 
 
 @pytest.mark.parametrize(("errors", "rejected"), [(8, True), (1, False)])
@@ -171,7 +179,7 @@ def test_rows_of_the_error_stream_count_as_problems(sandbox, dataset, errors, re
     """They are of the share that the dataset's policy allows: 8 of 28 are too many for a tenth, and 1 of 21 is not."""
     assert len(sandbox.rows("DONE")) == 20
     sandbox.settings.error_lines = errors
-    chosen = dataset(problems={"max_share": 0.1})
+    chosen = dataset(problems={"max_share": 0.1}, **TABLES)
     if not rejected:
         assert refresh(chosen)["export_errors"] == errors
         return

@@ -43,7 +43,7 @@ def test_damaged_write_stops_publication(labelsnap, dataset_file, bad_disk, tmp_
 def test_damaged_image_stops_publication(labelsnap, dataset_file, bad_disk):
     """The same for a pack of images; with --json the whole result is printed, and why it is none."""
     bad_disk("data/images/")
-    status, result = labelsnap.json("refresh", dataset_file())
+    status, result = labelsnap.json("refresh", dataset_file(formats={}))
     assert (status, result["published"], result["reason"]) == (5, False, "read_back_differs")
     assert result["version"] is None
     assert result["rows"]["published"] > 0

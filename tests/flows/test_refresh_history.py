@@ -13,20 +13,21 @@ from flows.refresh import refresh
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import latest, tag
 from labelsnap.storage import open_store
+from tests.flows.plain_runs import plain_runs
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 
 @pytest.mark.slow
-def test_class_ids_and_splits_stay_while_the_project_changes(own_sandbox, dataset, tables):
+def test_class_ids_and_splits_stay_while_the_project_changes(sandbox, dataset, tables):
     """A class renamed at Labelbox, another dropped from the dataset, a third new, and 500 more rows: nothing moves."""
     without_lanes = {"classes": {"building / façade": None, "lane": None}}
-    source = {"source": {"project": own_sandbox.project_id}}
-    first = refresh(dataset(**source, **without_lanes))
-    own_sandbox.rename_class("car", "automobile")
-    own_sandbox.add_rows(500)
-    second = refresh(dataset(**source))
-    third = refresh(dataset(**source, classes={"tree": None}))
+    first = refresh(dataset(**without_lanes))
+    sandbox.rename_class("car", "automobile")
+    sandbox.add_rows(500)
+    second = refresh(dataset())
+    third = refresh(dataset(classes={"tree": None}))
     assert [each["version"] for each in (first, second, third)] == [1, 2, 3]
 
     classes = [
@@ -48,30 +49,28 @@ def test_class_ids_and_splits_stay_while_the_project_changes(own_sandbox, datase
     assert splits[1] == splits[2]
 
 
-def test_a_row_that_leaves_done_leaves_the_dataset(own_sandbox, dataset, tables):
+def test_a_row_that_leaves_done_leaves_the_dataset(sandbox, dataset, first_version, tables):
     """The next version does not have it, and the versions before still do."""
-    source = {"source": {"project": own_sandbox.project_id}}
-    first = refresh(dataset(**source))
-    gone = next(row for row in own_sandbox.rows("DONE") if not row.skipped)
-    own_sandbox.set_status(gone.index, "IN_REWORK")
-    second = refresh(dataset(**source))
+    first = first_version(dataset())
+    gone = next(row for row in sandbox.rows("DONE") if not row.skipped)
+    sandbox.set_status(gone.index, "IN_REWORK")
+    second = refresh(dataset())
     assert second["rows"]["published"] == first["rows"]["published"] - 1
     assert gone.id in {row["data_row_id"] for row in tables(first, "data_rows")}
     assert gone.id not in {row["data_row_id"] for row in tables(second, "data_rows")}
 
 
-def test_a_dataset_that_lost_its_records_does_not_begin_again(own_sandbox, dataset):
+def test_a_dataset_that_lost_its_records_does_not_begin_again(sandbox, dataset, first_version):
     """A tag says that there was a version: nothing is exported or published; under another name it begins anew."""
-    source = {"source": {"project": own_sandbox.project_id}}
-    lost = dataset(**source)
-    refresh(lost)
+    lost = dataset()
+    first_version(lost)
     tag(open_store(lost.url), "model", 1)
     shutil.rmtree(Path(urlsplit(lost.url).path, "commits"))
-    own_sandbox.requests.clear()
+    sandbox.requests.clear()
     with pytest.raises(StorageRefusedError) as refused:
         refresh(lost)
     assert refused.value.code == "version_gap"
     assert "give `dataset` another name" in refused.value.remedy
-    assert own_sandbox.requests.count("*mask") == own_sandbox.requests.count("image") == 0
-    other = dataset(**source, dataset="streets-anew")
+    assert sandbox.requests.count("*mask") == sandbox.requests.count("image") == 0
+    other = dataset(dataset="streets-anew")
     assert refresh(other)["version"] == latest(open_store(other.url)).version == 1

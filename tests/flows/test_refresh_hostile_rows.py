@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.console import describe
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
@@ -16,9 +16,11 @@ from labelsnap.buckets.rows import fetch
 from tasks.telling.artifacts import result_page
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
+from tests.flows.plain_runs import plain_runs
 from tests.images.image_samples import oriented
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 REFERENCES = (
     "/etc/hostile-passwd",

@@ -15,11 +15,14 @@ from flows.refresh import refresh
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
+from tests.flows.plain_runs import plain_runs
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 EDITED = 3
 WEEK, HOUR = 7 * 86_400, 3600
+TABLES = {"formats": {}}
 
 
 def rows(chosen, version, table="data_rows"):
@@ -29,18 +32,23 @@ def rows(chosen, version, table="data_rows"):
     return {row["data_row_id"]: row for each in files for row in read_table(store, each[table]).to_pylist()}
 
 
-def edited(sandbox, chosen, change=lambda: None):
-    """The result of a refresh after one label was edited, and what its image is before and after."""
-    first = refresh(chosen)
-    row = sandbox.row(EDITED).id
-    before = rows(chosen, first["version"])[row]["sha256"]
-    sandbox.edit_row(EDITED)
-    change()
-    sandbox.requests.clear()
-    second = refresh(chosen)
-    assert second["version"] == first["version"] + 1
-    assert (second["rows"], second["reused_rows"]) == (first["rows"], first["rows"]["published"] - 1)
-    return second, before, rows(chosen, second["version"])[row]["sha256"]
+@pytest.fixture
+def edited(sandbox, first_version):
+    """Gives the result of a refresh after one label was edited, and what its image is before and after."""
+
+    def edit(chosen, change=lambda: None):
+        first = first_version(chosen)
+        row = sandbox.row(EDITED).id
+        before = rows(chosen, first["version"])[row]["sha256"]
+        sandbox.edit_row(EDITED)
+        change()
+        sandbox.requests.clear()
+        second = refresh(chosen)
+        assert second["version"] == first["version"] + 1
+        assert (second["rows"], second["reused_rows"]) == (first["rows"], first["rows"]["published"] - 1)
+        return second, before, rows(chosen, second["version"])[row]["sha256"]
+
+    return edit
 
 
 def counted(result):
@@ -49,42 +57,44 @@ def counted(result):
     return requests["images"], requests["images_not_modified"], result["images"]["unconfirmed"]
 
 
-def test_the_image_of_an_edited_label_is_not_downloaded_again(sandbox, dataset):
+def test_the_image_of_an_edited_label_is_not_downloaded_again(sandbox, dataset, edited):
     """Its source says that it is the same, without a body."""
-    result, before, after = edited(sandbox, dataset())
+    result, before, after = edited(dataset(**TABLES))
     assert (counted(result), before == after) == ((0, 1, 0), True)
     assert sandbox.requests.statuses["image", 304] == sandbox.requests.count("image") == 1
     assert sandbox.requests.count("composite_mask") + sandbox.requests.count("instance_mask") > 0
 
 
-def test_an_image_that_was_replaced_with_an_edit_is_the_new_one(sandbox, dataset):
+def test_an_image_that_was_replaced_with_an_edit_is_the_new_one(sandbox, dataset, edited):
     """Though its URL is the same, and the export says nothing of it."""
-    result, before, after = edited(sandbox, dataset(), lambda: sandbox.replace_image(EDITED))
+    result, before, after = edited(dataset(**TABLES), lambda: sandbox.replace_image(EDITED))
     assert (counted(result), before == after) == ((1, 0, 0), False)
 
 
 @pytest.mark.parametrize(("told", "requests"), [(False, (0, 0, 0)), (True, (1, 0, 0))])
-def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, told, requests):
+def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edited, told, requests):
     """An image whose data row was not changed stands unasked; a changed one is downloaded."""
     sandbox.settings.no_validators = True
     change = (lambda: sandbox.replace_image(EDITED, told=True)) if told else lambda: None
-    result, before, after = edited(sandbox, dataset(), change)
+    result, before, after = edited(dataset(**TABLES), change)
     assert (counted(result), before != after) == (requests, told)
     assert sandbox.requests.count("image") == requests[0]
 
 
 @pytest.mark.parametrize("no_validators", [True, False])
 @pytest.mark.parametrize(("details", "unconfirmed"), [(True, 0), (False, 1)])
-def test_an_edit_after_the_images_url_has_ended_costs_no_row(sandbox, dataset, details, unconfirmed, no_validators):
+def test_an_edit_after_the_images_url_has_ended_costs_no_row(
+    sandbox, dataset, edited, *, details, unconfirmed, no_validators
+):
     """The image stands, and is noted where nobody says that it is the same; the next night nothing has changed."""
     sandbox.settings.no_validators = no_validators
     sandbox.settings.image_seconds = WEEK
-    chosen = dataset(params={"data_row_details": details}, problems={"max_share": 0})
+    chosen = dataset(params={"data_row_details": details}, problems={"max_share": 0}, **TABLES)
 
     def end():
         sandbox.settings.image_seconds = 0
 
-    result, before, after = edited(sandbox, chosen, end)
+    result, before, after = edited(chosen, end)
     assert (counted(result), before == after) == ((0, 0, unconfirmed), True)
     refused = sandbox.requests.statuses["image", 403]
     assert refused == (0 if details and no_validators else 1)
@@ -99,17 +109,17 @@ def test_an_edit_after_the_images_url_has_ended_costs_no_row(sandbox, dataset, d
 @pytest.mark.parametrize(
     "fault", [Fault("image", "status", status=404), Fault("image", "wrong_type", times=None)], ids=str
 )
-def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, fault):
+def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, edited, fault):
     """What it sends in place of the image is not published."""
-    chosen = dataset(params={"data_row_details": False}, problems={"max_share": 0})
-    result, before, after = edited(sandbox, chosen, lambda: sandbox.faults.add(fault))
+    chosen = dataset(params={"data_row_details": False}, problems={"max_share": 0}, **TABLES)
+    result, before, after = edited(chosen, lambda: sandbox.faults.add(fault))
     assert (counted(result), before == after) == ((0, 0, 1), True)
 
 
-def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset):
+def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset, first_version):
     """The data row was changed, and its source sends something else: the picture that stands is not the row's."""
-    chosen = dataset(problems={"max_share": 0.5})
-    first = refresh(chosen)
+    chosen = dataset(problems={"max_share": 0.5}, **TABLES)
+    first = first_version(chosen)
     sandbox.edit_row(EDITED)
     sandbox.replace_image(EDITED, told=True)
     sandbox.faults.add(Fault("image", "wrong_type", times=None))
@@ -121,7 +131,7 @@ def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset):
 def test_an_image_elsewhere_is_another_one(sandbox, dataset):
     """Where its URL without signature is another, what cannot be had is a problem, as that of a new row."""
     sandbox.settings.odd_lines = ("jpeg_orientation_1",)
-    chosen = dataset(problems={"max_share": 0.5})
+    chosen = dataset(problems={"max_share": 0.5}, **TABLES)
     first = refresh(chosen)
     sandbox.settings.odd_lines = ("jpeg_orientation_3",)
     sandbox.faults.add(Fault("*orientation_3*", "status", status=404))
@@ -130,10 +140,10 @@ def test_an_image_elsewhere_is_another_one(sandbox, dataset):
 
 @pytest.mark.parametrize("formats", [{"coco": {}}, {"coco": {}, "voc": {}}], ids=["from tables", "from records"])
 @pytest.mark.parametrize(("seconds", "is_kept"), [(WEEK, True), (HOUR, False)])
-def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, seconds, is_kept, formats):
+def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, first_version, *, seconds, is_kept, formats):
     """One that lasts another day stays, so that nothing changes; no mask is asked for where one does not."""
     sandbox.settings.image_seconds = seconds
-    first = refresh(dataset(images="reference", formats={"coco": {}}))
+    first = first_version(dataset(images="reference", formats={"coco": {}}))
     sandbox.settings.image_seconds = WEEK
     sandbox.requests.clear()
     chosen = dataset(images="reference", formats=formats)
@@ -166,7 +176,8 @@ def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path
     What was converted is counted, and not again; with the key taken out, all are as they came.
     """
     sandbox.settings.odd_lines = TYPES
-    chosen = {"formats": {"coco": {}, "voc": {}, "yolo": {"task": "segment"}}, "filters": {}}
+    few = {"data_row_ids": [row.id for row in sandbox.rows()[:8]]}
+    chosen = {"formats": {"coco": {}, "voc": {}, "yolo": {"task": "segment"}}, "filters": few}
     copied = refresh(dataset(**chosen))
     types = {row: each["mime_type"] for row, each in rows(dataset(**chosen), copied["version"]).items()}
     others = {row for row, mime_type in types.items() if mime_type != "image/jpeg"}

@@ -11,9 +11,11 @@ from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import read_snapshot
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
+from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import store_of
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 TROUBLE = "| a lost or damaged data object of the newest version"
 
@@ -31,31 +33,37 @@ def contents_of(result):
     return {file.path: file.sha256 for file in files if not file.path.endswith("croissant.json")}
 
 
-@pytest.mark.parametrize("how", ["gone", "cut short"])
-def test_formats_and_raw_lines_that_are_lost_are_made_anew(own_sandbox, chosen, dataset, tmp_path, how):
-    """A pack of small files, a document and a chunk: the next version is whole, and what it would be without a past."""
-    made = chosen(formats={"coco": {}})
+def with_an_edit(made, sandbox):
+    """Two versions, of which the second has an edited row."""
     first = refresh(made)
+    sandbox.edit_row(3)
+    return first, refresh(made)
+
+
+@pytest.mark.parametrize("how", ["gone", "cut short"])
+def test_formats_and_raw_lines_that_are_lost_are_made_anew(sandbox, first_version, dataset, tmp_path, how):
+    """A pack of small files, a document and a chunk: the next version is whole, and what it would be without a past."""
+    made = dataset(formats={"coco": {}})
+    first = first_version(made)
     store = open_store(made.url)
     for prefix in ("data/packs/coco/", "data/formats/coco/annotations/", "data/raw/result-"):
         key = keys_of(first, prefix)[0]
         store.delete(key) if how == "gone" else store.put(key, (store.get(key) or b"")[:-1])
-    own_sandbox.edit_row(3)
+    sandbox.edit_row(3)
     second = refresh(made)
     assert (second["version"], verify(store, 2).faults) == (2, ())
-    source = {"source": {"project": own_sandbox.project_id}}
-    anew = refresh(dataset(**source, formats={"coco": {}}, store=f"file://{tmp_path}/anew"))
+    anew = refresh(dataset(formats={"coco": {}}, store=f"file://{tmp_path}/anew"))
     assert contents_of(second) == contents_of(anew)
 
 
-def test_a_lost_pack_of_images_comes_into_no_other_version(own_sandbox, chosen, monkeypatch):
+def test_a_lost_pack_of_images_comes_into_no_other_version(sandbox, dataset, monkeypatch):
     """Its rows are kept and nobody reads it: status 4, and its key."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "2")
-    made = chosen(formats={})
+    made = dataset(formats={})
     first = refresh(made)
     *_, key = keys_of(first, "data/images/")
     store_of(first).delete(key)
-    own_sandbox.edit_row(3)
+    sandbox.edit_row(3)
     with pytest.raises(StorageRefusedError, match=key) as refused:
         refresh(made)
     assert (refused.value.code, refused.value.exit_status) == ("object_damaged", 4)
@@ -63,17 +71,15 @@ def test_a_lost_pack_of_images_comes_into_no_other_version(own_sandbox, chosen, 
 
 
 @pytest.mark.parametrize("way_out", ["a copy", "rollback"])
-def test_the_runbooks_ways_out_of_a_lost_object_are_some(own_sandbox, chosen, labelsnap, way_out):
+def test_the_runbooks_ways_out_of_a_lost_object_are_some(sandbox, dataset, begun, labelsnap, way_out):
     """The object is put back; or the version before is gone back to, and the next refresh makes the rest again."""
-    made = chosen(formats={"coco": {}})
-    first = refresh(made)
-    own_sandbox.edit_row(3)
-    second = refresh(made)
+    made = dataset(formats={"coco": {}})
+    first, second = begun(with_an_edit, made, sandbox)
     store = store_of(first)
     (key, *_) = sorted({*keys_of(second, "data/tables/labels/")} - {*keys_of(first, "data/tables/labels/")})
     body = store.get(key)
     store.delete(key)
-    own_sandbox.edit_row(5)
+    sandbox.edit_row(5)
     with pytest.raises(StorageRefusedError, match=key):
         refresh(made)
     (row,) = (line for line in RUNBOOK.read_text(encoding="utf-8").splitlines() if line.startswith(TROUBLE))

@@ -7,11 +7,13 @@ import json
 import pytest
 
 from deploy.sandbox import ExportSettings, Sandbox
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from tests.flows.plain_runs import plain_runs
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 
 @pytest.mark.slow

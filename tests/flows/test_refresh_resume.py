@@ -39,7 +39,7 @@ MASKS = ("composite_masks", "instance_masks")
 @pytest.fixture
 def small_buckets(monkeypatch):
     """Several buckets, one after another."""
-    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "8")
     monkeypatch.setenv("LABELSNAP_WORKERS", "1")
 
 
@@ -69,10 +69,9 @@ def retried(chosen, then=lambda: None):
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
-def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, tmp_path, small_buckets, again):
+def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, first_version, tmp_path, *, small_buckets, again):
     """A retry asks the same export task, another refresh its own; no mask is fetched twice, and the outcome is one."""
-    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
-    sandbox.requests.clear()
+    undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
     chosen = dataset()
     if again:
         broken_off(chosen)
@@ -111,10 +110,10 @@ def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sand
     ("name", "again"), [("taken", True), ("taken", False), ("export-000", False), ("*", True), ("*", False)]
 )
 @pytest.mark.usefixtures("small_buckets")
-def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, tmp_path, name, again):
+def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, first_version, tmp_path, *, name, again):
     """One of them, or all: no run is refused for it, and the outcome is that of a refresh that nothing disturbed."""
+    undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
     sandbox.settings.chunk_bytes = 20_000
-    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
     chosen = dataset()
     broken_off(chosen)
 
@@ -137,7 +136,7 @@ def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, tmp_path,
 def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(sandbox, dataset, small_buckets, tmp_path):
     """A retry that does not know its export any more asks for another, whose lines stand elsewhere by now."""
     sandbox.settings.chunk_bytes = 20_000
-    chosen = dataset()
+    chosen = dataset(formats={})
 
     def change():
         for receipt in (tmp_path / "store").rglob("receipts/*.json"):
@@ -146,7 +145,7 @@ def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(san
         sandbox.set_status(sandbox.rows("DONE")[0].index, "IN_REVIEW")
 
     result = retried(chosen, then=change)
-    assert result["rows"] == refresh(dataset(store=f"file://{tmp_path}/other"))["rows"]
+    assert result["rows"] == refresh(dataset(store=f"file://{tmp_path}/other", formats={}))["rows"]
 
 
 def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox, dataset, small_buckets):
@@ -166,10 +165,9 @@ def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox,
     assert last_exported(store, chosen) > max(row.last_activity_at for row in sandbox.rows())
 
 
-def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, small_buckets, tmp_path):
+def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, first_version, small_buckets, tmp_path):
     """When the rows are mended the next one asks for what changed and for nothing else."""
-    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
-    sandbox.requests.clear()
+    undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
     chosen = dataset(problems={"max_share": 0})
     sandbox.settings.odd_lines = ("not_json",)
     with pytest.raises(DatasetRejectedError):
@@ -228,10 +226,11 @@ def test_a_chunk_that_is_refused_once_is_asked_for_at_a_new_address(sandbox, dat
     assert sandbox.requests.count("graphql:export*") == 1
 
 
-def test_image_urls_that_have_ended_since_are_no_problem_of_their_rows(sandbox, dataset, small_buckets, tmp_path):
+def test_image_urls_that_have_ended_since_are_no_problem_of_their_rows(
+    sandbox, dataset, first_version, small_buckets, tmp_path
+):
     """A retry that finds them ended takes a new export, whose URLs are new, and keeps what was fetched."""
-    undisturbed = refresh(dataset(store=f"file://{tmp_path}/undisturbed"))
-    sandbox.requests.clear()
+    undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
     result = retried(dataset(), then=lambda: sandbox.faults.add(Fault("image", "status", status=403, times=3)))
     assert (result["rows"], result["rows"]["problems"]) == (undisturbed["rows"], 0)
     assert sandbox.requests.count("graphql:export*") == 2

@@ -10,13 +10,15 @@ import boto3
 import pytest
 import requests
 
-from deploy.sandbox.server.server import exports
+from deploy.sandbox.server import exports
 from flows.commands.trees import lay_out
 from flows.refresh import refresh
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
+from tests.flows.plain_runs import plain_runs
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
 
 TOKEN = "sv=2022-11-02&sp=r&sig=very-secret"
 AMAZON = "https://datasets.s3.eu-west-1.amazonaws.com/"
@@ -45,7 +47,7 @@ def test_images_of_named_buckets_are_read_by_their_https_form(sandbox, dataset, 
         monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", "s3://datasets,azure://someaccount/photos")
         monkeypatch.setenv("LABELSNAP_AZURE_SOURCE_ENDPOINT", server.url("/{account}"))
         monkeypatch.setenv("LABELSNAP_AZURE_SOURCE_SAS_TOKEN", f"?{TOKEN}")
-        result = refresh(dataset())
+        result = refresh(dataset(formats={}))
     assert result["rows"]["problems"] == 1
     assert result["requests"]["images"] == result["rows"]["published"] > 10
     assert all(asked.endswith(TOKEN) for asked in server.asked)

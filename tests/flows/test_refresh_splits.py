@@ -11,9 +11,17 @@ from flows.commands.trees import lay_out
 from flows.refresh import refresh
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
+from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import splits
 
-pytestmark = pytest.mark.xdist_group("prefect")
+prefect_server = plain_runs
+pytestmark = pytest.mark.xdist_group("plain")
+
+
+@pytest.fixture
+def chosen(dataset):
+    """The dataset of the canonical tables alone, with changes."""
+    return lambda **changes: dataset(formats={}, **changes)
 
 
 def done(sandbox, count=None):
@@ -21,13 +29,13 @@ def done(sandbox, count=None):
     return [row for row in sandbox.rows("DONE") if not row.skipped][:count]
 
 
-def test_a_row_that_stands_keeps_its_split_whatever_becomes_of_its_image(chosen, own_sandbox, replaced):
+def test_a_row_that_stands_keeps_its_split_whatever_becomes_of_its_image(chosen, sandbox, first_version, replaced):
     """Replaced at the source, referenced instead of copied, replaced again, and copied again."""
-    versions = [refresh(chosen())]
-    replaced(done(own_sandbox))
+    versions = [first_version(chosen())]
+    replaced(done(sandbox))
     versions.append(refresh(chosen()))
     versions.append(refresh(chosen(images="reference")))
-    replaced(done(own_sandbox))
+    replaced(done(sandbox))
     versions.append(refresh(chosen()))
     assert [each["version"] for each in versions] == [1, 2, 3, 4]
     assert set(splits(versions[0]).values()) == {"train", "val", "test"}
@@ -36,13 +44,13 @@ def test_a_row_that_stands_keeps_its_split_whatever_becomes_of_its_image(chosen,
 
 
 @pytest.mark.parametrize("rows_per_bucket", ["1", "128"])
-def test_a_row_that_comes_back_is_where_it_was(chosen, own_sandbox, replaced, monkeypatch, rows_per_bucket):
+def test_a_row_that_comes_back_is_where_it_was(chosen, sandbox, replaced, monkeypatch, rows_per_bucket):
     """Though nothing else of its bucket is left meanwhile, its image is another, and buckets have another number."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", rows_per_bucket)
     first = refresh(chosen())
-    gone = done(own_sandbox, 8)
+    gone = done(sandbox, 8)
     for row in gone:
-        own_sandbox.set_status(row.index, "IN_REWORK")
+        sandbox.set_status(row.index, "IN_REWORK")
     without = refresh(chosen())
     away = {row.id: splits(first)[row.id] for row in gone}
     assert (splits(without, "left"), without["rows_left"]) == (away, len(gone))
@@ -51,10 +59,10 @@ def test_a_row_that_comes_back_is_where_it_was(chosen, own_sandbox, replaced, mo
     assert refresh(chosen())["reason"] == "unchanged"
 
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
-    own_sandbox.edit_row(done(own_sandbox)[0].index)
+    sandbox.edit_row(done(sandbox)[0].index)
     assert splits(refresh(chosen()), "left") == away
     for row in gone:
-        own_sandbox.set_status(row.index, "DONE")
+        sandbox.set_status(row.index, "DONE")
     replaced(gone)
     back = refresh(chosen())
     assert splits(back) == splits(first)
@@ -62,23 +70,23 @@ def test_a_row_that_comes_back_is_where_it_was(chosen, own_sandbox, replaced, mo
     assert "rows_left" not in back
 
 
-def test_a_backfill_moves_no_row(chosen, own_sandbox, replaced):
+def test_a_backfill_moves_no_row(chosen, sandbox, first_version, replaced):
     """Neither those of its range, whose images are others, nor those that the newest version has besides."""
-    first = refresh(chosen())
-    replaced(done(own_sandbox, 8))
+    first = first_version(chosen())
+    replaced(done(sandbox, 8))
     start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2046, 1, 1, tzinfo=UTC)
     second = backfill(chosen(), start, end, end - start)
     assert (second["version"], second["requests"]["images"]) == (2, 8)
     assert splits(second) == splits(first)
 
 
-def test_other_settings_deal_all_rows_anew(chosen, own_sandbox, replaced):
+def test_other_settings_deal_all_rows_anew(chosen, sandbox, first_version, replaced):
     """As if there were no version yet, those that left too; the same settings in other words are no others."""
-    refresh(chosen())
-    gone = done(own_sandbox, 4)
+    first_version(chosen())
+    gone = done(sandbox, 4)
     for row in gone:
-        own_sandbox.set_status(row.index, "IN_REWORK")
-    replaced(done(own_sandbox))
+        sandbox.set_status(row.index, "IN_REWORK")
+    replaced(done(sandbox))
     same = refresh(chosen(split={"train": 0.8, "val": 0.1, "test": 0.1}))
     assert same["rows_left"] == len(gone)
     other = {"split": {"train": 0.4, "val": 0.3, "test": 0.3, "seed": 5}}
@@ -87,20 +95,20 @@ def test_other_settings_deal_all_rows_anew(chosen, own_sandbox, replaced):
     assert splits(anew, "left") == {}
 
 
-def test_a_group_decides_where_a_row_has_one(chosen, own_sandbox, replaced):
+def test_a_group_decides_where_a_row_has_one(chosen, sandbox, replaced):
     """Rows with a value are where it puts them; those without stay where they are when their images are replaced."""
     grouped = {"split": {"group_by": "global_key", "seed": 3}}
     first = refresh(chosen(**grouped))
-    replaced(done(own_sandbox))
+    replaced(done(sandbox))
     assert splits(refresh(chosen(**grouped))) == splits(first)
-    keyed = {row.id for row in done(own_sandbox) if row.global_key}
+    keyed = {row.id for row in done(sandbox) if row.global_key}
     assert 0 < len(keyed) < len(splits(first))
 
 
-def test_rows_that_left_are_no_part_of_a_tree(chosen, own_sandbox, tmp_path):
+def test_rows_that_left_are_no_part_of_a_tree(chosen, sandbox, first_version, tmp_path):
     """The canonical tables are laid out without them."""
-    refresh(chosen())
-    own_sandbox.set_status(done(own_sandbox)[0].index, "IN_REWORK")
+    first_version(chosen())
+    sandbox.set_status(done(sandbox)[0].index, "IN_REWORK")
     lay_out(refresh(chosen())["ref"], "parquet", tmp_path / "tables", lambda *_: None)
     assert (tmp_path / "tables" / "data_rows").exists()
     assert not (tmp_path / "tables" / "left").exists()

@@ -30,7 +30,7 @@ class WriterError(Exception):
 @pytest.fixture(autouse=True)
 def small_buckets(monkeypatch):
     """Several buckets, of which two are written side by side."""
-    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "8")
 
 
 @pytest.fixture

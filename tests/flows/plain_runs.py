@@ -1,0 +1,26 @@
+"""Flow runs without Prefect's engine and server: for tests of what versions hold, not of how a run is carried out."""
+
+from __future__ import annotations
+
+from itertools import count
+from unittest.mock import patch
+
+import pytest
+from prefect import Flow
+
+from tests.months.engine import engine
+
+NUMBERS = count()
+
+
+@pytest.fixture
+def plain_runs():
+    """Take the place of ``prefect_server``: a flow is its function, and each call of one is a flow run of its own."""
+    with engine() as runtime:
+
+        def run(flow, *given, **named):
+            runtime.flow_run.id = f"plain-run-{next(NUMBERS)}"
+            return flow.fn(*given, **named)
+
+        with patch.object(Flow, "__call__", run):
+            yield
