@@ -114,10 +114,10 @@ def pull(  # noqa: PLR0917 - typer calls it by name
     In the folder of an earlier pull it leaves the new tree, and every file that was not pulled.
     """
     from flows.commands.reports import describe_pull
-    from flows.commands.trees import lay_out
+    from labelsnap import references
 
     with progress_shown() as show:
-        report = lay_out(ref, format_name, directory, show, cache, overwrite=overwrite)
+        report = references.pull(ref, format_name, directory, cache=cache, overwrite=overwrite, show=show)
     print_json(asdict(report)) if as_json else print_text(f"{directory}: {describe_pull(report)}")
 
 

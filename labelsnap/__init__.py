@@ -4,7 +4,7 @@ In: a reference such as ``s3://BUCKET/PREFIX/DATASET@12``. Out: snapshots, their
 neither Prefect nor the environment, and imports nothing of the project around it. README.md says what stands where.
 
 ``labelsnap.masks`` and ``labelsnap.records`` may be used alone: PNG bytes to runs, an export line to a row.
-Doors: credentials, decoders, environment, errors, memory, redaction, shown.
+Doors: credentials, decoders, environment, errors, memory, redaction, references, shown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelsnap.errors import LabelsnapError
-    from labelsnap.snapshots import Manifest, Ref, Snapshot, list_versions, parse_ref, pull, read_file, read_snapshot
+    from labelsnap.references import compare, open_snapshot, pull
+    from labelsnap.snapshots import Manifest, Ref, Snapshot, list_versions, parse_ref, read_file
     from labelsnap.storage import ObjectStore, open_store
 
 __all__ = [
@@ -23,19 +24,26 @@ __all__ = [
     "ObjectStore",
     "Ref",
     "Snapshot",
+    "compare",
     "list_versions",
+    "open_snapshot",
     "open_store",
     "parse_ref",
     "pull",
     "read_file",
-    "read_snapshot",
 ]
 
-_HOMES = {"LabelsnapError": "labelsnap.errors", "ObjectStore": "labelsnap.storage", "open_store": "labelsnap.storage"}
+_HOMES = {
+    "labelsnap.errors": {"LabelsnapError"},
+    "labelsnap.references": {"compare", "open_snapshot", "pull"},
+    "labelsnap.snapshots": {"Manifest", "Ref", "Snapshot", "list_versions", "parse_ref", "read_file"},
+    "labelsnap.storage": {"ObjectStore", "open_store"},
+}
 
 
 def __getattr__(name: str) -> Any:
     """What is named above, loaded when it is asked for: pyarrow and boto3 take a good part of a second."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "labelsnap.snapshots")), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = """
 import sys
 from flows import cli
-from flows.commands import maintain, reports, trees
+from flows.commands import maintain, reports
+from labelsnap import references
 print(sorted({"pandas", "prefect", "labelbox"} & sys.modules.keys()))
 """
 PACKAGES = ("labelsnap", "flows", "tasks", "config", "deploy")

@@ -13,8 +13,8 @@ from config.reading import load_dataset
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.oddities.odd_rows import SHOWN
 from flows.commands.console import describe, downloads
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from tasks.telling.progress import listening
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def run_demo(rows: int, directory: Path, show: Callable[[str, int, int], None]) 
             first = refresh(dataset)
             second = refresh(dataset)
         outcome = DemoOutcome(first, second, directory)
-        lay_out(second["ref"], "coco", outcome.tree, show)
+        pull(second["ref"], "coco", outcome.tree, show=show)
     return outcome
 
 

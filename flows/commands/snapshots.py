@@ -37,11 +37,11 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
 @app.command("show", epilog="Example: labelsnap snapshots show s3://datasets/labelsnap/street-scenes@latest")
 def show_snapshot(ref: Ref, as_json: Json = False) -> None:
     """Show the result of the refresh that made a version."""
-    from flows.commands.trees import read_ref
+    from labelsnap.references import open_snapshot
     from labelsnap.snapshots.layout import manifest_key
     from labelsnap.snapshots.manifest import damaged
 
-    snapshot = read_ref(ref)
+    snapshot = open_snapshot(ref)
     place = {"ref": str(snapshot.ref), "version": snapshot.version, "published": True}
     result = {**place, **snapshot.manifest.result}
     if as_json:
@@ -82,10 +82,10 @@ def verify_snapshot(ref: Ref, as_json: Json = False) -> None:
 def diff_snapshots(before: Ref, after: Ref, as_json: Json = False) -> None:
     """Compare two versions of a dataset: rows, annotations and predictions, by kind and class, and the classes."""
     from flows.commands.reports import describe_diff
-    from flows.commands.trees import compare_refs
+    from labelsnap.references import compare
 
     with progress_shown() as show:
-        pair, found = compare_refs(before, after, show)
+        pair, found = compare(before, after, show=show)
     print_json({"from": pair[0], "to": pair[1], **to_builtins(found)}) if as_json else print_text(
         describe_diff(*pair, found)
     )

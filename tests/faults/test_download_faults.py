@@ -6,8 +6,8 @@ import pytest
 from pyarrow import parquet
 
 from deploy.sandbox import Fault, Sandbox, row_truth
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
@@ -37,7 +37,7 @@ def test_with_a_fifth_of_requests_failing_every_mask_arrives_once(dataset, tmp_p
         for row in sandbox.rows("DONE"):
             truth |= {} if row.skipped else row_truth(row)
     assert result["rows"]["problems"] == 0
-    lay_out(result["ref"], "parquet", tmp_path / "tables", lambda *_: None)
+    pull(result["ref"], "parquet", tmp_path / "tables")
     rows = parquet.read_table(tmp_path / "tables" / "annotations").to_pylist()
     masks = [row for row in rows if row["kind"] == "mask"]
     assert len({row["feature_id"] for row in masks}) == len(masks)

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from deploy.sandbox import Fault, row_truth
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
@@ -101,7 +101,7 @@ def test_each_hostile_body_is_a_named_problem_and_the_rest_is_published(sandbox,
 
     assert memory("VmHWM") - before < 256 * MEBIBYTE
     assert time.monotonic() - begin < 60
-    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+    pull(result["ref"], "raw", tmp_path / "raw")
     problems = [json.loads(line) for line in (tmp_path / "raw" / "problems.ndjson").read_bytes().splitlines()]
     assert {each["data_row_id"]: each["code"] for each in problems} == expected
     assert result["rows"]["published"] == len(rows) - len(expected) > 0

@@ -18,8 +18,8 @@ from test_hostile_bodies import MEBIBYTE, SIGNATURE, chunk, memory
 from deploy.sandbox import Fault, row_truth
 from deploy.sandbox.project import lines
 from deploy.sandbox.server import exports
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
@@ -118,7 +118,7 @@ def refreshed(sandbox, dataset, tmp_path, monkeypatch, request):
         before = memory("VmRSS")
         result = refresh(chosen)
         peak = memory("VmHWM") - before
-        lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+        pull(result["ref"], "raw", tmp_path / "raw")
         problems = [json.loads(line) for line in (tmp_path / "raw" / "problems.ndjson").read_bytes().splitlines()]
         sys.stdout.write(f"peak {peak // MEBIBYTE} MiB of {(BUDGET + BESIDE) // MEBIBYTE}\n")
         return Refreshed(result, {each["data_row_id"]: each["code"] for each in problems}, peak)

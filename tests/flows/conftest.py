@@ -15,8 +15,8 @@ from pyarrow import parquet
 from street_versions import publish_six
 
 from flows import cli
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 
 class CommandLine:
@@ -95,7 +95,7 @@ def tables(tmp_path):
 
     def read(result, table):
         directory = tmp_path / f"tables-{result['version']}"
-        lay_out(result["ref"], "parquet", directory, lambda *_: None)
+        pull(result["ref"], "parquet", directory)
         return parquet.read_table(directory / table).to_pylist()
 
     return read

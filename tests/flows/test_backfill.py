@@ -11,8 +11,8 @@ import pytest
 from config.reading import load_dataset
 from deploy.sandbox.oddities.oddities import ODDITIES
 from flows.backfill import backfill
-from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
+from labelsnap.references import open_snapshot, pull
 from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
@@ -29,7 +29,7 @@ class PowerCutError(RuntimeError):
 
 def files(result):
     """What a version holds by path, without the raw export and what counts its lines."""
-    manifest = read_ref(result["ref"]).manifest
+    manifest = open_snapshot(result["ref"]).manifest
     bound = ("raw/", "tables/problems/")
     return {file.path: file.sha256 for file in manifest.files if not file.path.startswith(bound)}
 
@@ -213,7 +213,7 @@ def test_backfills_night_after_night_do_not_grow_the_raw_export(sandbox, dataset
         status, result = labelsnap.json("backfill", path, *FUTURE)
         assert (status, result["rows"]["published"]) == (0, whole["rows"]["published"])
         exported.append(result["rows"]["exported"])
-        lay_out(result["ref"], "raw", tmp_path / str(night), lambda *_: None)
+        pull(result["ref"], "raw", tmp_path / str(night))
         lines = (tmp_path / str(night) / "export.ndjson").read_bytes().splitlines()
         assert len(lines) == exported[-1]
         assert len({json.loads(line)["data_row"]["id"] for line in lines}) == whole["rows"]["exported"]

@@ -236,7 +236,7 @@ def test_what_nobody_foresaw(labelsnap, dataset_file, monkeypatch, tmp_path, com
         raise LookupError(f"Authorization: Bearer {secret}, https://me:mine@host/a?X-Amz-Signature=0123abc&x=1")
 
     for name in (
-        "flows.commands.trees.open_store",
+        "labelsnap.references.open_store",
         "flows.commands.maintain.open_store",
         "tasks.run.undertaking.open_store",
     ):

@@ -12,21 +12,19 @@ import pytest
 from pycocotools.coco import COCO
 
 from deploy.sandbox import Fault, Sandbox, count_kinds, count_prediction_kinds, row_truth
-from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
 from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
+from labelsnap.references import open_snapshot, pull
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
-def quiet(*_):
-    """Show nothing."""
     return
 
 
 def pulled(result, directory, name="coco"):
     """The tree of one format of what a refresh published."""
-    lay_out(result["ref"], name, directory, quiet)
+    pull(result["ref"], name, directory)
     return directory
 
 
@@ -273,7 +271,7 @@ def test_the_same_input_gives_the_same_bytes_in_two_stores(dataset, first_versio
     manifests = []
     for name, publish in (("one", first_version), ("two", refresh)):
         result = publish(dataset(store=f"file://{tmp_path}/{name}"))
-        files = read_ref(result["ref"]).manifest.files
+        files = open_snapshot(result["ref"]).manifest.files
         manifests.append({file.path: file.sha256 for file in files if not file.path.startswith("raw/")})
     assert manifests[0] == manifests[1]
 

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from flows.commands.trees import read_ref
 from flows.refresh import refresh
+from labelsnap.references import open_snapshot
 from labelsnap.snapshots import collect, expire, rollback
 from labelsnap.snapshots.tables.bucket_tables import read_table
 from tests.flows.plain_runs import plain_runs
@@ -27,7 +27,7 @@ WITHOUT_TREE = {"classes": {"tree": None}}
 def ids(result):
     """The id of each class of a version that is in use, by name."""
     store = store_of(result)
-    file = read_ref(result["ref"]).manifest.file("tables/classes/classes.parquet")
+    file = open_snapshot(result["ref"]).manifest.file("tables/classes/classes.parquet")
     return {each["name"]: each["id"] for each in read_table(store, file).to_pylist() if not each["removed"]}
 
 
@@ -96,7 +96,7 @@ def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(dataset, beg
     first, second = begun(with_a_tree, dataset(**WITHOUT_BOTH), labelsnap)
     assert refresh(dataset(**WITHOUT_BOTH))["reason"] == "unchanged"
     store = store_of(first)
-    manifest, highest = read_ref(second["ref"]).manifest, max(ids(first).values())
+    manifest, highest = open_snapshot(second["ref"]).manifest, max(ids(first).values())
     expire(store, keep=1)
     for days in (30, 2):
         days_ago(days)

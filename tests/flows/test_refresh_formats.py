@@ -14,16 +14,14 @@ from pyarrow import parquet
 from pycocotools.coco import COCO
 
 from deploy.sandbox import row_truth
-from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
 from labelsnap.formats.registry import FORMATS
+from labelsnap.references import open_snapshot, pull
 from tests.formats.yolo_rules import fill, read_labels
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
-def quiet(*_):
-    """Show nothing."""
     return
 
 
@@ -35,7 +33,7 @@ def test_every_format_is_published_and_pulled(sandbox, dataset, tmp_path):
     trees = {}
     for name in FORMATS:
         trees[name] = tmp_path / name
-        lay_out(result["ref"], name, trees[name], quiet)
+        pull(result["ref"], name, trees[name])
         described = {"README.md", "croissant.json", "report.html", "snapshot.json"}
         there = {path.relative_to(trees[name]).as_posix() for path in trees[name].rglob("*") if path.is_file()}
         assert described < there
@@ -68,7 +66,7 @@ def test_images_are_laid_out_by_what_was_answered(dataset, tmp_path):
     question = "time of day"
     result = refresh(dataset(formats={"coco": {}, "yolo": {"task": "classify", "question": question}}))
     for name in ("coco", "yolo", "raw"):
-        lay_out(result["ref"], name, tmp_path / name, quiet)
+        pull(result["ref"], name, tmp_path / name)
     answers = {}
     for line in (tmp_path / "raw" / "export.ndjson").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -90,7 +88,7 @@ def test_images_are_laid_out_by_what_was_answered(dataset, tmp_path):
     assert {path: file.read_bytes() for path, file in pulled.items()} == expected
     assert len({Path(path).parent for path in pulled}) > 3
     assert result["formats"]["yolo"]["held"] == {"radio": sum(not path.startswith("unanswered/") for path in pulled)}
-    stored = {file.path.removeprefix("formats/yolo/"): file.key for file in read_ref(result["ref"]).manifest.files}
+    stored = {file.path.removeprefix("formats/yolo/"): file.key for file in open_snapshot(result["ref"]).manifest.files}
     assert {stored[path].split("/")[1] for path in pulled} == {"images"}  # the packs that other formats' images lie in
 
 
@@ -105,7 +103,7 @@ def raster(path):
 def test_each_form_of_coco_has_the_generator_s_pixels(sandbox, dataset, tmp_path, form):
     """Every mask has its pixels, area and box as pycocotools reads them; points are apart, and nothing is missing."""
     result = refresh(dataset(formats={"coco": {"segmentation": form, "panoptic": False}}))
-    lay_out(result["ref"], "coco", tmp_path, quiet)
+    pull(result["ref"], "coco", tmp_path)
     truth = {name: mask for row in sandbox.rows("DONE") for name, mask in row_truth(row).items()}
     forms, points, images = Counter(), [], 0
     for path in sorted((tmp_path / "annotations").glob("instances_*.json")):
@@ -134,7 +132,7 @@ def test_label_maps_and_outlines_are_the_generator_s_pixels(sandbox, dataset, tm
     formats = {"masks": {"kind": "instance"}, "yolo": {"task": "segment", "parts": "split"}, "voc": {}, "coco": {}}
     result = refresh(dataset(formats=formats))
     for name in formats:
-        lay_out(result["ref"], name, tmp_path / name, quiet)
+        pull(result["ref"], name, tmp_path / name)
     truth = {name: mask for row in sandbox.rows("DONE") for name, mask in row_truth(row).items()}
     checked = 0
     for listed in sorted((tmp_path / "masks" / "instance").glob("*.json")):
@@ -173,7 +171,7 @@ def test_splits_without_rows_are_in_no_tree(sandbox, dataset, tmp_path):
     formats = {"yolo": {}, "huggingface": {}, "webdataset": {}, "coco": {"panoptic": False}, "voc": {}}
     result = refresh(dataset(split=whole, formats=formats))
     for name in formats:
-        lay_out(result["ref"], name, tmp_path / name, quiet)
+        pull(result["ref"], name, tmp_path / name)
     (note,) = result["formats"]["yolo"]["notes"]
     assert "`val`" in note
     assert note in (tmp_path / "yolo" / "README.md").read_text()

@@ -10,9 +10,9 @@ import pytest
 
 from deploy.sandbox.server import exports
 from flows.commands.console import describe
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
 from labelsnap.buckets.rows import fetch
+from labelsnap.references import pull
 from tasks.telling.artifacts import result_page
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
@@ -55,7 +55,7 @@ def elsewhere(urls, lines, *_):
 
 def problems_of(result, folder):
     """A version's problems, in the order of their lines."""
-    lay_out(result["ref"], "raw", folder, lambda *_: None)
+    pull(result["ref"], "raw", folder)
     return [json.loads(line) for line in (folder / "problems.ndjson").read_bytes().splitlines()]
 
 
@@ -72,7 +72,7 @@ def test_a_reference_that_a_download_would_refuse_is_in_no_tree(sandbox, dataset
     assert result["problems"] == {"forbidden_address": len(REFERENCES)}
     assert result["rows"]["published"] > 0
     for name in FORMATS:
-        lay_out(result["ref"], name, tmp_path / "trees" / name, lambda *_: None)
+        pull(result["ref"], name, tmp_path / "trees" / name)
     assert holding(tmp_path / "trees", b"hostile") == []
     assert holding(tmp_path / "trees" / "coco", sandbox.url.encode()) != []
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from deploy.sandbox import Fault
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
@@ -166,7 +166,7 @@ TYPES = ("png_orientation_8", "webp_orientation_5", "tiff_orientation_2", "jpeg_
 def trees(result, names, root):
     """The trees of a version, by format."""
     for name in names:
-        lay_out(result["ref"], name, root / name, lambda *_: None)
+        pull(result["ref"], name, root / name)
     return {name: root / name for name in names}
 
 

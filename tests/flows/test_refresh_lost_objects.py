@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_cli_history import RUNBOOK
 
-from flows.commands.trees import read_ref
 from flows.refresh import refresh
 from labelsnap.errors import StorageRefusedError
+from labelsnap.references import open_snapshot
 from labelsnap.snapshots import read_snapshot
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
@@ -22,14 +22,14 @@ TROUBLE = "| a lost or damaged data object of the newest version"
 
 def keys_of(result, prefix):
     """The objects of a version whose keys begin so."""
-    manifest = read_ref(result["ref"]).manifest
+    manifest = open_snapshot(result["ref"]).manifest
     keys = {part.key for file in manifest.files for part in file.ranges} | {pack.key for pack in manifest.packs}
     return sorted(key for key in keys if key.startswith(prefix))
 
 
 def contents_of(result):
     """The sha256 of each file of a version's COCO tree, by path, but for those that name the version."""
-    files = read_ref(result["ref"]).manifest.below("formats/coco/")
+    files = open_snapshot(result["ref"]).manifest.below("formats/coco/")
     return {file.path: file.sha256 for file in files if not file.path.endswith("croissant.json")}
 
 

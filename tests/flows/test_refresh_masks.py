@@ -9,8 +9,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from deploy.sandbox import ExportSettings, Fault, Sandbox
-from flows.commands.trees import lay_out, read_ref
 from flows.refresh import refresh
+from labelsnap.references import open_snapshot, pull
 from tests.flows.plain_runs import plain_runs
 
 prefect_server = plain_runs
@@ -67,7 +67,7 @@ def table_areas(tree):
 
 def pulled(result, name, directory):
     """The tree of a format."""
-    lay_out(result["ref"], name, directory / name, lambda *_: None)
+    pull(result["ref"], name, directory / name)
     return directory / name
 
 
@@ -134,7 +134,7 @@ def test_a_composite_that_fails_is_asked_for_again_and_its_instances_are_not(lay
 
 def contents(result):
     """The sha256 of every file that the rows decide, by path."""
-    files = read_ref(result["ref"]).manifest.files
+    files = open_snapshot(result["ref"]).manifest.files
     own = ("raw/", "report.html", "tables/problems/", "tables/images/")
     return {
         file.path: file.sha256

@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.oddities.odd_pictures import COLOUR, SQUARE
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
 
@@ -63,7 +63,7 @@ def published(dataset, sandbox, **changes):
 
 def pulled(result, name, directory):
     """The tree of a format."""
-    lay_out(result["ref"], name, directory / name, lambda *_: None)
+    pull(result["ref"], name, directory / name)
     return directory / name
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.server import exports
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from tests.flows.plain_runs import plain_runs
 
 prefect_server = plain_runs
@@ -27,7 +27,7 @@ def test_five_broken_lines_among_two_hundred_rows(dataset, monkeypatch, tmp_path
         skipped = sum(row.skipped for row in sandbox.rows())
     rows = result["rows"]
     assert rows == {"exported": 205, "published": 200 - skipped, "excluded": {"skipped": skipped}, "problems": 5}
-    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+    pull(result["ref"], "raw", tmp_path / "raw")
     lines = (tmp_path / "raw" / "export.ndjson").read_bytes().splitlines()
     problems = [json.loads(line) for line in (tmp_path / "raw" / "problems.ndjson").read_bytes().splitlines()]
     assert len(lines) == 205
@@ -55,7 +55,7 @@ def test_what_is_wrong_in_another_project_costs_nothing(dataset, monkeypatch, tm
     exported = result["rows"]["exported"]
     assert result["rows"] == {"exported": exported, "published": exported, "excluded": {}, "problems": 0}
     assert (result["fields"], result["text"]) == ({"unreadable": 0}, {"replaced": 0})
-    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+    pull(result["ref"], "raw", tmp_path / "raw")
     assert (tmp_path / "raw" / "export.ndjson").read_bytes().count(b'"elsewhere": ') == 3 * len(OTHERS)
 
 
@@ -135,7 +135,7 @@ def test_rows_with_trifles_are_published_and_blank_lines_are_none(sandbox, datas
     assert result["answers"]["unanswered"] == 4
     assert result["text"]["replaced"] == 1
     assert result["fields"]["unreadable"] == 9
-    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
+    pull(result["ref"], "raw", tmp_path / "raw")
     lines = (tmp_path / "raw" / "export.ndjson").read_bytes().removesuffix(b"\n").split(b"\n")
     assert len(lines) == exported + len(BLANK)
     assert {line.encode() for line in BLANK} <= set(lines)

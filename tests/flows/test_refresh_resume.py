@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 
 from deploy.sandbox import Fault, row_truth
-from flows.commands.trees import read_ref
 from flows.listen import Watch
 from flows.refresh import refresh
 from labelsnap.buckets.rows import fetch
 from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
+from labelsnap.references import open_snapshot
 from labelsnap.storage import open_store, probe
 from tasks.run.hints import last_exported, pending_hints
 from tasks.run.lease import held
@@ -29,7 +29,7 @@ class PowerCutError(RuntimeError):
 
 def files(result):
     """What a version holds by path, without the raw export, which names its task."""
-    manifest = read_ref(result["ref"]).manifest
+    manifest = open_snapshot(result["ref"]).manifest
     return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 

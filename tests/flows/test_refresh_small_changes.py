@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.sandbox import Sandbox
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.storage import open_store
@@ -29,7 +29,7 @@ def own_sandbox(dataset_file, monkeypatch, tmp_path):
 
 def tree(ref, name, directory):
     """The pulled tree of a format: bytes by path."""
-    lay_out(ref, name, directory, lambda *_: None)
+    pull(ref, name, directory)
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
     if name == "parquet":
         files = {path: file for path, file in files.items() if not path.startswith("images/")}
@@ -97,7 +97,7 @@ def test_raw_export_is_restored_byte_for_byte(own_sandbox, dataset, tmp_path):
         before = stored(made.url)
         result = refresh(made)
         task = own_sandbox.exports.get([*own_sandbox.exports][-1])
-        lay_out(result["ref"], "raw", tmp_path / task.id, lambda *_: None)
+        pull(result["ref"], "raw", tmp_path / task.id)
         assert (tmp_path / task.id / "export.ndjson").read_bytes() == task.files["RESULT"].read_bytes()
         added = {key: size for key, size in stored(made.url).items() if key not in before}
         sizes.append(sum(size for key, size in added.items() if key.startswith("data/raw/")))

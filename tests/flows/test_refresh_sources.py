@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from deploy.sandbox.server import exports
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
 from tests.flows.plain_runs import plain_runs
@@ -51,8 +51,8 @@ def test_images_of_named_buckets_are_read_by_their_https_form(sandbox, dataset, 
     assert result["rows"]["problems"] == 1
     assert result["requests"]["images"] == result["rows"]["published"] > 10
     assert all(asked.endswith(TOKEN) for asked in server.asked)
-    lay_out(result["ref"], "raw", tmp_path / "raw", lambda *_: None)
-    lay_out(result["ref"], "parquet", tmp_path / "tables", lambda *_: None)
+    pull(result["ref"], "raw", tmp_path / "raw")
+    pull(result["ref"], "parquet", tmp_path / "tables")
     (problem,) = map(json.loads, (tmp_path / "raw" / "problems.ndjson").read_bytes().splitlines())
     assert (problem["code"], problem["reason"]) == ("http_404", "127.0.0.1 answered 404")
     assert holding(tmp_path, b"very-secret") == []
@@ -66,7 +66,7 @@ def test_a_referenced_image_keeps_the_url_that_the_export_has(sandbox, dataset, 
         monkeypatch.setattr(exports, "with_oddities", partial(elsewhere, server))
         monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", "s3://datasets")
         result = refresh(dataset(images="reference"))
-    lay_out(result["ref"], "coco", tmp_path / "coco", lambda *_: None)
+    pull(result["ref"], "coco", tmp_path / "coco")
     documents = (tmp_path / "coco" / "annotations").glob("instances_*.json")
     urls = [image["coco_url"] for document in documents for image in json.loads(document.read_bytes())["images"]]
     assert len(urls) == result["rows"]["published"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.backfill import backfill
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
 from tests.flows.plain_runs import plain_runs
@@ -109,6 +109,6 @@ def test_rows_that_left_are_no_part_of_a_tree(chosen, sandbox, first_version, tm
     """The canonical tables are laid out without them."""
     first_version(chosen())
     sandbox.set_status(done(sandbox)[0].index, "IN_REWORK")
-    lay_out(refresh(chosen())["ref"], "parquet", tmp_path / "tables", lambda *_: None)
+    pull(refresh(chosen())["ref"], "parquet", tmp_path / "tables")
     assert (tmp_path / "tables" / "data_rows").exists()
     assert not (tmp_path / "tables" / "left").exists()

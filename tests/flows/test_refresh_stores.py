@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.sandbox import count_kinds
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -30,7 +30,7 @@ def test_a_refresh_on_s3(sandbox, dataset, s3_url, tmp_path):
     sandbox.requests.clear()
     assert refresh(chosen)["reason"] == "unchanged"
     assert sandbox.requests.count("*mask") + sandbox.requests.count("image") == 0
-    report = lay_out(first["ref"], "coco", tmp_path / "tree", lambda *_: None)
+    report = pull(first["ref"], "coco", tmp_path / "tree")
     images = list((tmp_path / "tree" / "images").rglob("*.*"))
     assert len(images) == first["rows"]["published"]
     assert report.kept == 0

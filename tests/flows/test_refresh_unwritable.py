@@ -7,11 +7,11 @@ from shutil import rmtree
 import pytest
 from test_refresh_hostile_rows import problems_of
 
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
 from labelsnap.errors import DatasetRejectedError, LabelsnapError
 from labelsnap.formats import huggingface, labelme
 from labelsnap.formats.coco import writer as coco
+from labelsnap.references import pull
 from tasks.telling.progress import listening
 from tests.faults.searching import holding
 
@@ -63,7 +63,7 @@ def rows_in(result, folder, ids):
     found = {}
     for name in (*FAILING, "parquet"):
         tree = folder / str(result["version"]) / name
-        lay_out(result["ref"], name, tree, lambda *_: None)
+        pull(result["ref"], name, tree)
         rmtree(tree / "problems", ignore_errors=True)
         for path in OF_ALL:
             (tree / path).unlink()

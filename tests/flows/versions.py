@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.commands.trees import read_ref
+from labelsnap.references import open_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
 
@@ -14,6 +14,6 @@ def store_of(result):
 
 def splits(result, table="data_rows"):
     """The split of each row in one of a version's bucket tables."""
-    found = bucket_files(read_ref(result["ref"]).manifest.files).values()
+    found = bucket_files(open_snapshot(result["ref"]).manifest.files).values()
     tables = [read_table(store_of(result), files[table]).to_pylist() for files in found if table in files]
     return {row["data_row_id"]: row["split"] for rows in tables for row in rows}

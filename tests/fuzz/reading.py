@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import flows.commands.trees
+import labelsnap.references
 from labelsnap.errors import LabelsnapError
 from labelsnap.snapshots import formats_held, list_tags, list_versions, plan_collection, plan_expiry, read_snapshot
 from labelsnap.snapshots.checking.verify import verify
@@ -32,7 +32,7 @@ class Readers:
 
     def read(self, store: MemoryStore, selectors: tuple[int | str, ...]) -> str:
         """Read all of a store; every error of labelsnap's own is counted as refused."""
-        flows.commands.trees.open_store = lambda _url: store  # type: ignore[assignment]
+        labelsnap.references.open_store = lambda _url: store  # type: ignore[assignment]
         self.mine.write_text(MINE, encoding="utf-8")
         calls: list[Callable[[], object]] = [
             lambda: list_versions(store),
@@ -40,7 +40,7 @@ class Readers:
             lambda: verify(store),
             lambda: plan_expiry(store, keep=1, older_than=timedelta(0)),
             lambda: plan_collection(store, grace=timedelta(days=7)),
-            lambda: flows.commands.trees.compare_refs(f"{URL}@{selectors[0]}", f"{URL}@latest", lambda *_: None),
+            lambda: labelsnap.references.compare(f"{URL}@{selectors[0]}", f"{URL}@latest"),
         ]
         calls += [partial(self._pull, store, selector) for selector in selectors]
         refused = [each for each in map(_outcome, calls) if each]
@@ -53,7 +53,7 @@ class Readers:
         for name in formats_held(snapshot.manifest):
             shutil.rmtree(self.tree, ignore_errors=True)
             pull(store, snapshot, name, self.tree, layout=lambda split, file_name: f"images/{split}/{file_name}")
-            flows.commands.trees.lay_out(f"{URL}@{selector}", name, self.tree, lambda *_: None)
+            labelsnap.references.pull(f"{URL}@{selector}", name, self.tree)
 
 
 def _outcome(call: Callable[[], object]) -> str:

@@ -17,7 +17,7 @@ from threading import Thread
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_API_KEY
 
-from flows.commands.trees import read_ref
+from labelsnap.references import open_snapshot
 from tests.orchestration.prefect_service import until
 
 CODE = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def without_labelsnap(folder):
 
 def files(result):
     """What a version holds by path, without the raw export, which names its task."""
-    manifest = read_ref(result["ref"]).manifest
+    manifest = open_snapshot(result["ref"]).manifest
     return {file.path: file.sha256 for file in manifest.files if not file.path.startswith("raw/")}
 
 

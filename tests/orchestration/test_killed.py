@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from deploy.sandbox import Sandbox
-from flows.commands.trees import lay_out
+from labelsnap.references import pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
@@ -22,7 +22,7 @@ CHAINS, KILLS = 4, 5
 
 def tree(url, directory):
     """The bytes of the pulled tree by path; `snapshot.json` says which version it is, and so may differ."""
-    lay_out(url, "coco", directory, lambda *_: None)
+    pull(url, "coco", directory)
     paths = (path for path in directory.rglob("*") if path.is_file() and path.name != "snapshot.json")
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
 

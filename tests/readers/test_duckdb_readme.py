@@ -10,8 +10,8 @@ import duckdb
 import duckdb_extension_httpfs
 import pytest
 
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -42,7 +42,7 @@ def test_the_readmes_query_counts_cars_per_night_image(sandbox, dataset, connect
     url = f"{store}/street-scenes"
     found = connection.execute(query.replace("s3://ml-datasets/labelsnap/street-scenes", url)).fetchone()
 
-    lay_out(result["ref"], "coco", tmp_path / "tree", lambda *_: None)
+    pull(result["ref"], "coco", tmp_path / "tree")
     cars = []
     for path in (tmp_path / "tree" / "annotations").glob("instances_*.json"):
         content = json.loads(path.read_bytes())

@@ -19,8 +19,8 @@ from prefect.testing.utilities import prefect_test_harness
 from config.reading import load_dataset
 from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.oddities.oddities import ODDITIES
-from flows.commands.trees import lay_out
 from flows.refresh import refresh
+from labelsnap.references import pull
 from tests.readers_heavy.outputs import OUTPUTS
 
 ROWS = 96
@@ -40,7 +40,7 @@ def make(directory: Path) -> None:
             formats = {name: options for name, options in outputs.values() if name != "parquet"}
             result = refresh(load_dataset(dataset_file(sandbox, Path(place), formats)))
             for output, (name, _) in outputs.items():
-                lay_out(result["ref"], name, directory / output, lambda *_: None)
+                pull(result["ref"], name, directory / output)
 
 
 def rounds() -> list[dict[str, tuple[str, dict[str, Any]]]]:

@@ -14,8 +14,8 @@ import pytest
 from publishing import CREATED_AT, manifest_of, publish
 from pyarrow import parquet
 
-from flows.commands.trees import lay_out
 from labelsnap.errors import StorageRefusedError
+from labelsnap.references import pull
 from labelsnap.snapshots import IMAGES_SCHEMA, Draft, latest, list_versions, read_tag, write_tar
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.epochs import check_not_condemned
@@ -71,7 +71,7 @@ def publish_as(store, fields):
 def refusal(store, folder, format_name="yolo", **options):
     """The error of a pull, which ends a command with status 4."""
     with pytest.raises(StorageRefusedError) as refused:
-        lay_out(f"{store.url}@1", format_name, folder, lambda *_: None, **options)
+        pull(f"{store.url}@1", format_name, folder, **options)
     return refused.value
 
 
@@ -126,7 +126,7 @@ def test_buckets_of_any_honest_number_are_read(folder_store, tmp_path):
             FILE | {"path": f"tables/labels/bucket-{index:05}-of-{number:05}.parquet"} for index in {0, number - 1}
         ]
         publish_as(folder_store, manifest(FILE, *sorted(files, key=lambda file: file["path"])))
-        assert lay_out(f"{folder_store.url}@1", "yolo", tmp_path / f"out-{number}", lambda *_: None)
+        assert pull(f"{folder_store.url}@1", "yolo", tmp_path / f"out-{number}")
 
 
 PACK = {"key": KEY, "size": len(BODY), "sha256": SHA}
@@ -222,7 +222,7 @@ def test_images_of_a_long_table_are_pulled_a_few_at_a_time(folder_store, tmp_pat
     held, place = [], Tree.place
     monkeypatch.setattr(import_module("labelsnap.snapshots.reading.pull"), "AT_ONCE", 2)
     monkeypatch.setattr(Tree, "place", lambda tree, files, pool: held.append(len(files)) or place(tree, files, pool))
-    lay_out(f"{folder_store.url}@1", "yolo", tmp_path / "out", lambda *_: None)
+    pull(f"{folder_store.url}@1", "yolo", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.jpg")) == [f"{at}.jpg" for at in range(5)]
     assert max(held) == 2
 
@@ -300,7 +300,7 @@ def test_paths_that_meet_are_refused(folder_store, tmp_path, paths):
 def test_honest_odd_names_are_laid_out(folder_store, tmp_path, path):
     """Unicode, blanks, long names, and the one hidden name that a format writes."""
     publish_as(folder_store, manifest(FILE | {"path": f"formats/yolo/{path}"}))
-    lay_out(f"{folder_store.url}@1", "yolo", tmp_path / "out", lambda *_: None)
+    pull(f"{folder_store.url}@1", "yolo", tmp_path / "out")
     assert (tmp_path / "out" / path).read_bytes() == BODY
 
 

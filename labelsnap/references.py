@@ -1,15 +1,16 @@
-"""References, and what is read through them: trees and differences."""
+"""References, and what is read through them: snapshots, trees and differences."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.registry import FORMATS, format_of
 from labelsnap.formats.shared.endings import layout_of
 from labelsnap.snapshots.manifest import config_of, result_of
 from labelsnap.snapshots.reading.diff import diff
-from labelsnap.snapshots.reading.pull import PullReport, pull
+from labelsnap.snapshots.reading.pull import PullReport
+from labelsnap.snapshots.reading.pull import pull as lay_out
 from labelsnap.snapshots.reading.read import check_kept, parse_ref, read_snapshot
 from labelsnap.storage import open_store
 
@@ -20,31 +21,41 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.reading.diff import Diff
     from labelsnap.snapshots.reading.read import Snapshot
 
+Show: TypeAlias = "Callable[[str, int, int], None]"
 
-def read_ref(ref: str) -> Snapshot:
+
+def _unseen(_stage: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+def open_snapshot(ref: str) -> Snapshot:
     """The snapshot that a reference names. Raises ``ConfigurationError`` when there is none, or when it has expired."""
     parsed = parse_ref(ref)
     store = open_store(parsed.dataset_url)
     return check_kept(store, read_snapshot(store, parsed.selector))
 
 
-def lay_out(
+def pull(
     ref: str,
     format_name: str,
     directory: Path,
-    show: Callable[[str, int, int], None],
-    cache: Path | None = None,
     *,
+    cache: Path | None = None,
     overwrite: bool = False,
+    show: Show = _unseen,
 ) -> PullReport:
-    """Pull a snapshot as the tree of one format, images where that format wants them."""
-    snapshot = read_ref(ref)
+    """Lay out a snapshot as the tree of one format, images where that format wants them.
+
+    A ``cache`` keeps files for later trees; without ``overwrite`` nothing that is not from an earlier pull is replaced.
+    ``show`` is told how far it is: what is done, how much, and of how much. Raises ConfigurationError, StorageError.
+    """
+    snapshot = open_snapshot(ref)
     result = result_of(snapshot.manifest)
     options = config_of(snapshot.manifest).formats.get(format_name)
     lost = result.formats[format_name].images.lost if format_name in result.formats else {}
     layout = layout_of(format_of(format_name, options), lost) if format_name in FORMATS else None
     expected = result.rows.published if layout else len(snapshot.manifest.files)
-    report = pull(
+    report = lay_out(
         open_store(snapshot.dataset_url),
         snapshot,
         format_name,
@@ -58,12 +69,12 @@ def lay_out(
     return report
 
 
-def compare_refs(before: str, after: str, show: Callable[[str, int, int], None]) -> tuple[tuple[str, str], Diff]:
+def compare(before: str, after: str, *, show: Show = _unseen) -> tuple[tuple[str, str], Diff]:
     """Compare the snapshots that two references name; give back what they mean now, and the difference.
 
     Raises ``ConfigurationError`` when they are of different datasets, whose rows and classes have nothing in common.
     """
-    one, other = read_ref(before), read_ref(after)
+    one, other = open_snapshot(before), open_snapshot(after)
     if one.dataset_url != other.dataset_url:
         raise ConfigurationError(
             f"Expected two versions of one dataset, found {one.ref} and {other.ref}.",
