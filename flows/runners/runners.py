@@ -64,6 +64,6 @@ def _optional(extra: str, address: str, **local: Any) -> TaskRunner[Any]:
             remedy=f"Install it here and on the cluster: pip install 'labelsnap[{extra}]'.",
             code="runner_not_installed",
         ) from None
-    made = getattr(import_module(f"flows.{extra}_runner"), RUNNERS[extra])
+    made = getattr(import_module(f"flows.runners.{extra}_runner"), RUNNERS[extra])
     runner: TaskRunner[Any] = made(address=address) if address else made(**local)
     return runner

@@ -26,7 +26,7 @@ def served(answer):
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - http.server's names
 
         def log_message(self, *_):
             """Say nothing."""

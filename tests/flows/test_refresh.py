@@ -19,9 +19,6 @@ from labelsnap.references import open_snapshot, pull
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
-    return
-
-
 def pulled(result, directory, name="coco"):
     """The tree of one format of what a refresh published."""
     pull(result["ref"], name, directory)
