@@ -28,6 +28,7 @@ AZURE_ENDPOINT = "https://{account}.blob.core.windows.net"
 MAX_SENTENCE = 600
 _PREFIXES = ("LABELBOX_", "LABELSNAP_")
 _BUCKET = re.compile(r"(s3|gs)://[^/\s]+|azure://[a-z0-9]{3,24}/(\$web|[a-z0-9-]{3,63})")
+_ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?(/[\w./~-]*)?", re.ASCII | re.IGNORECASE)
 _SAS_TOKEN = re.compile(r"[!$&'()*+,./:;=?@\w~%-]+", re.ASCII)
 
 
@@ -37,6 +38,10 @@ _SOURCE_KEYS = (
     "gs_source_access_key_id",
     "gs_source_secret_access_key",
 )
+
+
+def _no_address(found: str) -> str:
+    return f"expected http(s)://HOST[:PORT][/PATH] without a user name or a query, found {address_shown(found)}"
 
 
 class LabelboxSettings(BaseSettings):
@@ -56,6 +61,18 @@ class LabelboxSettings(BaseSettings):
     def _is_key(cls, key: SecretStr) -> SecretStr:
         check_key("LABELBOX_API_KEY", key.get_secret_value())
         return key
+
+    @field_validator("graphql_endpoint", "rest_endpoint")
+    @classmethod
+    def _is_address(cls, address: str, info: ValidationInfo) -> str:
+        if not _ENDPOINT.fullmatch(address):
+            name = f"LABELBOX_{str(info.field_name).upper()}"
+            raise ConfigurationError(
+                f"The environment variable {name} cannot be used: {_no_address(address)}.",
+                remedy="Correct or unset it; config/README.md lists every variable.",
+                code="bad_setting",
+            )
+        return address
 
     @field_validator("webhook_secret")
     @classmethod
@@ -190,6 +207,13 @@ class Settings(BaseSettings):
         plain = key.get_secret_value() if isinstance(key, SecretStr) else key
         check_key(f"LABELSNAP_{str(info.field_name).upper()}", plain)
         return key
+
+    @field_validator("s3_source_endpoint", "gs_source_endpoint")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        if address and not _ENDPOINT.fullmatch(address):
+            raise ValueError(_no_address(address))
+        return address
 
     @field_validator("azure_source_endpoint")
     @classmethod

@@ -41,6 +41,10 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """What is named above, loaded when it is asked for: pyarrow and boto3 take a good part of a second."""
     for home, names in _HOMES.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from labelsnap.errors import ConfigurationError
@@ -16,7 +17,6 @@ from labelsnap.storage import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from labelsnap.snapshots.reading.diff import Diff
     from labelsnap.snapshots.reading.read import Snapshot
@@ -38,9 +38,9 @@ def open_snapshot(ref: str) -> Snapshot:
 def pull(
     ref: str,
     format_name: str,
-    directory: Path,
+    directory: Path | str,
     *,
-    cache: Path | None = None,
+    cache: Path | str | None = None,
     overwrite: bool = False,
     show: Show = _unseen,
 ) -> PullReport:
@@ -59,9 +59,9 @@ def pull(
         open_store(snapshot.dataset_url),
         snapshot,
         format_name,
-        directory,
+        Path(directory),
         layout=layout,
-        cache=cache,
+        cache=Path(cache) if cache else None,
         overwrite=overwrite,
         on_progress=lambda so_far: show("pull", so_far.files, max(so_far.files + 1, expected)),
     )

@@ -141,6 +141,37 @@ def test_a_key_has_no_blanks(monkeypatch, value):
     assert load_settings().labelbox.webhook_secret.get_secret_value() == "the webhook's secret"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LABELBOX_GRAPHQL_ENDPOINT",
+        "LABELBOX_REST_ENDPOINT",
+        "LABELSNAP_S3_SOURCE_ENDPOINT",
+        "LABELSNAP_GS_SOURCE_ENDPOINT",
+    ],
+)
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense", "ftp://labelbox", "https://me:hunter2@host/api", "https://host/?key=hunter2", "https:///api"],
+)
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch, name, address):
+    """Before anything starts, by the variable's name, and without what is secret in it."""
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigurationError, match=name) as refused:
+        load_settings()
+    assert refused.value.code == "bad_setting"
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8765/api/v1", "http://[::1]:8080", "https://labelbox.example.com/graphql"]
+)
+def test_an_address_of_ones_own_is_taken(monkeypatch, address):
+    """A proxy or a stand-in, by a name or a number."""
+    monkeypatch.setenv("LABELBOX_REST_ENDPOINT", address)
+    assert load_settings().labelbox.rest_endpoint == address
+
+
 def test_what_is_said_of_a_setting_is_cut(monkeypatch):
     """And has no password or query of an address."""
     monkeypatch.setenv("LABELSNAP_SOURCE_BUCKETS", f"s3://key:very-secret@images/{'x' * 5000}?very-secret")
