@@ -7,6 +7,7 @@ FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 PYTHONS ?= python3.12 python3.13
 PYARROWS ?= 18.0.0
+OF_PYARROW ?= tests
 
 TOOLS := .venv-tools
 PINNED_TOOLS := cyclonedx-bom==7.5.0 pip-audit==2.10.1
@@ -51,10 +52,10 @@ test-pythons: install  ## The pure parts under the other PYTHONS, and that all w
 	done
 	$(BIN)/pytest -m slow tests/formats/test_format_golden.py
 
-test-pyarrow: install  ## The fast tests under the oldest pyarrow that labelsnap runs with; `make test` has the newest
+test-pyarrow: install  ## The fast tests (OF_PYARROW: which) under the oldest pyarrow that labelsnap runs with; `make test` has the newest
 	set -e; for version in $(PYARROWS); do \
 	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target .pyarrow/$$version pyarrow==$$version; \
-	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) --dist loadgroup; \
+	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) --dist loadgroup $(OF_PYARROW); \
 	done
 
 test-readers: install  ## Other people's readers over every output, in environments of their own (READERS_CACHE keeps them)

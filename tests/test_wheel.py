@@ -12,13 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TAKEN = ("tasks", "config", "flows", "deploy")
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
+def installed(folder):
     """The programs of an environment in which nothing but the wheel was installed."""
-    folder = tmp_path_factory.mktemp("wheel")
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT)
     (wheel,) = folder.glob("labelsnap-*.whl")
@@ -28,13 +26,12 @@ def installed(tmp_path_factory):
     return python.parent
 
 
-@pytest.fixture
-def training(tmp_path):
+def training(folder):
     """A working directory whose own packages end whoever imports them."""
     for name in TAKEN:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('{name} of the training repository')\n")
-    return tmp_path
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(f"raise SystemExit('{name} of the training repository')\n")
+    return folder
 
 
 def run(*command, cwd=None):
@@ -45,22 +42,19 @@ def run(*command, cwd=None):
     return done.stdout
 
 
-def test_the_library_is_imported_beside_packages_of_the_same_names(installed, training):
-    """``import labelsnap`` and all of its rooms need nothing of the names that a training repository has taken."""
+def test_the_library_and_the_demo_run_beside_packages_of_the_same_names(tmp_path):
+    """``import labelsnap`` and all of its rooms need none of the names that are taken; the demo lays out its tree."""
+    programs, taken = installed(tmp_path), training(tmp_path / "training")
     everything = (
         "import importlib, pkgutil, labelsnap\n"
         "found = [each.name for each in pkgutil.walk_packages(labelsnap.__path__, 'labelsnap.')]\n"
         "for name in found: importlib.import_module(name)\n"
         "print(len(found), [getattr(labelsnap, name).__name__ for name in ('pull', 'open_store', 'LabelsnapError')])"
     )
-    assert run(installed / "python", "-c", "import labelsnap", cwd=training) == ""
-    told = run(installed / "python", "-c", everything, cwd=training)
+    assert run(programs / "python", "-c", "import labelsnap", cwd=taken) == ""
+    told = run(programs / "python", "-c", everything, cwd=taken)
     count, _, names = told.partition(" ")
     assert int(count) > 150
     assert names == "['pull', 'open_store', 'LabelsnapError']\n"
-
-
-def test_the_demo_runs_to_its_end_beside_packages_of_the_same_names(installed, training):
-    """``labelsnap demo`` makes its two versions and lays out a tree."""
-    told = run(installed / "labelsnap", "demo", "--rows", "20", cwd=training)
-    assert list(training.rglob("instances_*.json")) != [], told
+    told = run(programs / "labelsnap", "demo", "--rows", "20", cwd=taken)
+    assert list(taken.rglob("instances_*.json")) != [], told
