@@ -63,9 +63,8 @@ def write_format(
 
     Small files that the base snapshot holds in its packs are not written again, nor are the lines that it holds; of
     rows that did not change a format keeps both without making them, where it could only make the same. An image that
-    it lays out is that of the images' own packs. Where an object
-    of the format in the base snapshot is lost, all of it is made anew. Where the format fails at single
-    rows, these are named, and there are no files.
+    it lays out is that of the images' own packs. Where an object of the format in the base snapshot is lost, all of it
+    is made anew. Where the format fails at single rows, these are named, and there are no files.
     """
     store = open_store(dataset.url)
     earlier = read_snapshot(store, base).manifest if base else None
