@@ -44,6 +44,14 @@ def _no_address(found: str) -> str:
     return f"expected http(s)://HOST[:PORT][/PATH] without a user name or a query, found {address_shown(found)}"
 
 
+def _unusable(subject: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{subject} cannot be used: {reason}.",
+        remedy="Correct or unset it; config/README.md lists every variable.",
+        code="bad_setting",
+    )
+
+
 class LabelboxSettings(BaseSettings):
     """``LABELBOX_*``: the account that exports run under."""
 
@@ -67,11 +75,7 @@ class LabelboxSettings(BaseSettings):
     def _is_address(cls, address: str, info: ValidationInfo) -> str:
         if not _ENDPOINT.fullmatch(address):
             name = f"LABELBOX_{str(info.field_name).upper()}"
-            raise ConfigurationError(
-                f"The environment variable {name} cannot be used: {_no_address(address)}.",
-                remedy="Correct or unset it; config/README.md lists every variable.",
-                code="bad_setting",
-            )
+            raise _unusable(f"The environment variable {name}", _no_address(address))
         return address
 
     @field_validator("webhook_secret")
@@ -291,11 +295,7 @@ def load_settings() -> Settings:
         first = error.errors(include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
         subject = f"The environment variable LABELSNAP_{name}" if name else "The environment"
-        raise ConfigurationError(
-            f"{subject} cannot be used: {cut(without_address_secrets(first['msg']), MAX_SENTENCE)}.",
-            remedy="Correct or unset it; config/README.md lists every variable.",
-            code="bad_setting",
-        ) from None
+        raise _unusable(subject, cut(without_address_secrets(first["msg"]), MAX_SENTENCE)) from None
 
 
 @lru_cache(maxsize=1)
