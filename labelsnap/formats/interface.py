@@ -1,19 +1,20 @@
-"""What a training format is: frozen options that turn one split of a dataset into files, and say what they hold.
+"""What a training format is: frozen options that turn rows into files, and say what these hold.
 
-A format never sees a disk, a store or a clock. It is given samples that can be read again, and gives files whose bytes
-are made while they are read, so that memory does not grow with the dataset.
+A format never sees a disk, a store or a clock. It says what of each file one row makes, and what stands around that:
+so every row is decoded once for all formats, wherever a worker is free, and what did not change is not made again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from labelsnap.memory import MEMORY
 from labelsnap.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.memory import Budget
     from labelsnap.records.choices.classes import ClassRegistry
@@ -36,29 +37,42 @@ class Artifact:
     """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes.
 
     The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
-    an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One that is ``kept``
-    is as the earlier version has it, and is given no bytes. One with a sample as ``image`` is that sample's image byte
-    for byte: who has stored it need not read it.
+    an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One with a sample as
+    ``image`` is that sample's image byte for byte: who has stored it need not read it.
     """
 
     path: str
     chunks: Iterator[bytes]
     small: bool = False
-    kept: bool = False
     image: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a split, with a number of its own (see ``labelsnap.records.choices.numbers``) and its image's file name.
+class Rows:
+    """The place in a document where all rows of its split stand, in their order.
 
-    ``sample`` is None where the row and all that its files depend on is as in the earlier version: what a format wrote
-    of it then is kept.
+    ``make`` gives the items of one row, encoded, of its number and sample: a function of nothing else. As an ``array``
+    they are a JSON array with one item a line; else they stand there as they are.
     """
 
+    make: Callable[[int, Sample], Iterable[bytes]]
+    array: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file of the tree that is joined from what each row makes of it: its path, and its bytes and rows in order."""
+
+    path: str
+    pieces: tuple[bytes | Rows, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a split, with a number of its own (see ``labelsnap.records.choices.numbers``)."""
+
     number: int
-    file_name: str
-    sample: Sample | None
+    sample: Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +91,24 @@ class Shard:
 class Dataset:
     """What a format is written from.
 
-    ``samples(split)`` begins a new pass over that split's samples, in the same canonical order each time, and
-    ``rows(split)`` over the same rows, for a format that keeps what it wrote of those that did not change. They are
-    ordered by bucket (of ``buckets``) first, and ``earlier(path)`` gives the lines of a file of the earlier version.
-    ``shards(split, size)`` divides the same samples so that a shard has about ``size`` bytes of images; a split always
+    ``rows(split)`` begins a new pass over that split's rows, in the same canonical order each time: by bucket first.
+    ``shards(split, size)`` divides the same rows so that a shard has about ``size`` bytes of images; a split always
     has a shard, and the shards come in the order in which they are cheapest to read. ``read_image`` gives the bytes of
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
     ``counts`` is how many rows of it the format has in each split; empty where the dataset has no rows at all.
-    ``memory`` is the budget that pictures of masks are made in.
+    ``choices()`` are the answers that rows of the whole dataset have to each radio question about the image, where a
+    row has one answer to it. ``memory`` is the budget that pictures of masks are made in.
     """
 
     name: str
     registry: ClassRegistry
     splits: tuple[str, ...]
-    samples: Callable[[str], Iterator[Sample]]
+    rows: Callable[[str], Iterator[Row]]
     shards: Callable[[str, int], Iterator[Shard]]
     read_image: Callable[[Sample], bytes | None]
-    rows: Callable[[str], Iterator[Row]]
     counts: Mapping[str, int]
-    earlier: Callable[[str], Iterator[bytes]] = lambda _path: iter(())
-    buckets: int = 1
+    choices: Callable[[], Mapping[str, frozenset[str]]]
     model_run: bool = False
     memory: Budget = MEMORY
 
@@ -202,11 +213,40 @@ class Format(Protocol):
     def image_path(self, split: str, file_name: str) -> str | None:
         """Where ``pull`` puts an image, below the tree's root; None where the artifacts hold the images themselves."""
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the files of one split, the same bytes for the same samples.
+    def files(self, dataset: Dataset, split: str) -> Iterator[Document | Artifact]:
+        """Give the files of one split, the same bytes for the same rows: documents, shards, and what names no row.
 
         Files that belong to no split come with the first of ``dataset.splits``, whether that has rows or not.
         """
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give what gives the files of one row, all of them small: the same bytes for the same sample."""
+
+
+def written(each: Format, dataset: Dataset, split: str) -> Iterator[Artifact]:
+    """Give all files of one split: those of the split, and then those of its rows, one row after another."""
+    for file in each.files(dataset, split):
+        yield file if isinstance(file, Artifact) else Artifact(file.path, _bytes_of(file, dataset, split))
+    of_row = each.files_of_row(dataset)
+    yield from chain.from_iterable(of_row(row.sample) for row in dataset.rows(split))
+
+
+def _bytes_of(document: Document, dataset: Dataset, split: str) -> Iterator[bytes]:
+    for piece in document.pieces:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        items = chain.from_iterable(piece.make(row.number, row.sample) for row in dataset.rows(split))
+        yield from array_of(items) if piece.array else items
+
+
+def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
+    """Give a JSON array of encoded items, one a line."""
+    before = b"[\n"
+    for item in items:
+        yield before + item
+        before = b",\n"
+    yield b"[]" if before == b"[\n" else b"\n]"
 
 
 def predicted_labels(sample: Sample) -> tuple[Label, ...]:

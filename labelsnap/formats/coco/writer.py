@@ -18,16 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
 
-from labelsnap.formats.coco.kept import NUMBERS, KeptLines, items
 from labelsnap.formats.coco.panoptic import Panoptic
 from labelsnap.formats.coco.reserved import attribute_name
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
-from labelsnap.formats.shared.documents import array, array_of, encode
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Document, Holdings, predicted_labels
+from labelsnap.formats.shared.documents import array, encode, rows
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import JsonObject, image_answers, object_keys, row_keys
 from labelsnap.formats.shared.names import png_name
@@ -57,6 +55,7 @@ _POINT = "point"
 _VISIBLE = 2
 _CENTRE = 0.5  # of the first pixel, from which keypoints count
 _SCORE = 1.0
+NUMBERS: Final = 1 << 32  # an id, modulo this, is the number of its row
 _INSTANCES = 1 << 20  # places in an image that are theirs, in ids: those of points come after, all below 2^53
 _SURELY_DRAWN = 2  # pixels a side: such a box in the image holds the centre of one, however vertices are rounded
 
@@ -89,32 +88,37 @@ class Coco(Struct, frozen=True, forbid_unknown_fields=True):
         """Give the name of a question's answer in ``attributes``: another than its own where readers use that."""
         return attribute_name(question)
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the annotation files of a split, then its panoptic PNGs.
+    def files(self, dataset: Dataset, split: str) -> Iterator[Document]:
+        """Give the annotation files of a split, each one JSON document.
 
-        Each file is one JSON document. So that nothing is held, it is made in two passes over the rows: one for the
-        images, one for the annotations. An image's id is its row's number, in every file and version; annotations are
-        counted within their image, so that one more in one image leaves all others their ids.
+        An image's id is its row's number, in every file and version; annotations are counted within their image, so
+        that one more in one image leaves all others their ids.
         """
         registry = dataset.registry
         of_points = tuple(_categories_of_points(registry))
         regions, points = (partial(each, registry) for each in (self._annotations, _keypoints))
-        yield _document(dataset, split, "instances", _categories(registry), image=_image, annotations=regions)
+        yield _document(dataset, split, "instances", _categories(registry), images=_image, annotations=regions)
         if of_points:
-            yield _document(dataset, split, "person_keypoints", of_points, image=_listed, annotations=points)
+            yield _document(dataset, split, "person_keypoints", of_points, images=_listed, annotations=points)
         if dataset.model_run:
-            yield _results(dataset, split, "predictions", partial(_predictions, self._region, registry))
+            yield _results(split, "predictions", partial(_predictions, self._region, registry))
             if of_points:
-                yield _results(dataset, split, "keypoint_predictions", partial(_predictions, _point, registry))
+                yield _results(split, "keypoint_predictions", partial(_predictions, _point, registry))
         if self.panoptic:
-            things_and_stuff = Panoptic(registry, self.stuff)
-            image, annotation = things_and_stuff.image, things_and_stuff.annotation
-            categories = things_and_stuff.categories()
-            yield _document(dataset, split, "panoptic", categories, image=image, annotations=annotation)
-            for row in dataset.rows(split):
-                png = iter(() if row.sample is None else (things_and_stuff.png(row.sample, dataset.memory),))
-                path = f"panoptic_{split}/{png_name(row)}"
-                yield Artifact(path, png, small=True, kept=row.sample is None)
+            drawn = Panoptic(registry, self.stuff)
+            categories = drawn.categories()
+            yield _document(dataset, split, "panoptic", categories, images=drawn.image, annotations=drawn.annotation)
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give the panoptic PNG of a row."""
+        drawn = Panoptic(dataset.registry, self.stuff)
+
+        def files(sample: Sample) -> Iterator[Artifact]:
+            if self.panoptic:
+                path = f"panoptic_{sample.split}/{png_name(sample.image)}"
+                yield Artifact(path, iter((drawn.png(sample, dataset.memory),)), small=True)
+
+        return files
 
     def _annotations(self, registry: ClassRegistry, image_id: int, sample: Sample) -> Iterator[JsonObject]:
         found = _objects(self._region, registry, image_id, sample.image, sample.record.entry.labels)
@@ -209,32 +213,17 @@ def _objects(
 
 
 def _document(
-    dataset: Dataset, split: str, what: str, categories: Iterable[JsonObject], *, image: Make, annotations: Make
-) -> Artifact:
-    path = f"annotations/{what}_{split}.json"
-
-    def chunks() -> Iterator[bytes]:
-        info: JsonObject = {"description": dataset.name, "split": split}
-        yield b'{"info":' + encode(info) + b',"licenses":[],\n"categories":'
-        yield from array(categories)
-        for name, make in (("images", image), ("annotations", annotations)):
-            yield f',\n"{name}":'.encode()
-            yield from _list(dataset, split, path, name, make)
-        yield b"}\n"
-
-    return Artifact(path, chunks())
+    dataset: Dataset, split: str, what: str, categories: Iterable[JsonObject], *, images: Make, annotations: Make
+) -> Document:
+    info: JsonObject = {"description": dataset.name, "split": split}
+    head = b'{"info":' + encode(info) + b',"licenses":[],\n"categories":' + array(categories) + b',\n"images":'
+    pieces = head, rows(images), b',\n"annotations":', rows(annotations), b"}\n"
+    return Document(f"annotations/{what}_{split}.json", pieces)
 
 
-def _results(dataset: Dataset, split: str, what: str, predictions: Make) -> Artifact:
+def _results(split: str, what: str, predictions: Make) -> Document:
     """A model run's predictions: a document that is a list."""
-    path = f"annotations/{what}_{split}.json"
-    return Artifact(path, chain(_list(dataset, split, path, "", predictions), [b"\n"]))
-
-
-def _list(dataset: Dataset, split: str, path: str, name: str, make: Make) -> Iterator[bytes]:
-    """A document's list: items of rows that changed, and those that the earlier version's has of the others."""
-    kept = KeptLines(dataset.earlier(path), name, dataset.buckets)
-    return array_of(items(dataset.rows(split), make, kept))
+    return Document(f"annotations/{what}_{split}.json", (rows(predictions), b"\n"))
 
 
 def _image(image_id: int, sample: Sample) -> Iterator[JsonObject]:

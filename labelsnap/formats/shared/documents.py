@@ -1,4 +1,4 @@
-"""JSON documents that are written while they are read."""
+"""JSON, as all documents have it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING
 
 from msgspec.json import Encoder
 
+from labelsnap.formats.interface import Rows, array_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from labelsnap.formats.shared.extras import JsonObject
+    from labelsnap.records.model import Sample
 
 encode = Encoder().encode
 """Write a value as JSON, without white space."""
 
 
-def array(items: Iterable[JsonObject]) -> Iterator[bytes]:
+def array(items: Iterable[JsonObject]) -> bytes:
     """Give a JSON array with one item a line."""
-    return array_of(map(encode, items))
+    return b"".join(array_of(map(encode, items)))
 
 
-def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
-    """Give a JSON array of encoded items, one a line."""
-    before = b"[\n"
-    for item in items:
-        yield before + item
-        before = b",\n"
-    yield b"[]" if before == b"[\n" else b"\n]"
+def rows(make: Callable[[int, Sample], Iterable[JsonObject]]) -> Rows:
+    """Give the place of an array in a document, of whose items ``make`` gives those of one row."""
+    return Rows(lambda number, sample: map(encode, make(number, sample)))
