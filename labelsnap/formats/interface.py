@@ -97,8 +97,8 @@ class Dataset:
     a sample's image, in the order of a pass without reading any twice; None where the dataset refers to images.
     ``model_run`` is true where the rows are of a model run, whose predictions are written apart from its labels.
     ``counts`` is how many rows of it the format has in each split; empty where the dataset has no rows at all.
-    ``choices()`` are the answers that rows of the whole dataset have to each radio question about the image, where a
-    row has one answer to it. ``memory`` is the budget that pictures of masks are made in.
+    ``choices()`` are the answers that these rows, in all splits, have to each radio question about the image that any
+    of them was asked: those of rows that have one answer to it. ``memory`` is the budget that pictures are made in.
     """
 
     name: str
@@ -247,6 +247,11 @@ def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
         yield before + item
         before = b",\n"
     yield b"[]" if before == b"[\n" else b"\n]"
+
+
+def no_files(_: Sample) -> Iterator[Artifact]:
+    """Give no file of a row: what a format of documents and shards alone has of it."""
+    return iter(())
 
 
 def predicted_labels(sample: Sample) -> tuple[Label, ...]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files
 from labelsnap.formats.shared.tabular import TableFiles
 from labelsnap.records.tables.schema import CLASSES, SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.model import Sample
 
 
 class Parquet(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,9 +33,13 @@ class Parquet(Struct, frozen=True, forbid_unknown_fields=True):
         """Put images nowhere: the table ``images`` says where in the store they lie."""
         return
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:  # noqa: ARG002 - they are there already
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:  # noqa: ARG002 - they are there already
         """Give nothing: the tables are the snapshot's own."""
         yield from ()
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - as above
+        """Give nothing, as of a split."""
+        return no_files
 
     def tables(self, registry: ClassRegistry, *, model_run: bool) -> Mapping[str, TableFiles]:  # noqa: ARG002
         """Give every table, in bucket files of its own folder."""

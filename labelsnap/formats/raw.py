@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from msgspec import Struct
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from labelsnap.records.model import Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class Raw(Struct, frozen=True, forbid_unknown_fields=True):
         """Put images nowhere."""
         return
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:  # noqa: ARG002 - they are there already
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:  # noqa: ARG002 - they are there already
         """Give nothing: the lines are the snapshot's own."""
         yield from ()
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - as above
+        """Give nothing, as of a split."""
+        return no_files

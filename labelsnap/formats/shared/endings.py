@@ -44,16 +44,16 @@ def layout_of(each: Format, lost: Collection[str]) -> Callable[[str, str], str |
 
 
 def narrowed(dataset: Dataset, each: Format) -> Dataset:
-    """Leave out the rows whose images, all of them files, a format's readers do not take."""
+    """Leave out the rows whose images, all of them files, a format's readers do not take.
+
+    ``counts`` and ``choices`` stay: they are of the others already.
+    """
 
     def taken(found: Iterator[Sample]) -> Iterator[Sample]:
         return (sample for sample in found if takes(each, ending(sample.image.file_name)))
 
-    def samples(split: str) -> Iterator[Sample]:
-        return taken(dataset.samples(split))
-
     def rows(split: str) -> Iterator[Row]:
-        return (row for row in dataset.rows(split) if takes(each, ending(row.file_name)))
+        return (row for row in dataset.rows(split) if takes(each, ending(row.sample.image.file_name)))
 
     def shards(split: str, size: int) -> Iterator[Shard]:
         for shard in dataset.shards(split, size):
@@ -62,4 +62,4 @@ def narrowed(dataset: Dataset, each: Format) -> Dataset:
     def of_shard(shard: Shard) -> Iterator[Sample]:
         return taken(shard.samples())
 
-    return replace(dataset, samples=samples, rows=rows, shards=shards)
+    return replace(dataset, rows=rows, shards=shards)

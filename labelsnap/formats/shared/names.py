@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-
-class Named(Protocol):
-    """An image, or the row that has it."""
-
-    @property
-    def file_name(self) -> str:
-        """The image's file name."""
-
+if TYPE_CHECKING:
+    from labelsnap.records.image import Image
 
 _NAMELESS: Final = "_"
 
 
-def stem(image: Named) -> str:
+def stem(image: Image) -> str:
     """Return an image's name without its extension."""
     return PurePosixPath(image.file_name).stem
 
 
-def png_name(image: Named) -> str:
+def png_name(image: Image) -> str:
     """Return the name of a PNG that belongs to an image."""
     return f"{stem(image)}.png"
 
