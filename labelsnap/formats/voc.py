@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from msgspec import Struct
 
-from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings
+from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Document, Holdings, Rows
 from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
@@ -30,7 +30,7 @@ from labelsnap.records.geometry import BoundingBox, Mask, Point, Polygon, Polyli
 from labelsnap.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from labelsnap.formats.description.census import Census
     from labelsnap.memory import Budget
@@ -84,28 +84,36 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         """
         return f"JPEGImages/{_jpg(file_name)}"
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give the lists of a split, and the files of its images; those of the classes come with the first split.
+    def files(self, dataset: Dataset, split: str) -> Iterator[Document | Artifact]:
+        """Give the lists of a split; what describes the classes comes with the first split.
 
-        Label maps are there for images with a polygon or a mask, and for those without objects; the list in
-        ``ImageSets/Segmentation`` names them. Raises ConfigurationError where a class id does not fit 16 bits.
+        The list in ``ImageSets/Segmentation`` names the images that have label maps. Raises ConfigurationError where a
+        class id does not fit 16 bits.
+        """
+        if split == dataset.splits[0]:
+            void, names = void_of(dataset.registry), self.class_names(dataset.registry)
+            yield Artifact("classes.json", iter([class_list(dataset.registry, void, names)]))
+            yield Artifact("labelmap.txt", _label_map(names, void))
+        yield Document(f"ImageSets/Main/{split}.txt", (Rows(_listed, array=False),))
+        yield Document(f"ImageSets/Segmentation/{split}.txt", (Rows(_segmented, array=False),))
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give the XML file of a row, and its label maps: for images with a polygon or a mask, or without objects.
+
+        Raises ConfigurationError where a class id does not fit 16 bits.
         """
         registry = dataset.registry
-        void = void_of(registry)
-        names = self.class_names(registry)
-        if split == dataset.splits[0]:
-            yield Artifact("classes.json", iter([class_list(registry, void, names)]))
-            yield Artifact("labelmap.txt", _label_map(names, void))
-        yield Artifact(f"ImageSets/Main/{split}.txt", _list(dataset.samples(split)))
-        segmented = (sample for sample in dataset.samples(split) if _has_maps(sample))
-        yield Artifact(f"ImageSets/Segmentation/{split}.txt", _list(segmented))
-        for sample in dataset.samples(split):
+        void, names = void_of(registry), self.class_names(registry)
+
+        def files(sample: Sample) -> Iterator[Artifact]:
             xml = _xml(dataset.name, sample, registry, names)
             yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
             if _has_maps(sample):
                 of_classes, of_objects = self._maps(sample, registry, void, dataset.memory)
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
+
+        return files
 
     def class_names(self, registry: ClassRegistry) -> dict[int, str]:
         """Give the name of each class as all of VOC's files and readers can have it, by id: see ``_spelled``."""
@@ -157,9 +165,13 @@ def _jpg(file_name: str) -> str:
     return f"{file_name.removesuffix('.jpeg')}{_JPG}" if file_name.endswith(".jpeg") else file_name
 
 
-def _list(samples: Iterator[Sample]) -> Iterator[bytes]:
-    for sample in samples:
-        yield f"{stem(sample.image)}\n".encode()
+def _listed(_: int, sample: Sample) -> Iterator[bytes]:
+    yield f"{stem(sample.image)}\n".encode()
+
+
+def _segmented(number: int, sample: Sample) -> Iterator[bytes]:
+    if _has_maps(sample):
+        yield from _listed(number, sample)
 
 
 def _has_maps(sample: Sample) -> bool:
