@@ -8,12 +8,13 @@ overlap, a pixel is of what lies on top: ``labelsnap.formats.shared.segments`` s
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from msgspec import Struct
 
-from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Holdings
-from labelsnap.formats.shared.documents import array
+from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Document, Holdings
+from labelsnap.formats.shared.documents import rows
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import row_keys
 from labelsnap.formats.shared.label_maps import WORD_VOID, class_list, instance_map, semantic_map, void_of
@@ -21,9 +22,10 @@ from labelsnap.formats.shared.names import png_name
 from labelsnap.formats.shared.segments import overlay_of, segments_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from labelsnap.formats.shared.extras import JsonObject
+    from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.records.model import Sample
 
 
@@ -46,46 +48,51 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
         """Put the images of a split in one folder, as its maps."""
         return f"images/{split}/{file_name}"
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``classes.json`` with the first split; and of each a list of the maps and their objects, and the maps.
+    def files(self, dataset: Dataset, split: str) -> Iterator[Document | Artifact]:
+        """Give a list of the split's maps and their objects; ``classes.json`` comes with the first split.
 
         Raises ConfigurationError where a class id does not fit 16 bits.
         """
-        void = WORD_VOID if self.kind == "instance" else void_of(dataset.registry)
+        registry = dataset.registry
         if split == dataset.splits[0]:
-            yield Artifact("classes.json", iter([class_list(dataset.registry, void, dataset.registry.unique_names())]))
-        yield Artifact(f"{self.kind}/{split}.json", self._list(dataset, split))
-        for sample in dataset.samples(split):
+            yield Artifact("classes.json", iter([class_list(registry, self._void(registry), registry.unique_names())]))
+        yield Document(f"{self.kind}/{split}.json", (b'{"images":', rows(partial(_image, registry)), b"}\n"))
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give the map of a row. Raises ConfigurationError where a class id does not fit 16 bits."""
+        void = self._void(dataset.registry)
+
+        def files(sample: Sample) -> Iterator[Artifact]:
             png = self._map(sample, dataset, void)
-            yield Artifact(f"{self.kind}/{split}/{png_name(sample.image)}", iter([png]), small=True)
+            yield Artifact(f"{self.kind}/{sample.split}/{png_name(sample.image)}", iter([png]), small=True)
+
+        return files
+
+    def _void(self, registry: ClassRegistry) -> int:
+        return WORD_VOID if self.kind == "instance" else void_of(registry)
 
     def _map(self, sample: Sample, dataset: Dataset, void: int) -> bytes:
         if self.kind == "instance":
             return instance_map(sample, memory=dataset.memory)
         return semantic_map(sample, dataset.registry, void, palette=self.palette, memory=dataset.memory)
 
-    def _list(self, dataset: Dataset, split: str) -> Iterator[bytes]:
-        yield b'{"images":'
-        yield from array(self._images(dataset, split))
-        yield b"}\n"
 
-    def _images(self, dataset: Dataset, split: str) -> Iterator[JsonObject]:
-        for sample in dataset.samples(split):
-            segments = segments_of(sample.record.entry.labels, sample.image)
-            visible = overlay_of(segments, sample.image).visible()
-            yield {
-                "file_name": png_name(sample.image),
-                "image": sample.image.file_name,
-                **row_keys(sample.record.data_row),
-                "objects": [
-                    {
-                        "id": number,
-                        "class_id": dataset.registry.class_of(segment.annotation).id,
-                        "label_id": segment.label.id,
-                        "feature_id": segment.annotation.feature_id,
-                        "visible_area": runs.area if runs else 0,
-                        "visible_bbox": runs.bounding_box if runs else None,
-                    }
-                    for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
-                ],
+def _image(registry: ClassRegistry, _: int, sample: Sample) -> Iterator[JsonObject]:
+    segments = segments_of(sample.record.entry.labels, sample.image)
+    visible = overlay_of(segments, sample.image).visible()
+    yield {
+        "file_name": png_name(sample.image),
+        "image": sample.image.file_name,
+        **row_keys(sample.record.data_row),
+        "objects": [
+            {
+                "id": number,
+                "class_id": registry.class_of(segment.annotation).id,
+                "label_id": segment.label.id,
+                "feature_id": segment.annotation.feature_id,
+                "visible_area": runs.area if runs else 0,
+                "visible_bbox": runs.bounding_box if runs else None,
             }
+            for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
+        ],
+    }
