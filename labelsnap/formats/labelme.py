@@ -28,7 +28,7 @@ from labelsnap.records.shapes import drawable_ring
 from labelsnap.shown import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.memory import Budget
     from labelsnap.records.geometry import Geometry, Position, Runs
@@ -54,15 +54,22 @@ class LabelMe(Struct, frozen=True, forbid_unknown_fields=True):
         """Put an image beside its JSON file."""
         return f"{split}/{file_name}"
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``labels.txt``, the names of the classes in use, and ``SPLIT/IMAGE.json`` for every image."""
-        names = dataset.registry.unique_names(_spelled)
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``labels.txt``, the names of the classes in use, with the first split."""
         if split == dataset.splits[0]:
+            names = dataset.registry.unique_names(_spelled)
             used = (names[each.id] for each in dataset.registry.classes if not each.removed)
             yield Artifact("labels.txt", (f"{name}\n".encode() for name in used))
-        for sample in dataset.samples(split):
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give ``SPLIT/IMAGE.json`` of a row."""
+        names = dataset.registry.unique_names(_spelled)
+
+        def files(sample: Sample) -> Iterator[Artifact]:
             body = indented(encode(_document(sample, dataset, names)), indent=2)
-            yield Artifact(f"{split}/{stem(sample.image)}.json", iter((body, b"\n")), small=True)
+            yield Artifact(f"{sample.split}/{stem(sample.image)}.json", iter((body, b"\n")), small=True)
+
+        return files
 
 
 def _spelled(name: str) -> str:
