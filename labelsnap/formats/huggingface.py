@@ -18,7 +18,7 @@ import pyarrow as pa
 from msgspec import Struct
 from pyarrow import parquet
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files, predicted_labels
 from labelsnap.formats.shared.attributes import attributes, distinct_name
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
@@ -28,7 +28,7 @@ from labelsnap.formats.shared.sizes import parse_size
 from labelsnap.formats.shared.tabular import TableFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.formats.interface import Shard
     from labelsnap.formats.shared.objects import Found
@@ -78,7 +78,7 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
         """Put images beside ``metadata.parquet``; shards hold them themselves."""
         return f"{split}/{file_name}" if self.layout == "imagefolder" else None
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
         """Give ``data/SPLIT-00000-of-00004.parquet`` and so on, or ``SPLIT/metadata.parquet``.
 
         A split without rows has none: ``load_dataset`` refuses a whole tree for one.
@@ -87,13 +87,17 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
             return
         of_rows = features(dataset.registry, model_run=dataset.model_run)
         if self.layout == "imagefolder":
-            rows = ((_row(sample, dataset), 0) for sample in dataset.samples(split))
+            rows = ((_row(row.sample, dataset), 0) for row in dataset.rows(split))
             yield Artifact(f"{split}/metadata.parquet", _parquet(rows, arrow_schema(of_rows)))
             return
         schema = arrow_schema({"image": {"_type": "Image"}, **of_rows})
         for shard in dataset.shards(split, parse_size(self.shard_size)):
             path = f"data/{split}-{shard.index:05}-of-{shard.count:05}.parquet"
             yield Artifact(path, _parquet(_with_images(shard, dataset), schema))
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
+        """Give nothing: rows stand in tables."""
+        return no_files
 
     def tables(self, registry: ClassRegistry, *, model_run: bool) -> Mapping[str, TableFiles]:
         """Give the one table of rows."""

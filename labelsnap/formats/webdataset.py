@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from msgspec import Struct
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, predicted_labels
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files, predicted_labels
 from labelsnap.formats.shared.attributes import distinct_name
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
@@ -24,7 +24,7 @@ from labelsnap.formats.shared.objects import objects_of
 from labelsnap.formats.shared.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.formats.interface import Shard
     from labelsnap.formats.shared.objects import Found
@@ -51,16 +51,24 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
         """Put images nowhere: the shards hold them."""
         return
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``SPLIT-000000.tar`` and so on; a split without rows has none."""
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``SPLIT-000000.tar`` and so on; a split without rows has none.
+
+        Raises ConfigurationError where a class id does not fit 16 bits.
+        """
         if split not in dataset.filled:
             return
+        names, void = dataset.registry.unique_names(), void_of(dataset.registry)
         for shard in dataset.shards(split, parse_size(self.shard_size)):
-            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(self._files(dataset, shard)))
+            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(self._members(dataset, shard, names, void)))
 
-    def _files(self, dataset: Dataset, shard: Shard) -> Iterator[tuple[str, bytes]]:
-        names = dataset.registry.unique_names()
-        void = void_of(dataset.registry)
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
+        """Give nothing: rows stand in shards."""
+        return no_files
+
+    def _members(
+        self, dataset: Dataset, shard: Shard, names: Mapping[int, str], void: int
+    ) -> Iterator[tuple[str, bytes]]:
         for sample in shard.samples():
             key = stem(sample.image)
             if (body := dataset.read_image(sample)) is not None:
