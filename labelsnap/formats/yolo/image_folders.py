@@ -21,7 +21,7 @@ from labelsnap.formats.shared.documents import encode
 from labelsnap.shown import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from labelsnap.formats.interface import Dataset
     from labelsnap.records.model import Sample
@@ -38,21 +38,33 @@ _LONGEST: Final = 60
 _DIGITS: Final = 8
 
 
-def image_folders(dataset: Dataset, split: str, question: str) -> Iterator[Artifact]:
-    """Give the images of a split in the folders of their answers; without one, or with several, in ``unanswered``.
+def folders_of_split(dataset: Dataset, split: str, question: str) -> Iterator[Artifact]:
+    """Give what keeps a folder of a split for each answer; ``classes.json`` comes with the first split.
 
-    ``classes.json`` comes with the first split. Raises ConfigurationError with the code ``unknown_question`` where the
-    dataset has other radio questions about images only, and ``images_not_copied`` where it refers to images.
+    Raises ConfigurationError with the code ``unknown_question`` where the dataset has other radio questions about
+    images only.
     """
     folders = folder_names(_answers(dataset, question))
     if split == dataset.splits[0]:
         yield Artifact("classes.json", iter([_classes(question, folders)]))
     for answer, folder in folders.items() if split in dataset.filled else ():
         yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{line(answer)}\n".encode()]), small=True)
-    for sample in dataset.samples(split):
+
+
+def image_of_row(dataset: Dataset, question: str) -> Callable[[Sample], Iterator[Artifact]]:
+    """Give a row's image in the folder of its answer; without one, or with several, in ``unanswered``.
+
+    Raises ConfigurationError as ``folders_of_split`` does, and where an image is read that the dataset only refers to,
+    with the code ``images_not_copied``.
+    """
+    folders = folder_names(_answers(dataset, question))
+
+    def image(sample: Sample) -> Iterator[Artifact]:
         answered = image_choices(sample.record.entry.labels).get(question)
-        folder = UNANSWERED if answered is None else f"{split}/{folders[answered]}"
+        folder = UNANSWERED if answered is None else f"{sample.split}/{folders[answered]}"
         yield Artifact(f"{folder}/{sample.image.file_name}", _image(dataset, sample), small=True, image=sample)
+
+    return image
 
 
 def folder_names(answers: Iterable[str]) -> dict[str, str]:
@@ -76,16 +88,9 @@ def folder_names(answers: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda each: each[1]))
 
 
-def _answers(dataset: Dataset, question: str) -> set[str]:
+def _answers(dataset: Dataset, question: str) -> Collection[str]:
     """Give all answers to a question, in any split."""
-    asked: set[str] = set()
-    answers: set[str] = set()
-    for split in dataset.splits:
-        for sample in dataset.samples(split):
-            choices = image_choices(sample.record.entry.labels)
-            asked |= choices.keys()
-            if (answer := choices.get(question)) is not None:
-                answers.add(answer)
+    asked = dataset.choices()
     if asked and question not in asked:
         near = get_close_matches(question, sorted(asked), n=1)
         raise ConfigurationError(
@@ -93,7 +98,7 @@ def _answers(dataset: Dataset, question: str) -> set[str]:
             remedy=f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(asked))}.",
             code="unknown_question",
         )
-    return answers
+    return asked.get(question, ())
 
 
 def _image(dataset: Dataset, sample: Sample) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ drawn as wide as that tells from nothing, and what has no area has no row.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -24,7 +24,7 @@ from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.names import stem
 from labelsnap.formats.shared.yaml_documents import dump
-from labelsnap.formats.yolo.image_folders import image_folders
+from labelsnap.formats.yolo.image_folders import folders_of_split, image_of_row
 from labelsnap.masks.shapes.outlines import join, parts_of
 from labelsnap.masks.shapes.polygons import region_of
 from labelsnap.records.extent import has_area
@@ -32,7 +32,7 @@ from labelsnap.records.geometry import BoundingBox, Mask, Point, Polygon, Runs
 from labelsnap.records.shapes import clip_box, clip_ring, drawable_ring, pixel_of, tight_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.formats.description.census import Census
     from labelsnap.records.choices.classes import ClassRegistry
@@ -103,23 +103,22 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
         """
         return None if self.task == "classify" else f"images/{split}/{file_name}"
 
-    def write(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
-        """Give ``data.yaml`` and ``classes.json`` with the first split; and for each image its rows, if only none.
+    def files(self, dataset: Dataset, split: str) -> Iterator[Artifact]:
+        """Give ``data.yaml`` and ``classes.json`` with the first split; for ``classify`` the folders of each."""
+        if self.task == "classify":
+            yield from folders_of_split(dataset, split, self.question)
+        elif split == dataset.splits[0]:
+            yield Artifact("data.yaml", iter([self._data(dataset)]))
+            yield Artifact("classes.json", iter([_classes(dataset.registry)]))
+
+    def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
+        """Give the rows of an image, if only none; for ``classify`` the image.
 
         Where an object has several rows, ``divided`` says which.
         """
         if self.task == "classify":
-            yield from image_folders(dataset, split, self.question)
-            return
-        if split == dataset.splits[0]:
-            yield Artifact("data.yaml", iter([self._data(dataset)]))
-            yield Artifact("classes.json", iter([_classes(dataset.registry)]))
-        for sample in dataset.samples(split):
-            drawn = list(self._drawn(sample, dataset.registry))
-            text = "".join(f"{row}\n" for each in drawn for row in each.rows)
-            yield Artifact(f"labels/{split}/{stem(sample.image)}.txt", iter([text.encode()]), small=True)
-            if divided := _divided(drawn):
-                yield Artifact(f"divided/{split}/{stem(sample.image)}.json", iter([divided]), small=True)
+            return image_of_row(dataset, self.question)
+        return partial(self._rows_of_image, dataset.registry)
 
     def advice(self, counted: Census, registry: ClassRegistry) -> tuple[str, ...]:  # noqa: ARG002 - see ``Advising``
         """Say what ``yolo train`` cannot do without, where that split has no images."""
@@ -144,6 +143,14 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
             "names": {class_id - 1: name for class_id, name in names.items()},
         }
         return dump(document).encode()
+
+    def _rows_of_image(self, registry: ClassRegistry, sample: Sample) -> Iterator[Artifact]:
+        drawn = list(self._drawn(sample, registry))
+        text = "".join(f"{row}\n" for each in drawn for row in each.rows)
+        place = f"{sample.split}/{stem(sample.image)}"
+        yield Artifact(f"labels/{place}.txt", iter([text.encode()]), small=True)
+        if divided := _divided(drawn):
+            yield Artifact(f"divided/{place}.json", iter([divided]), small=True)
 
     def _drawn(self, sample: Sample, registry: ClassRegistry) -> Iterator[_Drawn]:
         for label in sample.record.entry.labels:
