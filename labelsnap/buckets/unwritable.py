@@ -6,15 +6,14 @@ no single row provokes is nobody's problem.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.buckets.boundary import fault_in, shown_id
-from labelsnap.errors import ConfigurationError, LabelsnapError
-from labelsnap.formats.interface import Row, Shard
+from labelsnap.errors import LabelsnapError
+from labelsnap.formats.interface import Row, Shard, written
 from labelsnap.records.choices.numbers import numbers
 
 if TYPE_CHECKING:
@@ -31,14 +30,13 @@ _TOLD: Final = 3
 def unwritable(each: Format, dataset: Dataset, split: str) -> dict[str, str]:
     """Return the ids of a split's rows that a format fails at, with class and place of the fault that each provokes.
 
-    Rows that are as in the earlier version are not tried: it has them in this format. Raises what the format raises
-    without any row, and ``LabelsnapError`` for more than ``MOST``.
+    Raises what the format raises without any row, and ``LabelsnapError`` for more than ``MOST``.
     """
     _write(each, alone(dataset, split), split)
     found: dict[str, str] = {}
-    for sample in (row.sample for row in dataset.rows(split) if row.sample is not None):
-        row_id = sample.record.data_row.id
-        if fault := fault_in(row_id, partial(_written_alone, each, dataset, split, sample)):
+    for row in dataset.rows(split):
+        row_id = row.sample.record.data_row.id
+        if fault := fault_in(row_id, partial(_write, each, alone(dataset, split, row.sample), split)):
             found[row_id] = fault
         if len(found) > MOST:
             raise format_fails(each.name, found)
@@ -46,19 +44,19 @@ def unwritable(each: Format, dataset: Dataset, split: str) -> dict[str, str]:
 
 
 def alone(dataset: Dataset, split: str, *given: Sample) -> Dataset:
-    """Leave out all rows but these of one split, as if the dataset had no earlier version."""
+    """Leave out all rows but these of one split; what is known of the whole dataset stays."""
     of_row = numbers(sample.record.data_row.id for sample in given)
 
     def samples(asked: str) -> Iterator[Sample]:
         return iter(given if asked == split else ())
 
     def rows(asked: str) -> Iterator[Row]:
-        return (Row(of_row[sample.record.data_row.id], sample.image.file_name, sample) for sample in samples(asked))
+        return (Row(of_row[sample.record.data_row.id], sample) for sample in samples(asked))
 
     def shards(asked: str, _size: int) -> Iterator[Shard]:
         yield Shard(0, 1, partial(samples, asked))
 
-    return replace(dataset, samples=samples, rows=rows, shards=shards, earlier=lambda _path: iter(()))
+    return replace(dataset, rows=rows, shards=shards)
 
 
 def format_fails(name: str, rows: Mapping[str, str]) -> LabelsnapError:
@@ -72,14 +70,8 @@ def format_fails(name: str, rows: Mapping[str, str]) -> LabelsnapError:
     )
 
 
-def _written_alone(each: Format, dataset: Dataset, split: str, sample: Sample) -> None:
-    """Write one row; that it lacks what the format asks of a whole dataset is no fault."""
-    with suppress(ConfigurationError):
-        _write(each, alone(dataset, split, sample), split)
-
-
 def _write(each: Format, dataset: Dataset, split: str) -> None:
     """Make the bytes of a split's files, and keep none."""
-    for artifact in each.write(dataset, split):
-        for _ in () if artifact.kept else artifact.chunks:
+    for artifact in written(each, dataset, split):
+        for _ in artifact.chunks:
             pass
