@@ -20,7 +20,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from labelsnap.formats.coco.writer import Coco
-from labelsnap.formats.interface import Dataset, Shard
+from labelsnap.formats.interface import Dataset, Shard, written
 from labelsnap.formats.registry import FORMATS, format_of
 from labelsnap.masks.decoding.instance import decode_instance
 from labelsnap.masks.rasters.png_writer import encode_png
@@ -87,11 +87,11 @@ def dataset_of(rows: int) -> Dataset:
         "bench",
         CLASSES,
         ("train",),
-        samples,
+        lambda split: numbered(samples(split)),
         shards,
         lambda _: IMAGE,
-        lambda split: numbered(samples(split)),
         {"train": rows},
+        dict,
     )
 
 
@@ -99,7 +99,7 @@ def our_coco(samples: list[Sample]) -> bytes:
     """Write the instances."""
     source = dataset(*samples, classes=CLASSES)
     file = io.BytesIO()
-    for artifact in Coco(panoptic=False).write(source, "train"):
+    for artifact in written(Coco(panoptic=False), source, "train"):
         file.writelines(artifact.chunks)
     return file.getvalue()
 
@@ -169,7 +169,7 @@ def write(name: str, rows: int) -> float:
 
     ``getrusage`` would count the parent's memory from before this program was loaded.
     """
-    for artifact in format_of(name).write(dataset_of(rows), "train"):
+    for artifact in written(format_of(name), dataset_of(rows), "train"):
         for _ in artifact.chunks:
             pass
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines())

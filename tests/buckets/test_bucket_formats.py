@@ -9,7 +9,7 @@ import pytest
 from test_bucket_build import build, row
 
 from labelsnap.buckets.source import BucketSource
-from labelsnap.formats.interface import Dataset
+from labelsnap.formats.interface import Dataset, written
 from labelsnap.formats.registry import FORMATS, format_of
 from labelsnap.records.choices.classes import ClassRegistry, update
 from labelsnap.records.choices.splits import SPLITS
@@ -27,17 +27,17 @@ def published(lines):
             name="street-scenes",
             registry=update(ClassRegistry(), receipt.seen, {}),
             splits=SPLITS,
-            samples=source.samples,
+            rows=source.rows,
             shards=source.shards,
             read_image=source.read_image,
-            rows=source.rows,
             counts=receipt.census.rows,
+            choices=dict,
         )
         return {
             (name, artifact.path): b"".join(artifact.chunks)
             for name in FORMATS
             for split in SPLITS
-            for artifact in format_of(name).write(dataset, split)
+            for artifact in written(format_of(name), dataset, split)
         }
 
 

@@ -11,12 +11,12 @@ from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally, built_a
 from labelsnap.buckets.unwritable import MOST, unwritable
 from labelsnap.errors import ConfigurationError, LabelsnapError, StorageRefusedError
 from labelsnap.formats.description.census import Census
-from labelsnap.formats.interface import Artifact
+from labelsnap.formats.interface import Artifact, no_files
 from labelsnap.formats.registry import format_of
 from labelsnap.snapshots.writing.draft import Uploads
 from tasks.run.receipts import FormatReceipt
 from tasks.unwritable import failed_at, without
-from tests.formats.format_samples import contents, dataset, label, radio, sample
+from tests.formats.format_samples import dataset, files_of, label, radio, sample
 
 
 class Listing:
@@ -27,18 +27,21 @@ class Listing:
     def __init__(self, fault):
         self.fault, self.written = fault, []
 
-    def write(self, source, split):
+    def files(self, source, split):
         """Give the names of a split's rows; ``fault`` is asked when all of them are there."""
 
         def chunks():
-            names = [row.sample.record.data_row.id for row in source.rows(split) if row.sample]
+            names = [row.sample.record.data_row.id for row in source.rows(split)]
             self.written.append(names)
             if self.fault(names):
                 raise ZeroDivisionError("secret of a row")
             yield from (name.encode() for name in names)
 
         yield Artifact(f"{split}.txt", chunks())
-        yield Artifact("kept.txt", iter(()), kept=True)
+
+    def files_of_row(self, _source):
+        """Give nothing of a row alone."""
+        return no_files
 
 
 ROWS = [sample(name=name) for name in ("a", "b", "c", "d")]
@@ -52,16 +55,6 @@ def test_each_row_that_fails_alone_is_named():
     assert {fault.partition(" at ")[0] for fault in found.values()} == {"ZeroDivisionError"}
     assert "secret" not in str(found)
     assert each.written == [[], ["row-a"], ["row-b"], ["row-c"], ["row-d"]]
-
-
-def test_a_row_of_which_everything_is_kept_is_not_tried():
-    """It was written in an earlier version, and stays."""
-    source = dataset(*ROWS)
-    first, *others = source.rows("train")
-    rows = [first, *(replace(row, sample=None) for row in others)]
-    each = Listing(lambda names: "row-a" in names)
-    assert unwritable(each, replace(source, rows=lambda _: iter(rows)), "train").keys() == {"row-a"}
-    assert each.written == [[], ["row-a"]]
 
 
 def test_what_a_format_raises_without_any_row_is_raised():
@@ -102,7 +95,7 @@ def test_a_row_that_lacks_what_a_format_asks_of_a_dataset_is_none():
     source = dataset(sample(asked, name="a"), sample(other, name="b"))
     each = format_of("yolo", {"task": "classify", "question": "time of day"})
     with pytest.raises(ConfigurationError):
-        contents(each.write(dataset(sample(other, name="b")), "train"))
+        files_of(each, dataset(sample(other, name="b")), "train")
     assert unwritable(each, source, "train") == {}
 
 

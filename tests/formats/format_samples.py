@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from pycocotools import mask as coco_mask
 
 from labelsnap.formats.description.census import Census, census
 from labelsnap.formats.description.facts import Description
-from labelsnap.formats.interface import Artifact, Dataset, Row, Shard, shard_count
+from labelsnap.formats.interface import Artifact, Dataset, Format, Row, Shard, shard_count, written
 from labelsnap.formats.registry import FORMATS
+from labelsnap.formats.shared.attributes import image_choices
 from labelsnap.records.choices.classes import Class, ClassRegistry
 from labelsnap.records.geometry import BoundingBox, Geometry, Mask, MaskReference, Point, Polygon, Polyline, Runs
 from labelsnap.records.image import Image
@@ -180,18 +182,32 @@ def dataset(*samples: Sample, classes: ClassRegistry | None = None, model_run: b
         name="street-scenes",
         registry=classes or registry("car"),
         splits=("train", "val"),
-        samples=of_split,
+        rows=lambda split: numbered(of_split(split)),
         shards=shards,
         read_image=picture,
-        rows=lambda split: numbered(of_split(split)),
         counts=Counter(each.split for each in samples),
+        choices=lambda: choices_of(samples),
         model_run=model_run,
     )
 
 
 def numbered(samples: Iterable[Sample]) -> Iterator[Row]:
-    """Give rows numbered in their order, of which none is kept."""
-    return (Row(number, each.image.file_name, each) for number, each in enumerate(samples, start=1))
+    """Give rows numbered in their order."""
+    return (Row(number, each) for number, each in enumerate(samples, start=1))
+
+
+def samples_of(source: Dataset, split: str) -> Iterator[Sample]:
+    """Give the samples of a split."""
+    return (row.sample for row in source.rows(split))
+
+
+def choices_of(samples: Iterable[Sample]) -> dict[str, frozenset[str]]:
+    """Give the answers to each radio question about the image, of samples that have one answer to it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for each in samples:
+        for question, answer in image_choices(each.record.entry.labels).items():
+            found[question] |= set() if answer is None else {answer}
+    return {question: frozenset(answers) for question, answers in found.items()}
 
 
 def shard_of(of: Sample, count: int) -> int:
@@ -222,6 +238,16 @@ def contents(artifacts: Iterator[Artifact]) -> dict[str, bytes]:
         assert artifact.path not in files
         files[artifact.path] = b"".join(artifact.chunks)
     return files
+
+
+def files_of(form: Format, source: Dataset, split: str) -> dict[str, bytes]:
+    """Read a format's files of one split; no path stands twice."""
+    return contents(written(form, source, split))
+
+
+def whole_tree(form: Format, source: Dataset) -> dict[str, bytes]:
+    """Read a format's files of all splits; no path stands twice."""
+    return contents(chain.from_iterable(written(form, source, split) for split in source.splits))
 
 
 def every_kind() -> Dataset:
@@ -260,7 +286,7 @@ def count(samples: Iterable[Sample]) -> Census:
 
 def describing(source: Dataset) -> Description:
     """Describe a dataset as a refresh does, with a time of its last change."""
-    counted = count(row for split in source.splits for row in source.samples(split))
+    counted = count(row for split in source.splits for row in samples_of(source, split))
     return Description(
         name=source.name,
         text="Streets, drawn for tests.",

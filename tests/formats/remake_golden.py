@@ -14,6 +14,7 @@ from format_samples import VARIANTS, describing, every_kind
 from labelsnap.formats.description.card import card
 from labelsnap.formats.description.croissant import croissant
 from labelsnap.formats.description.facts import Listed
+from labelsnap.formats.interface import written
 from labelsnap.formats.registry import format_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,7 +24,7 @@ def files(variant: str) -> dict[str, bytes]:
     """Give the files of a format for the samples with every kind, by path, and those that describe them."""
     source, training_format = every_kind(), format_of(*VARIANTS[variant])
     found, listed = {}, []
-    for artifact in chain.from_iterable(training_format.write(source, split) for split in source.splits):
+    for artifact in chain.from_iterable(written(training_format, source, split) for split in source.splits):
         found[artifact.path] = b"".join(artifact.chunks)
         listed.append(Listed(artifact.path, sha256(found[artifact.path]).hexdigest(), artifact.small))
     description = describing(source)

@@ -12,8 +12,8 @@ from format_samples import (
     RING_AND_PART,
     annotation,
     checklist,
-    contents,
     dataset,
+    files_of,
     label,
     mask,
     mask_of,
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 def documents(*samples: Sample, form: Coco | None = None, **options: Any) -> dict[str, Any]:
     """Write samples of the split train and decode the files, by what they hold."""
-    files = contents((form or Coco()).write(dataset(*samples, **options), "train"))
+    files = files_of(form or Coco(), dataset(*samples, **options), "train")
     found = {path: json.loads(body) for path, body in files.items() if path.endswith("_train.json")}
     return {path.removeprefix("annotations/").removesuffix("_train.json"): each for path, each in found.items()}
 
@@ -273,13 +273,13 @@ def test_predictions_are_results_with_a_score() -> None:
     """A model run's predictions are a list of their own, by the image ids of the instances file."""
     predicted = label(annotation(BoundingBox(1, 1, 2, 2), feature_id="p-1"), annotation(Polyline(((0, 0), (1, 1)))))
     run = dataset(sample(predictions=[]), sample(name="second", predictions=[predicted]), model_run=True)
-    files = contents(Coco().write(run, "train"))
+    files = files_of(Coco(), run, "train")
     (result,) = json.loads(files["annotations/predictions_train.json"])
     assert (result["image_id"], result["category_id"], result["score"]) == (2, 1, 1.0)
     assert (result["bbox"], result["feature_id"]) == ([1, 1, 2, 2], "p-1")
     assert "id" not in result
     assert json.loads(files["annotations/instances_train.json"])["annotations"] == []
-    assert contents(Coco().write(run, "val"))["annotations/predictions_val.json"] == b"[]\n"
+    assert files_of(Coco(), run, "val")["annotations/predictions_val.json"] == b"[]\n"
 
 
 def test_images_of_a_split_lie_in_one_folder() -> None:
@@ -333,5 +333,5 @@ def test_score_is_the_model_s_confidence() -> None:
     predicted = [annotation(BoundingBox(0, 0, 1, 1)), annotation(BoundingBox(0, 0, 2, 2))]
     predicted[0] = replace(predicted[0], confidence=0.25)
     source = dataset(sample(predictions=[label(*predicted)]), model_run=True)
-    results = json.loads(contents(Coco().write(source, "train"))["annotations/predictions_train.json"])
+    results = json.loads(files_of(Coco(), source, "train")["annotations/predictions_train.json"])
     assert [one["score"] for one in results] == [0.25, 1.0]

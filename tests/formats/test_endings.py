@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from format_samples import VARIANTS, annotation, contents, count, dataset, label, radio, sample
+from format_samples import VARIANTS, annotation, count, dataset, files_of, label, radio, sample, samples_of
 from msgspec import structs
 
 from labelsnap.formats.description.losses import images_held
@@ -58,13 +58,13 @@ def test_rows_of_other_endings_are_left_out(options: dict[str, str]) -> None:
     assert held == {"train": 1, "val": 0}
     given = narrowed(replace(dataset(*rows), counts=held), form)
     for split in ("train", "val"):
-        assert contents(form.write(given, split)) == contents(form.write(dataset(photo), split))
+        assert files_of(form, given, split) == files_of(form, dataset(photo), split)
 
 
 def test_rows_and_shards_are_narrowed_alike() -> None:
-    """Formats that keep lines, and those that write shards, are given the same rows."""
+    """Formats that write documents, and those that write shards, are given the same rows."""
     given = narrowed(dataset(picture("a", ".jpg"), picture("b", ".gif")), Yolo())
-    assert [row.file_name for row in given.rows("train")] == ["a.jpg"]
+    assert [each.image.file_name for each in samples_of(given, "train")] == ["a.jpg"]
     names = [each.image.file_name for shard in given.shards("train", 1) for each in shard.samples()]
     assert names == ["a.jpg"]
 
@@ -80,6 +80,6 @@ def test_all_formats_say_what_they_take() -> None:
 def test_voc_names_jpegs_as_its_readers_ask_for_them() -> None:
     """Many readers of VOC open ``JPEGImages/NAME.jpg``: a JPEG is called so whatever its key ends with."""
     voc = format_of("voc")
-    files = contents(voc.write(dataset(picture("a", ".jpeg")), "train"))
+    files = files_of(voc, dataset(picture("a", ".jpeg")), "train")
     assert voc.image_path("train", "a.jpeg") == "JPEGImages/a.jpg"
     assert b"<filename>a.jpg</filename>" in files["Annotations/a.xml"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from format_samples import annotation, checklist, count, every_kind, label, mask, radio, sample
+from format_samples import annotation, checklist, count, every_kind, label, mask, radio, sample, samples_of
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -60,7 +60,7 @@ def test_areas_of_many_objects_are_those_of_each(drawn: list[Any]) -> None:
 def test_questions_count_under_what_they_are_about() -> None:
     """Of the radio questions in ``train``, two are about a box, one about a line, one about an image."""
     source = every_kind()
-    found = dict(count(source.samples("train")).parts)
+    found = dict(count(samples_of(source, "train")).parts)
     radios = {part.about: count for part, count in found.items() if part.kind == "radio" and not part.predicted}
     assert radios == {"bounding_box": 2, "image": 1, "polyline": 1}
     predicted = {(part.about, part.kind): count for part, count in found.items() if part.predicted}
@@ -134,7 +134,7 @@ def test_times_of_changes_are_compared_as_instants() -> None:
 @given(parts=st.lists(st.integers(0, 3), max_size=4))
 def test_counts_over_parts_add_up_to_counts_over_the_whole(parts: list[int]) -> None:
     """However rows are divided, the sum is the same; a census survives a receipt."""
-    rows = [row for split in ("train", "val") for row in every_kind().samples(split)]
+    rows = [row for split in ("train", "val") for row in samples_of(every_kind(), split)]
     borders = sorted({0, *parts, len(rows)})
     divided = [count(rows[start:end]) for start, end in pairwise(borders)]
     sent = [msgspec.json.decode(msgspec.json.encode(each), type=Census) for each in divided]

@@ -14,26 +14,28 @@ import pytest
 from format_samples import (
     QUESTION,
     RING_AND_PART,
-    VARIANTS,
     annotation,
     checklist,
     contents,
     count,
     dataset,
     every_kind,
+    files_of,
     label,
     mask,
     numbered,
     radio,
     registry,
     sample,
+    samples_of,
     text,
+    whole_tree,
 )
 from msgspec import structs
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.losses import report
-from labelsnap.formats.interface import Holdings, Shard
+from labelsnap.formats.interface import Holdings, Shard, written
 from labelsnap.formats.registry import STANDING, format_of
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.counts import KINDS, kind_of
@@ -43,7 +45,7 @@ from labelsnap.records.model import Relationship
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from labelsnap.formats.interface import Dataset, Format
+    from labelsnap.formats.interface import Format
     from labelsnap.records.geometry import Geometry
     from labelsnap.records.model import Annotation, Classification, Label, Sample
 
@@ -72,53 +74,42 @@ OF_ANY_KIND = registry("car", points=["car"])
 ODD_NAMES = ["naïve 🚗", 'say "car"', "../car", "a/b", "line\nbreak", "C:\\car", "null", " ", "x" * 300]
 
 
-@pytest.fixture(params=[name for name, (each, _) in VARIANTS.items() if each not in STANDING])
-def each(request: pytest.FixtureRequest) -> Format:
-    """Give each format of the registry that writes files, with its default options and with others."""
-    return format_of(*VARIANTS[request.param])
-
-
-def written(each: Format, source: Dataset) -> dict[str, bytes]:
-    """Write all splits; no path stands twice."""
-    return contents(chain.from_iterable(each.write(source, split) for split in source.splits))
-
-
 @pytest.mark.parametrize("name", STANDING)
 def test_standing_formats_write_nothing(name: str) -> None:
     """Their files are the snapshot's own, whatever the dataset file says."""
-    assert written(format_of(name), every_kind()) == {}
+    assert whole_tree(format_of(name), every_kind()) == {}
 
 
 def test_same_samples_give_the_same_bytes(each: Format) -> None:
     """Nothing but the samples decides the bytes: no clock, no order of a set, no first time."""
-    assert written(each, every_kind()) == written(each, every_kind())
+    assert whole_tree(each, every_kind()) == whole_tree(each, every_kind())
 
 
 def test_another_day_gives_the_same_bytes(each: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     """No time gets into a file: ten years later it has the same bytes."""
-    today = written(each, every_kind())
+    today = whole_tree(each, every_kind())
     later = time.time() + 10 * 365 * 86400
     monkeypatch.setattr(time, "time", lambda: later)
     monkeypatch.setattr(time, "time_ns", lambda: int(later * 1e9))
-    assert written(each, every_kind()) == today
+    assert whole_tree(each, every_kind()) == today
 
 
 def test_every_split_has_files_without_samples(each: Format) -> None:
     """A dataset without rows is a tree that a reader can open, with the same names as any other."""
-    empty = contents(each.write(dataset(), "train"))
+    empty = files_of(each, dataset(), "train")
     assert any(empty.values())
 
 
 def test_image_without_objects_changes_the_files(each: Format) -> None:
     """An image that nobody drew on is not left out."""
-    assert written(each, dataset(sample())) != written(each, dataset())
+    assert whole_tree(each, dataset(sample())) != whole_tree(each, dataset())
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names_stay_inside_the_tree(each: Format, name: str) -> None:
     """Names from the export end up in files, never in paths."""
     odd = label(annotation(BoundingBox(0, 0, 1, 1), name=name, answers=[text(name, name)]))
-    for path in written(each, dataset(sample(odd), classes=registry(name))):
+    for path in whole_tree(each, dataset(sample(odd), classes=registry(name))):
         parts = PurePosixPath(path).parts
         assert parts
         assert not {"/", "..", "."} & set(parts)
@@ -140,7 +131,7 @@ def test_shapes_on_the_border_are_written(each: Format, geometry: Geometry) -> N
     """One-pixel masks and shapes that touch the image's border stop no format, alone or above another object."""
     drawn, below = annotation(geometry), annotation(mask("........\n" * 4 + ".##.....\n" * 2))
     alone, above, without = (
-        written(each, dataset(sample(label(*objects)), classes=OF_ANY_KIND))
+        whole_tree(each, dataset(sample(label(*objects)), classes=OF_ANY_KIND))
         for objects in ([drawn], [below, drawn], [below])
     )
     kind = kind_of(geometry)
@@ -163,7 +154,7 @@ def test_what_has_no_area_is_in_the_files_where_that_is_declared(each: Format, g
     odd = sample(label(annotation(geometry, answers=[radio("colour", "red")])))
     kind, answered = kind_of(geometry), each.holds.radio in {"objects", "everywhere"}
     held = each.holds.flat
-    assert (written(each, dataset(odd)) != written(each, dataset(sample()))) == held
+    assert (whole_tree(each, dataset(odd)) != whole_tree(each, dataset(sample()))) == held
     found = report(each, count([odd])).labels
     assert (found.held.get(kind, 0), found.held.get("radio", 0)) == (held, held and answered)
     assert (found.lost.get(kind, 0), found.lost.get("radio", 0)) == (not held, not (held and answered))
@@ -181,7 +172,7 @@ def test_thousand_classes_are_told_apart(each: Format) -> None:
             for geometry in (BoundingBox(at, 0, 1, 1), Point(at, 0), pixels[at])
         ]
         answered = label(*objects, answers=[radio(QUESTION, first)])
-        return written(each, dataset(sample(answered), classes=registry(*names)))
+        return whole_tree(each, dataset(sample(answered), classes=registry(*names)))
 
     assert two(names[0], names[999]) != two(names[999], names[0])
 
@@ -198,8 +189,8 @@ def test_bytes_are_made_while_they_are_read(each: Format) -> None:
     def shards(split: str, _: int) -> Iterator[Shard]:
         yield Shard(0, 1, lambda: samples(split))
 
-    passes = replace(dataset(), samples=samples, shards=shards, rows=lambda split: numbered(samples(split)))
-    artifacts = each.write(passes, "train")
+    passes = replace(dataset(), shards=shards, rows=lambda split: numbered(samples(split)))
+    artifacts = written(each, passes, "train")
     assert any(0 < place < 1000 for artifact in artifacts for _ in artifact.chunks)
 
 
@@ -252,7 +243,7 @@ def test_what_is_held_is_in_the_files_and_what_is_lost_is_not(each: Format, *, p
 
     def files(of: Label) -> dict[str, bytes]:
         row = sample(predictions=[of]) if predicted else sample(of, predictions=[])
-        return written(each, dataset(row, classes=OF_ANY_KIND, model_run=True))
+        return whole_tree(each, dataset(row, classes=OF_ANY_KIND, model_run=True))
 
     whole = full_label()
     holdings = each.holds_of_predictions if predicted else each.holds
@@ -268,7 +259,7 @@ def test_what_is_held_is_in_the_files_and_what_is_lost_is_not(each: Format, *, p
 def test_held_and_lost_are_all_there_is(each: Format) -> None:
     """For every kind, held + lost is what was annotated; of a kind that is not declared as held, all is lost."""
     source = every_kind()
-    found = report(each, count([one for split in source.splits for one in source.samples(split)]))
+    found = report(each, count([one for split in source.splits for one in samples_of(source, split)]))
     for tally, expected, holds in (
         (found.labels, LABELLED, each.holds),
         (found.predictions, PREDICTED, each.holds_of_predictions),
@@ -283,9 +274,9 @@ def test_dataset_that_refers_to_images_is_written(each: Format) -> None:
     copied, referred = (dataset(sample(full_label(), copied=copied)) for copied in (True, False))
     if each == Yolo(task="classify", question=QUESTION):
         with pytest.raises(ConfigurationError, match="images: copy"):
-            written(each, referred)
+            whole_tree(each, referred)
     else:
-        assert written(each, referred).keys() == written(each, copied).keys()
+        assert whole_tree(each, referred).keys() == whole_tree(each, copied).keys()
 
 
 def test_images_lie_at_a_relative_path_of_their_own(each: Format) -> None:
@@ -304,7 +295,7 @@ def test_format_is_a_value(each: Format) -> None:
 def test_a_format_says_whether_images_may_be_elsewhere(each: Format) -> None:
     """Of a dataset that refers to its images it writes its files, or says beforehand that it cannot."""
     referring = dataset(sample(copied=False))
-    files = chain.from_iterable(each.write(referring, split) for split in referring.splits)
+    files = chain.from_iterable(written(each, referring, split) for split in referring.splits)
     if each.takes_references:
         assert contents(files)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from format_samples import annotation, count, every_kind, label, mask, radio, sample
+from format_samples import annotation, count, every_kind, label, mask, radio, sample, samples_of
 from msgspec import structs
 
 from labelsnap.formats.coco.writer import Coco
@@ -16,7 +16,7 @@ from labelsnap.records.model import Relationship
 def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
     """Everything is in the files but the line and the radio question about its paint."""
     source = every_kind()
-    labels = report(Coco(), count([one for split in source.splits for one in source.samples(split)])).labels
+    labels = report(Coco(), count([one for split in source.splits for one in samples_of(source, split)])).labels
     assert labels == Tally(
         held={
             "bounding_box": 1,
@@ -35,7 +35,7 @@ def test_coco_loses_polylines_and_what_is_answered_about_them() -> None:
 def test_coco_results_lose_what_is_predicted_about_the_whole_image() -> None:
     """A list of results has no place for answers about an image."""
     source = every_kind()
-    predictions = report(Coco(), count(source.samples("train"))).predictions
+    predictions = report(Coco(), count(samples_of(source, "train"))).predictions
     assert predictions == Tally(
         held={"bounding_box": 1, "mask": 1, "radio": 1},
         lost={"polyline": 1, "radio": 1},

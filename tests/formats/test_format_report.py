@@ -11,7 +11,18 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from format_samples import annotation, dataset, describing, every_kind, label, mask, picture, registry, sample
+from format_samples import (
+    annotation,
+    dataset,
+    describing,
+    every_kind,
+    label,
+    mask,
+    picture,
+    registry,
+    sample,
+    samples_of,
+)
 from PIL import Image
 
 from labelsnap.formats.registry import FORMATS, format_of
@@ -83,7 +94,7 @@ def test_report_shows_counts_losses_and_problems() -> None:
 def test_nothing_runs_and_nothing_is_loaded() -> None:
     """No script, no address but data, and a policy that forbids both."""
     source = every_kind()
-    figures = [one for of in source.samples("train") if (one := drawn(of, source))]
+    figures = [one for of in samples_of(source, "train") if (one := drawn(of, source))]
     document = Document(html(page(source, thumbnails=figures)))
     assert len(figures) == 2
     assert {tag for tag, _ in document.tags}.isdisjoint({"script", "link", "iframe", "object", "img", "a"})

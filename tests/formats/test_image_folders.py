@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
-from format_samples import annotation, checklist, contents, count, dataset, label, picture, radio, sample, text
+from format_samples import (
+    annotation,
+    checklist,
+    count,
+    dataset,
+    label,
+    picture,
+    radio,
+    sample,
+    text,
+    whole_tree,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.losses import Tally, report
+from labelsnap.formats.interface import written
 from labelsnap.formats.registry import format_of
 from labelsnap.formats.shared.attributes import image_choices
 from labelsnap.formats.yolo.image_folders import folder_names
@@ -32,15 +43,15 @@ def answered(name: str, *answers: str, split: str = "train") -> Sample:
     return sample(*labels, name=name, split=split)
 
 
-def written(source: Dataset, each: Yolo = WEATHER) -> dict[str, bytes]:
+def laid_out(source: Dataset, each: Yolo = WEATHER) -> dict[str, bytes]:
     """Write all splits."""
-    return contents(chain.from_iterable(each.write(source, split) for split in source.splits))
+    return whole_tree(each, source)
 
 
 def test_images_lie_by_split_and_answer() -> None:
     """Each is there byte for byte; a class of one split has its folder in the other, where its name keeps it."""
     rows = answered("a", "rain"), answered("b", "light snow"), answered("c", "rain", split="val")
-    files = written(dataset(*rows))
+    files = laid_out(dataset(*rows))
     assert files == {
         "classes.json": files["classes.json"],
         "train/light_snow/.class.txt": b"light snow\n",
@@ -64,7 +75,7 @@ def test_images_are_told_apart_from_what_is_written() -> None:
     """Whoever has stored an image need not read it again: each file says whose image it is, and no other does."""
     rows = answered("a", "rain"), answered("b"), answered("c", "rain", split="val")
     source = dataset(*rows)
-    told = {each.path: each.image for split in source.splits for each in WEATHER.write(source, split)}
+    told = {each.path: each.image for split in source.splits for each in written(WEATHER, source, split)}
     images = {path: image for path, image in told.items() if image is not None}
     assert images == {"train/rain/a.png": rows[0], "unanswered/b.png": rows[1], "val/rain/c.png": rows[2]}
     assert told.keys() - images.keys() == {"classes.json", "train/rain/.class.txt", "val/rain/.class.txt"}
@@ -72,7 +83,7 @@ def test_images_are_told_apart_from_what_is_written() -> None:
 
 def test_images_without_one_answer_are_set_apart() -> None:
     """Nobody answered, or two labels disagree: the image is in no class, and still in the tree."""
-    files = written(dataset(answered("none"), answered("two", "rain", "snow"), answered("agreed", "rain", "rain")))
+    files = laid_out(dataset(answered("none"), answered("two", "rain", "snow"), answered("agreed", "rain", "rain")))
     images = sorted(path for path in files if path.endswith(".png"))
     assert images == ["train/rain/agreed.png", "unanswered/none.png", "unanswered/two.png"]
     assert not any(path.startswith("train/snow") for path in files)
@@ -83,7 +94,7 @@ def test_nested_question_is_named_by_its_path() -> None:
     row = sample(
         label(answers=[radio("weather", "wet", radio("fall", "hail")), text("note", "x", radio("fall", "no"))])
     )
-    assert "train/hail/street.png" in written(dataset(row), Yolo(task="classify", question="weather/fall"))
+    assert "train/hail/street.png" in laid_out(dataset(row), Yolo(task="classify", question="weather/fall"))
 
 
 def test_other_kinds_of_questions_and_of_objects_are_no_choice() -> None:
@@ -96,13 +107,13 @@ def test_other_kinds_of_questions_and_of_objects_are_no_choice() -> None:
 def test_question_that_nobody_asked_is_refused(question: str, remedy: str) -> None:
     """A name with a slip is told with the nearest one, whichever split its answers are in."""
     with pytest.raises(ConfigurationError, match=question) as refused:
-        written(dataset(answered("a", "rain", split="val")), Yolo(task="classify", question=question))
+        laid_out(dataset(answered("a", "rain", split="val")), Yolo(task="classify", question=question))
     assert (refused.value.code, refused.value.remedy) == ("unknown_question", remedy)
 
 
 def test_dataset_without_any_answer_has_no_classes() -> None:
     """Where nothing has been answered yet there is no slip to see: all images are unanswered."""
-    files = written(dataset(sample()))
+    files = laid_out(dataset(sample()))
     assert json.loads(files["classes.json"])["classes"] == []
     assert files.keys() == {"classes.json", "unanswered/street.png"}
 
@@ -110,7 +121,7 @@ def test_dataset_without_any_answer_has_no_classes() -> None:
 def test_images_that_are_not_copied_are_refused() -> None:
     """What would lie in the folders is not there."""
     with pytest.raises(ConfigurationError, match=r"street\.png") as refused:
-        written(dataset(sample(copied=False)))
+        laid_out(dataset(sample(copied=False)))
     assert refused.value.code == "images_not_copied"
 
 

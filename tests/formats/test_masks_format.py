@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_samples import annotation, contents, dataset, label, mask, registry, sample
+from format_samples import annotation, dataset, files_of, label, mask, registry, sample
 from msgspec.structs import replace
 from PIL import Image
 
@@ -27,7 +27,7 @@ CLASSES = registry("car", "road")
 
 def written(*labels: Any, classes: ClassRegistry = CLASSES, **options: Any) -> dict[str, bytes]:
     """Write an image of 4 × 3 pixels."""
-    return contents(Masks(**options).write(dataset(sample(*labels, size=(4, 3)), classes=classes), "train"))
+    return files_of(Masks(**options), dataset(sample(*labels, size=(4, 3)), classes=classes), "train")
 
 
 def pixels(png: bytes) -> tuple[str, list[list[int]]]:
@@ -124,5 +124,5 @@ def test_a_class_id_beyond_16_bits_is_refused() -> None:
 def test_classes_come_once() -> None:
     """The file that belongs to no split comes with the first."""
     source = dataset(sample(split="val"))
-    assert "classes.json" not in contents(Masks().write(source, "val"))
+    assert "classes.json" not in files_of(Masks(), source, "val")
     assert Masks().image_path("val", "street.jpg") == "images/val/street.jpg"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_samples import annotation, contents, dataset, label, mask, registry, sample
+from format_samples import annotation, dataset, files_of, label, mask, registry, sample
 from msgspec.structs import replace
 from PIL import Image
 
@@ -24,7 +24,7 @@ CLASSES = registry("car", "road", "sky")
 def panoptic(*annotations: Any, stuff: tuple[str, ...] = ()) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
     """Write an image of 4 × 3 pixels with these objects; give the document and the ids of the pixels."""
     source = dataset(sample(label(*annotations), size=(4, 3)), classes=CLASSES)
-    files = contents(Coco(stuff=stuff).write(source, "train"))
+    files = files_of(Coco(stuff=stuff), source, "train")
     with Image.open(io.BytesIO(files["panoptic_train/street.png"])) as image:
         assert image.mode == "RGB"
         pixels = np.asarray(image).astype(int)
@@ -91,7 +91,7 @@ def test_ids_are_colours_of_their_own() -> None:
     """Three hundred segments have three hundred ids, none of them void, and categories the colours of their ids."""
     strip = [mask("." * at + "#" + "." * (299 - at)) for at in range(300)]
     source = dataset(sample(label(*map(annotation, strip)), size=(300, 1)))
-    files = contents(Coco().write(source, "train"))
+    files = files_of(Coco(), source, "train")
     document = json.loads(files["annotations/panoptic_train.json"])
     ids = [info["id"] for info in document["annotations"][0]["segments_info"]]
     assert len(set(ids) - {0}) == 300
@@ -101,6 +101,6 @@ def test_ids_are_colours_of_their_own() -> None:
 @pytest.mark.parametrize("name", ["panoptic_train.json", "panoptic_train/street.png"])
 def test_panoptic_can_be_left_out(name: str) -> None:
     """With ``panoptic: false`` there are only instances."""
-    files = contents(Coco(panoptic=False).write(dataset(sample()), "train"))
+    files = files_of(Coco(panoptic=False), dataset(sample()), "train")
     assert not any(path.endswith(name) for path in files)
     assert files.keys() == {"annotations/instances_train.json"}

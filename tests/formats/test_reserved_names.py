@@ -7,7 +7,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from format_samples import annotation, contents, count, dataset, describing, label, radio, registry, sample, text
+from format_samples import annotation, count, dataset, describing, files_of, label, radio, registry, sample, text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +42,7 @@ def asked(*questions: str) -> Sample:
 
 def written(row: Sample) -> dict[str, Any]:
     """Write a row's only object and give its annotation."""
-    body = contents(Coco(panoptic=False).write(dataset(row), "train"))["annotations/instances_train.json"]
+    body = files_of(Coco(panoptic=False), dataset(row), "train")["annotations/instances_train.json"]
     (found,) = json.loads(body)["annotations"]
     assert isinstance(found, dict)
     return found
@@ -106,7 +106,7 @@ def test_answers_that_had_one_name_are_both_there_and_told(each: Format) -> None
     assert len(attributes(both, distinct_name)) == len(attributes(both, attribute_name)) == 3
     (note,) = advice_of(each, count([row]), registry(), line)
     assert "could be the same: colour/shade as colour/shade_2c3f04." in note
-    files = contents(each.write(dataset(row), "train"))
+    files = files_of(each, dataset(row), "train")
     assert any(b"colour/shade_2c3f04" in body for body in files.values())
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from format_samples import annotation, contents, count, dataset, every_kind, label, mask, registry, sample
+from format_samples import annotation, count, dataset, every_kind, files_of, label, mask, registry, sample
 from msgspec.structs import replace
 from PIL import Image
 
@@ -26,7 +26,7 @@ MIDDLE = mask(".##.\n.##.\n.##.")
 def written(*geometries: Any, **options: Any) -> dict[str, bytes]:
     """Write objects in an image of 4 × 3 pixels; those that are no annotations yet are cars."""
     objects = [each if hasattr(each, "geometry") else annotation(each) for each in geometries]
-    return contents(Voc().write(dataset(sample(label(*objects), size=(4, 3)), **options), "train"))
+    return files_of(Voc(), dataset(sample(label(*objects), size=(4, 3)), **options), "train")
 
 
 def corners(geometry: Geometry) -> list[int]:
@@ -62,8 +62,8 @@ def test_box_is_the_pixels_it_touches_counted_from_one(geometry: Geometry, expec
 def test_what_has_no_area_is_left_out() -> None:
     """A box without an area, a polygon on a line and a mask without pixels are no objects: all is background."""
     flat = (BoundingBox(4, 3, 0, 0), Polygon(((1, 1), (2, 2), (3, 3))), mask("....\n" * 3))
-    found = contents(Voc().write(dataset(sample(label(*map(annotation, flat)), size=(4, 3))), "train"))
-    assert found == contents(Voc().write(dataset(sample(label(), size=(4, 3))), "train"))
+    found = files_of(Voc(), dataset(sample(label(*map(annotation, flat)), size=(4, 3))), "train")
+    assert found == files_of(Voc(), dataset(sample(label(), size=(4, 3))), "train")
 
 
 def test_lines_and_points_are_left_out() -> None:
@@ -89,7 +89,7 @@ def test_numbers_stay_those_of_the_xml_whatever_lies_on_top() -> None:
     first, second = replace(annotation(LEFT), z_order=1), replace(annotation(MIDDLE), z_order=0)
     assert pixels(written(first, second)["SegmentationObject/street.png"]) == [[1, 1, 1, 0], [1, 1, 1, 0], [0, 2, 2, 0]]
     two = sample(label(first), label(second, label_id="label-2"), size=(4, 3))
-    files = contents(Voc().write(dataset(two), "train"))
+    files = files_of(Voc(), dataset(two), "train")
     assert pixels(files["SegmentationObject/street.png"]) == [[1, 2, 2, 0], [1, 2, 2, 0], [0, 2, 2, 0]]
 
 
@@ -97,7 +97,7 @@ def test_numbers_stay_those_of_the_xml_whatever_lies_on_top() -> None:
 def test_more_than_254_objects_take_16_bits(objects: int, mode: str) -> None:
     """No object is given void's number."""
     strip = [annotation(mask("." * at + "#" + "." * (objects - 1 - at))) for at in range(objects)]
-    files = contents(Voc().write(dataset(sample(label(*strip), size=(objects, 1))), "train"))
+    files = files_of(Voc(), dataset(sample(label(*strip), size=(objects, 1))), "train")
     with Image.open(io.BytesIO(files["SegmentationObject/street.png"])) as image:
         assert image.mode == mode
         assert np.asarray(image).tolist() == [list(range(1, objects + 1))]
@@ -107,7 +107,7 @@ def test_more_than_254_objects_take_16_bits(objects: int, mode: str) -> None:
 def test_lists_are_of_their_split() -> None:
     """Main lists name all images of a split, segmentation lists those with maps; so do images without objects."""
     source = every_kind()
-    train, val = (contents(Voc().write(source, split)) for split in source.splits)
+    train, val = (files_of(Voc(), source, split) for split in source.splits)
     assert train["ImageSets/Main/train.txt"] == b"street\nempty\n"
     assert train["ImageSets/Segmentation/train.txt"] == b"street\nempty\n"
     assert val["ImageSets/Main/val.txt"] == val["ImageSets/Segmentation/val.txt"] == b"small\n"
@@ -119,7 +119,7 @@ def test_lists_are_of_their_split() -> None:
 @pytest.mark.parametrize("options", [{}, {"palette": False}])
 def test_an_image_without_objects_is_background(options: dict[str, Any]) -> None:
     """It has an XML file without objects, is in both lists, and its maps are black."""
-    files = contents(Voc(**options).write(dataset(sample(label(), size=(4, 3))), "train"))
+    files = files_of(Voc(**options), dataset(sample(label(), size=(4, 3))), "train")
     assert ET.fromstring(files["Annotations/street.xml"]).findtext("filename") == "street.png"  # noqa: S314 - our own
     assert b"<object>" not in files["Annotations/street.xml"]
     assert b"<segmented>1</segmented>" in files["Annotations/street.xml"]
@@ -161,7 +161,7 @@ def test_label_map_has_the_colours_of_the_maps() -> None:
 def test_without_a_palette_maps_are_grey() -> None:
     """Any reader gives class ids and objects' numbers then, and all else is as it is."""
     source = dataset(sample(label(annotation(LEFT), annotation(MIDDLE)), size=(4, 3)))
-    coloured, grey = (contents(Voc(palette=palette).write(source, "train")) for palette in (True, False))
+    coloured, grey = (files_of(Voc(palette=palette), source, "train") for palette in (True, False))
     assert coloured.keys() == grey.keys()
     changed = {path for path in grey if grey[path] != coloured[path]}
     assert changed == {"SegmentationClass/street.png", "SegmentationObject/street.png"}
@@ -257,7 +257,7 @@ def test_images_whose_objects_8_bits_do_not_number_are_told(objects: tuple[Geome
     drawn = [*map(annotation, objects)]
     labels = [label(*drawn[:100], label_id="label-1"), label(*drawn[100:], label_id="label-2")]
     rows = [sample(*labels, name=name, size=(4, 3)) for name in ("street", "lane")] + [sample(name="empty")]
-    files = contents(Voc().write(dataset(*rows), "train"))
+    files = files_of(Voc(), dataset(*rows), "train")
     maps = [body for path, body in files.items() if path.startswith("SegmentationObject/")]
     counted = count(rows)
     assert sum(np.max(pixels(body)) > 254 for body in maps) == counted.crowded == 2 * is_crowded

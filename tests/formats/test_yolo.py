@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from format_samples import annotation, contents, dataset, label, mask, registry, sample
+from format_samples import annotation, dataset, files_of, label, mask, registry, sample
 from yolo_rules import fill
 
 from labelsnap.formats.description.census import Census
@@ -21,7 +21,7 @@ def rows(*geometries: Geometry, size: tuple[int, int] = (8, 4), **options: Any) 
     """Write objects of the second class in an image of 8 × 4 pixels, and give the numbers of each row."""
     objects = [annotation(geometry, name="car") for geometry in geometries]
     source = dataset(sample(label(*objects), size=size), classes=registry("road", "car"))
-    text = contents(Yolo(**options).write(source, "train"))["labels/train/street.txt"].decode()
+    text = files_of(Yolo(**options), source, "train")["labels/train/street.txt"].decode()
     return [[float(number) for number in line.split(" ")] for line in text.splitlines()]
 
 
@@ -133,7 +133,7 @@ def test_objects_in_several_rows_are_listed() -> None:
         annotation(mask(FAR_PARTS), feature_id="f-apart"),
     ]
     images = sample(label(*objects), size=(8, 4)), sample(label(objects[0]), name="whole", size=(8, 4))
-    files = contents(Yolo(task="segment").write(dataset(*images), "train"))
+    files = files_of(Yolo(task="segment"), dataset(*images), "train")
     assert {path: json.loads(body) for path, body in files.items() if path.startswith("divided/")} == {
         "divided/train/street.json": {"objects": [{"label_id": "label-1", "feature_id": "f-apart", "rows": [1, 2]}]}
     }
@@ -172,7 +172,7 @@ def test_classes_count_from_zero_and_keep_their_numbers() -> None:
     """A number is the registry's id less one, and a removed class keeps its own, so that no number ever moves."""
     classes = registry("car", "ghost", "naïve: 🚗", removed=["ghost"])
     source = dataset(sample(), sample(name="other", split="val"), classes=classes)
-    files = contents(Yolo(task="pose").write(source, "train"))
+    files = files_of(Yolo(task="pose"), source, "train")
     assert yaml.safe_load(files["data.yaml"]) == {
         "train": "images/train",
         "val": "images/val",
@@ -190,7 +190,7 @@ def test_classes_count_from_zero_and_keep_their_numbers() -> None:
 @pytest.mark.parametrize("task", ["detect", "segment", "pose"])
 def test_only_folders_that_exist_are_named(task: Any) -> None:
     """Without rows in ``train`` it is not named, and ``data.yaml`` comes with it all the same."""
-    files = contents(Yolo(task=task).write(dataset(sample(split="val")), "train"))
+    files = files_of(Yolo(task=task), dataset(sample(split="val")), "train")
     document = yaml.safe_load(files["data.yaml"])
     assert {key: document.get(key) for key in ("train", "val")} == {"train": None, "val": "images/val"}
     assert files.keys() == {"data.yaml", "classes.json"}
@@ -199,7 +199,7 @@ def test_only_folders_that_exist_are_named(task: Any) -> None:
 def test_no_folder_is_named_where_no_image_is_taken() -> None:
     """A dataset whose images are none that the readers take has a ``data.yaml`` without splits."""
     source = replace(dataset(sample(split="train")), counts={"train": 0, "val": 0})
-    assert yaml.safe_load(contents(Yolo().write(source, "train"))["data.yaml"]).keys() == {"names"}
+    assert yaml.safe_load(files_of(Yolo(), source, "train")["data.yaml"]).keys() == {"names"}
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ def test_what_training_needs_is_told(images: dict[str, int], missing: list[str],
 def test_images_lie_where_their_labels_are_looked_for() -> None:
     """Readers put labels in the place of images, and .txt in that of the extension."""
     assert Yolo().image_path("val", "street.jpg") == "images/val/street.jpg"
-    assert contents(Yolo().write(dataset(sample(split="val")), "val")) == {"labels/val/street.txt": b""}
+    assert files_of(Yolo(), dataset(sample(split="val")), "val") == {"labels/val/street.txt": b""}

@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from labelsnap.formats.coco.writer import Coco
 from labelsnap.records.geometry import Point
-from tests.formats.format_samples import annotation, contents, dataset, label, registry, sample
+from tests.formats.format_samples import annotation, dataset, files_of, label, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden"
 VARIANTS = ["coco", "coco-polygons", "coco-lists", "coco-instances", "coco-stuff"]
@@ -136,7 +136,7 @@ def test_a_point_on_a_pixels_centre_stays_on_it_in_warps(at: tuple[float, float]
     """OpenCV's warps count from the first pixel's centre; MMPose moves images by them and keypoints by their matrix."""
     x, y = at
     source = dataset(sample(label(annotation(Point(x, y), name="light"))), classes=registry("light", points=["light"]))
-    body = contents(Coco(panoptic=False).write(source, "train"))["annotations/person_keypoints_train.json"]
+    body = files_of(Coco(panoptic=False), source, "train")["annotations/person_keypoints_train.json"]
     (found,) = json.loads(body)["annotations"]
     picture = np.zeros((6, 8), np.float32)
     picture[int(y), int(x)] = 1

@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from labelsnap.formats.coco.writer import Coco
 from labelsnap.records.geometry import BoundingBox, Polygon
-from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, picture, registry, sample
+from tests.formats.format_samples import annotation, dataset, files_of, label, mask_of, picture, registry, sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     ]
     source = dataset(*samples, classes=registry(*NAMES))
     form = Coco(segmentation=request.param)
-    files = contents(form.write(source, "train"))
+    files = files_of(form, source, "train")
     files |= {form.image_path("train", each.image.file_name): picture(each) or b"" for each in samples}
     for path, body in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

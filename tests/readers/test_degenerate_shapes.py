@@ -23,7 +23,7 @@ from labelsnap.formats.masks import Masks
 from labelsnap.formats.voc import Voc
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
-from tests.formats.format_samples import annotation, contents, count, dataset, label, mask_of, registry, sample
+from tests.formats.format_samples import annotation, count, dataset, files_of, label, mask_of, registry, sample
 from tests.formats.yolo_rules import fill, read_labels
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def drawn(shapes: list[Geometry]) -> Sample:
 
 def files(form: Format, row: Sample) -> dict[str, bytes]:
     """Write one row."""
-    return contents(form.write(dataset(row, classes=CLASSES), "train"))
+    return files_of(form, dataset(row, classes=CLASSES), "train")
 
 
 def held(form: Format, row: Sample) -> int:

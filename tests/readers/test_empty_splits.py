@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import mlcroissant
@@ -16,7 +15,17 @@ from labelsnap.formats.description.croissant import croissant
 from labelsnap.formats.description.facts import Listed
 from labelsnap.formats.registry import format_of
 from labelsnap.records.geometry import BoundingBox
-from tests.formats.format_samples import annotation, contents, dataset, describing, label, picture, radio, sample
+from tests.formats.format_samples import (
+    annotation,
+    dataset,
+    describing,
+    label,
+    picture,
+    radio,
+    sample,
+    samples_of,
+    whole_tree,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")  # rdflib, by mlcroissant
 
@@ -51,14 +60,14 @@ def rows(split: str) -> Dataset:
 def laid_out(source: Dataset, root: Path, name: str, options: dict[str, Any]) -> Path:
     """Lay out a whole tree with images and what describes it, as ``pull`` does."""
     form, description = format_of(name, options), describing(source)
-    files = contents(chain.from_iterable(form.write(source, split) for split in source.splits))
+    files = whole_tree(form, source)
     listed = [Listed(path, sha256(body).hexdigest(), small=False) for path, body in files.items()]
     files["README.md"] = card(description, form, listed)
     listed.append(Listed("README.md", sha256(files["README.md"]).hexdigest(), small=False))
     files["croissant.json"] = croissant(description, form, listed)
     files["snapshot.json"] = b"{}"
     for split in source.splits:
-        for row in source.samples(split):
+        for row in samples_of(source, split):
             if path := form.image_path(split, row.image.file_name):
                 files[path] = picture(row) or b""
     for path, body in files.items():

@@ -12,7 +12,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from labelsnap.formats.huggingface import HuggingFace
-from tests.formats.format_samples import RING_AND_PART, contents, every_kind, picture
+from tests.formats.format_samples import RING_AND_PART, every_kind, files_of, picture, samples_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -45,7 +45,7 @@ def test_features_are_intact(loaded: Any, datasets: ModuleType) -> None:
 
 def test_image_is_the_stored_one(loaded: Any) -> None:
     """The pixels are those of the image that the sample has."""
-    (first, *_) = every_kind().samples("train")
+    (first, *_) = samples_of(every_kind(), "train")
     decoded = loaded["train"][0]["image"]
     assert decoded.size == (8, 6)
     assert picture(first).startswith(b"\x89PNG")
@@ -93,9 +93,9 @@ def test_imagefolder_reads_the_other_layout(datasets: ModuleType, tmp_path: Path
     source, layout = every_kind(), HuggingFace(layout="imagefolder")
     tree = tmp_path / "tree"
     for split in source.splits:
-        files = contents(layout.write(source, split))
+        files = files_of(layout, source, split)
         files |= {
-            str(layout.image_path(split, row.image.file_name)): picture(row) or b"" for row in source.samples(split)
+            str(layout.image_path(split, row.image.file_name)): picture(row) or b"" for row in samples_of(source, split)
         }
         for path, body in files.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)

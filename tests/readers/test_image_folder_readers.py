@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 from labelsnap.formats.yolo.writer import Yolo
-from tests.formats.format_samples import contents, dataset, label, picture, radio, sample
+from tests.formats.format_samples import dataset, label, picture, radio, sample, whole_tree
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,7 +34,7 @@ def tree(tmp_path: Path) -> Path:
         for name, (split, answer) in ANSWERS.items()
     ]
     source, form = dataset(*rows), Yolo(task="classify", question="weather")
-    files = contents(chain.from_iterable(form.write(source, split) for split in source.splits))
+    files = whole_tree(form, source)
     files |= {"README.md": b"---\nlicense: mit\n---\n", "snapshot.json": b"{}", "croissant.json": b"{}"}
     root = tmp_path / "tree"
     for path, body in files.items():
@@ -73,7 +72,7 @@ def test_answers_that_are_called_like_splits_move_no_image(answer: str, datasets
     ]
     source, form = dataset(*rows), Yolo(task="classify", question="weather")
     root = tmp_path / "tree"
-    for path, body in contents(chain.from_iterable(form.write(source, split) for split in source.splits)).items():
+    for path, body in whole_tree(form, source).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(body)
     loaded = datasets.load_dataset("imagefolder", data_dir=str(root), cache_dir=str(tmp_path / "cache"))

@@ -18,7 +18,7 @@ from PIL import Image
 
 from labelsnap.formats.labelme import LabelMe
 from labelsnap.records.geometry import BoundingBox
-from tests.formats.format_samples import RING_AND_PART, annotation, contents, dataset, label, mask_of, registry, sample
+from tests.formats.format_samples import RING_AND_PART, annotation, dataset, files_of, label, mask_of, registry, sample
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "labelme"
 POINTS_OF = {"rectangle": {2}, "point": {1}, "mask": {2}}
@@ -96,7 +96,7 @@ def test_masks_of_all_sizes_are_exact(tmp_path: Path) -> None:
             expected = random.random((height, width)) < share
             source = dataset(sample(label(annotation(mask_of(expected))), size=(width, height)))
             path = tmp_path / "street.json"
-            path.write_bytes(contents(LabelMe().write(source, "train"))["train/street.json"])
+            path.write_bytes(files_of(LabelMe(), source, "train")["train/street.json"])
             document = opened(path)
             assert np.array_equal(pixels(document, document["shapes"][0]), expected)
 
@@ -131,7 +131,7 @@ def test_classes_that_a_line_spells_alike_stay_apart() -> None:
     """LabelMe strips the lines of ``labels.txt`` and refuses two alike: each class has its own."""
     names = ("car", "car ", "a\nb", "a\rb", "\t")
     drawn = [annotation(BoundingBox(1, 1, 3, 2), name=name, feature_id=name) for name in names]
-    files = contents(LabelMe().write(dataset(sample(label(*drawn)), classes=registry(*names)), "train"))
+    files = files_of(LabelMe(), dataset(sample(label(*drawn)), classes=registry(*names)), "train")
     lines = [line.strip() for line in files["labels.txt"].decode().split("\n")[:-1]]
     (document,) = (json.loads(body) for path, body in files.items() if path.endswith(".json"))
     assert lines == [shape["label"] for shape in document["shapes"]]

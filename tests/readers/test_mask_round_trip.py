@@ -16,7 +16,7 @@ from pyarrow import parquet
 from pycocotools import mask as coco_mask
 
 from labelsnap.formats.registry import format_of
-from tests.formats.format_samples import VARIANTS, annotation, contents, dataset, label, mask_of, sample
+from tests.formats.format_samples import VARIANTS, annotation, dataset, files_of, label, mask_of, sample
 from tests.masks.drawn_masks import NOISE, blobs
 
 if TYPE_CHECKING:
@@ -100,5 +100,5 @@ def test_masks_come_back_pixel_by_pixel(variant: str, pixels: Pixels) -> None:
     """The only object's class, and its number, are 1: so a map of either is the mask itself."""
     height, width = pixels.shape
     source = dataset(sample(label(annotation(mask_of(pixels))), size=(width, height)))
-    files = contents(format_of(*VARIANTS[variant]).write(source, "train"))
+    files = files_of(format_of(*VARIANTS[variant]), source, "train")
     assert np.array_equal(READERS[variant](files), pixels)

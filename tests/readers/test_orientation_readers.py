@@ -22,7 +22,7 @@ from labelsnap.formats.registry import format_of
 from labelsnap.records.geometry import BoundingBox
 from labelsnap.records.image import Image as Published
 from labelsnap.records.model import MediaAttributes
-from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, registry, sample
+from tests.formats.format_samples import annotation, dataset, files_of, label, mask_of, registry, sample
 from tests.formats.yolo_rules import read_labels
 from tests.images.image_samples import BOX, ORIENTATIONS, WIDE, box_of, oriented, pixels, readers, red, turned
 
@@ -84,7 +84,7 @@ def written(rows: dict[str, tuple[Sample, bytes]], tmp_path: Path) -> Callable[.
 
     def write(name: str, **options: Any) -> Path:
         form = format_of(name, options)
-        files = contents(form.write(source, "train"))
+        files = files_of(form, source, "train")
         for of, body in rows.values():
             if path := form.image_path("train", of.image.file_name):
                 files[path] = body

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 
 from labelsnap.formats.voc import Voc
 from labelsnap.records.geometry import BoundingBox
-from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, picture, sample
+from tests.formats.format_samples import annotation, dataset, every_kind, files_of, label, picture, sample, samples_of
 
 if TYPE_CHECKING:
     from labelsnap.formats.interface import Dataset
@@ -27,8 +27,8 @@ MAPPED = {"f-polygon": 2, "f-mask": 3, "f-pixel": 1}
 
 def laid_out(source: Dataset, root: Path, split: str) -> Path:
     """Lay out the tree of a split with its images, as ``pull`` does."""
-    files = contents(Voc().write(source, split))
-    files |= {Voc().image_path(split, each.image.file_name): picture(each) or b"" for each in source.samples(split)}
+    files = files_of(Voc(), source, split)
+    files |= {Voc().image_path(split, each.image.file_name): picture(each) or b"" for each in samples_of(source, split)}
     for path, body in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(body)

@@ -16,14 +16,15 @@ from labelsnap.formats.webdataset import WebDataset
 from tests.formats.format_samples import (
     RING_AND_PART,
     annotation,
-    contents,
     dataset,
     every_kind,
+    files_of,
     label,
     mask,
     picture,
     registry,
     sample,
+    samples_of,
 )
 
 GOLDEN = Path(__file__).parents[1] / "formats" / "golden" / "webdataset"
@@ -79,7 +80,7 @@ def test_thousand_classes_need_sixteen_bits(tmp_path: Path) -> None:
     """Ids above 254 stand in a map of 16 bits, which decodes to the same numbers."""
     names = [f"class-{number}" for number in range(1, 1001)]
     source = dataset(sample(label(annotation(mask("..\n.#"), name="class-900")), size=(2, 2)), classes=registry(*names))
-    (tmp_path / "shard.tar").write_bytes(contents(WebDataset().write(source, "train"))["train-000000.tar"])
+    (tmp_path / "shard.tar").write_bytes(files_of(WebDataset(), source, "train")["train-000000.tar"])
     (found,) = loaded(tmp_path / "shard.tar", AS_NUMBERS, "pil")
     assert found["mask.png"].tolist() == [[0, 0], [0, 900]]
 
@@ -88,7 +89,7 @@ def test_instances_and_no_maps_are_options() -> None:
     """``instance`` counts objects from 1, ``none`` leaves the maps out."""
 
     def names(kind: str) -> set[str]:
-        (body, *_) = contents(WebDataset(mask=kind).write(every_kind(), "train")).values()
+        (body, *_) = files_of(WebDataset(mask=kind), every_kind(), "train").values()
         return {line for line in ("street.png", "street.json", "street.mask.png") if line.encode() in body}
 
     assert names("instance") == {"street.png", "street.json", "street.mask.png"}
@@ -97,7 +98,7 @@ def test_instances_and_no_maps_are_options() -> None:
 
 def test_referred_image_is_a_url() -> None:
     """Where images are not copied, the JSON has the URL in place of the file."""
-    (body, *_) = contents(WebDataset().write(dataset(sample(name="far", copied=False)), "train")).values()
+    (body, *_) = files_of(WebDataset(), dataset(sample(name="far", copied=False)), "train").values()
     assert b'"image_url":"https://images.example/far.jpg"' in body
     assert b"far.png\0" not in body
 
@@ -108,7 +109,7 @@ def test_tar_is_plain_and_repeats_its_bytes() -> None:
         members = tar.getmembers()
         first = tar.extractfile("street.png")
         assert first is not None
-        assert first.read() == picture(next(every_kind().samples("train")))
+        assert first.read() == picture(next(samples_of(every_kind(), "train")))
     assert [member.name for member in members][:3] == ["street.png", "street.json", "street.mask.png"]
     assert {(member.mtime, member.uid, member.gid, member.uname, member.mode) for member in members} == {
         (0, 0, 0, "", 0o644)
@@ -119,7 +120,7 @@ def test_long_names_are_keys_too(tmp_path: Path) -> None:
     """A key longer than a plain tar header's 100 characters is read whole."""
     long = "x" * 130
     (tmp_path / "shard.tar").write_bytes(
-        contents(WebDataset().write(dataset(sample(name=long)), "train"))["train-000000.tar"]
+        files_of(WebDataset(), dataset(sample(name=long)), "train")["train-000000.tar"]
     )
     assert [found["__key__"] for found in loaded(tmp_path / "shard.tar")] == [long]
 
@@ -129,6 +130,6 @@ def test_a_changed_row_changes_one_shard() -> None:
     rows = [sample(name=f"street{number}") for number in range(64)]
     changed = [*rows[:-1], sample(label(annotation(mask("#"), name="car")), name="street63", size=(1, 1))]
     options = WebDataset(shard_size="8kB")
-    before, after = (contents(options.write(dataset(*each), "train")) for each in (rows, changed))
+    before, after = (files_of(options, dataset(*each), "train") for each in (rows, changed))
     assert len(before) == 8
     assert sum(before[name] != after[name] for name in before) == 1

@@ -14,7 +14,17 @@ from hypothesis import given, settings
 
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.geometry import BoundingBox, Point
-from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, picture, sample
+from tests.formats.format_samples import (
+    annotation,
+    dataset,
+    every_kind,
+    files_of,
+    label,
+    mask_of,
+    picture,
+    sample,
+    samples_of,
+)
 from tests.formats.yolo_rules import POINTS, fill, read_labels
 from tests.masks.drawn_masks import blobs, scattered
 
@@ -32,8 +42,10 @@ def written(source: Dataset, root: Path, **options: Any) -> Path:
     """Lay out a whole tree with images, as ``pull`` does."""
     form = Yolo(**options)
     for split in source.splits:
-        files = contents(form.write(source, split))
-        files |= {form.image_path(split, each.image.file_name): picture(each) or b"" for each in source.samples(split)}
+        files = files_of(form, source, split)
+        files |= {
+            form.image_path(split, each.image.file_name): picture(each) or b"" for each in samples_of(source, split)
+        }
         for path, body in files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(body)
@@ -44,7 +56,7 @@ def outlines(pixels: Pixels, **options: Any) -> list[Any]:
     """Write a mask and read its outlines as Ultralytics does."""
     height, width = pixels.shape
     source = dataset(sample(label(annotation(mask_of(pixels))), size=(width, height)))
-    files = contents(Yolo(task="segment", **options).write(source, "train"))
+    files = files_of(Yolo(task="segment", **options), source, "train")
     return read_labels(files["labels/train/street.txt"].decode(), classes=1).outlines
 
 
@@ -170,7 +182,7 @@ def test_supervision_reads_the_tree(tmp_path: Path) -> None:
 def test_pose_is_read_by_its_declared_shape() -> None:
     """Each row has a class, a box and kpt_shape's numbers."""
     source = dataset(sample(label(annotation(Point(2.5, 1.75)))))
-    files = contents(Yolo(task="pose").write(source, "train"))
+    files = files_of(Yolo(task="pose"), source, "train")
     points, numbers = yaml.safe_load(files["data.yaml"])["kpt_shape"]
     found = read_labels(files["labels/train/street.txt"].decode(), classes=1, keypoints=points * numbers)
     np.testing.assert_allclose(found.keypoints * [8, 6, 1], [[2.5, 1.75, 2]], atol=1e-5)
@@ -181,7 +193,7 @@ def test_pose_is_read_by_its_declared_shape() -> None:
 def test_a_point_on_a_pixels_centre_stays_on_it_where_images_are_resized(at: tuple[float, float]) -> None:
     """Ultralytics resizes images by OpenCV, which counts from their edges, and multiplies points by the new size."""
     x, y = at
-    files = contents(Yolo(task="pose").write(dataset(sample(label(annotation(Point(x, y))))), "train"))
+    files = files_of(Yolo(task="pose"), dataset(sample(label(annotation(Point(x, y))))), "train")
     ((found,),) = [read_labels(files["labels/train/street.txt"].decode(), classes=1, keypoints=3).keypoints]
     pixels = np.zeros((6, 8), np.float32)
     pixels[int(y), int(x)] = 1
@@ -196,7 +208,7 @@ def test_every_file_keeps_the_rules(task: str) -> None:
     """Classes are in range, numbers inside the image, outlines of three vertices at least."""
     source = every_kind()
     for split in source.splits:
-        files = contents(Yolo(task=task).write(source, split))  # type: ignore[arg-type]
+        files = files_of(Yolo(task=task), source, split)  # type: ignore[arg-type]
         for path, body in files.items():
             if path.startswith("labels/"):
                 read_labels(body.decode(), classes=6)

@@ -17,7 +17,17 @@ from labelsnap.buckets.rows.image import publishable
 from labelsnap.formats.voc import Voc
 from labelsnap.records.geometry import BoundingBox, Point, Polyline
 from labelsnap.records.model import MediaAttributes
-from tests.formats.format_samples import annotation, contents, dataset, label, mask_of, picture, registry, sample
+from tests.formats.format_samples import (
+    annotation,
+    dataset,
+    files_of,
+    label,
+    mask_of,
+    picture,
+    registry,
+    sample,
+    samples_of,
+)
 from tests.readers_heavy.odd_voc import BOX, PLACES, SIZE, SPELLED
 
 if TYPE_CHECKING:
@@ -63,8 +73,8 @@ def main(directory: Path) -> None:
         ("png", Voc(), ".png"),
     ):
         given = source(ending)
-        files = contents(form.write(given, "train")) | contents(form.write(given, "val"))
-        for each in given.samples("train"):
+        files = files_of(form, given, "train") | files_of(form, given, "val")
+        for each in samples_of(given, "train"):
             body = as_jpeg(each) if ending == ".jpg" else picture(each)
             files[form.image_path("train", each.image.file_name)] = body or b""
         for path, body in files.items():

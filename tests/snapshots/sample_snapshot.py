@@ -17,6 +17,7 @@ from labelsnap.buckets.receipt import BucketInput
 from labelsnap.buckets.rows.images import images_table, store_images
 from labelsnap.formats.coco.writer import Coco
 from labelsnap.formats.description.census import census
+from labelsnap.formats.interface import written
 from labelsnap.records.tables.tables import classes_table, problems_table, to_tables, write_table
 from labelsnap.snapshots import Draft, Manifest
 from tests.formats.format_samples import dataset, picture, registry
@@ -47,7 +48,7 @@ def draft_samples(store, samples, *, classes=None, count=1, model_run=False, exp
         files += [draft.add_file(table_path(name, index, count), write_table(each)) for name, each in tables.items()]
     files.append(draft.add_file("tables/classes/classes.parquet", write_table(classes_table(classes))))
     source = dataset(*(with_image(each)[0] for each in samples), classes=classes, model_run=model_run)
-    for artifact in chain.from_iterable(Coco().write(source, split) for split in source.splits):
+    for artifact in chain.from_iterable(written(Coco(), source, split) for split in source.splits):
         files.append(draft.add_file(f"formats/coco/{artifact.path}", b"".join(artifact.chunks)))
     labels = [(f"formats/yolo/labels/train/{each.record.data_row.id}.txt", b"0 0.5 0.5 1 1\n") for each in samples]
     pack, small = draft.add_small_files("packs/yolo/train-00000.tar", labels)

@@ -30,10 +30,20 @@ from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measur
 from labelsnap.snapshots.writing.revisions import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
-from tests.formats.format_samples import annotation, contents, dataset, every_kind, label, mask_of, registry, sample
+from tests.formats.format_samples import (
+    annotation,
+    dataset,
+    every_kind,
+    files_of,
+    label,
+    mask_of,
+    registry,
+    sample,
+    samples_of,
+)
 
 SOURCE = every_kind()
-SAMPLES = [*SOURCE.samples("train"), *SOURCE.samples("val")]
+SAMPLES = [*samples_of(SOURCE, "train"), *samples_of(SOURCE, "val")]
 BUCKETS = 2
 
 
@@ -425,7 +435,7 @@ def test_files_come_to_what_the_records_do(drawn, form):
         close(totals.measures, measure(samples))
         close(measure_tables(to_tables(samples)), measure(samples))
         for split in ("train", "val"):
-            files = contents(coco.write(dataset(*samples, classes=classes), split))
+            files = files_of(coco, dataset(*samples, classes=classes), split)
             held = [each for each in measure(samples) if each.group.split == split]
             for what, is_of_points in (("instances", False), ("person_keypoints", True)):
                 Path(folder, "coco").write_bytes(files[f"annotations/{what}_{split}.json"])

@@ -16,6 +16,7 @@ from sample_snapshot import publish_samples
 from flows.commands.reports import describe_verification, verification_error
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import ReaderTooOldError, StorageError, StorageRefusedError
+from labelsnap.formats.interface import written
 from labelsnap.formats.registry import format_of
 from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 from labelsnap.records.tables.tables import joined, rows_of
@@ -24,7 +25,7 @@ from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
-from tests.formats.format_samples import every_kind
+from tests.formats.format_samples import every_kind, samples_of
 from tests.golden import remake_fixed_lists as earlier
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "fixed-lists"
@@ -44,7 +45,7 @@ def golden(tmp_path):
 def sound(folder_store):
     """A store with a version of today."""
     source = every_kind()
-    publish_samples(folder_store, [*source.samples("train"), *source.samples("val")], classes=source.registry)
+    publish_samples(folder_store, [*samples_of(source, "train"), *samples_of(source, "val")], classes=source.registry)
     return folder_store
 
 
@@ -85,7 +86,7 @@ def test_a_version_of_today_is_read(sound):
 def test_hugging_face_tables_are_read(layout):
     """Their lists of a fixed length are never null."""
     source = every_kind()
-    for artifact in format_of("huggingface", {"layout": layout}).write(source, "train"):
+    for artifact in written(format_of("huggingface", {"layout": layout}), source, "train"):
         found = parquet.read_table(io.BytesIO(b"".join(artifact.chunks)))
         boxes = [box for row in found["objects"].to_pylist() for box in row["bbox"]]
         assert boxes

@@ -20,10 +20,10 @@ from labelsnap.snapshots.checking.verify import Progress, verify
 from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.sealed import seal
 from labelsnap.storage import open_store
-from tests.formats.format_samples import every_kind
+from tests.formats.format_samples import every_kind, samples_of
 
 SOURCE = every_kind()
-SAMPLES = [*SOURCE.samples("train"), *SOURCE.samples("val")]
+SAMPLES = [*samples_of(SOURCE, "train"), *samples_of(SOURCE, "val")]
 
 
 @pytest.fixture(scope="module")

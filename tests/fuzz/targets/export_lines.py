@@ -15,6 +15,7 @@ from deploy.sandbox.project.rows import Project, Row
 from labelsnap.buckets.errors import RowError
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.formats.description.census import census
+from labelsnap.formats.interface import written
 from labelsnap.formats.registry import FORMATS, format_of
 from labelsnap.labelbox.downloads.failures import DownloadError
 from labelsnap.records.choices.classes import ClassRegistry, seen_classes, update
@@ -139,7 +140,7 @@ def write(sample: Sample, form: Format, *, model_run: bool) -> None:
     list(from_tables(tables))
     classes = update(ClassRegistry(), seen_classes(tables), {})
     source = dataset(sample, classes=classes, model_run=model_run)
-    for artifact in form.write(source, sample.split):
+    for artifact in written(form, source, sample.split):
         for _ in artifact.chunks:
             pass
 
