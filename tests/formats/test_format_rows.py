@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from labelsnap.formats.interface import Dataset, Format, Row
+    from labelsnap.records.geometry import Geometry
 
-SHAPES = [
+SHAPES: list[Geometry] = [
     BoundingBox(1, 1, 4, 3),
     Polygon(((0, 4), (8, 4), (8, 6), (0, 6))),
     Polyline(((0, 5.5), (8, 4.5))),
@@ -65,13 +66,17 @@ def documents(each: Format, source: Dataset, split: str) -> dict[str, Document]:
     return {file.path: file for file in each.files(source, split) if isinstance(file, Document)}
 
 
+def given(source: Dataset, rows: Sequence[Row]) -> Dataset:
+    """Give what a worker has who has these rows alone; all else is that of the whole dataset."""
+    return replace(source, rows=lambda _: iter(rows))
+
+
 def made(each: Format, source: Dataset, split: str, rows: Sequence[Row]) -> Iterator[tuple[Place, list[bytes]]]:
     """Give what a worker who has these rows alone makes of them for documents: items by their place."""
-    own = replace(source, rows=lambda _: iter(rows))
-    for path, document in documents(each, own, split).items():
+    for path, document in documents(each, given(source, rows), split).items():
         for at, piece in enumerate(document.pieces):
-            for row in rows if isinstance(piece, Rows) else ():
-                yield (path, at, row.number), [*piece.make(row.number, row.sample)]
+            if isinstance(piece, Rows):
+                yield from (((path, at, row.number), [*piece.make(row.number, row.sample)]) for row in rows)
 
 
 def joined(document: Document, rows: Sequence[Row], items: Mapping[Place, list[bytes]]) -> bytes:
@@ -97,7 +102,7 @@ def test_rows_are_made_in_any_order_and_grouping(each: Format, size: int) -> Non
         items = dict(chain.from_iterable(made(each, source, split, group) for group in groups))
         files |= {path: joined(found, rows, items) for path, found in documents(each, source, split).items()}
         for group in groups:
-            of_row = each.files_of_row(replace(source, rows=lambda _, group=group: iter(group)))
+            of_row = each.files_of_row(given(source, group))
             files |= contents(chain.from_iterable(of_row(row.sample) for row in group))
     of_splits = chain.from_iterable(each.files(source, split) for split in source.splits)
     made_whole = {file.path for file in of_splits if isinstance(file, Artifact)}
@@ -118,13 +123,12 @@ def test_what_stands_around_rows_names_none(each: Format) -> None:
     """Of a split's files only shards and tables have other bytes, or documents other pieces, for other rows."""
     source = several()
     without = replace(
-        source,
-        rows=lambda _: iter(()),
+        given(source, ()),
         shards=lambda split, size: (
             Shard(shard.index, shard.count, lambda: iter(())) for shard in source.shards(split, size)
         ),
     )
-    told, untold = (dict(around(each, given)) for given in (source, without))
+    told, untold = (dict(around(each, found)) for found in (source, without))
     changed = {path for path in told.keys() | untold.keys() if told.get(path) != untold.get(path)}
     assert {PurePosixPath(path).suffix for path in changed} <= OF_MANY_ROWS
 
