@@ -12,6 +12,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.buckets.boundary import attempted
 from labelsnap.buckets.noted import blocks_of, said_of
+from labelsnap.buckets.parts.index import format_folder
 from labelsnap.buckets.source import BucketSource
 from labelsnap.decoders import decoder_of
 from labelsnap.formats.description.card import card
@@ -28,7 +29,7 @@ from labelsnap.snapshots.reading.pull import REPORT
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
-from tasks.formats import folder_of, picture_limits
+from tasks.formats.given import picture_limits
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt, Settlement
@@ -55,7 +56,7 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
     written = []
     for name, given in options.items():
-        training_format, folder = format_of(name, given), folder_of(name)
+        training_format, folder = format_of(name, given), format_folder(name)
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed = [listed_of(file, folder) for file in files]
         readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))

@@ -19,12 +19,13 @@ from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
+from tasks.formats.conversion import conversion_of
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
-from tasks.run.receipts import Changed, Settlement
+from tasks.run.receipts import Settlement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
@@ -60,7 +61,7 @@ def settle(
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
         census=add(receipt.census for receipt in built),
         measures={receipt.index: receipt.measures for receipt in built},
-        changed=changed_rows(earlier, built, (*tables, classes)),
+        conversion=conversion_of(store, dataset.formats, earlier, built, classes),
         registry=registry,
         behind=behind,
         tables=(*tables, classes),
@@ -69,21 +70,6 @@ def settle(
         packs=tuple(packs[key] for key in sorted(packs)),
         uploads=draft.uploads,
     )
-
-
-def changed_rows(earlier: Manifest | None, built: Sequence[BucketReceipt], tables: Sequence[File]) -> Changed:
-    """The rows of which formats have to be made anew.
-
-    All are, unless the base was written alike, with the same classes, and its rows lie in as many buckets.
-    """
-    classes = earlier and earlier.file(CLASSES_PATH)
-    keeps = (
-        earlier is not None
-        and all(receipt.alike for receipt in built)
-        and any((file.path, file.sha256) == (CLASSES_PATH, classes and classes.sha256) for file in tables)
-        and {count for count, _ in bucket_files(earlier.files)} == {count for count, _ in bucket_files(tables)}
-    )
-    return {receipt.index: receipt.changed if keeps else None for receipt in built}
 
 
 def earlier_classes(store: ObjectStore, earlier: Manifest | None) -> ClassRegistry:

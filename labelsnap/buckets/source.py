@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,7 +30,7 @@ from labelsnap.snapshots.tables.images import packed_images
 from labelsnap.snapshots.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from labelsnap.masks.decoding.png import Limits
@@ -40,11 +39,18 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.tables.bucket_tables import BucketFiles
     from labelsnap.storage.interface import ObjectStore
 
-Item = TypeVar("Item")
-
 THREADS: Final = 8
 _LISTED: Final = ("data_row_id", "split", "file_name")
 _CODEC: Final = "lz4"  # a tenth of the time that it takes to decode the rows anew
+
+
+class Listed(NamedTuple):
+    """A row as it is known undecoded: its number and id, its split, and the name of its image's file."""
+
+    number: int
+    id: str
+    split: str
+    file_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +66,13 @@ class BucketSource:
 
     The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
     and split are on disk; ``directory`` is the source's own, and keeps what was decoded of a split for its next pass.
-    ``changed`` are the ids of rows that are not as in the earlier version, by bucket; all of a bucket without any.
     Images and masks of more pixels than ``limits`` has are damage of their table, before a picture is made of them.
     """
 
     def __init__(
-        self,
-        store: ObjectStore,
-        files: Sequence[File],
-        directory: Path,
-        changed: Mapping[int, Sequence[str] | None] = MappingProxyType({}),
-        limits: Limits = DEFAULT_LIMITS,
+        self, store: ObjectStore, files: Iterable[File], directory: Path, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         self._store = store
-        self._changed = changed
         self._limits = limits
         self._directory = directory
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
@@ -81,72 +80,23 @@ class BucketSource:
         self._laid_out: _Place | None = None
         self._told: tuple[_Place, Mapping[str, File]] | None = None
 
-    @property
-    def buckets(self) -> int:
-        """How many buckets the rows are spread over."""
-        return self._count
-
-    def rows(self, split: str) -> Iterator[Row]:
-        """The rows of a split, with the samples of those that changed: no others are decoded."""
-        for _, bucket in self._buckets:
-            yield from self._once(f"{bucket}-{split}.rows", partial(self._read_rows, bucket, split))
-
-    def samples(self, split: str, *, index: int = 0, count: int = 1) -> Iterator[Sample]:
-        """The samples of a split whose row id's hash is ``index`` modulo ``count``, a power of two."""
+    def rows(self, split: str, *, index: int = 0, count: int = 1) -> Iterator[Row]:
+        """The rows of a split whose id's hash is ``index`` modulo ``count``, a power of two."""
         for buckets, bucket in self._buckets:
             if (bucket - index) % min(buckets, count) == 0:
-                for sample in self._once(f"{bucket}-{split}.samples", partial(self._read_samples, bucket, split)):
-                    if count <= buckets or _hash(sample, count) == index:
-                        yield sample
+                for row in self._once(bucket, split):
+                    if count <= buckets or _hash(row.sample, count) == index:
+                        yield row
 
-    def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
-        """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
-        for (_, bucket), files in self._buckets.items():
-            kinds: defaultdict[str, list[str]] = defaultdict(list)
-            with decoding("the tables of annotations"):
-                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
-                for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
-                    kinds[row_id].append(kind)
-            yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
-
-    def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
-        """The samples of a few rows, those of one bucket after another; no others are decoded."""
-        of_bucket: defaultdict[int, list[str]] = defaultdict(list)
-        for row_id in row_ids:
-            of_bucket[bucket_of(row_id.encode(), self._count)].append(row_id)
-        for bucket in sorted(of_bucket):
-            yield from self._decoded(bucket, of_bucket[bucket])
-
-    def _once(self, name: str, read: Callable[[], list[Item]]) -> list[Item]:
-        """What is read, or was read by an earlier pass and lies in the directory under this name."""
-        path = self._directory / name
-        if path.exists():
-            with pa.CompressedInputStream(str(path), _CODEC) as kept:
-                found: list[Item] = pickle.loads(kept.read())  # noqa: S301 - written by this object
-                return found
-        found = read()
-        with pa.CompressedOutputStream(str(path), _CODEC) as keeping:
-            keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
-        return found
-
-    def _read_rows(self, bucket: int, split: str) -> list[Row]:
-        listed = self._listed(bucket)
-        of_row, changed = numbers(row_id for row_id, *_ in listed), self._changed.get(bucket)
-        of_split = {row_id: file_name for row_id, of_split, file_name in listed if of_split == split}
-        wanted = of_split.keys() if changed is None else of_split.keys() & set(changed)
-        samples = {sample.record.data_row.id: sample for sample in self._decoded(bucket, wanted)}
-        return [Row(of_row[row_id], file_name, samples.get(row_id)) for row_id, file_name in of_split.items()]
-
-    def _read_samples(self, bucket: int, split: str) -> list[Sample]:
-        return self._decoded(bucket, [row_id for row_id, of_split, _ in self._listed(bucket) if of_split == split])
-
-    def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
-        """Id, split and file name of each row of a bucket."""
+    def listed(self, bucket: int) -> list[Listed]:
+        """What is to be known of each row of a bucket without decoding it, in order."""
         with decoding("the rows of a bucket"):
             table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
-            return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
+            columns = [table[name].to_pylist() for name in _LISTED]
+            of_row = numbers(columns[0])
+            return [Listed(of_row[row_id], row_id, split, name) for row_id, split, name in zip(*columns, strict=True)]
 
-    def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
+    def decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
         """The samples of some rows of a bucket, by data row id."""
         if not row_ids:
             return []
@@ -159,6 +109,38 @@ class BucketSource:
                 raise damaged(files["data_rows"].path, found)
         return samples
 
+    def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
+        """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
+        for (_, bucket), files in self._buckets.items():
+            kinds: defaultdict[str, list[str]] = defaultdict(list)
+            with decoding("the tables of annotations"):
+                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
+                    kinds[row_id].append(kind)
+            yield from ((row.id, kinds[row.id]) for row in self.listed(bucket) if row.split == split)
+
+    def some(self, row_ids: Iterable[str]) -> Iterator[Sample]:
+        """The samples of a few rows, those of one bucket after another; no others are decoded."""
+        of_bucket: defaultdict[int, list[str]] = defaultdict(list)
+        for row_id in row_ids:
+            of_bucket[bucket_of(row_id.encode(), self._count)].append(row_id)
+        for bucket in sorted(of_bucket):
+            yield from self.decoded(bucket, of_bucket[bucket])
+
+    def _once(self, bucket: int, split: str) -> list[Row]:
+        """The rows of a bucket and split, decoded, or read from the directory where an earlier pass has left them."""
+        path = self._directory / f"{bucket}-{split}.rows"
+        if path.exists():
+            with pa.CompressedInputStream(str(path), _CODEC) as kept:
+                found: list[Row] = pickle.loads(kept.read())  # noqa: S301 - written by this object
+                return found
+        of_split = {row.id: row.number for row in self.listed(bucket) if row.split == split}
+        samples = self.decoded(bucket, list(of_split))
+        found = [Row(of_split[sample.record.data_row.id], sample) for sample in samples]
+        with pa.CompressedOutputStream(str(path), _CODEC) as keeping:
+            keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+        return found
+
     def shards(self, split: str, size: int) -> Iterator[Shard]:
         """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
         total = 0
@@ -169,7 +151,10 @@ class BucketSource:
                 total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
         count = shard_count(total, size)
         for index in sorted(range(count), key=lambda index: (index % self._count, index)):
-            yield Shard(index, count, partial(self.samples, split, index=index, count=count))
+            yield Shard(index, count, partial(self._samples, split, index, count))
+
+    def _samples(self, split: str, index: int, count: int) -> Iterator[Sample]:
+        return (row.sample for row in self.rows(split, index=index, count=count))
 
     def read_image(self, sample: Sample) -> bytes | None:
         """The bytes of a sample's image, checked; None where it was not copied.
@@ -199,6 +184,10 @@ class BucketSource:
         if (file := self._told[1].get(image.file_name)) is None:
             raise damaged(f"the table {self._buckets[self._count, place.bucket]['images'].path!r}", "an image fewer")
         return file
+
+    def stored(self, bucket: int) -> dict[str, File]:
+        """Where the copied images of a bucket lie, by sha256."""
+        return {file.sha256: file for file in packed_images(self._images_of(bucket), lambda _split, name: name)}
 
     def pick_image(self, sample: Sample) -> bytes | None:
         """Give what ``read_image`` does for one sample of many: no other images of its bucket are read."""

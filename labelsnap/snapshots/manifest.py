@@ -27,8 +27,9 @@ UNREADABLE: Final = frozenset(
 )
 """Codes of errors for bytes that are there and cannot be used, or are not there; not of a store that says no."""
 FREE_BYTES: Final = 8 << 20  # of a manifest's configuration, and of its result
-_NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/")
-"""What a raw export changes each time (line numbers, task ids), and rows that are not in the snapshot."""
+_NO_CONTENT: Final = ("raw/", "tables/problems/", "tables/left/", "parts/")
+"""What a raw export changes each time (line numbers, task ids), rows that are not in the snapshot, and what tells of
+other files alone."""
 _DESCRIPTIONS: Final = {"croissant.json", "report.html"}  # name the snapshot they belong to
 
 
@@ -145,12 +146,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def packs_of(self, files: Iterable[File]) -> tuple[Pack, ...]:
         """Return the packs that these files are joined from, by key."""
-        keys = {part.key for file in files for part in file.parts}
-        return tuple(pack for pack in self.packs if pack.key in keys)
+        return packs_of(self, files)
 
     def below(self, folder: str) -> tuple[File, ...]:
         """Return the files whose path starts with ``folder`` (``tables/``)."""
         return tuple(file for file in self.files if file.path.startswith(folder))
+
+
+def packs_of(contents: Contents, files: Iterable[File]) -> tuple[Pack, ...]:
+    """Return those packs of a snapshot, or a part of it, that these files are joined from."""
+    keys = {part.key for file in files for part in file.parts}
+    return tuple(pack for pack in contents.packs if pack.key in keys)
 
 
 def encode(value: msgspec.Struct) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from labelsnap.buckets.parts.work import Conversion
 from labelsnap.buckets.receipt import Tally
 from labelsnap.formats.description.census import Census
 from labelsnap.records.choices.classes import ClassRegistry
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labelsnap.snapshots.manifest import Contents
-
-Changed = dict[int, tuple[str, ...] | None]
-"""The ids of rows that formats cannot keep as the base snapshot has them, by bucket; None: all."""
 
 
 class StreamReceipt(Struct, frozen=True):
@@ -44,6 +42,8 @@ class StreamReceipt(Struct, frozen=True):
 class Settlement(Struct, frozen=True):
     """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
 
+    ``conversion`` is what formats have to make anew.
+
     ``behind`` are the manifests behind the base whose classes are not among these: all of them where the buckets are as
     they were, so that nothing has to be published, or none. ``left_out`` is the list of lines that are of no use to a
     later version, where there are any.
@@ -53,7 +53,7 @@ class Settlement(Struct, frozen=True):
     tally: Tally
     census: Census
     measures: dict[int, tuple[Measure, ...]]
-    changed: Changed
+    conversion: Conversion
     registry: ClassRegistry
     behind: tuple[str, ...]
     tables: tuple[File, ...]
@@ -64,7 +64,7 @@ class Settlement(Struct, frozen=True):
 
 
 class FormatReceipt(Struct, frozen=True):
-    """The files that a format wrote for one split, or (``name`` is "") what describes all; the packs of small ones.
+    """The files that a format has of one split, or (``name`` is "") those of no single format; the packs of small ones.
 
     Where it failed at rows there are no files, and ``unwritable`` are their ids, with what each met.
     """

@@ -24,7 +24,9 @@ from labelsnap.storage import open_store
 from tasks.buckets import build_bucket, group_rows
 from tasks.describe import describe
 from tasks.export import fetch_stream, start_exports, wait_for_exports
-from tasks.formats import write_format
+from tasks.formats.conversion import indexes_of
+from tasks.formats.convert import convert_bucket
+from tasks.formats.joining import write_format
 from tasks.prepare import prepare
 from tasks.publish import publish
 from tasks.run.result import summary
@@ -55,20 +57,15 @@ def without_prefect(dataset: Dataset, flow_run: str) -> None:
         build = partial(build_bucket.fn, dataset, run, since=beginning.looking_since)
         built = tuple(pool.map(build, buckets.inputs))
         settlement = settle.fn(dataset, beginning.base, buckets.lines, built, buckets.not_in_range)
-        formats = tuple(
-            pool.map(
-                lambda part: write_format.fn(
-                    dataset,
-                    *part,
-                    settlement.tables,
-                    settlement.registry,
-                    settlement.changed,
-                    settlement.census,
-                    base,
-                ),
-                product(dataset.formats, SPLITS),
-            )
-        )
+        registry, counted, conversion = settlement.registry, settlement.census, settlement.conversion
+        standing = tuple(conversion.bases)
+        convert = partial(convert_bucket.fn, dataset, run, registry=registry, census=counted, standing=standing)
+        made = tuple(pool.map(convert, conversion.works))
+        joints = {name: conversion.joint(name, made) for name in dataset.formats}
+        write = partial(write_format.fn, dataset, tables=settlement.tables, registry=registry, census=counted)
+        parts = product(dataset.formats, SPLITS)
+        written = tuple(pool.map(lambda part: write(*part, joint=joints[part[0]]), parts))
+    formats = (indexes_of(conversion, made), *written)
     formats = (*formats, describe.fn(dataset, settlement, formats, base))
     result = summary(dataset, settlement, results, errors, formats, {})
     publish.fn(dataset, beginning, settlement, (*results, *errors), formats, result)

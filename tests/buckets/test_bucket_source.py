@@ -14,9 +14,8 @@ from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketInput
 from labelsnap.buckets.rows.images import images_table, store_images
-from labelsnap.buckets.source import BucketSource
+from labelsnap.buckets.source import BucketSource, Listed
 from labelsnap.errors import StorageRefusedError
-from labelsnap.formats.interface import Row
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.counts import kind_of
@@ -77,6 +76,11 @@ def source(files, folder_store, tmp_path):
     return BucketSource(folder_store, files, directory)
 
 
+def samples(source, split):
+    """A split's samples, in order."""
+    return [row.sample for row in source.rows(split)]
+
+
 def names(samples):
     """The names of some samples, in order."""
     return [row.record.data_row.id.removeprefix("row-") for row in samples]
@@ -84,29 +88,27 @@ def names(samples):
 
 def test_every_pass_gives_a_splits_samples_in_one_order(source, rows):
     """Each sample comes back whole, once, and a second pass is like the first."""
-    first = list(source.samples("val"))
+    first = list(samples(source, "val"))
     assert {row.record.data_row.id: row for row in first} == {
         row.record.data_row.id: row for row in rows.values() if row.split == "val"
     }
-    assert names(source.samples("val")) == names(first)
-    assert list(source.samples("test")) == []
+    assert names(samples(source, "val")) == names(first)
+    assert list(samples(source, "test")) == []
 
 
 def test_later_passes_are_read_from_the_directory(source, folder_store):
-    """What was decoded once needs no store again, over rows and over samples, of whole splits and of shards."""
-    rows, samples = list(source.rows("train")), list(source.samples("train"))
-    assert [row.sample for row in rows] == samples
+    """What was decoded once needs no store again, of whole splits and of shards."""
+    rows = list(source.rows("train"))
     for stored in list(folder_store.list("data/tables/")):
         folder_store.delete(stored.key)
     assert list(source.rows("train")) == rows
-    assert [*source.samples("train", index=0, count=2), *source.samples("train", index=1, count=2)] == sorted(
-        samples, key=lambda row: bucket_of(row.record.data_row.id.encode(), BUCKETS) & 1
-    )
+    halves = [*source.rows("train", index=0, count=2), *source.rows("train", index=1, count=2)]
+    assert halves == sorted(rows, key=lambda row: bucket_of(row.sample.record.data_row.id.encode(), BUCKETS) & 1)
 
 
 def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):
     """Kinds come in the order of the samples, without any; of the rows that are asked for all comes, in that order."""
-    order = names(source.samples("val"))
+    order = names(samples(source, "val"))
     assert list(source.kinds("val")) == [
         (f"row-{name}", [kind_of(each.geometry) for label in labels for each in label.annotations])
         for name, labels in ((name, rows[name].record.entry.labels) for name in order)
@@ -115,22 +117,20 @@ def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):
     assert list(source.some(f"row-{name}" for name in reversed(few))) == [rows[name] for name in few]
 
 
-def test_no_other_rows_are_decoded_than_those_that_changed(rows, files, folder_store, tmp_path):
-    """Of buckets without a changed row of the split nothing is read but which rows there are."""
-    changed = ["row-row04", "row-row05"]  # one of val, one of train
-    at = {index: [row for row in changed if bucket_of(row.encode(), BUCKETS) == index] for index in range(BUCKETS)}
+def test_no_other_rows_are_decoded_than_those_that_are_asked_for(rows, files, folder_store, tmp_path):
+    """Of a bucket all rows are listed, with their numbers; some are decoded, and none where none is asked for."""
     watched = LossyStore(folder_store, "", 0, landed=False)
-    found = {row.number: row for row in BucketSource(watched, files, tmp_path, at).rows("val")}
+    source = BucketSource(watched, files, tmp_path)
+    bucket = bucket_of(b"row-row04", BUCKETS)
     of_row = numbers(row.record.data_row.id for row in rows.values())
-    assert found == {
-        of_row[row.record.data_row.id]: Row(
-            of_row[row.record.data_row.id], row.image.file_name, row if name == "row04" else None
-        )
-        for name, row in rows.items()
-        if row.split == "val"
-    }
-    decoded = {key.split("-of-")[0] for _, key in watched.calls if "/annotations/" in key}
-    assert decoded == {f"data/tables/annotations/bucket-{bucket_of(b'row-row04', BUCKETS):05}"}
+    assert source.listed(bucket) == [
+        Listed(of_row[row_id], row_id, row.split, row.image.file_name)
+        for row_id, row in sorted((row.record.data_row.id, row) for row in rows.values())
+        if bucket_of(row_id.encode(), BUCKETS) == bucket
+    ]
+    assert source.decoded(bucket, []) == []
+    assert not [key for _, key in watched.calls if "/annotations/" in key]
+    assert source.decoded(bucket, ["row-row04"]) == [rows["row04"]]
 
 
 def test_rows_that_a_report_shows_are_decoded_once_for_all_splits(rows, files, folder_store):
@@ -148,7 +148,7 @@ def test_shards_divide_a_split_by_the_size_of_its_images(source, size, count):
     assert [shard.count for shard in shards] == [count] * count
     assert sorted(shard.index for shard in shards) == list(range(count))
     members = {shard.index: names(shard.samples()) for shard in shards}
-    assert sorted(chain.from_iterable(members.values())) == sorted(names(source.samples("train")))
+    assert sorted(chain.from_iterable(members.values())) == sorted(names(samples(source, "train")))
     for index, found in members.items():
         assert {bucket_of(f"row-{name}".encode(), count) for name in found} <= {index}
 
@@ -161,7 +161,7 @@ def test_split_without_rows_has_a_shard(source):
 
 def test_images_are_read_in_the_order_of_a_pass(source):
     """Each image has its own bytes, over whole splits and over shards smaller than a bucket."""
-    for row in source.samples("val"):
+    for row in samples(source, "val"):
         assert source.read_image(row) == body(*names([row]))
     for shard in source.shards("train", 100):
         for row in shard.samples():
@@ -171,7 +171,7 @@ def test_images_are_read_in_the_order_of_a_pass(source):
 def test_images_of_one_bucket_lie_on_disk_at_a_time(source, tmp_path):
     """Disk use grows with a bucket, not with the dataset."""
     most = 0
-    for row in source.samples("train"):
+    for row in samples(source, "train"):
         source.read_image(row)
         most = max(most, len(list((tmp_path / "source" / "images").iterdir())))
     assert 0 < most <= 20
@@ -179,7 +179,7 @@ def test_images_of_one_bucket_lie_on_disk_at_a_time(source, tmp_path):
 
 def test_one_image_of_many_is_picked(source, tmp_path):
     """It has its own bytes, and nothing is laid out."""
-    for row in [*source.samples("val"), *source.samples("train")]:
+    for row in [*samples(source, "val"), *samples(source, "train")]:
         assert source.pick_image(row) == body(*names([row]))
     assert not (tmp_path / "source" / "images").exists()
 
@@ -189,7 +189,7 @@ def test_where_an_image_lies_is_known_without_reading_it(rows, files, folder_sto
     watched = LossyStore(folder_store, "", 0, landed=False)
     source = BucketSource(watched, files, tmp_path)
     placed = {
-        name: source.image_file(row) for split in SPLITS for row in source.samples(split) for name in names([row])
+        name: source.image_file(row) for split in SPLITS for row in samples(source, split) for name in names([row])
     }
     assert not [key for _, key in watched.calls if "/images/" in key and "/tables/" not in key]
     assert {name: (file.path, file.sha256) for name, file in placed.items()} == {
@@ -220,7 +220,7 @@ def test_damaged_image_is_refused(source, folder_store, read):
     for pack in list(folder_store.list("data/images/")):
         folder_store.put(pack.key, b"x" * pack.size)
     with pytest.raises(StorageRefusedError, match="sha256"):
-        read(source, next(source.samples("train")))
+        read(source, next(iter(samples(source, "train"))))
 
 
 @pytest.mark.parametrize(("width", "height"), [(2**31 - 1, 2**31 - 1), (1, 200_000_001), (0, 5), (-3, -5)])
@@ -231,5 +231,5 @@ def test_no_picture_is_made_of_an_image_of_more_pixels_than_any_may_have(folder_
     draft = Draft(folder_store)
     files = [draft.add_file(table_path(name, 0, 1), write_table(each)) for name, each in tables.items()]
     with pytest.raises(StorageRefusedError, match="tables/data_rows/") as refused:
-        list(BucketSource(folder_store, files, tmp_path).samples("train"))
+        list(BucketSource(folder_store, files, tmp_path).rows("train"))
     assert refused.value.code == "object_damaged"

@@ -14,8 +14,8 @@ from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Artifact, no_files
 from labelsnap.formats.registry import format_of
 from labelsnap.snapshots.writing.draft import Uploads
+from tasks.formats.unwritable import failed_at, without
 from tasks.run.receipts import FormatReceipt
-from tasks.unwritable import failed_at, without
 from tests.formats.format_samples import dataset, files_of, label, radio, sample
 
 

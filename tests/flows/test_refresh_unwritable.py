@@ -116,14 +116,14 @@ def test_more_such_rows_than_the_policy_allows_reject_the_version(sandbox, chose
 @pytest.mark.parametrize("least", [0, 2])
 def test_what_no_single_row_provokes_ends_the_run(sandbox, chosen, monkeypatch, least):
     """A writer that fails without any row, or only with several together."""
-    write = labelme.LabelMe.write
+    files = huggingface.HuggingFace.files
 
     def failing(self, source, split):
-        yield from write(self, source, split)
-        if len(list(source.samples(split))) >= least:
+        yield from files(self, source, split)
+        if len(list(source.rows(split))) >= least:
             raise WriterError
 
-    monkeypatch.setattr(labelme.LabelMe, "write", failing)
+    monkeypatch.setattr(huggingface.HuggingFace, "files", failing)
     with pytest.raises(WriterError):
         refresh(chosen())
 

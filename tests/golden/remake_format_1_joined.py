@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from labelsnap.snapshots import Committed, Draft, Manifest, commit, latest
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
-from labelsnap.snapshots.writing.revisions import add_revision
 from labelsnap.storage import open_store, probe
+from tests.snapshots.revisions import add_revision
 
 DOCUMENT = "formats/coco/annotations/instances_train.json"
 CHUNK = "raw/result-000-000000000000000.ndjson.zst"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labelsnap.buckets.parts.work import Conversion
 from labelsnap.buckets.receipt import Tally
 from labelsnap.formats.description.census import Census
 from labelsnap.records.choices.classes import ClassRegistry
@@ -21,7 +22,7 @@ SETTLEMENT = Settlement(
     tally=Tally(),
     census=Census(),
     measures={},
-    changed={},
+    conversion=Conversion(),
     registry=ClassRegistry(),
     behind=(),
     tables=(file("tables/a", 1),),

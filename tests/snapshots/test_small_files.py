@@ -13,7 +13,7 @@ from labelsnap.snapshots.writing.small import SmallFiles
 def added(store, bodies, base=None, **limits):
     """Add files to packs; give them, and the bytes that were uploaded."""
     draft = Draft(store)
-    files = SmallFiles(draft=draft, name="packs/yolo/train", base=base, below="formats/yolo/", **limits)
+    files = SmallFiles(draft, "packs/yolo/train", base, **limits)
     for path, body in bodies.items():
         files.add(f"formats/yolo/{path}", body)
     files.flush()
@@ -23,8 +23,19 @@ def added(store, bodies, base=None, **limits):
 def manifest(files):
     """A snapshot of these files and nothing else."""
     return Manifest.of(
-        dataset="d", created_at="", config={}, result={}, files=files.files, packs=list(files.packs.values())
+        dataset="d",
+        created_at="",
+        config={},
+        result={},
+        files=list(files.files.values()),
+        packs=list(files.packs.values()),
     )
+
+
+def read_back(store, files):
+    """The bytes of each file, by its path in the format's folder."""
+    assert all(path == file.path for path, file in files.files.items())
+    return {path.removeprefix("formats/yolo/"): read_file(store, file) for path, file in files.files.items()}
 
 
 def bodies(count):
@@ -38,7 +49,9 @@ def test_a_thousand_files_are_one_object(folder_store):
     files, _ = added(folder_store, expected)
     assert len(files.packs) == 1
     assert len(list(folder_store.list("data/"))) == 1
-    assert {file.path.removeprefix("formats/yolo/"): read_file(folder_store, file) for file in files.files} == expected
+    assert {
+        file.path.removeprefix("formats/yolo/"): read_file(folder_store, file) for file in files.files.values()
+    } == expected
 
 
 def test_only_changed_files_are_uploaded(folder_store):
@@ -49,8 +62,10 @@ def test_only_changed_files_are_uploaded(folder_store):
     second, again = added(folder_store, changed, manifest(first))
     assert again < uploaded / 50
     assert len(second.packs) == 2
-    assert {file.path.removeprefix("formats/yolo/"): read_file(folder_store, file) for file in second.files} == changed
-    assert {file.key for file in second.files} == set(second.packs)
+    assert {
+        file.path.removeprefix("formats/yolo/"): read_file(folder_store, file) for file in second.files.values()
+    } == changed
+    assert {file.key for file in second.files.values()} == set(second.packs)
 
 
 def test_equal_files_give_equal_packs(folder_store):

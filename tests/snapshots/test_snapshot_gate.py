@@ -27,7 +27,6 @@ from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.checking.measures import Group, Measure, measure
 from labelsnap.snapshots.checking.of_coco import measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measure_tables
-from labelsnap.snapshots.writing.revisions import add_revision
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import (
@@ -41,6 +40,7 @@ from tests.formats.format_samples import (
     sample,
     samples_of,
 )
+from tests.snapshots.revisions import add_revision
 
 SOURCE = every_kind()
 SAMPLES = [*samples_of(SOURCE, "train"), *samples_of(SOURCE, "val")]

@@ -65,7 +65,7 @@ def test_a_table_of_other_columns_is_damaged_to_whoever_reads_it(change, tmp_pat
     """Comparing it and building upon it are refused; nobody sees a KeyError."""
     store, manifest = hostile("annotations", change("origin"))
     sound = store_of(golden(STORE))
-    records = [each.record for each in BucketSource(sound, latest(sound).manifest.files, tmp_path).samples("train")]
+    records = [each.sample.record for each in BucketSource(sound, latest(sound).manifest.files, tmp_path).rows("train")]
     empty_one = latest(store_of(golden("format-1"))).manifest
     with pytest.raises(StorageRefusedError) as compared:
         diff(store, manifest, empty_one)
@@ -142,7 +142,7 @@ READERS = {
     ),
     "samples": (
         "data_rows", "file_name",
-        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).samples("train")),
+        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).rows("train")),
     ),
     "problems": (
         "problems", "code",
@@ -183,7 +183,7 @@ def test_a_bucket_without_one_of_its_tables_is_damage(tmp_path):
     store = store_of(golden(STORE))
     files = [file for file in latest(store).manifest.files if "tables/data_rows/" not in file.path]
     with pytest.raises(StorageRefusedError) as refused:
-        list(BucketSource(store, files, tmp_path).samples("train"))
+        list(BucketSource(store, files, tmp_path).rows("train"))
     assert refused.value.code == "object_damaged"
 
 
@@ -191,5 +191,5 @@ def test_a_bucket_without_one_of_its_tables_is_damage(tmp_path):
 def test_a_column_that_tables_did_not_always_have_may_be_missing(name, tmp_path):
     """Versions that earlier labelsnaps wrote are read."""
     store, manifest = hostile("data_rows", without(name))
-    assert list(BucketSource(store, manifest.files, tmp_path).samples("train"))
+    assert list(BucketSource(store, manifest.files, tmp_path).rows("train"))
     assert not verify(store).faults

@@ -6,6 +6,7 @@ Each bucket of rows is counted once, where it is built; counts add up, so nothin
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -31,6 +32,8 @@ _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
 _Asked: TypeAlias = tuple[bool, str, str, Path, bool]
 """The fields of an ``Asked``."""
+_Choices: TypeAlias = defaultdict[tuple[str, str, str], set[str]]
+"""The options that were chosen in a row about its image: by row, "label" or "prediction", and question."""
 _PLACES: Final = BYTE_VOID - 1
 """How many objects of an image 8 bits can number, beside the background and void."""
 _REGIONS: Final = ("polygon", "mask")
@@ -90,7 +93,7 @@ class Census(Struct, frozen=True):
     (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
     objects' areas, in pixels, by kind. ``crowded`` is how many rows have a polygon or mask that is beyond the 254th of
     their boxes, polygons and masks with an area. ``latest`` is the latest time at which Labelbox saw a row or a label
-    change.
+    change. ``choices`` are the answers of labels to each radio question about the image, of rows with one answer to it.
     """
 
     rows: dict[str, int] = {}
@@ -102,6 +105,7 @@ class Census(Struct, frozen=True):
     endings: dict[str, dict[str, int]] = {}
     asked: tuple[tuple[Asked, int], ...] = ()
     crowded: int = 0
+    choices: dict[str, tuple[str, ...]] = {}
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
         """How many annotations there are by kind, labels' or predictions'."""
@@ -121,7 +125,8 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
     for (split, of_image, origin), count in _tally(tables["relationships"], rows, "origin"):
         parts[split, origin == "prediction", "relationship", "relationship", "", False, of_image] += count
     asked: Counter[_Asked] = Counter()
-    parts.update(_answers(tables, rows, asked))
+    choices: _Choices = defaultdict(set)
+    parts.update(_answers(tables, rows, asked, choices))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
         rows=_sum([Counter(split for split, _ in rows.values())]),
@@ -133,13 +138,16 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
         endings=_endings(rows.values()),
         asked=tuple((Asked(*fields), count) for fields, count in sorted(asked.items())),
         crowded=_crowded(tables["annotations"], objects),
+        choices=_chosen(choices),
     )
 
 
 def add(censuses: Iterable[Census]) -> Census:
     """Add counts over disjoint rows."""
     each = list(censuses)
-    kinds, splits = (sorted({key for one in each for key in getattr(one, name)}) for name in ("sides", "endings"))
+    kinds, splits, asked = (
+        sorted({key for one in each for key in getattr(one, name)}) for name in ("sides", "endings", "choices")
+    )
     return Census(
         rows=_sum(one.rows for one in each),
         parts=tuple(_sum(dict(one.parts) for one in each).items()),
@@ -150,6 +158,9 @@ def add(censuses: Iterable[Census]) -> Census:
         endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
         asked=tuple(_sum(dict(one.asked) for one in each).items()),
         crowded=sum(one.crowded for one in each),
+        choices={
+            name: tuple(sorted({*chain.from_iterable(one.choices.get(name, ()) for one in each)})) for name in asked
+        },
     )
 
 
@@ -188,18 +199,17 @@ def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator
 
 
 def _answers(
-    tables: Mapping[str, pa.Table], rows: Mapping[str, _Place], asked_of_objects: Counter[_Asked]
+    tables: Mapping[str, pa.Table], rows: Mapping[str, _Place], asked_of_objects: Counter[_Asked], choices: _Choices
 ) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below.
 
-    Those about objects are counted by path.
+    Those about objects are counted by path; the options that were chosen about images come into ``choices``.
     """
     asked = tables["classifications"]
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
     options = asked["options"].filter(pc.equal(asked["kind"], "radio")).combine_chunks().flatten()
     chosen = iter(options.field("name").to_pylist())
     about_image: list[tuple[str, str, str, str]] = []
-    choices: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     above: list[tuple[str, Path, bool]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
@@ -227,6 +237,15 @@ def _answers(
         is_choice = kind == "radio" and len(choices[row_id, origin, question]) == 1
         split, of_image = rows[row_id]
         yield split, origin == "prediction", "image", kind, question if is_choice else "", False, of_image
+
+
+def _chosen(choices: _Choices) -> dict[str, tuple[str, ...]]:
+    """Return the options that rows' labels have chosen by question, of those rows that have one answer to it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for (_, origin, question), options in choices.items():
+        if origin == "label":
+            found[question] |= options if len(options) == 1 else set()
+    return {question: tuple(sorted(options)) for question, options in sorted(found.items())}
 
 
 class _Objects:

@@ -10,7 +10,6 @@ from uuid import uuid4
 from labelsnap.snapshots.manifest import File, damaged, digest
 from labelsnap.storage.compression import decompressed
 from labelsnap.storage.interface import DOCUMENT_BYTES, too_long
-from labelsnap.storage.lines import lines
 
 SMALL: Final = 8 << 20  # up to this size a file is read by one request
 _AHEAD: Final = 1 << 20  # of an object that a file is joined from, so much is read at once
@@ -100,11 +99,6 @@ def scratch_file(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def lines_of(store: ObjectStore, file: File) -> Iterator[bytes]:
-    """Read a file that is no member of a pack line by line, breaks included, unchecked."""
-    return lines(blocks_of(store, file))
 
 
 def is_copy(path: Path, file: File) -> bool:

@@ -1,7 +1,7 @@
 """A file that is joined from ranges of objects: see "Manifest" in FORMAT.md.
 
 What the version before has of the file *stands*, and is pointed to; what it has not is *fresh*, and goes up as one new
-object. ``revisions`` finds what stands by comparing lines, ``frames`` by the hashes of compressed frames.
+object. ``buckets.parts.documents`` finds what stands by the indexes of buckets, ``frames`` by the hashes of frames.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from labelsnap.snapshots.manifest import File, Pack, Part, damaged
+from labelsnap.snapshots.manifest import File, Pack, Part, damaged, packs_of
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import measured
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
-    from labelsnap.snapshots.manifest import Manifest
+    from labelsnap.snapshots.manifest import Contents
     from labelsnap.snapshots.writing.draft import Draft
 
 
@@ -95,10 +95,10 @@ def joining(folder: Path) -> Iterator[Joining]:
         yield Joining(fresh)
 
 
-def standing_objects(base: Manifest, files: Sequence[File]) -> dict[str, Pack]:
+def standing_objects(base: Contents, files: Sequence[File]) -> dict[str, Pack]:
     """Return the objects that files of a snapshot are, or are joined from, by key."""
     own = {file.key: Pack(file.key, file.size, file.sha256) for file in files if file.key}
-    return own | {pack.key: pack for pack in base.packs_of(files)}
+    return own | {pack.key: pack for pack in packs_of(base, files)}
 
 
 def listed_pack(packs: Mapping[str, Pack], key: str) -> Pack:

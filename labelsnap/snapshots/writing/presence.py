@@ -29,9 +29,14 @@ def sizes_of(contents: Contents) -> dict[str, int]:
     return whole | {pack.key: pack.size for pack in contents.packs}
 
 
+def keys_in(files: Iterable[File]) -> frozenset[str]:
+    """Return the keys of the objects that hold these files."""
+    return frozenset(part.key for file in files for part in file.ranges)
+
+
 def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> tuple[str, ...]:
     """Return which of the objects that hold these files of a snapshot are missing or have another size, by key."""
-    keys = {part.key for file in files for part in file.ranges}
+    keys = keys_in(files)
     return absent(store, {key: size for key, size in sizes_of(manifest).items() if key in keys})
 
 

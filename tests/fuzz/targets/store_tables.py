@@ -122,7 +122,7 @@ def _built_upon(store: MemoryStore, folder: Path) -> str:
             read_classes(store, file)
         with TemporaryDirectory(dir=folder) as own:
             source = BucketSource(store, manifest.files, Path(own))
-            records = [sample.record for split in SPLITS for sample in source.samples(split)]
+            records = [row.sample.record for split in SPLITS for row in source.rows(split)]
         for alike in (True, False):
             read_earlier(store, BasePart(manifest.files, manifest.packs, alike)).standing(records)
     except LabelsnapError as error:

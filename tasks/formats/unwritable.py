@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from labelsnap.buckets.grouping import bucket_of
-from labelsnap.buckets.unwritable import format_fails
+from labelsnap.buckets.unwritable import MOST, format_fails
+from labelsnap.snapshots.writing.draft import Uploads
+from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.buckets.receipt import BucketInput
-    from tasks.run.receipts import FormatReceipt
 
 WRITINGS: Final = 3
 """So often a run writes its formats; each time without the rows that they failed at before."""
@@ -38,6 +40,21 @@ def without(
         of_bucket[bucket_of(row_id.encode(), count)][row_id] = fault
     concerned = {bucket_of(row_id.encode(), count) for row_id in found}
     return (replace(each, unwritable=of_bucket[each.index]) for each in inputs if each.index in concerned)
+
+
+def failures(made: Iterable[BucketMade]) -> tuple[FormatReceipt, ...]:
+    """The rows that formats failed at in buckets, as receipts without files.
+
+    Raises ``LabelsnapError`` where a format failed at more than single rows can be blamed for.
+    """
+    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for each in made:
+        for name, rows in each.unwritable.items():
+            found[name] |= rows
+    for name, rows in found.items():
+        if len(rows) > MOST:
+            raise format_fails(name, rows)
+    return tuple(FormatReceipt(name, (), (), Uploads(), rows) for name, rows in found.items())
 
 
 def check_writings(writing: int, formats: Iterable[FormatReceipt]) -> None:

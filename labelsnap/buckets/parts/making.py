@@ -1,0 +1,221 @@
+"""One bucket, made for every format: each changed row is decoded once, and each format says what it makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import replace
+
+from labelsnap.buckets.boundary import fault_in
+from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
+from labelsnap.formats.interface import Document, Rows
+from labelsnap.formats.shared.endings import ending, takes
+from labelsnap.snapshots.manifest import damaged
+from labelsnap.snapshots.values import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from typing import IO
+
+    from labelsnap.buckets.parts.index import Index
+    from labelsnap.buckets.source import BucketSource, Listed
+    from labelsnap.formats.interface import Artifact, Dataset, Format
+    from labelsnap.records.model import Sample
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.writing.small import SmallFiles
+
+_DIGEST_BYTES: Final = 16
+_BEHIND: Final = b",\n"
+"""What stands behind each item of an array in its list; the last one's is cut off where the array is joined."""
+
+
+class Segment(Struct, frozen=True):
+    """Where the items that were made for a format and split lie in a bucket's scratch object: one Zstandard frame.
+
+    Its content is list after list, in each those of the rows that were made, in their order.
+    """
+
+    format: str
+    split: str
+    offset: Size
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A format that is made of a bucket: where its small files go, and what the version before has of its rows.
+
+    ``changed`` are the rows that are made whatever it has, all where None. ``narrowed``: images are files, and a row
+    is left out whose image the format's readers do not take.
+    """
+
+    form: Format
+    dataset: Dataset
+    small: SmallFiles
+    earlier: Index
+    changed: Collection[str] | None
+    narrowed: bool
+
+    def before(self, split: str, lists: tuple[str, ...]) -> dict[str, RowPart]:
+        """What the version before has of a split's rows, where its documents have the same places of rows."""
+        part = self.earlier.get((self.form.name, split))
+        return {row.id: row for row in part.rows} if part and part.lists == lists else {}
+
+    def rows(self, split: str, listed: Sequence[Listed]) -> Iterator[Listed]:
+        """The rows of a split that the format has."""
+        for row in listed:
+            if row.split == split and (not self.narrowed or takes(self.form, ending(row.file_name))):
+                yield row
+
+
+class Made(NamedTuple):
+    """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by format."""
+
+    parts: tuple[SplitPart, ...]
+    segments: tuple[Segment, ...]
+    unwritable: dict[str, dict[str, str]]
+
+
+class _RowMade(NamedTuple):
+    """What one row gave: the bytes of each list, and its small files; those that are images say where these lie."""
+
+    items: tuple[bytes, ...]
+    files: tuple[tuple[str, bytes | File], ...]
+
+
+def make_parts(source: BucketSource, bucket: int, ways: Sequence[Making], target: IO[bytes]) -> Made:
+    """Make a bucket for each format; what has to be joined to documents is written to ``target``.
+
+    A row that a format fails at is named, and is in no part of it. Raises what a format raises without any row.
+    """
+    listed = source.listed(bucket)
+    splits = [
+        (_SplitMaking(source, bucket, way, split), [*way.rows(split, listed)])
+        for way in ways
+        for split in way.dataset.splits
+    ]
+    wanted = {row.id for making, rows in splits for row in rows if making.is_made(row)}
+    samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
+    segments: list[Segment] = []
+    offset = 0
+    for making, rows in splits:
+        making.make(rows, samples)
+        if content := making.packed():
+            segments.append(Segment(making.way.form.name, making.split, offset, len(content)))
+            offset += target.write(content)
+    for way in ways:
+        way.small.flush()
+    unwritable: dict[str, dict[str, str]] = {}
+    for making, _ in splits:
+        if making.faults:
+            unwritable.setdefault(making.way.form.name, {}).update(making.faults)
+    return Made(tuple(part for making, _ in splits if (part := making.part())), tuple(segments), unwritable)
+
+
+class _SplitMaking:
+    """One split of a bucket while it is made for one format."""
+
+    def __init__(self, source: BucketSource, bucket: int, way: Making, split: str) -> None:
+        self.way = way
+        self.split = split
+        self.faults: dict[str, str] = {}
+        self._source = source
+        self._bucket = bucket
+        self._lists: list[tuple[str, Rows]] = [
+            (file.path, piece)
+            for file in way.form.files(way.dataset, split)
+            if isinstance(file, Document)
+            for piece in file.pieces
+            if isinstance(piece, Rows)
+        ]
+        self._of_row = way.form.files_of_row(way.dataset)
+        self._before = way.before(split, self._paths)
+        self._fresh = [bytearray() for _ in self._lists]
+        self._rows: list[tuple[RowPart, list[str]]] = []
+
+    @property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(path for path, _ in self._lists)
+
+    @cached_property
+    def _images(self) -> Mapping[str, File]:
+        return self._source.stored(self._bucket)
+
+    def is_made(self, row: Listed) -> bool:
+        """Whether a row is made, and does not stand."""
+        return not is_kept(self._before.get(row.id), row.id, self.way.changed)
+
+    def make(self, rows: Sequence[Listed], samples: Mapping[str, Sample]) -> None:
+        """Make the rows that do not stand, and take over the others."""
+        for row in rows:
+            if self.is_made(row):
+                self._make(row, samples[row.id])
+            else:
+                self._keep(self._before[row.id])
+
+    def packed(self) -> bytes:
+        """The items that were made, list after list, as one Zstandard frame; nothing where there are none."""
+        plain = b"".join(self._fresh)
+        content: bytes = pa.compress(plain, codec="zstd", asbytes=True) if plain else b""
+        return content
+
+    def part(self) -> SplitPart | None:
+        """What the rows gave, when all small files are written; None where it is nothing."""
+        small = self.way.small
+        rows = tuple(replace(row, files=tuple(small.files[path] for path in paths)) for row, paths in self._rows)
+        if not any(row.sizes or row.files for row in rows):
+            return None
+        keys = {file.key for row in rows for file in row.files}
+        packs = tuple(pack for key, pack in sorted(small.packs.items()) if key in keys)
+        return SplitPart(self.way.form.name, self.split, self._paths, packs, rows)
+
+    def _make(self, row: Listed, sample: Sample) -> None:
+        made: list[_RowMade] = []
+        if fault := fault_in(row.id, lambda: made.append(self._made(row.number, sample))):
+            self.faults[row.id] = fault
+            return
+        ((items, files),) = made
+        for fresh, content in zip(self._fresh, items, strict=True):
+            fresh.extend(content)
+        for path, body in files:
+            if isinstance(body, bytes):
+                self.way.small.add(path, body)
+            else:
+                self.way.small.point(body)
+        part = RowPart(row.id, tuple(map(len, items)), tuple(map(_digest, items)))
+        self._rows.append((part, [path for path, _ in files]))
+
+    def _made(self, number: int, sample: Sample) -> _RowMade:
+        items = tuple(_items(rows, number, sample) for _, rows in self._lists)
+        return _RowMade(items, tuple(map(self._file, self._of_row(sample))))
+
+    def _file(self, artifact: Artifact) -> tuple[str, bytes | File]:
+        path = f"{format_folder(self.way.form.name)}{artifact.path}"
+        if artifact.image and (stored := self._source.image_file(artifact.image)):
+            return path, replace(stored, path=path)
+        return path, b"".join(artifact.chunks)
+
+    def _keep(self, part: RowPart) -> None:
+        """Take a row over; an image lies where the table of images has it now."""
+        for file in part.files:
+            if self.way.small.has(file):
+                self.way.small.keep(file)
+            elif image := self._images.get(file.sha256):
+                self.way.small.point(replace(image, path=file.path))
+            else:
+                raise damaged(f"the pack of {file.path!r} in the version before", "none")
+        self._rows.append((replace(part, files=()), [file.path for file in part.files]))
+
+
+def _items(rows: Rows, number: int, sample: Sample) -> bytes:
+    items = rows.make(number, sample)
+    return b"".join(item + _BEHIND for item in items) if rows.array else b"".join(items)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()

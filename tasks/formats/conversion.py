@@ -1,0 +1,93 @@
+"""What formats have to make anew: looked up once a run, in the version before and in what came of its buckets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.parts.index import format_folder, index_files
+from labelsnap.buckets.parts.work import BucketWork, Conversion
+from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.snapshots.manifest import packs_of
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files
+from labelsnap.snapshots.writing.draft import Uploads
+from labelsnap.snapshots.writing.presence import absent, keys_in, sizes_of
+from tasks.run.receipts import FormatReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from labelsnap.buckets.parts.work import BucketMade
+    from labelsnap.buckets.receipt import BucketReceipt
+    from labelsnap.snapshots.manifest import File, Manifest
+    from labelsnap.storage import ObjectStore
+
+_DECIDING = (*SCHEMAS, "images")
+"""The tables that decide what formats hold of a bucket."""
+
+
+def conversion_of(
+    store: ObjectStore, names: Iterable[str], earlier: Manifest | None, built: Sequence[BucketReceipt], classes: File
+) -> Conversion:
+    """Look up what is made of each bucket for the formats of these names, and what stands.
+
+    A row stands in each format where it is as it was, the base was written alike with the same classes, and its rows
+    lie in as many buckets. Nothing stands of a format that lost an object, and of none where an index is lost.
+    """
+    filled = [receipt for receipt in built if receipt.files]
+    tables = {receipt.index: bucket_files(receipt.files) for receipt in filled}
+    counts = {count for found in tables.values() for count, _ in found}
+    before = _indexes(earlier, counts) if earlier else {}
+    bases = _bases(store, earlier, tuple(names), before) if earlier and before else {}
+    same_classes = earlier is not None and _content(earlier.file(CLASSES_PATH)) == _content(classes)
+    is_alike = bool(bases) and same_classes and all(each.alike for each in built)
+    tables_before = bucket_files(earlier.files) if earlier else {}
+    works: list[BucketWork] = []
+    standing: list[int] = []
+    for receipt in filled:
+        ((place, files),) = tables[receipt.index].items()
+        stood = tables_before.get(place, {})
+        is_same = all(_content(files.get(name)) == _content(stood.get(name)) for name in _DECIDING)
+        if is_alike and receipt.changed == () and is_same and receipt.index in before and bases.keys() >= set(names):
+            standing.append(receipt.index)
+        else:
+            changed = receipt.changed if is_alike else None
+            count, index = place
+            works.append(BucketWork(index, count, receipt.files, changed, before.get(index) if bases else None))
+    return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, is_alike)
+
+
+def _indexes(earlier: Manifest, counts: set[int]) -> dict[int, File]:
+    """The indexes of a version by bucket, where it has as many buckets as there are now."""
+    found = index_files(earlier.files)
+    return {index: file for (_, index), file in found.items()} if {count for count, _ in found} == counts else {}
+
+
+def _bases(
+    store: ObjectStore, earlier: Manifest, names: Sequence[str], indexes: dict[int, File]
+) -> dict[str, BasePart]:
+    """What a version has of those formats of which no object is lost, but for files of rows."""
+    files = {name: earlier.below(format_folder(name)) for name in names}
+    keys = {name: keys_in(found) for name, found in files.items()}
+    of_indexes = keys_in(indexes.values())
+    wanted = of_indexes.union(*keys.values())
+    lost = frozenset(absent(store, {key: size for key, size in sizes_of(earlier).items() if key in wanted}))
+    if lost & of_indexes:
+        return {}
+    return {name: _without_rows(earlier, files[name]) for name in names if files[name] and not lost & keys[name]}
+
+
+def _without_rows(earlier: Manifest, files: Iterable[File]) -> BasePart:
+    whole = tuple(file for file in files if file.offset is None)
+    return BasePart(whole, packs_of(earlier, whole))
+
+
+def _content(file: File | None) -> tuple[str, str] | None:
+    return (file.path, file.sha256) if file else None
+
+
+def indexes_of(conversion: Conversion, made: Iterable[BucketMade]) -> FormatReceipt:
+    """The indexes of a snapshot: those of the version before that stand, and those of the buckets that were made."""
+    each = list(made)
+    files = (*(conversion.before[index] for index in conversion.standing), *(one.file for one in each))
+    return FormatReceipt("", files, (), sum((one.uploads for one in each), Uploads()))

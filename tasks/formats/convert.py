@@ -1,0 +1,88 @@
+"""Training formats bucket by bucket: each bucket is decoded once, and made for all formats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.grouping import bucket_name
+from labelsnap.buckets.parts.index import encode_index, index_path, read_index
+from labelsnap.buckets.parts.making import Making, make_parts
+from labelsnap.buckets.parts.work import BucketMade, BucketWork
+from labelsnap.buckets.source import BucketSource
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.snapshots.writing.small import SmallFiles
+from labelsnap.storage import open_store
+from tasks.formats.given import format_input, painting, picture_limits
+from tasks.machines.environment import scratch
+from tasks.machines.retries import RETRIES
+from tasks.run.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from labelsnap.buckets.parts.index import Index
+    from labelsnap.formats.interface import Shard
+
+
+@task(**RETRIES)
+def convert_bucket(
+    dataset: Dataset, run: str, work: BucketWork, registry: ClassRegistry, census: Census, standing: tuple[str, ...]
+) -> BucketMade:
+    """Make a bucket for every format: its small files, its index, and what documents are joined from.
+
+    Of the formats that are ``standing`` rows are taken over which did not change. Where a format fails at single rows,
+    these are named.
+    """
+    settings = load_settings()
+    store = open_store(dataset.url)
+    name, limits = bucket_name(work.index, work.count), picture_limits(settings)
+    before = read_index(store, work.before)
+    draft = Draft(store, part_of(before, [work]))
+    with scratch(settings) as directory, painting(", ".join(dataset.formats)):
+        source = BucketSource(store, work.tables, directory, limits)
+        ways = []
+        for each, options in dataset.formats.items():
+            form = format_of(each, options)
+            stands = each in standing
+            of_format = {place: part for place, part in before.items() if stands and part.format == each}
+            ways.append(
+                Making(
+                    form=form,
+                    dataset=replace(format_input(dataset, form, source, registry, census, limits), shards=no_shards),
+                    small=SmallFiles(draft, f"packs/{each}/{name}", part_of(of_format)),
+                    earlier=of_format,
+                    changed=work.changed if stands else None,
+                    narrowed=dataset.images != "reference",
+                )
+            )
+        items = directory / "items"
+        with items.open("wb") as target:
+            made = make_parts(source, work.index, ways, target)
+        key = ""
+        if made.segments:
+            key = Ledger(store, run).key(f"parts/{name}")
+            store.put(key, items)
+        file = draft.add_file(index_path(work.index, work.count), encode_index(made.parts))
+    return BucketMade(work.index, file, key, made.segments, draft.uploads, made.unwritable)
+
+
+def no_shards(_split: str, _size: int) -> Iterator[Shard]:
+    """The shards of a bucket: none, since one has rows of many."""
+    return iter(())
+
+
+def part_of(index: Index, works: Collection[BucketWork] = ()) -> BasePart:
+    """What an index tells of, as a part of its snapshot; with the indexes that buckets have there."""
+    files = chain.from_iterable(row.files for part in index.values() for row in part.rows)
+    packs = {pack.key: pack for part in index.values() for pack in part.packs}
+    return BasePart((*filter(None, (work.before for work in works)), *files), tuple(packs.values()))

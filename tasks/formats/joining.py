@@ -1,0 +1,152 @@
+"""Training formats, joined from what buckets gave: one task a format and split."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.buckets.boundary import check_rows
+from labelsnap.buckets.parts.documents import Bucket, Joiner, Lists
+from labelsnap.buckets.parts.index import format_folder, read_index
+from labelsnap.buckets.parts.work import Joint
+from labelsnap.buckets.source import BucketSource
+from labelsnap.buckets.unwritable import unwritable
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.interface import Artifact, Document, Rows
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.snapshots.manifest import File, Pack, damaged
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.snapshots.writing.small import SmallFiles
+from labelsnap.storage import open_store
+from labelsnap.storage.interface import DOCUMENT_BYTES
+from tasks.formats.given import format_input, painting, picture_limits
+from tasks.machines.environment import scratch
+from tasks.machines.retries import RETRIES
+from tasks.run.receipts import FormatReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from labelsnap.buckets.parts.index import SplitPart
+    from labelsnap.buckets.parts.work import BucketMade
+    from labelsnap.storage import ObjectStore
+
+SIDE_BY_SIDE = 8
+"""Buckets whose indexes are read at a time."""
+
+
+@task(**RETRIES)
+def write_format(
+    dataset: Dataset,
+    name: str,
+    split: str,
+    tables: tuple[File, ...],
+    registry: ClassRegistry,
+    census: Census,
+    joint: Joint,
+) -> FormatReceipt:
+    """Join one split of a format from what buckets gave, and write what is not of single rows, such as shards.
+
+    Where the format fails at single rows of these, they are named, and there are no files.
+    """
+    store = open_store(dataset.url)
+    settings = load_settings()
+    limits = picture_limits(settings)
+    form = format_of(name, dataset.formats[name])
+    folder = format_folder(name)
+    draft = Draft(store, joint.base)
+    small = SmallFiles(draft, f"packs/{name}/{split}")
+    files: list[File] = []
+    packs: set[Pack] = set()
+    with scratch(settings) as directory, painting(name):
+        source = BucketSource(store, tables, directory, limits)
+        described = format_input(dataset, form, source, registry, census, limits)
+        documents: list[Document] = []
+        try:
+            for each in form.files(described, split):
+                if isinstance(each, Document):
+                    documents.append(each)
+                elif each.small:
+                    small.add(f"{folder}{each.path}", b"".join(each.chunks))
+                else:
+                    files.append(added(draft, f"{folder}{each.path}", each, directory))
+            small.flush()
+        except Exception as error:
+            check_rows(error)
+            if not (found := unwritable(form, described, split)):
+                raise
+            return FormatReceipt(name=name, files=(), packs=(), uploads=draft.uploads, unwritable=found)
+        paths = tuple(each.path for each in documents for piece in each.pieces if isinstance(piece, Rows))
+        joiner = Joiner(store, draft, directory, joint.base, is_alike=joint.is_alike)
+        with Lists(paths, directory) as lists:
+            for bucket in buckets_of(store, joint, name, split):
+                lists.add(bucket)
+                if bucket.now:
+                    files += chain.from_iterable(row.files for row in bucket.now.rows)
+                    packs.update(bucket.now.packs)
+            for document in documents:
+                file, joined = joiner.add(f"{folder}{document.path}", document, lists.of(document.path))
+                files.append(file)
+                packs.update(joined)
+    return FormatReceipt(
+        name=name,
+        files=(*files, *small.files.values()),
+        packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
+        uploads=draft.uploads,
+    )
+
+
+def added(draft: Draft, path: str, artifact: Artifact, directory: Path) -> File:
+    """Add a file that is no document, as a stream."""
+    body = directory / "artifact"
+    with body.open("wb") as target:
+        target.writelines(artifact.chunks)
+    return draft.add_file(path, body)
+
+
+def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Iterator[Bucket]:
+    """What each bucket has of a format and split, in order, now and in the version before; a few are read at a time."""
+
+    def read(index: int) -> Bucket:
+        file, stood = joint.now.get(index), joint.before.get(index)
+        now = read_index(store, file).get((name, split))
+        made = joint.made.get(index)
+        if made is None and stood == file:
+            return Bucket(now, now, (), b"")
+        before = read_index(store, stood).get((name, split))
+        return Bucket(now, before, joint.changed.get(index), made_of(store, made, now) if made and now else b"")
+
+    buckets = sorted({*joint.now, *joint.before})
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="parts") as pool:
+        for first in range(0, len(buckets), SIDE_BY_SIDE):
+            yield from pool.map(read, buckets[first : first + SIDE_BY_SIDE])
+
+
+def made_of(store: ObjectStore, made: BucketMade, part: SplitPart) -> bytes:
+    """The items that were made of a bucket for a format and split.
+
+    Raises StorageRefusedError where they are not there, or are longer than its index says.
+    """
+    place = next((each for each in made.segments if (each.format, each.split) == (part.format, part.split)), None)
+    if place is None:
+        return b""
+    content = store.get(made.key, offset=place.offset, length=place.size, most=DOCUMENT_BYTES)
+    if content is None:
+        raise damaged(repr(made.key), "nothing")
+    most = sum(map(sum, (row.sizes for row in part.rows)))
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
+            items: bytes = stream.read(most + 1)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged(repr(made.key), f"what is no Zstandard ({error})") from error
+    return items
