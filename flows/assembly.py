@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from itertools import chain, product
 from typing import TYPE_CHECKING, Any
 
 from config.settings import load_settings
-from labelsnap.records.choices.splits import SPLITS
+from flows.conversion import converted
 from tasks.buckets import build_bucket, group_rows
 from tasks.describe import describe
-from tasks.formats.conversion import indexes_of
-from tasks.formats.convert import convert_bucket
-from tasks.formats.joining import write_format
-from tasks.formats.unwritable import WRITINGS, check_writings, failed_at, failures, without
+from tasks.formats.unwritable import WRITINGS, check_writings, failed_at, without
 from tasks.machines.window import windowed
 from tasks.publish import publish
 from tasks.run.outlived import check_urls_lived
@@ -23,15 +18,12 @@ from tasks.telling.artifacts import advancing, show_result
 from tasks.telling.progress import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prefect.futures import PrefectFuture
 
     from config.dataset import Dataset
-    from labelsnap.buckets.parts.work import BucketMade, BucketWork, Joint
     from labelsnap.buckets.receipt import BucketInput, BucketReceipt
     from tasks.run.beginning import Beginning
-    from tasks.run.receipts import FormatReceipt, Settlement, StreamReceipt
+    from tasks.run.receipts import StreamReceipt
     from tasks.telling.stopwatch import Stopwatch
 
 
@@ -51,41 +43,15 @@ def assembled(
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
         return build_bucket.submit(dataset, run, bucket, beginning.looking_since)
 
-    def convert(settlement: Settlement, work: BucketWork) -> PrefectFuture[BucketMade]:
-        standing = tuple(settlement.conversion.bases)
-        return convert_bucket.submit(dataset, run, work, settlement.registry, settlement.census, standing)
-
-    def write(settlement: Settlement, joints: dict[str, Joint], part: tuple[str, str]) -> PrefectFuture[FormatReceipt]:
-        name, split = part
-        given = settlement.tables, settlement.registry, settlement.census, joints[name]
-        return write_format.submit(dataset, name, split, *given)
-
-    def written(settlement: Settlement) -> Iterator[tuple[FormatReceipt, ...]]:
-        """Make buckets, and join formats of them where none failed; what came of each step."""
-        conversion = settlement.conversion
-        made: list[BucketMade] = []
-        for each in windowed(partial(convert, settlement), conversion.works, side_by_side):
-            made.append(each)
-            yield ()
-        if failed := failures(made):
-            yield failed
-            return
-        yield (indexes_of(conversion, made),)
-        joints = {name: conversion.joint(name, tuple(made)) for name in dataset.formats}
-        for receipt in windowed(partial(write, settlement, joints), parts, side_by_side):
-            yield (receipt,)
-
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
     receipts = {receipt.index: receipt for receipt in shown}
-    parts = tuple(product(dataset.formats, SPLITS))
     unwritable: dict[str, str] = {}
     for writing in range(1, WRITINGS + 1):
         settlement = settle(dataset, beginning.base, buckets.lines, tuple(receipts.values()), buckets.not_in_range)
         check_urls_lived(dataset, beginning, settlement)
         watch.lap("fetch")
-        steps = len(settlement.conversion.works) + 1 + len(parts)
-        formats = tuple(chain.from_iterable(counted("files", written(settlement), steps)))
+        formats = converted(dataset, run, settlement, side_by_side)
         watch.lap("convert")
         if not (found := failed_at(formats)):
             break

@@ -29,6 +29,7 @@ from labelsnap.snapshots.reading.pull import REPORT
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
+from tasks.formats.conversion import DESCRIBED
 from tasks.formats.given import picture_limits
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
@@ -59,11 +60,12 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         training_format, folder = format_of(name, given), format_folder(name)
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed = [listed_of(file, folder) for file in files]
-        readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))
+        of_card, of_croissant = (f"{folder}{each}" for each in DESCRIBED)
+        readme = draft.add_file(of_card, card(description, training_format, listed))
         listed.append(listed_of(readme, folder))
         written += [
             readme,
-            draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),
+            draft.add_file(of_croissant, croissant(description, training_format, listed)),
         ]
     pictures = thumbnails(store, settlement)
     if pictures:

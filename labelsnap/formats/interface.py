@@ -250,7 +250,7 @@ def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def no_files(_: Sample) -> Iterator[Artifact]:
-    """Give no file of a row: what a format of documents and shards alone has of it."""
+    """Give no file of a row. Of a format that has this, and no document, no row is decoded for anything but shards."""
     return iter(())
 
 

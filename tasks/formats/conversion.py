@@ -15,19 +15,25 @@ from labelsnap.snapshots.writing.presence import absent, keys_in, sizes_of
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.buckets.receipt import BucketReceipt
     from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
 
+DESCRIBED = ("README.md", "croissant.json")
+"""The files of a format's tree that describe it."""
 _DECIDING = (*SCHEMAS, "images")
 """The tables that decide what formats hold of a bucket."""
 
 
 def conversion_of(
-    store: ObjectStore, names: Iterable[str], earlier: Manifest | None, built: Sequence[BucketReceipt], classes: File
+    store: ObjectStore,
+    names: Collection[str],
+    earlier: Manifest | None,
+    built: Collection[BucketReceipt],
+    classes: File,
 ) -> Conversion:
     """Look up what is made of each bucket for the formats of these names, and what stands.
 
@@ -38,7 +44,7 @@ def conversion_of(
     tables = {receipt.index: bucket_files(receipt.files) for receipt in filled}
     counts = {count for found in tables.values() for count, _ in found}
     before = _indexes(earlier, counts) if earlier else {}
-    bases = _bases(store, earlier, tuple(names), before) if earlier and before else {}
+    bases = _bases(store, earlier, names, before) if earlier and before else {}
     same_classes = earlier is not None and _content(earlier.file(CLASSES_PATH)) == _content(classes)
     is_alike = bool(bases) and same_classes and all(each.alike for each in built)
     tables_before = bucket_files(earlier.files) if earlier else {}
@@ -54,7 +60,9 @@ def conversion_of(
             changed = receipt.changed if is_alike else None
             count, index = place
             works.append(BucketWork(index, count, receipt.files, changed, before.get(index) if bases else None))
-    return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, is_alike)
+    is_whole = not works and before.keys() == set(standing)
+    whole = {name: _whole(earlier, name) for name in names} if is_whole and earlier else {}
+    return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike)
 
 
 def _indexes(earlier: Manifest, counts: set[int]) -> dict[int, File]:
@@ -64,7 +72,7 @@ def _indexes(earlier: Manifest, counts: set[int]) -> dict[int, File]:
 
 
 def _bases(
-    store: ObjectStore, earlier: Manifest, names: Sequence[str], indexes: dict[int, File]
+    store: ObjectStore, earlier: Manifest, names: Collection[str], indexes: dict[int, File]
 ) -> dict[str, BasePart]:
     """What a version has of those formats of which no object is lost, but for files of rows."""
     files = {name: earlier.below(format_folder(name)) for name in names}
@@ -82,8 +90,22 @@ def _without_rows(earlier: Manifest, files: Iterable[File]) -> BasePart:
     return BasePart(whole, packs_of(earlier, whole))
 
 
+def _whole(earlier: Manifest, name: str) -> BasePart:
+    """All files that a version has of a format, but for those that describe it, and the packs that they lie in."""
+    folder = format_folder(name)
+    described = {f"{folder}{of_tree}" for of_tree in DESCRIBED}
+    files = tuple(file for file in earlier.below(folder) if file.path not in described)
+    keys = keys_in(file for file in files if file.parts or file.offset is not None)
+    return BasePart(files, tuple(pack for pack in earlier.packs if pack.key in keys))
+
+
 def _content(file: File | None) -> tuple[str, str] | None:
     return (file.path, file.sha256) if file else None
+
+
+def standing_of(conversion: Conversion) -> tuple[FormatReceipt, ...]:
+    """What formats have where nothing of them is made."""
+    return tuple(FormatReceipt(name, each.files, each.packs, Uploads()) for name, each in conversion.whole.items())
 
 
 def indexes_of(conversion: Conversion, made: Iterable[BucketMade]) -> FormatReceipt:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from labelsnap.buckets.boundary import fault_in
 from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
-from labelsnap.formats.interface import Document, Rows
+from labelsnap.formats.interface import Document, Rows, no_files
 from labelsnap.formats.shared.endings import ending, takes
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.values import Size
@@ -94,11 +94,8 @@ def make_parts(source: BucketSource, bucket: int, ways: Sequence[Making], target
     A row that a format fails at is named, and is in no part of it. Raises what a format raises without any row.
     """
     listed = source.listed(bucket)
-    splits = [
-        (_SplitMaking(source, bucket, way, split), [*way.rows(split, listed)])
-        for way in ways
-        for split in way.dataset.splits
-    ]
+    makings = [_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits]
+    splits = [(making, [*making.way.rows(making.split, listed)]) for making in makings if making.is_of_rows]
     wanted = {row.id for making, rows in splits for row in rows if making.is_made(row)}
     samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
     segments: list[Segment] = []
@@ -137,6 +134,11 @@ class _SplitMaking:
         self._before = way.before(split, self._paths)
         self._fresh = [bytearray() for _ in self._lists]
         self._rows: list[tuple[RowPart, list[str]]] = []
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether the format has anything of single rows."""
+        return bool(self._lists) or self._of_row is not no_files
 
     @property
     def _paths(self) -> tuple[str, ...]:

@@ -57,13 +57,15 @@ class Conversion(Struct, frozen=True):
     """Which buckets have to be made for formats, and what stands of the version before.
 
     ``standing`` are the buckets that are as they were, and ``before`` all of its indexes; ``bases`` has what it has of
-    each format but files of rows, for those of which nothing is lost.
+    each format but files of rows, for those of which nothing is lost. Where everything stands, ``whole`` has all that
+    the version before has of each format but what describes it, and no format is made.
     """
 
     works: tuple[BucketWork, ...] = ()
     standing: tuple[int, ...] = ()
     before: dict[int, File] = {}
     bases: dict[str, BasePart] = {}
+    whole: dict[str, BasePart] = {}
     is_alike: bool = False
 
     def joint(self, name: str, made: tuple[BucketMade, ...]) -> Joint:

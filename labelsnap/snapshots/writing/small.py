@@ -11,8 +11,6 @@ from labelsnap.snapshots.manifest import File, Pack, digest
 from labelsnap.snapshots.writing.joined import listed_pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.snapshots.writing.draft import Draft
 
@@ -35,6 +33,7 @@ class SmallFiles:
     pack_files: int = PACK_FILES
     files: dict[str, File] = field(default_factory=dict)
     packs: dict[str, Pack] = field(default_factory=dict)
+    _paths: dict[str, File] = field(init=False)
     _known: dict[str, File] = field(init=False)
     _packs: dict[str, Pack] = field(init=False)
     _pending: list[tuple[str, bytes]] = field(default_factory=list)
@@ -43,12 +42,15 @@ class SmallFiles:
 
     def __post_init__(self) -> None:
         self._packs = {pack.key: pack for pack in self.standing.packs} if self.standing else {}
-        files: Iterable[File] = self.standing.files if self.standing else ()
-        self._known = {file.sha256: file for file in files if self.has(file)}
+        self._paths = {file.path: file for file in self.standing.files if self.has(file)} if self.standing else {}
+        self._known = {file.sha256: file for file in self._paths.values()}
 
     def add(self, path: str, body: bytes) -> None:
         """Take a file under its logical path."""
-        if standing := self._known.get(digest(body)):
+        sha256 = digest(body)
+        same = self._paths.get(path)
+        standing = same if same and same.sha256 == sha256 else self._known.get(sha256)
+        if standing:
             self.keep(replace(standing, path=path))
             return
         self._pending.append((path, body))

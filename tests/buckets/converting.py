@@ -1,0 +1,184 @@
+"""Versions of a few rows, converted as a refresh does, in a folder: tables in, the trees of formats out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from config.dataset import Dataset
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.buckets.reading import table_path
+from labelsnap.buckets.receipt import BucketReceipt, Tally
+from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.formats.description.census import add, census
+from labelsnap.formats.interface import written
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.numbers import numbers
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.records.geometry import BoundingBox, Point, Polygon
+from labelsnap.records.tables.tables import classes_table, to_tables, write_table
+from labelsnap.snapshots.manifest import File, Manifest, decode_manifest, digest, encode
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH
+from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.storage import open_store
+from tasks.formats.conversion import conversion_of, indexes_of, standing_of
+from tasks.formats.convert import convert_bucket
+from tasks.formats.joining import write_format
+from tests.formats.format_samples import annotation, dataset, label, mask, registry, sample, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from labelsnap.buckets.parts.work import BucketMade
+    from labelsnap.records.model import Sample
+
+CLASSES = registry("car", "lane", points=("lane",))
+FORMATS = {
+    "coco": {},
+    "huggingface": {"layout": "imagefolder"},
+    "labelme": {},
+    "masks": {"kind": "instance"},
+    "voc": {},
+    "webdataset": {},
+    "yolo": {"task": "segment"},
+}
+SHAPES = (
+    (),
+    (annotation(mask("..##.... ..##.... ........ ........ ........ ........")),),
+    (annotation(BoundingBox(1.5, 0.0, 4.0, 2.0)), annotation(Point(2.5, 1.5), name="lane", feature_id="f-2")),
+    (annotation(Polygon(((0.0, 0.0), (5.0, 0.0), (5.0, 2.5))), answers=[text("plate", "x" * 400)]),),
+)
+"""What rows can hold: nothing, a mask, a box with a point, or an outline with an answer that is longer than others."""
+
+
+class Row(NamedTuple):
+    """What a row holds (a place in ``SHAPES``), and its split."""
+
+    shapes: int
+    split: str
+
+
+class Version(NamedTuple):
+    """A version: its rows, its manifest as it was read back, the buckets that were made, and what went up."""
+
+    samples: Mapping[str, Sample]
+    manifest: Manifest
+    made: tuple[BucketMade, ...]
+    uploads: Uploads
+
+
+def sampled(rows: Mapping[str, Row]) -> dict[str, Sample]:
+    """The rows as samples, by data row id; each image is referred to."""
+    made = (sample(label(*SHAPES[row.shapes]), name=name, split=row.split, copied=False) for name, row in rows.items())
+    return {each.record.data_row.id: each for each in made}
+
+
+class Converting:
+    """Converts versions of a dataset in a folder, each upon the one before or upon none."""
+
+    def __init__(self, folder: Path, formats: Mapping[str, object] | None = None, buckets: int = 2) -> None:
+        self.dataset = Dataset.model_validate(
+            {
+                "dataset": "street-scenes",
+                "store": folder.as_uri(),
+                "source": {"project": "p"},
+                "images": "reference",
+                "formats": dict(formats or FORMATS),
+            }
+        )
+        self.store = open_store(self.dataset.url)
+        self.buckets = buckets
+
+    def convert(
+        self, rows: Mapping[str, Row], base: Version | None = None, *, alike: bool = True, shuffled: int = 0
+    ) -> Version:
+        """Convert rows; ``shuffled`` seeds the order in which buckets are made."""
+        samples = sampled(rows)
+        draft = Draft(self.store, base.manifest if base else None)
+        built = [self._built(draft, index, samples, base, alike=alike) for index in range(self.buckets)]
+        classes = draft.add_file(CLASSES_PATH, write_table(classes_table(CLASSES)))
+        counted = add(each.census for each in built)
+        earlier = base.manifest if base else None
+        conversion = conversion_of(self.store, self.dataset.formats, earlier, built, classes)
+        works = list(conversion.works)
+        random.Random(shuffled).shuffle(works)  # noqa: S311 - an order
+        standing = tuple(conversion.bases)
+        made = tuple(convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing) for work in works)
+        tables = tuple(chain.from_iterable(each.files for each in built))
+        receipts = [
+            write_format.fn(self.dataset, name, split, tables, CLASSES, counted, conversion.joint(name, made))
+            for name in (() if conversion.whole else self.dataset.formats)
+            for split in SPLITS
+        ]
+        receipts += [indexes_of(conversion, made), *standing_of(conversion)]
+        manifest = Manifest.of(
+            dataset="street-scenes",
+            created_at="",
+            config={},
+            result={"rows": {"published": len(rows)}},
+            files=[*tables, classes, *chain.from_iterable(each.files for each in receipts)],
+            packs=[*chain.from_iterable(each.packs for each in receipts)],
+        )
+        body = encode(manifest)
+        uploads = sum((each.uploads for each in receipts), Uploads())
+        return Version(samples, decode_manifest(body, digest(body)), made, uploads)
+
+    def tree(self, version: Version) -> dict[str, bytes]:
+        """The bytes of all formats' files, by path."""
+        return {file.path: read_file(self.store, file) for file in version.manifest.below("formats/")}
+
+    def expected(self, version: Version) -> dict[str, bytes]:
+        """The same as each format gives it of all rows at once."""
+        ordered = self._ordered(version.samples.values())
+        numbered = numbers(version.samples)
+        source = replace(
+            dataset(*ordered, classes=CLASSES),
+            splits=SPLITS,
+            name="street-scenes",
+            counts=census(to_tables(ordered)).rows,
+        )
+        of_rows = source.rows
+        source = replace(
+            source,
+            rows=lambda split: (replace(row, number=numbered[row.sample.record.data_row.id]) for row in of_rows(split)),
+        )
+        return {
+            f"formats/{name}/{artifact.path}": b"".join(artifact.chunks)
+            for name, options in self.dataset.formats.items()
+            for split in SPLITS
+            for artifact in written(format_of(name, options), source, split)
+        }
+
+    def _bucket(self, row_id: str) -> int:
+        return bucket_of(row_id.encode(), self.buckets)
+
+    def _ordered(self, samples: Iterable[Sample]) -> list[Sample]:
+        return sorted(samples, key=lambda each: (self._bucket(each.record.data_row.id), each.record.data_row.id))
+
+    def _built(
+        self, draft: Draft, index: int, samples: Mapping[str, Sample], base: Version | None, *, alike: bool
+    ) -> BucketReceipt:
+        of_bucket = self._ordered(each for row_id, each in samples.items() if self._bucket(row_id) == index)
+        before = base.samples if base else {}
+        now_numbered, numbered = (
+            numbers(row_id for row_id in some if self._bucket(row_id) == index) for some in (samples, before)
+        )
+        changed = tuple(
+            row_id
+            for row_id, number in now_numbered.items()
+            if before.get(row_id) != samples[row_id] or numbered[row_id] != number
+        )
+        if not of_bucket:
+            return BucketReceipt(index, (), (), Tally(), census(to_tables([])), (), ())
+        tables = to_tables(of_bucket)
+        whole = tables | {"images": images_table(of_bucket, StoredImages({}))}
+        files: list[File] = [
+            draft.add_file(table_path(name, index, self.buckets), write_table(table)) for name, table in whole.items()
+        ]
+        return BucketReceipt(
+            index, tuple(files), (), Tally(), census(tables), (), (), changed if before else None, alike and bool(base)
+        )

@@ -1,0 +1,107 @@
+"""Formats made bucket by bucket: the bytes of one pass over all rows, whatever stood before and in whatever order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from converting import FORMATS, SHAPES, Converting, Row
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labelsnap.buckets.parts import making
+from labelsnap.records.choices.splits import SPLITS
+
+NAMES = [f"row{number:02}" for number in range(12)]
+OF_ROWS = set(FORMATS) - {"huggingface", "webdataset"}
+"""The formats that have documents or files of single rows."""
+ROWS = st.dictionaries(
+    st.sampled_from(NAMES), st.builds(Row, st.integers(0, len(SHAPES) - 1), st.sampled_from(SPLITS)), max_size=12
+)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Counts how often formats are asked what they make of rows: by format and row id."""
+    counts = Counter()
+    made = making._SplitMaking._made
+
+    def counted(self, number, sample):
+        counts[self.way.form.name, sample.record.data_row.id] += 1
+        return made(self, number, sample)
+
+    monkeypatch.setattr(making._SplitMaking, "_made", counted)
+    return counts
+
+
+def street(**others):
+    """Forty rows of all kinds in all splits; ``others`` are other rows by name, None: it is not there."""
+    rows = {f"row{number:02}": Row(number % len(SHAPES), SPLITS[number % 5 % 3]) for number in range(40)}
+    return {name: row for name, row in (rows | others).items() if row is not None}
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 9)), min_size=1, max_size=3))
+def test_versions_upon_others_have_the_bytes_of_one_pass(versions):
+    """Rows added, changed, moved and removed, by the same code or by another, in buckets made in any order."""
+    with TemporaryDirectory() as folder:
+        converting = Converting(Path(folder))
+        base = None
+        for rows, alike, order in versions:
+            base = converting.convert(rows, base, alike=alike, shuffled=order)
+            assert converting.tree(base) == converting.expected(base)
+
+
+def test_of_rows_that_stand_no_format_is_asked(tmp_path, asked):
+    """One row changed, one removed, one moved and one added: each format is asked for these three, once."""
+    converting = Converting(tmp_path, buckets=4)
+    first = converting.convert(street())
+    assert asked == {(name, row_id): 1 for name in OF_ROWS for row_id in first.samples}
+    asked.clear()
+    rows = street(row03=Row(1, "train"), row07=None, row11=Row(3, "test"), other=Row(2, "train"))
+    assert street()["row03"] != rows["row03"]
+    assert street()["row11"].split != "test"
+    second = converting.convert(rows, first)
+    assert asked == {(name, f"row-{each}"): 1 for name in OF_ROWS for each in ("row03", "row11", "other")}
+    assert converting.tree(second) == converting.expected(second)
+    asked.clear()
+    third = converting.convert(rows, second)
+    assert (third.manifest, third.uploads.objects, third.made, asked) == (second.manifest, 0, (), {})
+
+
+def test_what_other_code_makes_alike_is_pointed_to(tmp_path, asked):
+    """All rows are made again, and what goes up is what one row changed."""
+    converting = Converting(tmp_path, buckets=4)
+    first = converting.convert(street())
+    asked.clear()
+    second = converting.convert(street(row03=Row(1, "train")), first, alike=False)
+    assert len(asked) == 40 * len(OF_ROWS)
+    assert converting.tree(second) == converting.expected(second)
+    before = {file.path: file for file in first.manifest.files}
+    small = [file.path for file in second.manifest.files if file.offset is not None and before[file.path] != file]
+    assert {Path(path).stem for path in small} == {"row03"}
+    (document,) = (file for file in second.manifest.files if file.path.endswith("/instances_train.json"))
+    assert before[document.path].key in {part.key for part in document.parts}
+
+
+def test_another_number_of_buckets_begins_anew(tmp_path):
+    """Documents are in the order of buckets: nothing of them stands, and the bytes are those of one pass."""
+    first = Converting(tmp_path, buckets=2).convert(street())
+    converting = Converting(tmp_path, buckets=4)
+    second = converting.convert(street(), first)
+    assert converting.tree(second) == converting.expected(second)
+
+
+@pytest.mark.parametrize("prefix", ["data/formats/coco/annotations/", "data/packs/coco/", "data/parts/"])
+def test_what_is_lost_is_made_anew(tmp_path, asked, prefix):
+    """A document or a pack of a format: that format; an index: all."""
+    converting = Converting(tmp_path, buckets=4)
+    first = converting.convert(street())
+    asked.clear()
+    converting.store.delete(next(info.key for info in converting.store.list(prefix)))
+    second = converting.convert(street(row03=Row(1, "train")), first)
+    assert converting.tree(second) == converting.expected(second)
+    anew = {name for name, row_id in asked if row_id == "row-row05"}
+    assert anew == ({"coco"} if "coco" in prefix else OF_ROWS)
