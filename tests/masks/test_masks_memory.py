@@ -17,7 +17,7 @@ from labelsnap.masks.decoding.png import Limits
 from labelsnap.masks.decoding.sparse import DESKS, Desks
 from labelsnap.masks.errors import MaskError
 from labelsnap.masks.shapes.polygons import fill_rings, touched
-from labelsnap.memory import Budget
+from labelsnap.memory import Budget, Turns
 
 MEBIBYTE = 1 << 20
 SIDE = 1200
@@ -94,12 +94,12 @@ def test_threads_take_turns_at_few_desks():
     with ThreadPoolExecutor(16) as pool:
         read = list(pool.map(decode_instance, bodies * 4))
     assert read == [from_mask(mask) for mask in masks] * 4
-    assert len(DESKS.left) <= DESKS.count
+    assert len(DESKS.left) <= DESKS.turns.count
 
 
 def test_a_desk_is_free_again_whatever_became_of_the_picture():
     """Also after a fault."""
-    desks = Desks(1)
+    desks = Desks(Turns(1))
     with pytest.raises(ValueError, match="at a desk"), desks.one() as first:
         raise ValueError("at a desk")
     with desks.one() as second:

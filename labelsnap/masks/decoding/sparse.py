@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -15,6 +13,7 @@ from labelsnap.masks.decoding.inflate import inflate
 from labelsnap.masks.decoding.pixels import Pixels
 from labelsnap.masks.decoding.png import SAMPLES
 from labelsnap.masks.decoding.scan import Found, too_many_changes
+from labelsnap.memory import Turns
 from labelsnap.records.geometry import Runs
 
 if TYPE_CHECKING:
@@ -51,25 +50,16 @@ class Desk:
 
 
 class Desks:
-    """So many desks, at which the threads of a process take turns: more than there are cores make nothing faster.
+    """Desks for those threads that have a turn; one is made when there are too few, and is ``left`` to the next."""
 
-    A thread waits for one with its memory claimed already, and waits for nothing while it has one. A child that is
-    forked begins with all of them free.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin with all free; a desk is made when one is first wanted, and is in ``left`` while nobody has it."""
-        self._free = threading.Semaphore(self.count)
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
         self.left: list[Desk] = []
 
     @contextmanager
     def one(self) -> Iterator[Desk]:
-        """Sit at a desk once one is free."""
-        with self._free:
+        """Sit at a desk, once it is this thread's turn."""
+        with self.turns.one():
             try:
                 desk = self.left.pop()
             except IndexError:
@@ -80,8 +70,7 @@ class Desks:
                 self.left.append(desk)
 
 
-DESKS: Final = Desks(1 + (os.cpu_count() or 1))  # while one waits for the interpreter's lock, another works
-os.register_at_fork(after_in_child=DESKS.begin)
+DESKS: Final = Desks(Turns())
 
 
 @dataclass(frozen=True, slots=True)
