@@ -18,6 +18,7 @@ from flows.commands.faults import StoppedBySignal, fault_of, signals_raise
 from flows.commands.operations import app as operations
 from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
 from flows.commands.output import discard_output, output_checked
+from flows.commands.process import loading, pass_over_pandas, share_heaps
 from flows.commands.snapshots import app as snapshots
 from labelsnap.errors import ConfigurationError, OutputLostError, RunStoppedError
 
@@ -80,16 +81,19 @@ def refresh(
     config: Annotated[Path, typer.Argument(help="The dataset file.")], runner: Runner = "thread", as_json: Json = False
 ) -> None:
     """Export, fetch masks and images, convert, and publish a new version, or none when nothing changed."""
-    from config.reading import load_dataset
-    from config.settings import load_settings
+    with loading():
+        from config.reading import load_dataset
+        from config.settings import load_settings
 
     dataset = load_dataset(config)
     load_settings()  # what cannot be used is refused before anything starts
-    from flows.refresh import refresh as run_refresh
-    from flows.runners.runners import runner_of
-    from flows.service.prefect_server import check_server
-    from tasks.telling.progress import listening
+    with loading():
+        from flows.refresh import refresh as run_refresh
+        from flows.runners.runners import runner_of
+        from flows.service.prefect_server import check_server
+        from tasks.telling.progress import listening
 
+    pass_over_pandas()
     run = run_refresh.with_options(task_runner=runner_of(runner))
     check_server()
     with progress_shown() as show, listening(show):
@@ -126,6 +130,7 @@ def main() -> None:
 
     Prefect's client tries at the end to deliver each of its events, for minutes where its server has gone.
     """
+    share_heaps()
     status = _ended()
     ending = Timer(EXIT_SECONDS, os._exit, (status,))
     ending.daemon = True

@@ -3,6 +3,8 @@
 There is one budget a process, for all its threads. A thread has at most one claim at a time, and holds nothing while
 it waits, so that no two can wait for each other. Claims are met in the order in which they came: a large one is not
 passed by small ones. A child that is forked begins with the whole budget, but for what the thread that forked holds.
+
+Work that takes a core is done by turns: each of more threads than there are cores would hold memory, and gain nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class BeyondBudgetError(ValueError):
         self.needed, self.budget = needed, budget
 
 
-_ALL: Final[WeakSet[Budget]] = WeakSet()
+_ALL: Final[WeakSet[Budget | Turns]] = WeakSet()
 
 
 class Budget:
@@ -94,9 +96,31 @@ class Budget:
                 self._changed.notify_all()
 
 
+class Turns:
+    """So many threads of a process at once: one a core, and one more, for one may wait for the interpreter's lock.
+
+    A thread has one turn at a time, for which it may hold a claim, and waits for neither while it has it. A child that
+    is forked begins with all turns free.
+    """
+
+    def __init__(self, count: int = 1 + (os.cpu_count() or 1)) -> None:
+        self.count = count
+        self._begin()
+        _ALL.add(self)
+
+    def _begin(self) -> None:
+        self._free = threading.Semaphore(self.count)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Have a turn, once there is one."""
+        with self._free:
+            yield
+
+
 def _begin_all() -> None:
-    for budget in _ALL:
-        budget._begin()  # noqa: SLF001 - of the class above
+    for each in _ALL:
+        each._begin()  # noqa: SLF001 - of the classes above
 
 
 os.register_at_fork(after_in_child=_begin_all)

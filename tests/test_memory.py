@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelsnap.memory import BeyondBudgetError, Budget, shared_budget, usable_memory
+from labelsnap.memory import BeyondBudgetError, Budget, Turns, shared_budget, usable_memory
 
 SIZE = 100
 LONG = 60
@@ -145,3 +145,41 @@ def test_a_child_begins_with_the_whole_budget():
     holder.join(LONG)
     assert os.waitstatus_to_exitcode(status) == 10
     assert budget.taken == 0
+
+
+def test_so_many_threads_have_a_turn_and_no_more():
+    """All of them get one in the end."""
+    turns, working, most = Turns(3), set(), []
+
+    def work(number):
+        with turns.one():
+            working.add(number)
+            most.append(len(working))
+            working.remove(number)
+        return number
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(work, range(200), timeout=LONG)) == list(range(200))
+    assert max(most) <= 3
+
+
+def test_a_forked_child_begins_with_all_turns_free():
+    """One that another thread has is had in the parent alone."""
+    turns, holding, done = Turns(1), threading.Event(), threading.Event()
+
+    def hold():
+        with turns.one():
+            holding.set()
+            done.wait(LONG)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert holding.wait(LONG)
+    child = os.fork()
+    if not child:
+        with turns.one():
+            os._exit(7)
+    _, status = os.waitpid(child, 0)
+    done.set()
+    holder.join(LONG)
+    assert os.waitstatus_to_exitcode(status) == 7

@@ -9,16 +9,14 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-from labelsnap.buckets.noted import said_of
 from labelsnap.errors import RunStoppedError
 from labelsnap.records.counts import KINDS
 from labelsnap.shown import json_text, line, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from rich.progress import TaskID
 
     from labelsnap.errors import LabelsnapError
 
@@ -54,6 +52,9 @@ def progress_shown() -> Iterator[Callable[[str, int, int], None]]:
         with warnings_said():
             yield PlainProgress().show
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
     lock = threading.Lock()
@@ -131,6 +132,8 @@ def print_error(error: LabelsnapError, *, as_json: bool) -> None:
 
 def describe(result: Mapping[str, Any]) -> str:
     """The result of a refresh in a few lines."""
+    from labelsnap.buckets.noted import said_of
+
     rows, labels, requests = result["rows"], result["labels"], result["requests"]
     verdict = "published" if result["published"] else result["reason"]
     told = [

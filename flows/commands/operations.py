@@ -15,6 +15,7 @@ import typer
 
 from flows.commands.console import describe, print_json, print_text, progress_shown, warnings_said
 from flows.commands.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
+from flows.commands.process import loading, pass_over_pandas
 from labelsnap.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -131,18 +132,21 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     as_json: Json = False,
 ) -> None:
     """Export a range of history in windows, side by side, and publish one snapshot of it and what there is already."""
-    from config.reading import load_dataset
-    from config.settings import load_settings
+    with loading():
+        from config.reading import load_dataset
+        from config.settings import load_settings
 
     dataset = load_dataset(config)
     load_settings()  # what cannot be used is refused before anything starts
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
-    from flows.backfill import backfill as run_backfill
-    from flows.runners.runners import runner_of
-    from flows.service.prefect_server import check_server
-    from tasks.telling.progress import listening
+    with loading():
+        from flows.backfill import backfill as run_backfill
+        from flows.runners.runners import runner_of
+        from flows.service.prefect_server import check_server
+        from tasks.telling.progress import listening
 
+    pass_over_pandas()
     run = run_backfill.with_options(task_runner=runner_of(runner))
     check_server()
     with progress_shown() as show, listening(show):

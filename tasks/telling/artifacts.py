@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -31,22 +32,31 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 STEP: Final = 10
-"""Per cent between two updates: each is a request to Prefect's server."""
+"""Per cent between two updates of how far a run is: each is a request to Prefect's server, which is waited for."""
+PAUSE: Final = 1.0
+"""Seconds between two updates, but for the last."""
 
 log = logging.getLogger(__name__)
 
 
-def advancing(dataset: Dataset, items: Iterable[Item], total: int, size: Callable[[Item], int]) -> Iterator[Item]:
+def advancing(
+    dataset: Dataset,
+    items: Iterable[Item],
+    total: int,
+    size: Callable[[Item], int],
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Item]:
     """The items, while a progress artifact ``progress-DATASET`` follows how much of the total has passed."""
     artifact: UUID | None = None
     with Unimportant():
         artifact = _id(create_progress_artifact(0.0, key=f"progress-{dataset.dataset}", description=f"rows of {total}"))
-    done, shown = 0, 0
+    done, shown, told = 0, 0, clock()
     for item in items:
         done += size(item)
         percent = 100 * done // total if total else 100
-        if artifact is not None and percent >= shown + STEP:
-            shown = percent
+        is_due = percent >= shown + STEP and clock() >= told + PAUSE
+        if artifact is not None and (is_due or percent == 100 > shown):  # noqa: PLR2004 - per cent
+            shown, told = percent, clock()
             with Unimportant():
                 update_progress_artifact(artifact, float(percent))
         yield item

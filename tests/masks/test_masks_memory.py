@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 
 import numpy as np
@@ -13,9 +14,10 @@ from mask_pictures import chunk, from_mask, header, picture, write_png
 
 from labelsnap.masks.decoding.instance import decode_instance
 from labelsnap.masks.decoding.png import Limits
+from labelsnap.masks.decoding.sparse import DESKS, Desks
 from labelsnap.masks.errors import MaskError
 from labelsnap.masks.shapes.polygons import fill_rings, touched
-from labelsnap.memory import Budget
+from labelsnap.memory import Budget, Turns
 
 MEBIBYTE = 1 << 20
 SIDE = 1200
@@ -83,6 +85,25 @@ def test_the_limit_of_changes_holds_however_often_it_is_read(sparse):
     limits = Limits(changes=1_000_000, memory=Budget(512 * MEBIBYTE))
     with pytest.raises(MaskError, match="at most 1000000 changes"):
         decode_instance(png(CHECKS), limits=limits, sparse=sparse)
+
+
+def test_threads_take_turns_at_few_desks():
+    """Working memory does not grow with the threads of a process, and each mask is what one thread reads alone."""
+    masks = [CHECKS[: 40 + n, : 60 + n] for n in range(16)]
+    bodies = [png(mask) for mask in masks]
+    with ThreadPoolExecutor(16) as pool:
+        read = list(pool.map(decode_instance, bodies * 4))
+    assert read == [from_mask(mask) for mask in masks] * 4
+    assert len(DESKS.left) <= DESKS.turns.count
+
+
+def test_a_desk_is_free_again_whatever_became_of_the_picture():
+    """Also after a fault."""
+    desks = Desks(Turns(1))
+    with pytest.raises(ValueError, match="at a desk"), desks.one() as first:
+        raise ValueError("at a desk")
+    with desks.one() as second:
+        assert second is first
 
 
 def star(vertices, height, width):

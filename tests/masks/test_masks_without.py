@@ -1,4 +1,4 @@
-"""Machines that lack something: numba, or a directory where it may keep compiled code."""
+"""Without numba: machines that lack it, or a directory for compiled code, and processes that read no mask."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def test_masks_are_read_without_numba():
     printed, warned = read_in_another_process(WITHOUT_NUMBA + READ)
     assert printed == "6 (0, 0, 3, 2)"
     assert warned.count("masks are read the slower way, as numba cannot be imported") == 1
+
+
+def test_numba_is_loaded_by_the_first_mask():
+    """A process that reads none, such as a refresh in which no row changed, does not load it."""
+    loaded = "print('numba' in sys.modules)"
+    printed, _ = read_in_another_process(READ.replace("png =", f"{loaded}\npng =") + loaded)
+    assert printed.split("\n") == ["False", "6 (0, 0, 3, 2)", "True"]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.refresh import refresh
+from tasks.telling import artifacts
 from tasks.telling.artifacts import Unimportant, result_page
 
 RESULT = {
@@ -24,6 +25,8 @@ RESULT = {
     "requests": {"composite_masks": 50},
     "formats": {"coco": {"held": {}, "lost": {"polyline": 990}}},
 }
+
+TENTHS = [float(percent) for percent in range(10, 101, 10)]
 
 
 def test_a_results_page_says_what_came_of_the_run():
@@ -47,6 +50,22 @@ def test_an_artifact_that_cannot_be_made_is_a_warning(caplog):
     with caplog.at_level(logging.WARNING), Unimportant():
         raise ConnectionError("no server")
     assert "no server" in caplog.text
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0, [100.0]), (5.0, TENTHS[1::2]), (50.0, TENTHS)])
+def test_progress_is_told_once_a_second_and_at_the_end(monkeypatch, dataset, seconds, shown):
+    """And at steps of ten per cent: an update is a request that the run waits for."""
+    told, moment = [], [0.0]
+    monkeypatch.setattr(artifacts, "create_progress_artifact", lambda *_, **__: "made")
+    monkeypatch.setattr(artifacts, "update_progress_artifact", lambda _, percent: told.append(percent))
+
+    def parts():
+        for part in range(50):
+            moment[0] = seconds * (part + 1) / 50
+            yield part
+
+    assert len(list(artifacts.advancing(dataset(), parts(), 50, lambda _: 1, lambda: moment[0]))) == 50
+    assert told == shown
 
 
 @pytest.mark.xdist_group("prefect")

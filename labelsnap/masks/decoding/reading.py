@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.masks.decoding.pixels import WORD
@@ -13,18 +14,10 @@ from labelsnap.memory import BeyondBudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from labelsnap.masks.decoding.png import Limits, Png
     from labelsnap.masks.decoding.scan import Found, Label
-
-try:
-    from labelsnap.masks.decoding.sparse import find_runs_sparse, is_for_sparse
-except ImportError as error:  # numba supports fewer machines, and new versions of Python and numpy later
-    warnings.warn(f"masks are read the slower way, as numba cannot be imported: {error}", RuntimeWarning, stacklevel=2)
-    HAS_SPARSE = False
-else:
-    HAS_SPARSE = True
-
 
 FIRST_CHANGES: Final = 2**19
 """Few masks change more often; for one that does, more memory is claimed, and it is read again."""
@@ -43,7 +36,7 @@ def read_runs(png: Png, label: Label, instances: int, limits: Limits, *, sparse:
     """
     for changes in _attempts(min(limits.changes, png.height * png.width)):
         try:
-            return _read(png, label, instances, replace(limits, changes=changes), sparse=sparse and HAS_SPARSE)
+            return _read(png, label, instances, replace(limits, changes=changes), sparse=sparse)
         except ManyChangesError:
             continue
         except BeyondBudgetError as error:
@@ -62,11 +55,23 @@ def _attempts(most: int) -> Iterator[int]:
 
 def _read(png: Png, label: Label, instances: int, limits: Limits, *, sparse: bool) -> Found:
     rows = png.data_bytes + png.row_bytes + COLUMN_BYTES * png.width
-    if sparse and is_for_sparse(png):
+    if sparse and (way := _sparse_way()) and way.is_for_sparse(png):
         with limits.memory.claim(rows + SPARSE_CHANGE * limits.changes):
-            found = find_runs_sparse(png, label, instances, limits)
+            found: Found | None = way.find_runs_sparse(png, label, instances, limits)
         if found:
             return found
     pixels = (WIDEST_PIXEL * png.width + WORD) * png.height
     with limits.memory.claim(rows + png.row_bytes + pixels + CHANGE * limits.changes):
         return find_runs(png, label, instances, limits)
+
+
+@cache
+def _sparse_way() -> ModuleType | None:
+    """Load the sparse way for the first picture that comes: numba takes 60 MB, and many a run reads no picture."""
+    try:
+        from labelsnap.masks.decoding import sparse  # noqa: PLC0415 - see above
+    except ImportError as error:  # numba supports fewer machines, and new versions of Python and numpy later
+        told = f"masks are read the slower way, as numba cannot be imported: {error}"
+        warnings.warn(told, RuntimeWarning, stacklevel=2)
+        return None
+    return sparse

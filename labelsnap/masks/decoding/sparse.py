@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -13,9 +13,12 @@ from labelsnap.masks.decoding.inflate import inflate
 from labelsnap.masks.decoding.pixels import Pixels
 from labelsnap.masks.decoding.png import SAMPLES
 from labelsnap.masks.decoding.scan import Found, too_many_changes
+from labelsnap.memory import Turns
 from labelsnap.records.geometry import Runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from labelsnap.masks.decoding.png import Limits, Png
@@ -25,13 +28,13 @@ Number = TypeVar("Number", bound=np.number)
 MODES: Final = {0: "L", 2: "RGBX", 3: "P", 4: "LA", 6: "RGBA"}  # Pillow's, of pictures of 8 bits a sample
 BITS = 8
 VALUES = 2**12  # distinct ones; a composite has one an instance
-KEPT_COLUMNS, KEPT_EVENTS, KEPT_CHARACTERS = 2**13, 2**19, 2**20  # a thread keeps 10 MB; masks seldom need more
+KEPT_COLUMNS, KEPT_EVENTS, KEPT_CHARACTERS = 2**13, 2**19, 2**20  # 10 MB a desk; masks seldom need more
 GROWTH = 8
 RUN_CHARACTERS = 2 * encode.NUMBER_BYTES
 
 
-class Buffers(threading.local):
-    """A thread's working memory, kept from picture to picture: the pages of new memory cost more than the work in it.
+class Desk:
+    """Working memory, kept from picture to picture: the pages of new memory cost more than the work in it.
 
     What a picture needs above that is taken for it alone.
     """
@@ -46,12 +49,33 @@ class Buffers(threading.local):
         self.characters = np.empty(KEPT_CHARACTERS, np.uint8)
 
 
-BUFFERS = Buffers()
+class Desks:
+    """Desks for those threads that have a turn; one is made when there are too few, and is ``left`` to the next."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+        self.left: list[Desk] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Desk]:
+        """Sit at a desk, once it is this thread's turn."""
+        with self.turns.one():
+            try:
+                desk = self.left.pop()
+            except IndexError:
+                desk = Desk()
+            try:
+                yield desk
+            finally:
+                self.left.append(desk)
+
+
+DESKS: Final = Desks(Turns())
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Where columns begin and change, row after row, as ``unfilter.find_events`` packs it; valid until the next call.
+    """Where columns begin and change, row after row, as ``unfilter.find_events`` packs it; valid while its desk is had.
 
     ``columns`` has the number of each column's events, ``values`` the pixel values by their numbers, ``uses`` how many
     events each value has.
@@ -73,22 +97,23 @@ def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> 
 
     Raises MaskError.
     """
-    events = _find_events(png, limits)
-    if events is None:
-        return None
-    pixels = Pixels(MODES[png.colour_type], events.values, png.palette)
-    labels = label(pixels)
-    return Found(_encode(png, events, labels, instances), pixels.choose(labels < 0))
+    with DESKS.one() as desk:
+        events = _find_events(desk, png, limits)
+        if events is None:
+            return None
+        pixels = Pixels(MODES[png.colour_type], events.values, png.palette)
+        labels = label(pixels)
+        return Found(_encode(desk, png, events, labels, instances), pixels.choose(labels < 0))
 
 
-def _find_events(png: Png, limits: Limits) -> Events | None:
+def _find_events(desk: Desk, png: Png, limits: Limits) -> Events | None:
     rows = np.frombuffer(inflate(png), np.uint8)
-    row, columns = _take(BUFFERS.row, png.width), _take(BUFFERS.columns, png.width)
+    row, columns = _take(desk.row, png.width), _take(desk.columns, png.width)
     # one column more: a pixel's second and third byte are written behind its first, and then are not counted
-    changed, residuals = _take(BUFFERS.changed, png.width + 1), _take(BUFFERS.residuals, png.width + 1)
-    numbering = BUFFERS.keys, BUFFERS.numbers, BUFFERS.values, BUFFERS.uses
+    changed, residuals = _take(desk.changed, png.width + 1), _take(desk.residuals, png.width + 1)
+    numbering = desk.keys, desk.numbers, desk.values, desk.uses
     most = limits.changes + 2 * png.width  # of all rows but the first, and room for one row more
-    events = _take(BUFFERS.events, min(KEPT_EVENTS, most))
+    events = _take(desk.events, min(KEPT_EVENTS, most))
     while True:
         count, known = unfilter.find_events(
             rows, png.height, SAMPLES[png.colour_type], row, changed, residuals, *numbering, columns, events
@@ -100,18 +125,20 @@ def _find_events(png: Png, limits: Limits) -> Events | None:
         return None
     if count == unfilter.TOO_MANY_EVENTS or count - png.width > limits.changes:
         raise too_many_changes(limits)
-    return Events(events[:count], columns, BUFFERS.values[:known], BUFFERS.uses[:known])
+    return Events(events[:count], columns, desk.values[:known], desk.uses[:known])
 
 
-def _encode(png: Png, events: Events, labels: NDArray[np.signedinteger], instances: int) -> tuple[Runs | None, ...]:
+def _encode(
+    desk: Desk, png: Png, events: Events, labels: NDArray[np.signedinteger], instances: int
+) -> tuple[Runs | None, ...]:
     """Return each instance's runs, None where it has no pixel."""
     labels = labels.astype(np.int32)  # the narrowest type that holds them may not hold one more
     most = np.bincount(labels + 1, events.uses, instances + 1)[1:].astype(np.int64)  # runs: an event begins one at most
     ends = (RUN_CHARACTERS * (most + 1)).cumsum()
     table = np.zeros((instances, encode.FIELDS), np.int64)
     table[1:, encode.CURSOR] = ends[:-1]
-    characters = _take(BUFFERS.characters, int(ends[-1]) if instances else 0)
-    ordered = _take(BUFFERS.ordered, events.packed.size)
+    characters = _take(desk.characters, int(ends[-1]) if instances else 0)
+    ordered = _take(desk.ordered, events.packed.size)
     encode.order_events(events.packed, events.columns, ordered)
     encode.encode_instances(ordered, labels, png.height, png.width, table, characters)
     starts = [0, *ends[:-1].tolist()]

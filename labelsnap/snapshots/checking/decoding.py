@@ -1,16 +1,15 @@
 """Whether a file reads as what its name says, and what it counts: by code that shares nothing with what wrote it.
 
-Files are read as streams or mapped into memory, so that the heap does not grow with them.
+Files are read as streams, so that memory does not grow with them.
 """
 
 from __future__ import annotations
 
 import io
-import mmap
 import tarfile
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,6 +19,8 @@ from PIL import Image
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.images.files import UNREADABLE
+from labelsnap.memory import Turns
+from labelsnap.snapshots.checking.documents import check_json
 from labelsnap.snapshots.checking.extents import OutlineError, mask_extents
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON
 from labelsnap.snapshots.tables.parquet_files import batches, is_machines, reader_too_old
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
+_TURNS: Final = Turns()
+"""Those in which tables are decoded: a batch unpacks to a hundred times what is read of the store for it."""
 _TABLES: Final = "tables/"
 _HEADER_BYTES: Final = 1 << 20  # of one header of a tar: names have 1024 at most
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
@@ -106,6 +109,11 @@ def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
 
 
 def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
+    with _TURNS.one():
+        return _counted(on_batch, path, name)
+
+
+def _counted(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
     table = name.removeprefix(_TABLES).partition("/")[0] if name.startswith(_TABLES) else ""
     counts: Counter[str] = Counter()
     for batch in batches(path, name):
@@ -178,10 +186,7 @@ def _lines(path: Path, _: str) -> Counter[str]:
 
 
 def _json(path: Path, _: str) -> Counter[str]:
-    """Check the whole document's syntax; it is mapped, not loaded, and no value is built."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        raw: Any = msgspec.json.decode(mapped, type=msgspec.Raw)
-        del raw  # it points into the map
+    check_json(path)
     return Counter()
 
 

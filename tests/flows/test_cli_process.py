@@ -1,0 +1,103 @@
+"""What the process of a command loads, and how it holds memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"boto3", "fastapi", "labelbox", "numba", "numpy", "pandas", "prefect", "pyarrow", "pydantic", "rich"}
+
+
+def told(code, **environment):
+    """What a new interpreter prints as JSON."""
+    clean = {name: value for name, value in os.environ.items() if name not in {"MALLOC_ARENA_MAX", ARROW}}
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", f"import json, sys\n{code}"],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+ARROW = "ARROW_DEFAULT_MEMORY_POOL"
+POOL = """
+from flows.commands.process import share_heaps
+share_heaps()
+import os, pyarrow
+print(json.dumps([pyarrow.default_memory_pool().backend_name, os.environ["MALLOC_ARENA_MAX"]]))
+"""
+
+
+def test_the_command_line_loads_nothing_large():
+    """`--help`, a wrong option and a file that is not there are answered at once."""
+    assert HEAVY.isdisjoint(told("import flows.cli\nprint(json.dumps(list(sys.modules)))"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"),
+    [({}, ["system", "2"]), ({ARROW: "mimalloc", "MALLOC_ARENA_MAX": "7"}, ["mimalloc", "7"])],
+)
+def test_what_is_freed_is_there_for_all(environment, found):
+    """Arrow and all threads allocate from few heaps, unless the environment says otherwise."""
+    assert told(POOL, **environment) == found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has mapped")
+def test_threads_share_heaps():
+    """Each of glibc's further heaps reserves 64 MiB; of many threads at once only one has one."""
+    threads = """
+from flows.commands.process import share_heaps
+share_heaps()
+from threading import Barrier, Thread
+from pathlib import Path
+barrier = Barrier(17)
+def work():
+    held = [bytes(600) for _ in range(1000)]
+    barrier.wait(); barrier.wait()
+all_of_them = [Thread(target=work) for _ in range(16)]
+[each.start() for each in all_of_them]
+barrier.wait()
+sizes = [[int(end, 16) for end in line.split()[0].split("-")] for line in Path("/proc/self/maps").open()]
+heaps = {begin >> 26 for begin, end in sizes if begin % (1 << 26) == 0}
+barrier.wait()
+print(json.dumps(len(heaps)))
+"""
+    assert told(threads) <= 1
+
+
+def test_pandas_is_loaded_where_it_is_asked_for_alone():
+    """An array of a list does not load it; a table that shall become a data frame does."""
+    code = """
+from flows.commands.process import pass_over_pandas
+pass_over_pandas()
+import pyarrow
+column = pyarrow.array(["a", None])
+loaded = "pandas" in sys.modules
+frame = pyarrow.table({"a": column}).to_pandas()
+print(json.dumps([loaded, "pandas" in sys.modules, len(frame)]))
+"""
+    pytest.importorskip("pandas")
+    assert told(code) == [False, True, 2]
+
+
+def test_modules_are_loaded_without_a_look_for_garbage():
+    """Afterwards it is looked for again, but not among what was loaded."""
+    code = """
+import gc
+from flows.commands.process import loading
+looked = []
+gc.callbacks.append(lambda phase, _: looked.append(phase))
+with loading():
+    made = [[] for _ in range(10_000)]
+    inside = len(looked)
+after = [[] for _ in range(10_000)]
+print(json.dumps([inside, gc.isenabled(), gc.get_freeze_count() > 10_000, len(looked) > 0]))
+"""
+    assert told(code) == [0, True, True, True]

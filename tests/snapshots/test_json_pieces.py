@@ -1,0 +1,78 @@
+"""The syntax of JSON files, looked at in pieces: what is a document is one by its pieces, and nothing else is."""
+
+from __future__ import annotations
+
+import mmap
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labelsnap.snapshots.checking import documents
+
+LINES = (
+    b'{"info":{"a":[1,2]},"images":[\n{"id":1},\n{"id":2,"b":[[],[\n3]]}\n],"none":[],'
+    b'"annotations":[\n{"id":7},\n"],\\n",\n8\n]}'
+)
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text('a,[]{}"\n', max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab,", max_size=2), inner, max_size=3),
+    max_leaves=12,
+)
+MARKS = st.lists(
+    st.sampled_from([b",\n", b"\n", b"[", b"]", b"{", b"}", b"[\n", b",", b'"', b"1", b'"a":', b" "]), max_size=14
+)
+
+
+def is_json(content):
+    """Whether bytes are one document, for msgspec."""
+    try:
+        msgspec.json.decode(content, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def is_document(path):
+    """Whether a file is one, for the gate."""
+    try:
+        documents.check_json(path)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def broken(document):
+    """A document with a line break behind each comma and bracket, so that it can be cut anywhere."""
+    return document.replace(b",", b",\n").replace(b"[", b"[\n")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(VALUES.map(msgspec.json.encode).map(broken), MARKS.map(b"".join)), st.integers(1, 40))
+def test_a_document_is_one_by_its_pieces_and_nothing_else_is(tmp_path, content, size):
+    """Whatever is cut, and wherever: the answer is that of one look at the whole."""
+    (tmp_path / "document").write_bytes(content or b" ")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(documents, "_PIECE", size)
+        assert is_document(tmp_path / "document") == is_json(content or b" ")
+
+
+@pytest.mark.parametrize("size", [1, 9, 40, len(LINES)])
+def test_a_document_of_lines_is_damaged_wherever_a_byte_is(tmp_path, monkeypatch, size):
+    """A piece more or less, a comma more or less, a bracket more or less."""
+    monkeypatch.setattr(documents, "_PIECE", size)
+    path = tmp_path / "document"
+    for place in range(len(LINES)):
+        for content in (LINES[:place] + LINES[place + 1 :], LINES[:place] + LINES[place : place + 1] + LINES[place:]):
+            path.write_bytes(content)
+            assert is_document(path) == is_json(content), content
+
+
+@pytest.mark.parametrize("size", [1, 7, 30, 1000])
+def test_a_document_of_lines_is_not_mapped(tmp_path, monkeypatch, size):
+    """Mapped pages count as a process's memory, and there would be as many as the largest document has."""
+    monkeypatch.setattr(documents, "_PIECE", size)
+    monkeypatch.setattr(mmap, "mmap", None)
+    (tmp_path / "document").write_bytes(LINES.replace(b"[[],[\n3]]", b"[[],[3]]"))
+    documents.check_json(tmp_path / "document")
