@@ -29,7 +29,7 @@ def after_the_fetch(run: Run) -> float:
 
 def main(rows: int = 200, rounds: int = 1) -> dict[str, float]:
     """Return by runner the share of one worker's time that two take, and how many files differ among all."""
-    figures: dict[str, float] = {}
+    figures: dict[str, float] = {"faults": 0}
     hashes: list[dict[str, str]] = []
     with arena(rows) as servers:
 
@@ -37,6 +37,7 @@ def main(rows: int = 200, rounds: int = 1) -> dict[str, float]:
             servers.set(rows)
             run = servers.refresh(FORMATS, runner=runner, workers=workers)
             hashes.append(servers.files(run.ref))
+            figures["faults"] += len(run.faults)
             return after_the_fetch(run)
 
         for runner in RUNNERS:

@@ -40,7 +40,8 @@ KEYS: Final = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-sec
 class Run:
     """One measured command: its cost, what it asked of both servers, their processors' seconds, and its faults.
 
-    ``requests`` are by kind, the store's by method; ``result`` is what a refresh prints; ``ref`` where its work lies.
+    Without COCO there is nothing to find faults with. ``requests`` are by kind, the store's by method; ``result`` is
+    what a refresh prints; ``ref`` where its work lies.
     """
 
     cost: Cost
@@ -125,7 +126,7 @@ class Arena:
         used, (requests, store_requests) = self._servers() - before, self._counted()
         result = json.loads(cost.output) if cost.output else {}
         documents = instances(result["ref"]) if result else [scripted(url)]
-        wrong = tuple(faults(documents, self._labelbox.ask("truth")))
+        wrong = tuple(faults(documents, self._labelbox.ask("truth"))) if documents else ()
         return Run(cost, requests, store_requests, used, result.get("ref", url), wrong, result)
 
     def _counted(self) -> tuple[dict[str, int], dict[str, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import numpy as np
@@ -29,6 +29,9 @@ from tests.benchmarks.contest.scripts import (
     of_pixels,
     place_of,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 THREADS = 16
 
@@ -51,14 +54,13 @@ def main(project: str, url: str) -> None:
         data_row = row["data_row"]
         image = fetched(data_row["row_data"])
         store.put_object(Bucket=bucket, Key=f"{prefix}/images/{data_row['global_key']}", Body=image)
-        composites: dict[str, np.ndarray] = {}
+        composites: dict[str, NDArray[np.uint32]] = {}
         made = []
         for found in objects_of(row, project):
             if mask := found.get("composite_mask"):
                 if mask["url"] not in composites:
-                    pixels = Image.open(io.BytesIO(fetched(mask["url"], sdk.headers))).convert("RGB")
-                    composites[mask["url"]] = packed(np.asarray(pixels))
-                colour = packed(np.array(mask["color_rgb"], np.uint8))
+                    composites[mask["url"]] = packed(Image.open(io.BytesIO(fetched(mask["url"], sdk.headers))))
+                colour = np.array([*mask["color_rgb"], 255], np.uint8).view(np.uint32)
                 made.append((found, of_pixels(composites[mask["url"]] == colour)))
             elif shape := of_outline(found):
                 made.append((found, shape))
@@ -69,11 +71,9 @@ def main(project: str, url: str) -> None:
     store.put_object(Bucket=bucket, Key=f"{prefix}/instances.json", Body=content)
 
 
-def packed(pixels: np.ndarray) -> np.ndarray:
-    """Colours (… × 3) as one number each."""
-    red, green, blue = (pixels[..., place].astype(np.uint32) for place in range(3))
-    packed_: np.ndarray = (red << 16) | (green << 8) | blue
-    return packed_
+def packed(image: Image.Image) -> NDArray[np.uint32]:
+    """The colours (height × width), each with its opacity as one number."""
+    return np.asarray(image.convert("RGBA")).view(np.uint32)[..., 0]
 
 
 if __name__ == "__main__":
