@@ -89,6 +89,13 @@ def main() -> None:
         for figure, value in figures.items():
             print(f"{name:<9} {figure:<{width}} {value}")  # noqa: T201 - a command line prints
     Path("bench.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if wrong := [name for name, figures in results.items() if any(figures[each] for each in figures if is_wrong(each))]:
+        raise SystemExit(f"what was made is wrong: {', '.join(wrong)}")
+
+
+def is_wrong(figure: str) -> bool:
+    """Whether a figure counts what must not be."""
+    return figure.endswith(("faults", "files_that_differ"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import psutil
 from tests.benchmarks.contest.arena import arena
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.benchmarks.contest.arena import Arena, Run
 
@@ -50,6 +50,7 @@ class Figure:
 SECONDS: Final = Figure("wall", lambda run: run.cost.seconds, "{:.1f} s")
 CPU: Final = Figure("CPU", lambda run: run.cost.cpu, "{:.1f} s")
 MEMORY: Final = Figure("peak memory", lambda run: run.cost.memory / 1e6, "{:.0f} MB")
+SERVERS: Final = Figure("servers' CPU", lambda run: run.servers, "{:.1f} s")
 
 
 def called(formats: str, when: str) -> str:
@@ -71,6 +72,7 @@ def main(
     """
     chosen = [name for name in CONTESTANTS if name == STRONG or name in contestants]
     figures: dict[str, float] = {}
+    rounds_at: dict[int, list[Round]] = {}
     with arena(rows) as servers:
         for milliseconds in latencies:
             edited = changed or max(1, rows // 100)
@@ -78,11 +80,24 @@ def main(
                 play(servers, chosen, rows, milliseconds=milliseconds, changed=edited, number=number)
                 for number in range(rounds)
             ]
+            rounds_at[milliseconds] = played
             title = f"{rows} rows, {edited} changed, {milliseconds} ms"
             print("\n".join(["", *table(title, played)]))  # noqa: T201 - a command line prints
             figures |= {f"{milliseconds} ms: {name}": value for name, value in ratios(played).items()}
     print(f"\n{machine()}; medians of {rounds}\n")  # noqa: T201
-    return figures
+    return figures | waited(rounds_at)
+
+
+def waited(rounds_at: Mapping[int, Sequence[Round]]) -> dict[str, float]:
+    """Seconds that everybody takes longer at each latency than at the first, by the rounds at each."""
+    first, *others = rounds_at
+    return {
+        f"{late} ms: seconds more than at {first} ms, {name}": round(
+            median(SECONDS, rounds_at[late], name) - median(SECONDS, rounds_at[first], name), 2
+        )
+        for late in others
+        for name in rounds_at[late][0]
+    }
 
 
 def play(
@@ -109,11 +124,13 @@ def in_turn(servers: Arena, formats: str, changed: int) -> Round:
 
 def table(title: str, played: Sequence[Round]) -> Iterator[str]:
     """The lines of a Markdown table: what the strong script takes, and everybody's share of it."""
-    yield f"| {title} | {SECONDS.name} | {CPU.name} | {MEMORY.name} | requests: Labelbox + store | right |"
-    yield "|---|---|---|---|---|---|"
+    heads = (title, SECONDS.name, CPU.name, MEMORY.name, SERVERS.name, "requests: Labelbox + store", "right")
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
     for name in played[0]:
         runs = [each[name] for each in played if name in each]
         cells = [shown(figure, played, name) for figure in (SECONDS, CPU, MEMORY)]
+        cells.append(written(SERVERS, played, name))
         asked = statistics.median(sum(run.requests.values()) for run in runs)
         stored = statistics.median(sum(run.store_requests.values()) for run in runs)
         wrong = [fault for run in runs for fault in run.faults]
@@ -123,8 +140,18 @@ def table(title: str, played: Sequence[Round]) -> Iterator[str]:
 
 def shown(figure: Figure, played: Sequence[Round], name: str) -> str:
     """A cell: the median as it is, and where it is not the strong script's own, its ratio to that."""
-    value = figure.written.format(statistics.median(figure.of(each[name]) for each in played if name in each))
+    value = written(figure, played, name)
     return value if name == STRONG else f"{ratio(figure, played, name, STRONG):.2f} × ({value})"
+
+
+def written(figure: Figure, played: Sequence[Round], name: str) -> str:
+    """The median, with its unit."""
+    return figure.written.format(median(figure, played, name))
+
+
+def median(figure: Figure, played: Sequence[Round], name: str) -> float:
+    """The median of the rounds' figures."""
+    return statistics.median(figure.of(each[name]) for each in played if name in each)
 
 
 def ratio(figure: Figure, played: Sequence[Round], name: str, to: str) -> float:
@@ -133,10 +160,10 @@ def ratio(figure: Figure, played: Sequence[Round], name: str, to: str) -> float:
 
 
 def ratios(played: Sequence[Round]) -> dict[str, float]:
-    """All ratios to the strong script; that of seven formats to one; those of a change to a new dataset."""
+    """All ratios to the strong script; those of seven formats to COCO; those of a change to a new dataset."""
     names = [name for name in played[0] if name != STRONG]
     compared = [(figure, name, STRONG) for name in names for figure in (SECONDS, CPU, MEMORY)]
-    compared.append((CPU, called(SEVEN, NEW), called(INSTANCES, NEW)))
+    compared += [(CPU, called(SEVEN, NEW), called(formats, NEW)) for formats in (INSTANCES, DEFAULT)]
     compared += [(CPU, called(formats, CHANGED), called(formats, NEW)) for formats in FORMATS]
     figures = {
         f"{figure.name}, {name} to {to}": round(ratio(figure, played, name, to), 3)

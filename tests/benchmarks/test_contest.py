@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from tests.benchmarks.bench_compare import play, ratios, table
-from tests.benchmarks.contest.arena import arena
+from tests.benchmarks.bench_compare import play, ratios, table, waited
+from tests.benchmarks.contest.arena import Run, arena
 from tests.benchmarks.contest.checking import faults
+from tests.benchmarks.contest.measuring import Cost
 from tests.benchmarks.contest.scenes import SIZE, drawn_scene, kept_scene, scene_colours, scenes
 from tests.benchmarks.light_http import Connection, answer
 
@@ -125,6 +126,26 @@ def test_light_http_answers_each_whole_request():
             await writer.wait_closed()
 
     asyncio.run(talk())
+
+
+def run_of(seconds, *, faults=()):
+    """A run that took so long, with these faults."""
+    cost = Cost(seconds, cpu=2 * seconds, memory=10**8, output="")
+    return Run(cost, {"images": 3}, {"PUT": 4}, servers=0.1, ref="s3://bench/a", faults=faults)
+
+
+def test_the_table_has_ratios_within_rounds_and_names_what_is_wrong():
+    """A ratio is the median of the rounds' own, not that of medians; a contestant with a fault is not right."""
+    name = "labelsnap, instances, new"
+    first = {"packed": run_of(10), name: run_of(5), "recipe": run_of(80, faults=("row r1: is missing", "more"))}
+    second, third = ({"packed": run_of(packed), name: run_of(ours)} for packed, ours in ((20, 5), (40, 30)))
+    *_, packed, ours, recipe = table("3 rows", [first, second, third])
+    assert packed == "| packed | 20.0 s | 40.0 s | 100 MB | 0.1 s | 3 + 4 | yes |"
+    assert ours == f"| {name} | 0.50 × (5.0 s) | 0.50 × (10.0 s) | 1.00 × (100 MB) | 0.1 s | 3 + 4 | yes |"
+    assert recipe.endswith("| 3 + 4 | **no**: row r1: is missing and 1 more |")
+    figures = ratios([first, second, third])
+    assert (figures[f"wall, {name} to packed"], figures["wall, recipe to packed"], figures["faults"]) == (0.5, 8.0, 2)
+    assert waited({0: [first], 50: [second]})[f"50 ms: seconds more than at 0 ms, {name}"] == 0.0
 
 
 @pytest.mark.slow
