@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from tests.benchmarks.__main__ import is_wrong
 from tests.benchmarks.bench_compare import play, ratios, table, waited
 from tests.benchmarks.contest.arena import Run, arena
 from tests.benchmarks.contest.checking import faults
@@ -146,6 +147,15 @@ def test_the_table_has_ratios_within_rounds_and_names_what_is_wrong():
     figures = ratios([first, second, third])
     assert (figures[f"wall, {name} to packed"], figures["wall, recipe to packed"], figures["faults"]) == (0.5, 8.0, 2)
     assert waited({0: [first], 50: [second]})[f"50 ms: seconds more than at 0 ms, {name}"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("figure", "expected"),
+    [("faults", True), ("50 ms: faults", True), ("files_that_differ", True), ("masks_per_second_with_faults", False)],
+)
+def test_what_must_not_be_is_known_by_its_name(figure, expected):
+    """A benchmark that counts faults or other bytes ends with a failure; one that measures under faults does not."""
+    assert is_wrong(figure) is expected
 
 
 @pytest.mark.slow

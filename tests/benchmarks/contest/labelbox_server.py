@@ -1,7 +1,7 @@
 """A Labelbox stand-in of low cost: what it answers lies in memory, and its latency can be set.
 
-The protocol is the sandbox's; HTTP and rows are its own, for a request of the sandbox's costs five times as much of the
-processors that are measured. ``python -m tests.benchmarks.contest.labelbox_server FOLDER ROWS`` is steered as
+The protocol is the sandbox's; HTTP and rows are its own, for a request of the sandbox's costs seven times as much of
+the processors that are measured. ``python -m tests.benchmarks.contest.labelbox_server FOLDER ROWS`` is steered as
 ``steering`` says; FOLDER keeps drawn pictures.
 """
 
