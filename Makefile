@@ -3,6 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+ARGS ?=
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
 PYTHONS ?= python3.12 python3.13
@@ -61,8 +62,8 @@ test-pyarrow: install  ## The fast tests (OF_PYARROW: which) under the oldest py
 test-readers: install  ## Other people's readers over every output, in environments of their own (READERS_CACHE keeps them)
 	$(BIN)/python -m tests.readers_heavy
 
-bench: install  ## Measure, as ratios within one run; prints a table and writes bench.json
-	$(BIN)/python -m tests.benchmarks
+bench: install  ## Measure, as ratios within one run; prints tables and writes bench.json (ARGS: which, and of what size; --help)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 constraints:  ## Pin the newest versions that work together
 	$(PYTHON) -m venv --clear $(VENV)
@@ -86,4 +87,4 @@ audit: install  ## Look up known faults of what is locked, where a database can 
 	$(BIN)/python deploy/dependencies.py faults $(TOOLS)/pypi.json $(TOOLS)/osv.json
 
 clean:  ## Remove what make made
-	rm -rf $(VENV) .venv-* .pyarrow .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json
+	rm -rf $(VENV) .venv-* .pyarrow .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .bench bench.json

@@ -33,11 +33,11 @@ ENCODED: Final = {
 }
 
 
-def photograph() -> Image.Image:
-    """A smooth picture with noise, which compresses about as a photograph does."""
-    random = np.random.default_rng(0)
-    coarse = Image.fromarray(random.integers(0, 256, (SIZE[1] // 50, SIZE[0] // 50, 3), np.uint8))
-    smooth = np.asarray(coarse.resize(SIZE, Image.Resampling.BICUBIC)).astype(np.int16)
+def photograph(size: tuple[int, int] = SIZE, seed: int = 0) -> Image.Image:
+    """A smooth picture with noise, which compresses about as a photograph does; ``size`` is its width and height."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (size[1] // 50, size[0] // 50, 3), np.uint8))
+    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
     return Image.fromarray(np.clip(smooth + random.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8))
 
 

@@ -14,21 +14,17 @@ from functools import partial
 from itertools import count
 
 from tests.benchmarks.bench_masks import draw_composite, write_by_pillow
+from tests.benchmarks.light_http import Connection, Request, answer
 
 SLOW_SECONDS = 0.2
 FAULTS = ("429", "500", "cut", "corrupt", "slow")
 
 
-def answer(status: str, body: bytes, *headers: str) -> bytes:
-    """One HTTP answer."""
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-class Masks(asyncio.Protocol):
+class Masks(Connection):
     """One connection; ``requests`` counts those of all."""
 
     def __init__(self, mask: bytes, draws: random.Random, requests: count[int]) -> None:
+        super().__init__()
         self.answers = {
             "429": answer("429 Too Many Requests", b"", "Retry-After: 0.05"),
             "500": answer("500 Internal Server Error", b""),
@@ -37,34 +33,21 @@ class Masks(asyncio.Protocol):
         }
         self.draws = draws
         self.requests = requests
-        self.received = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+    def asked(self, request: Request) -> None:
+        """Answer when the request's latency is over."""
+        next(self.requests)
+        latency, faults = request.target.split("/")[1:3]
+        strikes = self.draws.random() < int(faults) / 100
+        fault = self.draws.choice(FAULTS) if strikes else ""
+        self.reply(int(latency) / 1000 + (SLOW_SECONDS if fault == "slow" else 0), partial(self.made, fault))
 
-    def data_received(self, data: bytes) -> None:
-        """Answer each whole request when its latency is over."""
-        self.received += data
-        while b"\r\n\r\n" in self.received:
-            next(self.requests)
-            request, _, self.received = self.received.partition(b"\r\n\r\n")
-            latency, faults = request.split(b" ", 2)[1].split(b"/")[1:3]
-            strikes = self.draws.random() < int(faults) / 100
-            fault = self.draws.choice(FAULTS) if strikes else ""
-            seconds = int(latency) / 1000 + (SLOW_SECONDS if fault == "slow" else 0)
-            if seconds:
-                asyncio.get_running_loop().call_later(seconds, self.reply, fault)
-            else:
-                self.reply(fault)
-
-    def reply(self, fault: str) -> None:
-        """Send the answer, or cut the connection."""
+    def made(self, fault: str) -> bytes:
+        """The answer; none where the connection is cut."""
         if fault == "cut":
             self.transport.abort()
-        else:
-            self.transport.write(self.answers.get(fault, self.answers[""]))
+            return b""
+        return self.answers.get(fault, self.answers[""])
 
 
 async def serve() -> None:

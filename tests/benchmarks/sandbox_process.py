@@ -71,12 +71,6 @@ def steer(environment: dict[str, str], **call: object) -> None:
     admin(environment, "POST", json=call)
 
 
-def counted(environment: dict[str, str]) -> dict[str, int]:
-    """The requests so far, by kind."""
-    counters: dict[str, int] = admin(environment, "GET").json()["requests"]
-    return counters
-
-
 def admin(environment: dict[str, str], method: str, **options: object) -> requests.Response:
     """One call of the sandbox's own end point."""
     url = environment["LABELBOX_REST_ENDPOINT"].removesuffix("/api/v1") + "/admin"
