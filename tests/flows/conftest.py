@@ -17,6 +17,9 @@ from street_versions import publish_six
 from flows import cli
 from flows.refresh import refresh
 from labelsnap.references import pull
+from tests.flows.plain_runs import plain_runs
+
+__all__ = ["plain_runs"]
 
 
 class CommandLine:
@@ -40,6 +43,13 @@ class CommandLine:
         """Give (exit status, the JSON object on standard output)."""
         status, output, _ = self(*arguments, "--json")
         return status, json.loads(output)
+
+
+@pytest.fixture
+def prefect_server(request):
+    """Prefect's server for a test with the mark ``prefect``; for every other one a flow is its function."""
+    is_real = request.node.get_closest_marker("prefect")
+    return request.getfixturevalue("prefect_server" if is_real else "plain_runs")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 from unittest.mock import patch
 
@@ -15,11 +16,17 @@ NUMBERS = count()
 
 @pytest.fixture
 def plain_runs():
-    """Take the place of ``prefect_server``: a flow is its function, and each call of one is a flow run of its own."""
+    """Take the place of ``prefect_server``: a flow is its function, and each call of one is a flow run of its own.
+
+    One that fails is called again as the same flow run, as often as the flow's ``retries`` say.
+    """
     with engine() as runtime:
 
         def run(flow, *given, **named):
             runtime.flow_run.id = f"plain-run-{next(NUMBERS)}"
+            for _ in range(flow.retries or 0):
+                with suppress(Exception):
+                    return flow.fn(*given, **named)
             return flow.fn(*given, **named)
 
         with patch.object(Flow, "__call__", run):

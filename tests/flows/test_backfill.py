@@ -18,7 +18,7 @@ from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
 from tasks.telling.progress import listening
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 YEARS = ("--from", "2022-01-01", "--to", "2025-01-01", "--windows", "36")
 
@@ -52,6 +52,7 @@ class PowerCut:
             raise PowerCutError
 
 
+@pytest.mark.prefect
 @pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
 def test_three_years_in_36_windows(sandbox, dataset_file, tmp_path, labelsnap, again):
     """Two windows find no place, the run is broken off and started again: what comes of it is what a refresh gives.
@@ -161,6 +162,7 @@ def test_windows_have_no_gap_to_the_millisecond(sandbox, dataset_file, labelsnap
     }
 
 
+@pytest.mark.prefect
 def test_a_killed_backfill_builds_on_what_was_published_since(sandbox, dataset_file, labelsnap):
     """A refresh adds rows after the kill: they are in the version that the backfill, run again, makes."""
     rows = sorted((row for row in sandbox.rows("DONE") if not row.skipped), key=lambda row: row.last_activity_at)

@@ -15,9 +15,8 @@ from flows import cli
 from flows.commands.console import PlainProgress, progress_shown
 from tests.flows.flows_readme import undocumented
 
-pytestmark = pytest.mark.xdist_group("prefect")
 
-
+@pytest.mark.prefect
 def test_refresh_list_show_and_pull(labelsnap, sandbox, dataset_file, tmp_path):
     """The commands in the order of the README, each giving one JSON object on standard output."""
     path = dataset_file()
@@ -190,6 +189,7 @@ def test_a_rejected_result_ends_with_status_5_and_is_printed_whole(labelsnap, sa
     assert result["rows"]["problems"] == 1
 
 
+@pytest.mark.prefect
 def test_the_demo_shows_where_to_look(labelsnap, sandbox, prefect_server, tmp_path):
     """Sandbox up, two refreshes, a tree with a report of counts and pictures: everything is named in the output."""
     status, output, _ = labelsnap("demo", "--rows", 6, "--dir", tmp_path / "demo")

@@ -14,7 +14,8 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.service.pools import make_pool
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.prefect
+
 
 NIGHTLY = {"cron": "0 2 * * *", "timezone": "Europe/Zurich"}
 

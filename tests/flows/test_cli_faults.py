@@ -22,8 +22,6 @@ from labelsnap.redaction import without_secrets
 from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 RANGE = ("--from", "2024-01-01", "--to", "2030-01-01")
 SHORT = {
     "dataset": "street-scenes",
@@ -97,6 +95,7 @@ def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command
         assert "PREFECT_API_URL" in json.loads(output)["error"]["remedy"]
 
 
+@pytest.mark.prefect
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -119,6 +118,7 @@ def test_a_setting_that_prefect_refuses(dataset_file, name, value):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_prefect_away_in_the_middle(dataset_file, relay, sandbox, tmp_path):
     """The server goes while the export runs: the version is published, and Prefect does not know: status 2."""
@@ -156,6 +156,7 @@ def wait_for_export(process, sandbox):
         time.sleep(0.05)
 
 
+@pytest.mark.prefect
 def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):
     """Nobody ended its process: it asks before the commit record, ends as Cancelled, and lets go of its lease."""
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
@@ -171,6 +172,7 @@ def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, new
     assert newest_run(lambda _, run: run.state.name) == "Cancelled"
 
 
+@pytest.mark.prefect
 def test_a_run_that_was_deleted_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):
     """A flow run that the server does not know any more is not wanted any more; it says so without a trace."""
     monkeypatch.setattr(
@@ -213,6 +215,7 @@ def test_a_full_scratch_disk(labelsnap, dataset_file, monkeypatch, tmp_path, siz
     assert (status, result["rows"]["problems"]) == (0, 0)
 
 
+@pytest.mark.prefect
 @pytest.mark.parametrize(
     "command",
     [
@@ -300,6 +303,7 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     assert "schedule" in result["error"]["message"]
 
 
+@pytest.mark.prefect
 @pytest.mark.parametrize(
     ("sent", "status", "options", "code"),
     [

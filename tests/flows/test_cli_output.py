@@ -10,8 +10,6 @@ import sys
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a disk that is always full")
 
 
@@ -58,6 +56,7 @@ def test_a_closed_output(into, tmp_path):
     assert (status, json.loads(output)) == (0, {"versions": []})
 
 
+@pytest.mark.prefect
 @ON_LINUX
 def test_progress_that_cannot_be_written(into, dataset_file, prefect_server, tmp_path):
     """Standard error is a full disk: the version is published all the same."""

@@ -27,7 +27,7 @@ from tests.contracts.prefect_front import answering, behind_header
 from tests.contracts.store_fixtures import free_port
 from tests.contracts.tls_front import tls_front, write_certificate
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture

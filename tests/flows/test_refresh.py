@@ -16,8 +16,6 @@ from flows.refresh import refresh
 from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxRefusedError, StorageRefusedError
 from labelsnap.references import open_snapshot, pull
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 def pulled(result, directory, name="coco"):
     """The tree of one format of what a refresh published."""
@@ -42,6 +40,7 @@ def downloads(sandbox):
     return sandbox.requests.count("*mask") + sandbox.requests.count("image")
 
 
+@pytest.mark.prefect
 def test_a_refresh_publishes_what_the_project_holds(sandbox, dataset, tmp_path):
     """Counts by kind are the generator's own, and every mask has the generator's pixels, area and box."""
     result = refresh(dataset())
@@ -63,6 +62,7 @@ def test_a_refresh_publishes_what_the_project_holds(sandbox, dataset, tmp_path):
     assert masks == result["annotations"]["mask"] > 0
 
 
+@pytest.mark.prefect
 def test_a_second_refresh_finds_nothing_changed(sandbox, dataset, first_version):
     """No new version, no mask, no image."""
     first = first_version(dataset())
@@ -136,6 +136,7 @@ def test_broken_and_foreign_lines_are_named_and_the_rest_is_published(sandbox, d
         assert 1 <= problem["line"] <= len(lines)
 
 
+@pytest.mark.prefect
 def test_too_many_problems_publish_nothing(sandbox, dataset):
     """Above the dataset's own limit the run fails with the whole result, and no version appears."""
     sandbox.settings.odd_lines = ("not_json", "truncated")
@@ -273,6 +274,7 @@ def test_the_same_input_gives_the_same_bytes_in_two_stores(dataset, first_versio
     assert manifests[0] == manifests[1]
 
 
+@pytest.mark.prefect
 def test_the_key_is_in_no_byte_of_the_store_and_no_log(sandbox, dataset, tmp_path, caplog):
     """After a run with failures the key is neither in what was written nor in what was said."""
     sandbox.faults.add(Fault("*mask", "status", status=500, times=3))
@@ -284,6 +286,7 @@ def test_the_key_is_in_no_byte_of_the_store_and_no_log(sandbox, dataset, tmp_pat
     assert sandbox.api_key not in caplog.text
 
 
+@pytest.mark.prefect
 def test_nothing_of_a_finished_run_is_left_behind(dataset, tmp_path):
     """The scratch of the run is gone from the store; the moment of its export stays."""
     refresh(dataset())

@@ -11,11 +11,7 @@ from flows.refresh import refresh
 from labelsnap.references import open_snapshot
 from labelsnap.snapshots import collect, expire, rollback
 from labelsnap.snapshots.tables.bucket_tables import read_table
-from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import splits, store_of
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 CANONICAL = {"sort_keys": True, "separators": (",", ":")}
 TABLES = {"formats": {}}

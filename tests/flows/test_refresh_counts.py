@@ -15,8 +15,6 @@ from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.storage import open_store
 from tasks.parts import standing_rows
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 TABLES = {"formats": {}}
 LIMIT = 40
 """More than there are rows: so many unknown values behind those of rows make another list."""

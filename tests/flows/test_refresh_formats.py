@@ -19,9 +19,8 @@ from labelsnap.formats.registry import FORMATS
 from labelsnap.references import open_snapshot, pull
 from tests.formats.yolo_rules import fill, read_labels
 
-pytestmark = pytest.mark.xdist_group("prefect")
 
-
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_every_format_is_published_and_pulled(sandbox, dataset, tmp_path):
     """Each tree has its files, a card, Croissant and the report; shards hold the images that COCO has as files."""

@@ -7,8 +7,6 @@ import pytest
 from flows.commands.maintain import versions_of
 from labelsnap.storage.local import LocalStore
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @pytest.fixture
 def bad_disk(monkeypatch):
@@ -39,6 +37,7 @@ def test_damaged_write_stops_publication(labelsnap, dataset_file, bad_disk, tmp_
     assert versions_of(f"file://{tmp_path}/store/street-scenes") == ([], None)
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_damaged_image_stops_publication(labelsnap, dataset_file, bad_disk):
     """The same for a pack of images; with --json the whole result is printed, and why it is none."""
@@ -56,6 +55,7 @@ def test_damaged_table_is_noticed_by_those_who_write_from_it(labelsnap, dataset_
     assert (status, result["error"]["code"]) == (4, "object_damaged")
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_gate_is_shown(labelsnap, sandbox, dataset_file):
     """A refresh says that it reads back, and a second one that finds nothing changed does not."""

@@ -11,12 +11,11 @@ import pytest
 from deploy.sandbox import Fault
 from tests.contracts.tls_front import tls_front, write_certificate
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 STARTS = "graphql:exportDataRows*"
 TASKS = "graphql:GetUserCreatedTasks*"
 
 
+@pytest.mark.prefect
 def test_a_refresh_under_all_hiccups_at_once_publishes_every_row_with_one_export(sandbox, dataset_file, labelsnap):
     """Each hits the first request of each kind; what is waited for is said."""
     sandbox.settings.polls = 4

@@ -13,10 +13,6 @@ from flows.refresh import refresh
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import latest, tag
 from labelsnap.storage import open_store
-from tests.flows.plain_runs import plain_runs
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 
 @pytest.mark.slow

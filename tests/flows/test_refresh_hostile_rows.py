@@ -6,8 +6,6 @@ import json
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from deploy.sandbox.server import exports
 from flows.commands.console import describe
 from flows.refresh import refresh
@@ -16,11 +14,7 @@ from labelsnap.references import pull
 from tasks.telling.artifacts import result_page
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
-from tests.flows.plain_runs import plain_runs
 from tests.images.image_samples import oriented
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 REFERENCES = (
     "/etc/hostile-passwd",

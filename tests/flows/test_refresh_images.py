@@ -15,10 +15,6 @@ from labelsnap.references import pull
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
-from tests.flows.plain_runs import plain_runs
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 EDITED = 3
 WEEK, HOUR = 7 * 86_400, 3600

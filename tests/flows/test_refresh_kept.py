@@ -11,8 +11,6 @@ from flows.refresh import refresh
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from tests.faults.s3_proxy import proxied
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 def test_a_run_leaves_no_empty_folders(dataset, tmp_path):
     """Of a store in a folder, below what runs set aside: only what says when the dataset was exported."""

@@ -8,8 +8,6 @@ import pytest
 
 from deploy.sandbox import Fault
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @pytest.fixture
 def small_buckets(monkeypatch):
@@ -31,6 +29,7 @@ def test_a_key_that_masks_are_refused_to_ends_the_run(sandbox, dataset_file, lab
     assert result["rows"]["published"] > 0
 
 
+@pytest.mark.prefect
 def test_a_key_that_is_forbidden_everything_ends_the_run(sandbox, dataset_file, labelsnap, small_buckets):
     """A mask that is forbidden makes it ask about the key itself, once for all of them."""
     sandbox.faults.add(Fault("*_mask", "status", status=403, times=None))

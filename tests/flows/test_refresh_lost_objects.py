@@ -11,11 +11,7 @@ from labelsnap.references import open_snapshot
 from labelsnap.snapshots import read_snapshot
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
-from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import store_of
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 TROUBLE = "| a lost or damaged data object of the newest version"
 

@@ -11,10 +11,6 @@ from pycocotools.coco import COCO
 from deploy.sandbox import ExportSettings, Fault, Sandbox
 from flows.refresh import refresh
 from labelsnap.references import open_snapshot, pull
-from tests.flows.plain_runs import plain_runs
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 SQUARE, COVERED, SMALL = 2500, 1000, 400
 """Pixels of 50 × 50, of 20 × 50 of them that lie under another, and of 20 × 20."""

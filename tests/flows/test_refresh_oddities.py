@@ -20,7 +20,7 @@ from deploy.sandbox.oddities.odd_pictures import COLOUR, SQUARE
 from flows.refresh import refresh
 from labelsnap.references import pull
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 CONTAINERS = {"jpeg": "jpg", "png": "png", "webp": "webp", "tiff": "tif"}
 ORIENTED = tuple(f"{container}_orientation_{number}" for container in CONTAINERS for number in range(1, 9))

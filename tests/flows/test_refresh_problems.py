@@ -10,10 +10,6 @@ from deploy.sandbox import ExportSettings, Sandbox
 from deploy.sandbox.server import exports
 from flows.refresh import refresh
 from labelsnap.references import pull
-from tests.flows.plain_runs import plain_runs
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 
 @pytest.mark.slow

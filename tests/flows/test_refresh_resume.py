@@ -20,8 +20,6 @@ from tasks.run.hints import last_exported, pending_hints
 from tasks.run.lease import held
 from tasks.telling.progress import listening
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 class PowerCutError(RuntimeError):
     """What no part of a run expects."""
@@ -68,6 +66,7 @@ def retried(chosen, then=lambda: None):
         return refresh.with_options(retries=2, retry_delay_seconds=0)(chosen)
 
 
+@pytest.mark.prefect
 @pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
 def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, first_version, tmp_path, *, small_buckets, again):
     """A retry asks the same export task, another refresh its own; no mask is fetched twice, and the outcome is one."""
@@ -266,6 +265,7 @@ def together(*chosen, hold=False):
         return list(pool.map(run, chosen))
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_two_that_begin_together(sandbox, dataset, tmp_path, monkeypatch):
     """Of one dataset one runs and the other is refused, or waits and finds nothing changed; two datasets both run."""

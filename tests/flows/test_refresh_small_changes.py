@@ -11,7 +11,7 @@ from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.storage import open_store
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 OF_A_SNAPSHOT = {"snapshot.json", "croissant.json", "report.html", "export.ndjson"}
 """What names the snapshot or the export, and so is of one version alone, as is the table of where images are stored."""

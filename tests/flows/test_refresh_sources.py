@@ -7,7 +7,6 @@ from functools import partial
 from urllib.parse import quote
 
 import boto3
-import pytest
 import requests
 
 from deploy.sandbox.server import exports
@@ -15,10 +14,6 @@ from flows.refresh import refresh
 from labelsnap.references import pull
 from tests.buckets.image_server import serving
 from tests.faults.searching import holding
-from tests.flows.plain_runs import plain_runs
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 TOKEN = "sv=2022-11-02&sp=r&sig=very-secret"
 AMAZON = "https://datasets.s3.eu-west-1.amazonaws.com/"

@@ -11,11 +11,7 @@ from flows.refresh import refresh
 from labelsnap.references import pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
-from tests.flows.plain_runs import plain_runs
 from tests.flows.versions import splits
-
-prefect_server = plain_runs
-pytestmark = pytest.mark.xdist_group("plain")
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from deploy.sandbox import count_kinds
 from flows.refresh import refresh
 from labelsnap.references import pull
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @pytest.fixture(params=["embedded", pytest.param("ceph", marks=pytest.mark.integration)])
 def s3_url(request, sandbox, monkeypatch):

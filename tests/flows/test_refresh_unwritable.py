@@ -15,8 +15,6 @@ from labelsnap.references import pull
 from tasks.telling.progress import listening
 from tests.faults.searching import holding
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 FAILING = {"labelme": (labelme, "_document"), "coco": (coco, "_image"), "huggingface": (huggingface, "_row")}
 """What each of these writers calls with every sample."""
 OF_ALL = ("croissant.json", "report.html", "snapshot.json")
@@ -138,6 +136,7 @@ def cut_before_publication(stage, *_):
         raise PowerCutError
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 @pytest.mark.parametrize("mended", [True, False])
 def test_a_run_that_is_broken_off_asks_for_such_rows_once(sandbox, chosen, monkeypatch, mended):
@@ -155,6 +154,7 @@ def test_a_run_that_is_broken_off_asks_for_such_rows_once(sandbox, chosen, monke
     assert sandbox.requests.count("image") == len(ids)
 
 
+@pytest.mark.prefect
 @pytest.mark.slow
 def test_a_format_that_fails_at_other_rows_each_time_ends_the_run(sandbox, chosen, monkeypatch):
     """It is written three times; the error names the format and the rows."""
