@@ -19,7 +19,7 @@ from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import row_keys
 from labelsnap.formats.shared.label_maps import WORD_VOID, class_list, instance_map, semantic_map, void_of
 from labelsnap.formats.shared.names import png_name
-from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.formats.shared.segments import shown_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,8 +78,7 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _image(registry: ClassRegistry, _: int, sample: Sample) -> Iterator[JsonObject]:
-    segments = segments_of(sample.record.entry.labels, sample.image)
-    visible = overlay_of(segments, sample.image).visible()
+    segments, shown = shown_of(sample)
     yield {
         "file_name": png_name(sample.image),
         "image": sample.image.file_name,
@@ -90,9 +89,9 @@ def _image(registry: ClassRegistry, _: int, sample: Sample) -> Iterator[JsonObje
                 "class_id": registry.class_of(segment.annotation).id,
                 "label_id": segment.label.id,
                 "feature_id": segment.annotation.feature_id,
-                "visible_area": runs.area if runs else 0,
-                "visible_bbox": runs.bounding_box if runs else None,
+                "visible_area": seen.area if seen else 0,
+                "visible_bbox": seen.bounding_box if seen else None,
             }
-            for number, (segment, runs) in enumerate(zip(segments, visible, strict=True), start=1)
+            for number, (segment, seen) in enumerate(zip(segments, shown.visible(), strict=True), start=1)
         ],
     }

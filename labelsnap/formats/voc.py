@@ -24,7 +24,7 @@ from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
 from labelsnap.formats.shared.names import one_line, png_name, stem
-from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.formats.shared.segments import shown_of
 from labelsnap.records.extent import has_area
 from labelsnap.records.geometry import BoundingBox, Mask, Point, Polygon, Polyline
 from labelsnap.records.shapes import clip_box, tight_box
@@ -137,8 +137,7 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
         """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
-        segments = segments_of(sample.record.entry.labels, sample.image)
-        shown = overlay_of(segments, sample.image)
+        segments, shown = shown_of(sample)
         number_of = _numbers(sample)
         numbers = [number_of[segment.place] for segment in segments]
         ids = [registry.class_of(segment.annotation).id for segment in segments]

@@ -8,7 +8,7 @@ of five bits in two's complement, bit 5 set where more follow, written as the ch
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,17 @@ from labelsnap.masks.errors import MaskError
 from labelsnap.records.geometry import Runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+
+class Measure(NamedTuple):
+    """How many pixels a mask has, and its tight box [x, y, width, height], in pixels."""
+
+    area: int
+    bounding_box: tuple[int, int, int, int]
+
 
 GROUP_BITS, GROUP, MORE, SIGN, FIRST_CHARACTER = 5, 0x1F, 0x20, 0x10, 48
 MAX_GROUPS = 8  # 40 bits; a run of 200 million pixels takes 6
@@ -52,14 +62,6 @@ def decode_counts(counts: bytes) -> NDArray[np.int64]:
     return lengths
 
 
-def to_mask(runs: Runs) -> NDArray[np.bool_]:
-    """Paint the runs as a boolean array (height, width). Raises MaskError where they do not fill it."""
-    lengths = decode_counts(runs.counts)
-    if (total := int(lengths.sum())) != runs.height * runs.width:
-        raise MaskError("bad_counts", f"expected runs over {runs.height * runs.width} pixels, found {total}")
-    return np.repeat(np.arange(lengths.size) % 2 == 1, lengths).reshape((runs.height, runs.width), order="F")
-
-
 def empty_runs(height: int, width: int) -> Runs:
     """Return the runs of a mask without pixels."""
     return Runs(height, width, encode_counts(np.array([height * width])), area=0, bounding_box=(0, 0, 0, 0))
@@ -73,21 +75,48 @@ def group_runs(
     A stretch begins at its column-major position, ends where the next one begins, and belongs to the instance of its
     label from 0 up, or with -1 to none. Positions ascend from 0; neighbours of one label are merged here.
     """
-    begins = np.concatenate([[True], labels[1:] != labels[:-1]])
-    starts, labels = positions[begins], labels[begins]
-    ends = np.append(starts[1:], height * width)
-    order = np.argsort(labels, kind="stable")[np.count_nonzero(labels < 0) :]
-    starts, ends, labels = starts[order], ends[order], labels[order]
     found: list[Runs | None] = [None] * instances
-    if not starts.size:
-        return tuple(found)
-    first = np.concatenate([[0], np.flatnonzero(labels[1:] != labels[:-1]) + 1])
-    strings = _encode(*_alternate(starts, ends, first, height * width))
-    areas = np.add.reduceat(ends - starts, first).tolist()
-    boxes = _bounding_boxes(starts, ends, first, height)
-    for instance, counts, area, box in zip(labels[first].tolist(), strings, areas, boxes, strict=True):
+    starts, ends, first, of_instances = _by_instance(positions, labels, height * width)
+    strings = _encode(*_alternate(starts, ends, first, height * width)) if first.size else []
+    measures = _measures(starts, ends, first, height)
+    for instance, counts, (area, box) in zip(of_instances, strings, measures, strict=True):
         found[instance] = Runs(height, width, counts, area, box)
     return tuple(found)
+
+
+def group_measures(
+    height: int, width: int, positions: NDArray[np.int64], labels: NDArray[np.signedinteger], instances: int
+) -> tuple[Measure | None, ...]:
+    """Return the area and box of each of the instances that ``group_runs`` gives of the same."""
+    found: list[Measure | None] = [None] * instances
+    starts, ends, first, of_instances = _by_instance(positions, labels, height * width)
+    for instance, measure in zip(of_instances, _measures(starts, ends, first, height), strict=True):
+        found[instance] = measure
+    return tuple(found)
+
+
+def _by_instance(
+    positions: NDArray[np.int64], labels: NDArray[np.signedinteger], pixels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], list[int]]:
+    """Return where stretches start and end, those of an instance together; which are first of one, and of which."""
+    begins = np.concatenate([[True], labels[1:] != labels[:-1]])
+    starts, labels = positions[begins], labels[begins]
+    ends = np.append(starts[1:], pixels)
+    narrow = labels.astype(np.min_scalar_type(-1 - labels.max(initial=0)))  # numbers of 16 bits are sorted sooner
+    order = np.argsort(narrow, kind="stable")[np.count_nonzero(labels < 0) :]
+    labels = labels[order]
+    first = np.flatnonzero(np.diff(labels, prepend=-1))
+    return starts[order], ends[order], first, labels[first].tolist()
+
+
+def _measures(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], first: NDArray[np.int64], height: int
+) -> Iterator[Measure]:
+    """Give each instance's area and box."""
+    if not first.size:
+        return iter(())
+    areas = np.add.reduceat(ends - starts, first).tolist()
+    return map(Measure, areas, _bounding_boxes(starts, ends, first, height))
 
 
 def _alternate(

@@ -23,9 +23,9 @@ from labelsnap.formats.coco.writer import Coco
 from labelsnap.formats.interface import Dataset, Shard, written
 from labelsnap.formats.registry import FORMATS, format_of
 from labelsnap.masks.decoding.instance import decode_instance
-from labelsnap.masks.rasters.png_writer import encode_png
 from labelsnap.records.geometry import Mask, MaskReference
 from tests.formats.format_samples import annotation, checklist, dataset, label, numbered, radio, registry, sample, text
+from tests.masks.mask_pictures import as_png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def shapes() -> tuple[Mask, ...]:
         away, angle = np.hypot(rows - y, columns - x), np.arctan2(rows - y, columns - x)
         pixels = away < radius * (1 + 0.2 * np.sin(angle * generator.integers(3, 9)))
         pixels &= ~((away < radius / 4) & (number % 2 == 0))
-        found.append(Mask(reference, decode_instance(encode_png(pixels.view(np.uint8)))))
+        found.append(Mask(reference, decode_instance(as_png(pixels.view(np.uint8)))))
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from format_samples import annotation, dataset, files_of, label, mask, registry,
 from msgspec.structs import replace
 from PIL import Image
 
+from labelsnap.formats.coco.panoptic import Panoptic
 from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.shared import segments
+from labelsnap.masks.rasters.overlay import overlay
+from labelsnap.memory import MEMORY
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 
 LEFT = mask("###.\n###.\n....")
@@ -96,6 +101,27 @@ def test_ids_are_colours_of_their_own() -> None:
     ids = [info["id"] for info in document["annotations"][0]["segments_info"]]
     assert len(set(ids) - {0}) == 300
     assert document["categories"][0]["color"] == [128, 0, 0]
+
+
+def test_what_is_written_of_a_sample_is_laid_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its segments and its picture show the same; another sample is laid anew, though it is equal."""
+    laid: list[int] = []
+    monkeypatch.setattr(segments, "overlay", lambda masks, *size: laid.append(len(masks)) or overlay(masks, *size))
+    drawn = Panoptic(CLASSES, ())
+    for each in (sample(label(annotation(LEFT), annotation(MIDDLE)), size=(4, 3)) for _ in range(2)):
+        (found,) = drawn.annotation(1, each)
+        with Image.open(io.BytesIO(drawn.png(each, MEMORY))) as image:
+            ids = np.asarray(image).astype(int) @ [1, 256, 256**2]
+        assert {info["id"]: info["area"] for info in found["segments_info"]} == Counter(ids[ids > 0].tolist())
+    assert laid == [2, 2]
+
+
+def test_what_is_laid_of_a_large_picture_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread keeps no more than a few megabytes of the sample before."""
+    monkeypatch.setattr(segments, "_KEPT", 3)
+    few, many = (sample(label(annotation(each)), size=(4, 3)) for each in (DOT, LEFT))
+    assert segments.shown_of(few) is segments.shown_of(few)
+    assert segments.shown_of(many) is not segments.shown_of(many)
 
 
 @pytest.mark.parametrize("name", ["panoptic_train.json", "panoptic_train/street.png"])

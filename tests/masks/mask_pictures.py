@@ -36,6 +36,11 @@ def from_mask(mask):
     return Runs(*mask.shape, encoded["counts"], int(coco.area(encoded)), box)
 
 
+def to_mask(runs):
+    """Paint runs as a boolean array (height, width) by pycocotools."""
+    return coco.decode({"size": [runs.height, runs.width], "counts": runs.counts}).astype(bool)
+
+
 def chunk(name, body=b""):
     """Write one chunk as the specification's section 5.3 has it."""
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mask_pictures import to_mask
 from pycocotools import mask as coco_mask
 
-from labelsnap.masks.runs import to_mask
 from labelsnap.masks.shapes.coco_polygons import is_drawn
 from labelsnap.masks.shapes.polygons import fill_rings, region_of, touched
 from labelsnap.records.shapes import tight_box

@@ -7,10 +7,10 @@ from drawn_masks import blobs
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from mask_pictures import from_mask, pixels
+from mask_pictures import from_mask, pixels, to_mask
 from pycocotools import mask as coco
 
-from labelsnap.masks.runs import empty_runs, to_mask
+from labelsnap.masks.runs import empty_runs
 from labelsnap.masks.shapes.contours import corner_polygons, keyholed_rings
 from labelsnap.masks.shapes.polygons import fill_rings
 

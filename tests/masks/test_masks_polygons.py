@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mask_pictures import from_mask, pixels
+from mask_pictures import from_mask, pixels, to_mask
 from pycocotools import mask as coco
 
-from labelsnap.masks.runs import to_mask
 from labelsnap.masks.shapes.polygons import fill_rings
 
 HEIGHT, WIDTH = 6, 8

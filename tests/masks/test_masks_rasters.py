@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 
+from labelsnap.masks.decoding import compiling
 from labelsnap.masks.errors import MaskError
-from labelsnap.masks.rasters.overlay import overlay
-from labelsnap.masks.runs import empty_runs
+from labelsnap.masks.rasters.overlay import in_its_box, overlay
+from labelsnap.masks.runs import empty_runs, encode_counts
+from labelsnap.records.geometry import Runs
 
 
 @st.composite
@@ -27,6 +29,26 @@ def painted_by_pixels(stack, values, background):
     return raster
 
 
+@pytest.fixture(params=[True, False], ids=["compiled", "numpy"])
+def compiles(request, monkeypatch):
+    """Both ways to lay masks over each other."""
+    monkeypatch.setattr(compiling, "COMPILES", request.param)
+
+
+BOTH_WAYS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def seen_of(pixels):
+    """Measure pixels: how many they are, and the box around them; None of none."""
+    if not pixels.any():
+        return None
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    left, top, right, bottom = (int(each) for each in (columns[0], rows[0], columns[-1], rows[-1]))
+    return int(pixels.sum()), (left, top, right - left + 1, bottom - top + 1)
+
+
+@pytest.mark.usefixtures("compiles")
+@BOTH_WAYS
 @given(stacks(), st.sampled_from([np.uint8, np.uint16]), st.integers(0, 255))
 def test_the_last_mask_lies_on_top(stack, number, background):
     """Painting from runs is painting pixel by pixel, in the given order."""
@@ -37,15 +59,19 @@ def test_the_last_mask_lies_on_top(stack, number, background):
     assert np.array_equal(raster, painted_by_pixels(stack, values, background))
 
 
+@pytest.mark.usefixtures("compiles")
+@BOTH_WAYS
 @given(stacks())
 def test_what_is_seen_of_a_mask_is_its_pixels_less_those_above(stack):
-    """Visible runs are those of the raster's pixels; what is covered whole is None."""
+    """Areas and boxes are those of the raster's pixels; what is covered whole is None."""
     shown = overlay([from_mask(mask) for mask in stack], *stack.shape[1:])
     raster = painted_by_pixels(stack, np.arange(1, len(stack) + 1, dtype=np.uint8), 0)
     seen = [raster == value for value in range(1, len(stack) + 1)]
-    assert shown.visible() == tuple(from_mask(pixels) if pixels.any() else None for pixels in seen)
+    assert shown.visible() == tuple(map(seen_of, seen))
 
 
+@pytest.mark.usefixtures("compiles")
+@BOTH_WAYS
 @given(stacks(), st.data())
 def test_masks_of_a_group_are_seen_as_one(stack, data):
     """What is seen of a group is what is seen of its masks, together."""
@@ -53,7 +79,7 @@ def test_masks_of_a_group_are_seen_as_one(stack, data):
     shown = overlay([from_mask(mask) for mask in stack], *stack.shape[1:]).grouped(groups)
     raster = painted_by_pixels(stack, np.array(groups, np.uint8), 255)
     seen = [raster == group for group in range(max(groups, default=-1) + 1)]
-    assert shown.visible() == tuple(from_mask(pixels) if pixels.any() else None for pixels in seen)
+    assert shown.visible() == tuple(map(seen_of, seen))
 
 
 def test_two_masks_may_have_one_value():
@@ -68,3 +94,51 @@ def test_a_mask_of_another_size_is_refused():
     with pytest.raises(MaskError, match="expected a mask of 4 × 3 pixels, found 3 × 3") as caught:
         overlay([empty_runs(3, 4), empty_runs(3, 3)], 3, 4)
     assert caught.value.code == "size_mismatch"
+
+
+@pytest.mark.usefixtures("compiles")
+def test_of_more_masks_than_a_block_has_the_last_is_seen():
+    """Two hundred masks that begin one after another end one after another, and each is seen where it lies on top."""
+    columns = np.arange(400)
+    stack = [((columns >= at) & (columns < 400 - at))[np.newaxis] for at in range(200)]
+    shown = overlay([from_mask(mask) for mask in stack], 1, 400)
+    expected = painted_by_pixels(np.array(stack), np.arange(1, 201, dtype=np.uint16), 0)
+    assert np.array_equal(shown.paint(np.arange(1, 201, dtype=np.uint16)), expected)
+
+
+@pytest.mark.usefixtures("compiles")
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        (encode_counts(np.array([2, 3])), "expected runs over 6 pixels, found 5"),
+        (encode_counts(np.array([2, 5])), "expected runs over 6 pixels, found 7"),
+        (b"", "expected runs over 6 pixels, found 0"),
+        (b"1 5", "expected characters from '0' to 'o'"),
+        (b"1p5", "expected characters from '0' to 'o'"),
+        (b"15a", "a finished last number"),
+        (b"oooooooo0", "expected numbers of at most 8 characters, found 9"),
+        (encode_counts(np.array([3, -1, 4])), "expected run lengths from 0 up, found -1"),
+    ],
+)
+def test_runs_that_do_not_fill_the_image_are_refused(counts, reason):
+    """The error says what is wrong with the string, whichever way it is read."""
+    with pytest.raises(MaskError, match=reason) as caught:
+        overlay([empty_runs(2, 3), Runs(2, 3, counts, 3, (0, 0, 3, 2))], 2, 3)
+    assert caught.value.code == "bad_counts"
+
+
+@pytest.mark.usefixtures("compiles")
+def test_runs_without_length_are_laid_as_if_they_were_none():
+    """Other people's strings may hold runs of no pixels: 1 off, 2 on, 0 off, 1 on, 2 off is one run of three."""
+    runs = Runs(2, 3, encode_counts(np.array([1, 2, 0, 1, 2])), 3, (0, 0, 2, 2))
+    assert overlay([runs], 2, 3).paint(np.ones(1, np.uint8)).tolist() == [[0, 1, 0], [1, 1, 0]]
+
+
+@given(stacks())
+def test_a_mask_in_its_box_is_what_the_box_cuts_out(stack):
+    """The picture has the box's size; of a mask without pixels it is one pixel, empty."""
+    for mask in stack:
+        runs = from_mask(mask)
+        left, top, width, height = runs.bounding_box
+        expected = mask[top : top + height, left : left + width] if runs.area else np.zeros((1, 1))
+        assert np.array_equal(in_its_box(runs).paint(np.ones(1, np.uint8)), expected)

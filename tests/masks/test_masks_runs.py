@@ -9,7 +9,7 @@ from mask_pictures import from_mask
 from pycocotools import mask as coco
 
 from labelsnap.masks.errors import MaskError
-from labelsnap.masks.runs import Runs, decode_counts, empty_runs, encode_counts, group_runs, to_mask
+from labelsnap.masks.runs import decode_counts, empty_runs, encode_counts, group_runs
 
 MASKS = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -29,12 +29,6 @@ def test_runs_of_instances_equal_those_of_pycocotools(labels):
 def test_runs_of_no_pixel_equal_those_of_pycocotools(shape):
     """An empty mask has pycocotools' string, area and box."""
     assert empty_runs(*shape) == from_mask(np.zeros(shape, bool))
-
-
-@given(MASKS)
-def test_painted_runs_give_the_mask_back(mask):
-    """Painting pycocotools' string gives the mask that it was made of."""
-    assert np.array_equal(to_mask(from_mask(mask)), mask)
 
 
 def uncompress_by_loop(counts):
@@ -78,12 +72,6 @@ def test_a_string_that_is_no_counts_is_refused(counts):
     with pytest.raises(MaskError) as caught:
         decode_counts(counts[:-1] + b"O" if counts == b"12O3" else counts)
     assert caught.value.code == "bad_counts"
-
-
-def test_runs_that_do_not_fill_their_picture_are_refused():
-    """Runs over 6 pixels cannot be painted on a picture of 4."""
-    with pytest.raises(MaskError, match="expected runs over 4 pixels, found 6"):
-        to_mask(Runs(2, 2, encode_counts(np.array([2, 4])), 4, (0, 0, 2, 2)))
 
 
 def test_a_hand_counted_mask():

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.names import png_name
-from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.formats.shared.segments import shown_of
 from labelsnap.masks.rasters.png_writer import encode_overlay
 from labelsnap.records.choices.classes import ClassRegistry
 
@@ -74,13 +74,13 @@ class Panoptic(Struct, frozen=True, dict=True):
                 {
                     "id": segment_id,
                     "category_id": self.registry.class_of(regions[0].annotation).id,
-                    "area": runs.area,
-                    "bbox": runs.bounding_box,
+                    "area": seen.area,
+                    "bbox": seen.bounding_box,
                     "iscrowd": 0,
                     "feature_ids": [region.annotation.feature_id for region in regions],
                 }
-                for segment_id, runs, regions in segments
-                if runs is not None
+                for segment_id, seen, regions in segments
+                if seen is not None
             ],
         }
 
@@ -91,7 +91,7 @@ class Panoptic(Struct, frozen=True, dict=True):
 
     def _segments(self, sample: Sample) -> tuple[Overlay, Sequence[Sequence[Segment]]]:
         """Make a segment of each region, and one of all those of a stuff class; give also the regions of each."""
-        regions = segments_of(sample.record.entry.labels, sample.image)
+        regions, shown = shown_of(sample)
         members: dict[tuple[int, int], list[Segment]] = {}
         keys = []
         for place, region in enumerate(regions):
@@ -99,8 +99,7 @@ class Panoptic(Struct, frozen=True, dict=True):
             keys.append((category, 0) if category in self._stuff else (category, place + 1))
             members.setdefault(keys[-1], []).append(region)
         number = {key: number for number, key in enumerate(members)}
-        shown = overlay_of(regions, sample.image).grouped([number[key] for key in keys])
-        return shown, tuple(members.values())
+        return shown.grouped([number[key] for key in keys]), tuple(members.values())
 
     @cached_property
     def _stuff(self) -> frozenset[int]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.objects import objects_of
-from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.formats.shared.segments import shown_of
 from labelsnap.images.cost import decoded_bytes
 from labelsnap.images.files import UNREADABLE
 from labelsnap.memory import MEMORY, BeyondBudgetError
@@ -106,9 +106,9 @@ def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry, memory: Budg
 
 def _with_masks(pixels: NDArray[np.uint8], sample: Sample, registry: ClassRegistry) -> NDArray[np.uint8]:
     """Blend the regions of classes into a picture that may be smaller than the image."""
-    segments = segments_of(sample.record.entry.labels, sample.image)
+    segments, shown = shown_of(sample)
     ids = np.array([registry.class_of(segment.annotation).id for segment in segments], np.uint32)
-    painted = overlay_of(segments, sample.image).paint(ids)
+    painted = shown.paint(ids)
     rows, columns = (np.arange(seen) * full // seen for seen, full in zip(pixels.shape[:2], painted.shape, strict=True))
     of_pixels = painted[np.ix_(rows, columns)]
     mixed = pixels * (1 - SHARE_OF_COLOUR) + colours(of_pixels.ravel()).reshape(*of_pixels.shape, 3) * SHARE_OF_COLOUR

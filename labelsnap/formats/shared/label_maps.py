@@ -12,7 +12,7 @@ import numpy as np
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.documents import encode
-from labelsnap.formats.shared.segments import overlay_of, segments_of
+from labelsnap.formats.shared.segments import shown_of
 from labelsnap.masks.rasters.png_writer import encode_overlay
 from labelsnap.memory import MEMORY
 
@@ -51,15 +51,15 @@ def semantic_map(
     sample: Sample, registry: ClassRegistry, void: int, *, palette: bool = True, memory: Budget = MEMORY
 ) -> bytes:
     """Write class ids as PNG, 0 where nothing is; ``void`` is that of ``void_of``."""
-    segments = segments_of(sample.record.entry.labels, sample.image)
+    segments, shown = shown_of(sample)
     ids = [registry.class_of(segment.annotation).id for segment in segments]
-    return map_png(overlay_of(segments, sample.image), ids, void, palette=palette, memory=memory)
+    return map_png(shown, ids, void, palette=palette, memory=memory)
 
 
 def instance_map(sample: Sample, *, memory: Budget = MEMORY) -> bytes:
     """Write the places of objects in ``segments_of``, from 1 up, as PNG of 16 bits; 0 where nothing is."""
-    segments = segments_of(sample.record.entry.labels, sample.image)
-    return map_png(overlay_of(segments, sample.image), range(1, len(segments) + 1), WORD_VOID, memory=memory)
+    segments, shown = shown_of(sample)
+    return map_png(shown, range(1, len(segments) + 1), WORD_VOID, memory=memory)
 
 
 def map_png(

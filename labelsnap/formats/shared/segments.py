@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from labelsnap.masks.rasters.overlay import Overlay, overlay
 from labelsnap.masks.shapes.polygons import region_of
@@ -11,11 +12,14 @@ from labelsnap.records.extent import has_area
 from labelsnap.records.geometry import Mask, Polygon
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from labelsnap.records.geometry import Runs
     from labelsnap.records.image import Image
-    from labelsnap.records.model import Annotation, Label
+    from labelsnap.records.model import Annotation, Label, Sample
+
+_KEPT: Final = 1 << 18
+"""Stretches of an overlay that a thread keeps, at most: a few megabytes."""
 
 
 class Segment(NamedTuple):
@@ -60,6 +64,34 @@ def runs_of_region(annotation: Annotation, image: Image) -> Runs | None:
             return None
 
 
-def overlay_of(segments: Sequence[Segment], image: Image) -> Overlay:
-    """Lay segments over each other, the last on top."""
-    return overlay([segment.runs for segment in segments], image.height, image.width)
+class Shown(NamedTuple):
+    """The ``segments_of`` a sample, and how they lie over each other, the last on top."""
+
+    segments: tuple[Segment, ...]
+    overlay: Overlay
+
+
+class _Last(threading.local):
+    """A thread's last sample, with what is shown of it."""
+
+    sample: Sample | None = None
+    shown: Shown
+
+
+_LAST = _Last()
+
+
+def shown_of(sample: Sample) -> Shown:
+    """Lay the labels of a sample over each other.
+
+    All that is written of a sample shows the same, one file after the other: so a thread keeps the last that it made,
+    but for large ones.
+    """
+    if _LAST.sample is sample:
+        return _LAST.shown
+    image = sample.image
+    segments = segments_of(sample.record.entry.labels, image)
+    shown = Shown(segments, overlay([segment.runs for segment in segments], image.height, image.width))
+    if shown.overlay.positions.size <= _KEPT:
+        _LAST.sample, _LAST.shown = sample, shown
+    return shown

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 from labelsnap.masks.errors import MaskError
-from labelsnap.masks.runs import group_runs
+from labelsnap.masks.runs import group_measures
 from labelsnap.masks.toggles import toggles_of
 
 if TYPE_CHECKING:
@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from labelsnap.masks.runs import Measure
     from labelsnap.records.geometry import Runs
 
+    Stretches = tuple[NDArray[np.int64], NDArray[np.int32]]
+    """Positions and labels, as ``Overlay`` has them."""
+
 Number = TypeVar("Number", bound=np.unsignedinteger)
+_POSITION_BITS: Final = 62
+"""Bits of a position with a mask's index, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,63 @@ class Overlay:
         layers = max(groups, default=-1) + 1
         return Overlay(self.height, self.width, layers, self.positions, of_label[self.labels])
 
-    def visible(self) -> tuple[Runs | None, ...]:
-        """Return what is seen of each mask; None where others cover it all, or where it has no pixel."""
-        return group_runs(self.height, self.width, self.positions, self.labels, self.layers)
+    def visible(self) -> tuple[Measure | None, ...]:
+        """Return how much is seen of each mask; None where others cover it all, or where it has no pixel."""
+        return group_measures(self.height, self.width, self.positions, self.labels, self.layers)
 
 
 def overlay(masks: Sequence[Runs], height: int, width: int) -> Overlay:
     """Lay masks over each other in their order: the last lies on top.
 
     Nothing is painted: masks are laid over each other on the positions where at least one of them begins or ends.
-    Raises MaskError for a mask of another size.
+    Raises MaskError for a mask of another size, and for runs that do not fill it.
     """
     for runs in masks:
         if (runs.height, runs.width) != (height, width):
             found = f"{runs.width} × {runs.height}"
             raise MaskError("size_mismatch", f"expected a mask of {width} × {height} pixels, found {found}")
+    positions, labels = _stretches(masks, height * width) or _stretches_by_numpy(masks, height * width)
+    return Overlay(height, width, len(masks), positions, labels)
+
+
+def in_its_box(runs: Runs) -> Overlay:
+    """Lay one mask over a picture of its bounding box's size, or of one pixel where the mask has none."""
+    left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
+    toggles = toggles_of(runs)
+    toggles[1::2] -= 1  # the last pixels: what follows them may be in the next column
+    columns = toggles // runs.height
+    toggles = (columns - left) * height + toggles - columns * runs.height - top
+    toggles[1::2] += 1
+    positions = np.concatenate([[0], toggles])
+    labels = np.resize(np.array([-1, 0], np.int32), positions.size)
+    seen = np.diff(positions, append=height * width) > 0
+    return Overlay(height, width, 1, positions[seen], labels[seen])
+
+
+def _stretches(masks: Sequence[Runs], pixels: int) -> Stretches | None:
+    """Return where what is seen changes, by compiled loops; None where there are none, or for runs that are unsound."""
+    from labelsnap.masks.decoding.compiling import COMPILES  # noqa: PLC0415 - numba takes a fifth of a second to load
+    from labelsnap.masks.rasters import laying  # noqa: PLC0415
+
+    shift = len(masks).bit_length()
+    if not COMPILES or pixels.bit_length() + shift > _POSITION_BITS:
+        return None
+    characters = np.frombuffer(b"".join(runs.counts for runs in masks), np.uint8)
+    ends = np.cumsum([len(runs.counts) for runs in masks], dtype=np.int64)
+    toggles = np.empty(characters.size, np.int64)
+    found = laying.list_toggles(characters, ends, pixels, shift, toggles)
+    if found == laying.UNSOUND:
+        return None
+    toggles = toggles[:found]
+    toggles.sort(kind="stable")  # it merges what is in order already: the places of each mask
+    active, blocks = np.zeros(len(masks), np.uint8), np.zeros(len(masks) // laying.BLOCK + 1, np.int64)
+    positions, labels = np.empty(found + 1, np.int64), np.empty(found + 1, np.int32)
+    seen = laying.lay(toggles, shift, active, blocks, positions, labels)
+    return positions[:seen], labels[:seen]
+
+
+def _stretches_by_numpy(masks: Sequence[Runs], pixels: int) -> Stretches:
+    """Return the same, with stretches between which nothing changes. Raises MaskError for runs that are unsound."""
     toggles = [toggles_of(runs) for runs in masks]
     positions = np.unique(np.concatenate([np.zeros(1, np.int64), *toggles]))
     labels = np.full(positions.size, -1, np.int32)
@@ -70,5 +118,5 @@ def overlay(masks: Sequence[Runs], height: int, width: int) -> Overlay:
             place = np.searchsorted(positions, own)
             inside = np.repeat(np.arange(own.size - 1) % 2 == 0, np.diff(place))
             labels[place[0] : place[-1]][inside] = index
-    within = positions < height * width
-    return Overlay(height, width, len(masks), positions[within], labels[within])
+    within = positions < pixels
+    return positions[within], labels[within]
