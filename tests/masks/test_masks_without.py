@@ -49,17 +49,16 @@ def test_masks_are_read_without_numba():
     assert warned.count("masks are read the slower way, as numba cannot be imported") == 1
 
 
-<<<<<<< HEAD
 def test_numba_is_loaded_by_the_first_mask():
     """A process that reads none, such as a refresh in which no row changed, does not load it."""
     loaded = "print('numba' in sys.modules)"
     printed, _ = read_in_another_process(READ.replace("png =", f"{loaded}\npng =") + loaded)
     assert printed.split("\n") == ["False", "6 (0, 0, 3, 2)", "True"]
-=======
+
+
 def test_pictures_of_masks_are_the_same_bytes_without_numba():
     """Where numba cannot be imported the loops run as they stand, more slowly."""
     assert read_in_another_process(WITHOUT_NUMBA + WRITE) == read_in_another_process(WRITE)
->>>>>>> w/paint
 
 
 @pytest.mark.slow
