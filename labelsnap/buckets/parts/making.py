@@ -19,7 +19,7 @@ from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import IO
 
     from labelsnap.buckets.parts.index import Index
@@ -55,12 +55,6 @@ class Making:
         part = self.earlier.get((self.form.name, split))
         return {row.id: row for row in part.rows} if part and part.lists == lists else {}
 
-    def rows(self, split: str, listed: Sequence[Listed]) -> Iterator[Listed]:
-        """The rows of a split that the format has."""
-        for row in listed:
-            if row.split == split and (not self.narrowed or takes(self.form, ending(row.file_name))):
-                yield row
-
 
 class Made(NamedTuple):
     """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by format.
@@ -91,26 +85,29 @@ def make_parts(
     """
     bucket, changed = work.index, work.changed
     listed = source.listed(bucket)
-    makings = [_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits]
-    splits = [(making, [*making.way.rows(making.split, listed)]) for making in makings if making.is_of_rows]
-    wanted = {row.id for making, rows in splits for row in rows if making.is_made(row)}
+    each_split = (_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits)
+    makings = [making for making in each_split if making.is_of_rows]
+    wanted = {row.id for row in listed if any(making.has(row) and making.is_made(row) for making in makings)}
     samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
+    for row in listed:  # what is painted of a sample is at hand for the format that comes next
+        for making in makings:
+            if making.has(row):
+                making.take(row, samples)
     segments: list[Segment] = []
     offset = 0
-    for making, rows in splits:
-        making.make(rows, samples)
+    for making in makings:
         if content := making.packed():
             segments.append(Segment(making.way.form.name, making.split, offset, len(content)))
             offset += target.write(content)
     for way in ways:
         way.small.flush()
     unwritable: dict[str, dict[str, str]] = {}
-    for making, _ in splits:
+    for making in makings:
         if making.faults:
             unwritable.setdefault(making.way.form.name, {}).update(making.faults)
     listing = {split: _listing(split, listed) for split in SPLITS}
     others = {split: _others(before.get(("", split)), part, changed) for split, part in listing.items()}
-    parts = (*listing.values(), *filter(None, (making.part() for making, _ in splits)))
+    parts = (*listing.values(), *filter(None, (making.part() for making in makings)))
     return Made(parts, others, tuple(segments), unwritable)
 
 
@@ -162,13 +159,17 @@ class _SplitMaking:
         """Whether a row is made, and does not stand."""
         return not is_kept(self._before.get(row.id), row.id, self.way.changed)
 
-    def make(self, rows: Sequence[Listed], samples: Mapping[str, Sample]) -> None:
-        """Make the rows that do not stand, and take over the others."""
-        for row in rows:
-            if self.is_made(row):
-                self._make(row, samples[row.id])
-            else:
-                self._keep(self._before[row.id])
+    def has(self, row: Listed) -> bool:
+        """Whether a row is in this split of the format."""
+        way = self.way
+        return row.split == self.split and (not way.narrowed or takes(way.form, ending(row.file_name)))
+
+    def take(self, row: Listed, samples: Mapping[str, Sample]) -> None:
+        """Make a row that does not stand, or take it over."""
+        if self.is_made(row):
+            self._make(row, samples[row.id])
+        else:
+            self._keep(self._before[row.id])
 
     def packed(self) -> bytes:
         """The items that were made, list after list, as one Zstandard frame; nothing where there are none."""
