@@ -11,12 +11,10 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
 import pyarrow as pa
-from pyarrow import compute
 
 from labelsnap.buckets.grouping import bucket_of
-from labelsnap.formats.interface import Row, Shard, predicted_labels, shard_count
+from labelsnap.formats.interface import Row, Shard, predicted_labels
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import Mask
@@ -27,7 +25,6 @@ from labelsnap.snapshots.reading.content import download_file, read_file
 from labelsnap.snapshots.reading.tree import open_tree
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
 from labelsnap.snapshots.tables.images import packed_images
-from labelsnap.snapshots.values import Size
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -141,15 +138,8 @@ class BucketSource:
             keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
         return found
 
-    def shards(self, split: str, size: int) -> Iterator[Shard]:
-        """The samples of a split in shards of about ``size`` bytes of images, those of one bucket one after another."""
-        total = 0
-        for found in self._buckets.values():
-            with decoding("the tables of images"):
-                images = read_table(self._store, found["images"], ("split", "size"))
-                sizes = images.filter(compute.equal(images["split"], split))["size"].to_pylist()
-                total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
-        count = shard_count(total, size)
+    def shards(self, split: str, count: int) -> Iterator[Shard]:
+        """The samples of a split in ``count`` shards, a power of two, those of one bucket one after another."""
         for index in sorted(range(count), key=lambda index: (index % self._count, index)):
             yield Shard(index, count, partial(self._samples, split, index, count))
 

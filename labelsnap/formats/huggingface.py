@@ -18,7 +18,7 @@ import pyarrow as pa
 from msgspec import Struct
 from pyarrow import parquet
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files, predicted_labels
+from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, Shard, no_files, predicted_labels
 from labelsnap.formats.shared.attributes import attributes, distinct_name
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
@@ -30,7 +30,6 @@ from labelsnap.formats.shared.tabular import TableFiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from labelsnap.formats.interface import Shard
     from labelsnap.formats.shared.objects import Found
     from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.records.model import Label, Sample
@@ -87,13 +86,14 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
             return
         of_rows = features(dataset.registry, model_run=dataset.model_run)
         if self.layout == "imagefolder":
-            rows = ((_row(row.sample, dataset), 0) for row in dataset.rows(split))
-            yield Artifact(f"{split}/metadata.parquet", _parquet(rows, arrow_schema(of_rows)))
+            whole = Shard(0, 1, lambda: (row.sample for row in dataset.rows(split)))
+            table = _parquet(_without_images(whole, dataset), arrow_schema(of_rows))
+            yield Artifact(f"{split}/metadata.parquet", table, shard=whole)
             return
         schema = arrow_schema({"image": {"_type": "Image"}, **of_rows})
         for shard in dataset.shards(split, parse_size(self.shard_size)):
             path = f"data/{split}-{shard.index:05}-of-{shard.count:05}.parquet"
-            yield Artifact(path, _parquet(_with_images(shard, dataset), schema))
+            yield Artifact(path, _parquet(_with_images(shard, dataset), schema), shard=shard)
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
         """Give nothing: rows stand in tables."""
@@ -163,6 +163,10 @@ def _arrow_type(of: Features) -> pa.DataType:
             return pa.list_(_arrow_type(of["feature"]), of["length"])
         case _:
             return pa.struct([pa.field(name, _arrow_type(part)) for name, part in of.items()])
+
+
+def _without_images(shard: Shard, dataset: Dataset) -> Iterator[tuple[Row, int]]:
+    return ((_row(sample, dataset), 0) for sample in shard.samples())
 
 
 def _with_images(shard: Shard, dataset: Dataset) -> Iterator[tuple[Row, int]]:

@@ -38,13 +38,15 @@ class Artifact:
 
     The bytes are readable once, and before the next artifact is asked for. ``small`` marks one of many, such as a file
     an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One with a sample as
-    ``image`` is that sample's image byte for byte: who has stored it need not read it.
+    ``image`` is that sample's image byte for byte: who has stored it need not read it. One with a ``shard`` is made of
+    its rows alone, which are not asked for before the bytes are: it is made apart, and stands while they do.
     """
 
     path: str
     chunks: Iterator[bytes]
     small: bool = False
     image: Sample | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)

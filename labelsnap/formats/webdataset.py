@@ -60,7 +60,8 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
             return
         names, void = dataset.registry.unique_names(), void_of(dataset.registry)
         for shard in dataset.shards(split, parse_size(self.shard_size)):
-            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(self._members(dataset, shard, names, void)))
+            members = self._members(dataset, shard, names, void)
+            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(members), shard=shard)
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
         """Give nothing: rows stand in shards."""

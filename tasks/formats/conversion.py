@@ -60,7 +60,7 @@ def conversion_of(
             changed = receipt.changed if is_alike else None
             count, index = place
             works.append(BucketWork(index, count, receipt.files, changed, before.get(index) if bases else None))
-    is_whole = not works and before.keys() == set(standing)
+    is_whole = bool(standing) and not works and before.keys() == set(standing)
     whole = {name: _whole(earlier, name) for name in names} if is_whole and earlier else {}
     return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike)
 

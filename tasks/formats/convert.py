@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.snapshots.reading.content import sha256_of
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.small import SmallFiles
 from labelsnap.storage import open_store
@@ -28,10 +28,9 @@ from tasks.machines.retries import RETRIES
 from tasks.run.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from labelsnap.buckets.parts.index import Index
-    from labelsnap.formats.interface import Shard
 
 
 @task(**RETRIES)
@@ -58,7 +57,7 @@ def convert_bucket(
             ways.append(
                 Making(
                     form=form,
-                    dataset=replace(format_input(dataset, form, source, registry, census, limits), shards=no_shards),
+                    dataset=format_input(dataset, form, registry, census, limits, source),
                     small=SmallFiles(draft, f"packs/{each}/{name}", part_of(of_format)),
                     earlier=of_format,
                     changed=work.changed if stands else None,
@@ -67,18 +66,13 @@ def convert_bucket(
             )
         items = directory / "items"
         with items.open("wb") as target:
-            made = make_parts(source, work.index, ways, target)
+            made = make_parts(source, work, before, ways, target)
         key = ""
         if made.segments:
-            key = Ledger(store, run).key(f"parts/{name}")
+            key = Ledger(store, run).key(f"parts/{sha256_of(items)}.zst")
             store.put(key, items)
         file = draft.add_file(index_path(work.index, work.count), encode_index(made.parts))
-    return BucketMade(work.index, file, key, made.segments, draft.uploads, made.unwritable)
-
-
-def no_shards(_split: str, _size: int) -> Iterator[Shard]:
-    """The shards of a bucket: none, since one has rows of many."""
-    return iter(())
+    return BucketMade(work.index, file, key, made.segments, draft.uploads, made.others, made.unwritable)
 
 
 def part_of(index: Index, works: Collection[BucketWork] = ()) -> BasePart:

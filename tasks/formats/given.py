@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import Dataset as FormatInput
+from labelsnap.formats.interface import Shard, shard_count
 from labelsnap.formats.shared.endings import narrowed
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS, Limits
 from labelsnap.masks.errors import MaskError
@@ -27,22 +28,40 @@ if TYPE_CHECKING:
 
 
 def format_input(
-    dataset: Dataset, form: Format, source: BucketSource, registry: ClassRegistry, census: Census, limits: Limits
+    dataset: Dataset,
+    form: Format,
+    registry: ClassRegistry,
+    census: Census,
+    limits: Limits = DEFAULT_LIMITS,
+    source: BucketSource | None = None,
 ) -> FormatInput:
-    """What a format is written from: the rows of a source's buckets, and what is known of the whole dataset."""
+    """What a format is written from: the rows of a source's buckets, and what is known of the whole dataset.
+
+    Without a source there are no rows, and the shards that all of them are in have none.
+    """
+
+    def shards(split: str, size: int) -> Iterator[Shard]:
+        count = shard_count(census.image_bytes.get(split, 0), size)
+        return source.shards(split, count) if source else (Shard(index, count, _no_rows) for index in range(count))
+
     described = FormatInput(
         name=dataset.dataset,
         registry=registry,
         splits=SPLITS,
-        rows=source.rows,
-        shards=source.shards,
-        read_image=source.read_image,
+        rows=source.rows if source else _no_rows,
+        shards=shards,
+        read_image=source.read_image if source else lambda _: None,
         counts=images_held(form, census),
         choices=lambda: {question: frozenset(answers) for question, answers in census.choices.items()},
         model_run=dataset.source.kind == "model_run",
         memory=limits.memory,
     )
     return described if dataset.images == "reference" else narrowed(described, form)
+
+
+def _no_rows(*_: object) -> Iterator[Any]:
+    """No rows of anything."""
+    return iter(())
 
 
 def picture_limits(settings: Settings) -> Limits:

@@ -11,14 +11,11 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from labelsnap.buckets.boundary import check_rows
 from labelsnap.buckets.parts.documents import Bucket, Joiner, Lists
 from labelsnap.buckets.parts.index import format_folder, read_index
 from labelsnap.buckets.parts.work import Joint
-from labelsnap.buckets.source import BucketSource
-from labelsnap.buckets.unwritable import unwritable
 from labelsnap.formats.description.census import Census
-from labelsnap.formats.interface import Artifact, Document, Rows
+from labelsnap.formats.interface import Document, Rows
 from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack, damaged
@@ -26,14 +23,13 @@ from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.small import SmallFiles
 from labelsnap.storage import open_store
 from labelsnap.storage.interface import DOCUMENT_BYTES
-from tasks.formats.given import format_input, painting, picture_limits
+from tasks.formats.given import format_input
 from tasks.machines.environment import scratch
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from labelsnap.buckets.parts.index import SplitPart
     from labelsnap.buckets.parts.work import BucketMade
@@ -45,45 +41,26 @@ SIDE_BY_SIDE = 8
 
 @task(**RETRIES)
 def write_format(
-    dataset: Dataset,
-    name: str,
-    split: str,
-    tables: tuple[File, ...],
-    registry: ClassRegistry,
-    census: Census,
-    joint: Joint,
+    dataset: Dataset, name: str, split: str, registry: ClassRegistry, census: Census, joint: Joint
 ) -> FormatReceipt:
-    """Join one split of a format from what buckets gave, and write what is not of single rows, such as shards.
-
-    Where the format fails at single rows of these, they are named, and there are no files.
-    """
+    """Join the documents of one split of a format from what buckets gave, and write what is of no row."""
     store = open_store(dataset.url)
     settings = load_settings()
-    limits = picture_limits(settings)
-    form = format_of(name, dataset.formats[name])
-    folder = format_folder(name)
+    form, folder = format_of(name, dataset.formats[name]), format_folder(name)
     draft = Draft(store, joint.base)
     small = SmallFiles(draft, f"packs/{name}/{split}")
     files: list[File] = []
     packs: set[Pack] = set()
-    with scratch(settings) as directory, painting(name):
-        source = BucketSource(store, tables, directory, limits)
-        described = format_input(dataset, form, source, registry, census, limits)
+    with scratch(settings) as directory:
         documents: list[Document] = []
-        try:
-            for each in form.files(described, split):
-                if isinstance(each, Document):
-                    documents.append(each)
-                elif each.small:
-                    small.add(f"{folder}{each.path}", b"".join(each.chunks))
-                else:
-                    files.append(added(draft, f"{folder}{each.path}", each, directory))
-            small.flush()
-        except Exception as error:
-            check_rows(error)
-            if not (found := unwritable(form, described, split)):
-                raise
-            return FormatReceipt(name=name, files=(), packs=(), uploads=draft.uploads, unwritable=found)
+        for each in form.files(format_input(dataset, form, registry, census), split):
+            if isinstance(each, Document):
+                documents.append(each)
+            elif each.small:
+                small.add(f"{folder}{each.path}", b"".join(each.chunks))
+            elif each.shard is None:
+                files.append(draft.add_file(f"{folder}{each.path}", b"".join(each.chunks)))
+        small.flush()
         paths = tuple(each.path for each in documents for piece in each.pieces if isinstance(piece, Rows))
         joiner = Joiner(store, draft, directory, joint.base, is_alike=joint.is_alike)
         with Lists(paths, directory) as lists:
@@ -102,14 +79,6 @@ def write_format(
         packs=(*small.packs.values(), *sorted(packs, key=lambda pack: pack.key)),
         uploads=draft.uploads,
     )
-
-
-def added(draft: Draft, path: str, artifact: Artifact, directory: Path) -> File:
-    """Add a file that is no document, as a stream."""
-    body = directory / "artifact"
-    with body.open("wb") as target:
-        target.writelines(artifact.chunks)
-    return draft.add_file(path, body)
 
 
 def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Iterator[Bucket]:

@@ -27,6 +27,7 @@ from tasks.export import fetch_stream, start_exports, wait_for_exports
 from tasks.formats.conversion import indexes_of
 from tasks.formats.convert import convert_bucket
 from tasks.formats.joining import write_format
+from tasks.formats.shards import shards_of, write_shard
 from tasks.prepare import prepare
 from tasks.publish import publish
 from tasks.run.result import summary
@@ -62,9 +63,11 @@ def without_prefect(dataset: Dataset, flow_run: str) -> None:
         convert = partial(convert_bucket.fn, dataset, run, registry=registry, census=counted, standing=standing)
         made = tuple(pool.map(convert, conversion.works))
         joints = {name: conversion.joint(name, made) for name in dataset.formats}
-        write = partial(write_format.fn, dataset, tables=settlement.tables, registry=registry, census=counted)
+        write = partial(write_format.fn, dataset, registry=registry, census=counted)
         parts = product(dataset.formats, SPLITS)
-        written = tuple(pool.map(lambda part: write(*part, joint=joints[part[0]]), parts))
+        written = [*pool.map(lambda part: write(*part, joint=joints[part[0]]), parts)]
+        write_one = partial(write_shard.fn, dataset, registry=registry, census=counted)
+        written += pool.map(write_one, shards_of(dataset, settlement, made))
     formats = (indexes_of(conversion, made), *written)
     formats = (*formats, describe.fn(dataset, settlement, formats, base))
     result = summary(dataset, settlement, results, errors, formats, {})

@@ -27,6 +27,8 @@ from labelsnap.storage import open_store
 from tasks.formats.conversion import conversion_of, indexes_of, standing_of
 from tasks.formats.convert import convert_bucket
 from tasks.formats.joining import write_format
+from tasks.formats.shards import shards_of, write_shard
+from tasks.run.receipts import FormatReceipt, Settlement
 from tests.formats.format_samples import annotation, dataset, label, mask, registry, sample, text
 
 if TYPE_CHECKING:
@@ -63,11 +65,12 @@ class Row(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A version: its rows, its manifest as it was read back, the buckets that were made, and what went up."""
+    """A version: its rows, its manifest as it was read back, the buckets and shards made, and what went up."""
 
     samples: Mapping[str, Sample]
     manifest: Manifest
     made: tuple[BucketMade, ...]
+    shards: tuple[str, ...]
     uploads: Uploads
 
 
@@ -109,12 +112,34 @@ class Converting:
         standing = tuple(conversion.bases)
         made = tuple(convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing) for work in works)
         tables = tuple(chain.from_iterable(each.files for each in built))
-        receipts = [
-            write_format.fn(self.dataset, name, split, tables, CLASSES, counted, conversion.joint(name, made))
-            for name in (() if conversion.whole else self.dataset.formats)
-            for split in SPLITS
-        ]
-        receipts += [indexes_of(conversion, made), *standing_of(conversion)]
+        settlement = Settlement(
+            lines=len(rows),
+            tally=Tally(),
+            census=counted,
+            measures={},
+            conversion=conversion,
+            registry=CLASSES,
+            behind=(),
+            tables=tables,
+            problems=classes,
+            left_out=(),
+            packs=(),
+            uploads=Uploads(),
+        )
+        receipts = [indexes_of(conversion, made), *standing_of(conversion)]
+        shards = [] if conversion.whole else list(shards_of(self.dataset, settlement, made))
+        if not conversion.whole:
+            receipts += [
+                write_format.fn(self.dataset, name, split, CLASSES, counted, conversion.joint(name, made))
+                for name in self.dataset.formats
+                for split in SPLITS
+            ]
+            receipts += [
+                FormatReceipt(each.format, (each.standing,), (), Uploads())
+                if each.standing
+                else write_shard.fn(self.dataset, each, CLASSES, counted)
+                for each in shards
+            ]
         manifest = Manifest.of(
             dataset="street-scenes",
             created_at="",
@@ -125,7 +150,8 @@ class Converting:
         )
         body = encode(manifest)
         uploads = sum((each.uploads for each in receipts), Uploads())
-        return Version(samples, decode_manifest(body, digest(body)), made, uploads)
+        anew = tuple(f"{each.format}/{each.path}" for each in shards if not each.standing)
+        return Version(samples, decode_manifest(body, digest(body)), made, anew, uploads)
 
     def tree(self, version: Version) -> dict[str, bytes]:
         """The bytes of all formats' files, by path."""

@@ -8,11 +8,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from converting import FORMATS, SHAPES, Converting, Row
-from hypothesis import given, settings
+from hypothesis import Phase, settings
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
+from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.parts import making
 from labelsnap.records.choices.splits import SPLITS
+from tasks.formats import given
 
 NAMES = [f"row{number:02}" for number in range(12)]
 OF_ROWS = set(FORMATS) - {"huggingface", "webdataset"}
@@ -42,8 +45,8 @@ def street(**others):
     return {name: row for name, row in (rows | others).items() if row is not None}
 
 
-@settings(max_examples=15)
-@given(st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 9)), min_size=1, max_size=3))
+@settings(max_examples=20, phases=(Phase.generate,))
+@drawn(st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 9)), min_size=1, max_size=3))
 def test_versions_upon_others_have_the_bytes_of_one_pass(versions):
     """Rows added, changed, moved and removed, by the same code or by another, in buckets made in any order."""
     with TemporaryDirectory() as folder:
@@ -105,3 +108,34 @@ def test_what_is_lost_is_made_anew(tmp_path, asked, prefix):
     assert converting.tree(second) == converting.expected(second)
     anew = {name for name, row_id in asked if row_id == "row-row05"}
     assert anew == ({"coco"} if "coco" in prefix else OF_ROWS)
+
+
+def test_shards_of_which_no_row_changed_stand(tmp_path, monkeypatch):
+    """A row that changed, came or went costs the shard that it is in, or was in; the others are the files of before."""
+    monkeypatch.setattr(given, "shard_count", lambda *_: 4)
+    converting = Converting(tmp_path, {"webdataset": {}, "huggingface": {}})
+    first = converting.convert(street())
+    assert len(first.shards) == 24
+    rows = street(row03=Row(1, "train"), row07=None, row11=Row(3, "test"), other=Row(2, "train"))
+    second = converting.convert(rows, first)
+    concerned = {
+        f"{split}-{bucket_of(f'row-{name}'.encode(), 4):06}.tar"
+        for name in ("row03", "row07", "row11", "other")
+        for split in {all_rows[name].split for all_rows in (street(), rows) if name in all_rows}
+    }
+    made = {path.removeprefix("webdataset/") for path in second.shards if path.startswith("webdataset/")}
+    assert made == concerned
+    assert sum(path.startswith("huggingface/") for path in second.shards) == len(concerned) < 12
+    anew = Converting(tmp_path / "anew", {"webdataset": {}, "huggingface": {}})
+    (tmp_path / "anew").mkdir()
+    assert converting.tree(second) == anew.tree(anew.convert(rows))
+
+
+def test_another_number_of_shards_is_made_whole(tmp_path, monkeypatch):
+    """A shard of the same name has other rows then."""
+    converting = Converting(tmp_path, {"webdataset": {}})
+    version = None
+    for number, count in enumerate((2, 4, 1)):
+        monkeypatch.setattr(given, "shard_count", lambda *_, count=count: count)
+        version = converting.convert(street(row03=Row(number, "train")), version)
+        assert len(version.shards) == 3 * count

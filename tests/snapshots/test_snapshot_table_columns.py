@@ -136,10 +136,6 @@ READERS = {
         "annotations", "kind",
         lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).kinds("train")),
     ),
-    "shards": (
-        "images", "size",
-        lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).shards("train", 1)),
-    ),
     "samples": (
         "data_rows", "file_name",
         lambda store, found, folder: list(BucketSource(store, found.manifest.files, folder).rows("train")),

@@ -50,7 +50,8 @@ class SplitPart(Struct, frozen=True):
     """What a bucket's rows of one split gave one format, in their order.
 
     ``lists`` are the places of rows in the split's documents, one after another, each by its document's path below the
-    format's folder. ``packs`` are those that the small files lie in, but for packs of images.
+    format's folder. ``packs`` are those that the small files lie in, but for packs of images. That of the format "" has
+    nothing but the rows that there are.
     """
 
     format: str

@@ -8,21 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
-from msgspec import Struct
 from msgspec.structs import replace
 
 from labelsnap.buckets.boundary import fault_in
 from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
+from labelsnap.buckets.parts.work import Segment
 from labelsnap.formats.interface import Document, Rows, no_files
 from labelsnap.formats.shared.endings import ending, takes
+from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import damaged
-from labelsnap.snapshots.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import IO
 
     from labelsnap.buckets.parts.index import Index
+    from labelsnap.buckets.parts.work import BucketWork
     from labelsnap.buckets.source import BucketSource, Listed
     from labelsnap.formats.interface import Artifact, Dataset, Format
     from labelsnap.records.model import Sample
@@ -32,18 +33,6 @@ if TYPE_CHECKING:
 _DIGEST_BYTES: Final = 16
 _BEHIND: Final = b",\n"
 """What stands behind each item of an array in its list; the last one's is cut off where the array is joined."""
-
-
-class Segment(Struct, frozen=True):
-    """Where the items that were made for a format and split lie in a bucket's scratch object: one Zstandard frame.
-
-    Its content is list after list, in each those of the rows that were made, in their order.
-    """
-
-    format: str
-    split: str
-    offset: Size
-    size: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +55,15 @@ class Making:
         part = self.earlier.get((self.form.name, split))
         return {row.id: row for row in part.rows} if part and part.lists == lists else {}
 
-    def rows(self, split: str, listed: Sequence[Listed]) -> Iterator[Listed]:
-        """The rows of a split that the format has."""
-        for row in listed:
-            if row.split == split and (not self.narrowed or takes(self.form, ending(row.file_name))):
-                yield row
-
 
 class Made(NamedTuple):
-    """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by format."""
+    """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by format.
+
+    ``others`` are the rows of each split that are not as they were there, or are there no more.
+    """
 
     parts: tuple[SplitPart, ...]
+    others: dict[str, tuple[str, ...]]
     segments: tuple[Segment, ...]
     unwritable: dict[str, dict[str, str]]
 
@@ -88,30 +75,50 @@ class _RowMade(NamedTuple):
     files: tuple[tuple[str, bytes | File], ...]
 
 
-def make_parts(source: BucketSource, bucket: int, ways: Sequence[Making], target: IO[bytes]) -> Made:
+def make_parts(
+    source: BucketSource, work: BucketWork, before: Index, ways: Sequence[Making], target: IO[bytes]
+) -> Made:
     """Make a bucket for each format; what has to be joined to documents is written to ``target``.
 
-    A row that a format fails at is named, and is in no part of it. Raises what a format raises without any row.
+    ``before`` is its index in the version before. A row that a format fails at is named, and is in no part of it.
+    Raises what a format raises without any row.
     """
+    bucket, changed = work.index, work.changed
     listed = source.listed(bucket)
-    makings = [_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits]
-    splits = [(making, [*making.way.rows(making.split, listed)]) for making in makings if making.is_of_rows]
-    wanted = {row.id for making, rows in splits for row in rows if making.is_made(row)}
+    each_split = (_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits)
+    makings = [making for making in each_split if making.is_of_rows]
+    wanted = {row.id for row in listed if any(making.has(row) and making.is_made(row) for making in makings)}
     samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
+    for row in listed:  # what is painted of a sample is at hand for the format that comes next
+        for making in makings:
+            if making.has(row):
+                making.take(row, samples)
     segments: list[Segment] = []
     offset = 0
-    for making, rows in splits:
-        making.make(rows, samples)
+    for making in makings:
         if content := making.packed():
             segments.append(Segment(making.way.form.name, making.split, offset, len(content)))
             offset += target.write(content)
     for way in ways:
         way.small.flush()
     unwritable: dict[str, dict[str, str]] = {}
-    for making, _ in splits:
+    for making in makings:
         if making.faults:
             unwritable.setdefault(making.way.form.name, {}).update(making.faults)
-    return Made(tuple(part for making, _ in splits if (part := making.part())), tuple(segments), unwritable)
+    listing = {split: _listing(split, listed) for split in SPLITS}
+    others = {split: _others(before.get(("", split)), part, changed) for split, part in listing.items()}
+    parts = (*listing.values(), *filter(None, (making.part() for making in makings)))
+    return Made(parts, others, tuple(segments), unwritable)
+
+
+def _listing(split: str, listed: Sequence[Listed]) -> SplitPart:
+    return SplitPart("", split, rows=tuple(RowPart(row.id, (), ()) for row in listed if row.split == split))
+
+
+def _others(before: SplitPart | None, now: SplitPart, changed: Collection[str] | None) -> tuple[str, ...]:
+    """Which rows of a split came, went, or changed; all where ``changed`` is None."""
+    was, there = ({row.id for row in part.rows} if part else set() for part in (before, now))
+    return tuple(sorted(was | there if changed is None else (was ^ there) | (there & set(changed))))
 
 
 class _SplitMaking:
@@ -152,13 +159,17 @@ class _SplitMaking:
         """Whether a row is made, and does not stand."""
         return not is_kept(self._before.get(row.id), row.id, self.way.changed)
 
-    def make(self, rows: Sequence[Listed], samples: Mapping[str, Sample]) -> None:
-        """Make the rows that do not stand, and take over the others."""
-        for row in rows:
-            if self.is_made(row):
-                self._make(row, samples[row.id])
-            else:
-                self._keep(self._before[row.id])
+    def has(self, row: Listed) -> bool:
+        """Whether a row is in this split of the format."""
+        way = self.way
+        return row.split == self.split and (not way.narrowed or takes(way.form, ending(row.file_name)))
+
+    def take(self, row: Listed, samples: Mapping[str, Sample]) -> None:
+        """Make a row that does not stand, or take it over."""
+        if self.is_made(row):
+            self._make(row, samples[row.id])
+        else:
+            self._keep(self._before[row.id])
 
     def packed(self) -> bytes:
         """The items that were made, list after list, as one Zstandard frame; nothing where there are none."""

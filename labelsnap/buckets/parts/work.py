@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from labelsnap.buckets.base import BasePart
-from labelsnap.buckets.parts.making import Segment
 from labelsnap.snapshots.manifest import File
+from labelsnap.snapshots.values import Size
 from labelsnap.snapshots.writing.draft import Uploads
 
 
@@ -23,10 +23,23 @@ class BucketWork(Struct, frozen=True):
     before: File | None = None
 
 
+class Segment(Struct, frozen=True):
+    """Where the items that were made for a format and split lie in a bucket's scratch object: one Zstandard frame.
+
+    Its content is list after list, in each those of the rows that were made, in their order.
+    """
+
+    format: str
+    split: str
+    offset: Size
+    size: Size
+
+
 class BucketMade(Struct, frozen=True):
     """What came of a bucket: its index, and the scratch object under ``key`` with what documents are joined from.
 
-    ``unwritable`` are the rows that formats failed at, by format, with what each met.
+    ``others`` are the rows of each split that are not as in the version before, or are there no more; ``unwritable``
+    are those that formats failed at, by format, with what each met.
     """
 
     index: int
@@ -34,6 +47,7 @@ class BucketMade(Struct, frozen=True):
     key: str
     segments: tuple[Segment, ...]
     uploads: Uploads
+    others: dict[str, tuple[str, ...]] = {}
     unwritable: dict[str, dict[str, str]] = {}
 
 

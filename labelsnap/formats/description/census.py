@@ -93,7 +93,8 @@ class Census(Struct, frozen=True):
     (with its dot). ``objects`` is how many objects a row's labels have; ``sides`` are the square roots of the
     objects' areas, in pixels, by kind. ``crowded`` is how many rows have a polygon or mask that is beyond the 254th of
     their boxes, polygons and masks with an area. ``latest`` is the latest time at which Labelbox saw a row or a label
-    change. ``choices`` are the answers of labels to each radio question about the image, of rows with one answer to it.
+    change. ``image_bytes`` are those of copied images, by split. ``choices`` are the labels' answers to each radio
+    question about the image, of rows that have one answer to it.
     """
 
     rows: dict[str, int] = {}
@@ -105,6 +106,7 @@ class Census(Struct, frozen=True):
     endings: dict[str, dict[str, int]] = {}
     asked: tuple[tuple[Asked, int], ...] = ()
     crowded: int = 0
+    image_bytes: dict[str, int] = {}
     choices: dict[str, tuple[str, ...]] = {}
 
     def kinds(self, *, predicted: bool = False) -> dict[str, int]:
@@ -138,6 +140,7 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
         endings=_endings(rows.values()),
         asked=tuple((Asked(*fields), count) for fields, count in sorted(asked.items())),
         crowded=_crowded(tables["annotations"], objects),
+        image_bytes=_image_bytes(tables["data_rows"]),
         choices=_chosen(choices),
     )
 
@@ -158,6 +161,7 @@ def add(censuses: Iterable[Census]) -> Census:
         endings={split: _sum(one.endings.get(split, {}) for one in each) for split in splits},
         asked=tuple(_sum(dict(one.asked) for one in each).items()),
         crowded=sum(one.crowded for one in each),
+        image_bytes=_sum(one.image_bytes for one in each),
         choices={
             name: tuple(sorted({*chain.from_iterable(one.choices.get(name, ()) for one in each)})) for name in asked
         },
@@ -185,6 +189,11 @@ def _endings(places: Iterable[_Place]) -> dict[str, dict[str, int]]:
         if of_image:
             found[split][of_image] += 1
     return {split: dict(sorted(found[split].items())) for split in sorted(found)}
+
+
+def _image_bytes(table: pa.Table) -> dict[str, int]:
+    copied = zip(*_values(table.filter(table["size"].is_valid()), "split", "size"), strict=True)
+    return _sum({split: size} for split, size in copied)
 
 
 def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator[tuple[tuple[Any, ...], int]]:

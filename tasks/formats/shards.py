@@ -1,0 +1,144 @@
+"""Shards of formats: one task each, and none where what its rows are in stands."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.buckets.base import BasePart
+from labelsnap.buckets.boundary import check_rows
+from labelsnap.buckets.grouping import bucket_of
+from labelsnap.buckets.parts.index import format_folder
+from labelsnap.buckets.source import BucketSource
+from labelsnap.buckets.unwritable import unwritable
+from labelsnap.formats.description.census import Census
+from labelsnap.formats.interface import Artifact, Document
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.records.choices.splits import SPLITS
+from labelsnap.snapshots.manifest import File
+from labelsnap.snapshots.tables.bucket_tables import bucket_files
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
+from tasks.formats.conversion import DESCRIBED
+from tasks.formats.given import format_input, painting, picture_limits
+from tasks.machines.environment import scratch
+from tasks.machines.retries import RETRIES
+from tasks.run.receipts import FormatReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from labelsnap.buckets.parts.work import BucketMade
+    from labelsnap.formats.interface import Dataset as FormatInput
+    from labelsnap.formats.interface import Format, Shard
+    from tasks.run.receipts import Settlement
+
+
+class ShardWork(Struct, frozen=True):
+    """A shard of a format and split: its path in the format's folder, and the tables of the buckets of its rows.
+
+    ``base`` is what the version before has under its path. Where that is what would be written, it is ``standing``, and
+    no tables are needed.
+    """
+
+    format: str
+    split: str
+    path: str
+    tables: tuple[File, ...]
+    base: BasePart = BasePart()
+    standing: File | None = None
+
+
+def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMade]) -> Iterator[ShardWork]:
+    """Give the shards of all formats of a dataset, when buckets are made."""
+    conversion = settlement.conversion
+    found = bucket_files(settlement.tables)
+    tables = {index: tuple(files.values()) for (_, index), files in found.items()}
+    count = next((count for count, _ in found), 1)
+    others = _others(made)
+
+    @cache
+    def touched(split: str, count: int) -> set[int]:
+        """The shards of a split, of so many, that rows are in or were in which are not as they were."""
+        return {bucket_of(row_id.encode(), count) for row_id in others[split]}
+
+    gone = conversion.before.keys() - tables.keys()
+    for name, options in dataset.formats.items():
+        form = format_of(name, options)
+        described = format_input(dataset, form, settlement.registry, settlement.census)
+        whole = [(split, each) for split in SPLITS for each in form.files(described, split) if _is_whole(each)]
+        base = conversion.bases.get(name, BasePart())
+        before = _before(base, name, {each.path for _, each in whole}) if conversion.is_alike else {}
+        for split, each in whole:
+            if isinstance(each, Artifact) and each.shard:
+                buckets = _buckets_of(each.shard, count)
+                stood = before.get(each.path)
+                is_same = gone.isdisjoint(buckets) and each.shard.index not in touched(split, each.shard.count)
+                if stood and is_same:
+                    yield ShardWork(name, split, each.path, (), standing=stood)
+                    continue
+                needed = tuple(chain.from_iterable(tables.get(index, ()) for index in buckets))
+                yield ShardWork(name, split, each.path, needed, BasePart((stood,) if stood else ()))
+
+
+@task(**RETRIES)
+def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
+    """Write a shard as a stream. Where the format fails at single rows of it, they are named, and there is no file."""
+    store = open_store(dataset.url)
+    settings = load_settings()
+    limits = picture_limits(settings)
+    form = format_of(work.format, dataset.formats[work.format])
+    draft = Draft(store, work.base)
+    with scratch(settings) as directory, painting(work.format):
+        source = BucketSource(store, work.tables, directory, limits)
+        described = format_input(dataset, form, registry, census, limits, source)
+        body = directory / "shard"
+        try:
+            with body.open("wb") as target:
+                target.writelines(_shard(form, described, work).chunks)
+        except Exception as error:
+            check_rows(error)
+            if not (found := unwritable(form, described, work.split)):
+                raise
+            return FormatReceipt(work.format, (), (), draft.uploads, found)
+        file = draft.add_file(f"{format_folder(work.format)}{work.path}", body)
+    return FormatReceipt(work.format, (file,), (), draft.uploads)
+
+
+def _shard(form: Format, described: FormatInput, work: ShardWork) -> Artifact:
+    found = (each for each in form.files(described, work.split) if each.path == work.path)
+    return next(each for each in found if isinstance(each, Artifact))
+
+
+def _is_whole(file: Document | Artifact) -> bool:
+    """Whether a file is a whole one of the snapshot, or a document, and not in a pack."""
+    return isinstance(file, Document) or not file.small
+
+
+def _buckets_of(shard: Shard, count: int) -> range:
+    """Which buckets, of ``count``, may have rows of a shard."""
+    divisor = min(count, shard.count)
+    return range(shard.index % divisor, count, divisor)
+
+
+def _others(made: Iterable[BucketMade]) -> dict[str, list[str]]:
+    """The rows of each split that are not as they were, or are there no more."""
+    found: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for each in made:
+        for split, rows in each.others.items():
+            found[split] += rows
+    return found
+
+
+def _before(base: BasePart, name: str, paths: set[str]) -> dict[str, File]:
+    """The whole files that a version has of a format, by path; none where they are others: then rows lie elsewhere."""
+    folder = format_folder(name)
+    files = {file.path.removeprefix(folder): file for file in base.files}
+    return files if files.keys() - set(DESCRIBED) == paths else {}
