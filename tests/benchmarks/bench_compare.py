@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from tests.benchmarks.contest.arena import arena
+from tests.benchmarks.contest.arena import TRAINING, arena
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ INSTANCES, DEFAULT, SEVEN = "instances", "default", "seven"
 FORMATS: Final = {
     INSTANCES: {"coco": {"panoptic": False}},
     DEFAULT: {"coco": {}},
-    SEVEN: {name: {} for name in ("coco", "yolo", "voc", "masks", "webdataset", "huggingface", "labelme")},
+    SEVEN: TRAINING,
 }
 CONTESTANTS: Final = (STRONG, VENDORS, *FORMATS)
 

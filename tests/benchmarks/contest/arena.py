@@ -32,7 +32,12 @@ ROOT: Final = Path(__file__).parents[3]
 BUCKET: Final = "bench"
 PICTURES: Final = Path(".bench")
 """Where drawn pictures are kept, below the folder that the benchmark is run from."""
-SCRIPTS: Final = ("packed", "recipe")
+TRAINING: Final[dict[str, dict[str, Any]]] = {
+    name: {} for name in ("coco", "yolo", "voc", "masks", "webdataset", "huggingface", "labelme")
+}
+"""The formats that training tools read, with their options as by default."""
+WARMING: Final = 8
+"""Rows of the refresh that nobody measures."""
 KEYS: Final = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench-secret", "AWS_REGION": "us-east-1"}
 
 
@@ -84,7 +89,7 @@ class Arena:
         self._labelbox.ask("change", count=rows)
 
     def script(self, name: str) -> Run:
-        """One of ``SCRIPTS``, which begins anew."""
+        """The script ``packed`` or ``recipe``, which begins anew."""
         url = f"s3://{BUCKET}/{name}-{next(self._numbers)}"
         command = [sys.executable, "-m", f"tests.benchmarks.contest.{name}", self._project, url]
         return self._run(command, url, {})
@@ -165,6 +170,7 @@ def arena(rows: int, pictures: Path = PICTURES) -> Iterator[Arena]:
         before = dict(os.environ)
         stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
         os.environ.update({key: value for key, value in made.environment.items() if key.startswith("AWS_")})
+        made.set(min(rows, WARMING))
+        made.refresh(TRAINING)  # loops are compiled, and files of bytecode written
         made.set(rows)
-        made.refresh({})  # loops are compiled, and files of bytecode written
         yield made
