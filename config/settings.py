@@ -183,6 +183,12 @@ class Settings(BaseSettings):
     azure_source_account_key: SecretStr = Field(
         default=SecretStr(""), description="The storage account's, in place of it"
     )
+    at_hand_bytes: int = Field(
+        default=512 << 20,
+        ge=0,
+        le=10**13,
+        description="Scratch space for copies of what a process wrote or read of the store in a run; 0: none are kept",
+    )
     temporary_directory: Path | None = Field(default=None, description="Scratch space; the system's when unset")
 
     @field_validator("allow_hosts", mode="before")

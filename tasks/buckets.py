@@ -31,18 +31,17 @@ from labelsnap.snapshots.keeping.behind import manifests_behind
 from labelsnap.snapshots.manifest import damaged, result_of
 from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import unpacked
-from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_count_of
-from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS, Draft
-from labelsnap.storage import open_store
+from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS
 from labelsnap.storage.compression import compress
 from labelsnap.storage.interface import DOCUMENT_BYTES
 from tasks.machines.environment import downloader, scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.run.beginning import Head
-from tasks.run.ledger import Ledger
+from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.unfinished import TAKEN, Taken
 
@@ -84,12 +83,12 @@ def group_rows(
     if failed and not any(stream.size for stream in results):
         raise _errors_alone(dataset, errors)
     settings = load_settings()
-    store = open_store(dataset.url)
-    manifest = read_snapshot(store, base.version).manifest if base.version else None
+    here = here_of(dataset.url)
+    store, manifest = here.store, here.manifest(base.version)
     standing = result_of(manifest).rows.published if manifest else 0
     if standing and not any(stream.files for stream in results):
         raise _without_rows(dataset, base.version, standing)
-    ledger = Ledger(store, run)
+    ledger = ledger_here(dataset.url, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     left_out: list[int] = []
@@ -171,8 +170,8 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     rows that a format failed at is not noted: whoever goes on with the run tries them again.
     """
     settings = load_settings()
-    store = open_store(dataset.url)
-    ledger = Ledger(store, run)
+    here = here_of(dataset.url)
+    store, ledger = here.store, ledger_here(dataset.url, run)
     name = bucket_name(bucket.index, bucket.count)
     built = ledger.recall(name, BucketReceipt)
     if built:
@@ -182,7 +181,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     with downloader(settings) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(
-            draft=Draft(store, bucket.base),
+            draft=here.draft(bucket.base),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
             earlier=earlier,

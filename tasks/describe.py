@@ -25,11 +25,9 @@ from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.model import Problem
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.pull import REPORT
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.storage import open_store
 from tasks.formats import folder_of, picture_limits
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt, Settlement
 from tasks.telling.artifacts import show_picture
@@ -49,8 +47,8 @@ THUMBNAILS_SHOWN = 3
 @task(**RETRIES)
 def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
     """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts."""
-    store = open_store(dataset.url)
-    draft = Draft(store, read_snapshot(store, base).manifest if base else None)
+    here = here_of(dataset.url)
+    store, draft = here.store, here.draft(here.manifest(base))
     description = description_of(dataset, settlement)
     options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
     written = []

@@ -27,13 +27,11 @@ from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import File, Pack, damaged
 from labelsnap.snapshots.reading.content import lines_of
 from labelsnap.snapshots.reading.pull import FORMATS
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.presence import absent_of
 from labelsnap.snapshots.writing.revisions import add_revision
 from labelsnap.snapshots.writing.small import SmallFiles
-from labelsnap.storage import open_store
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import Changed, FormatReceipt
 
@@ -66,9 +64,9 @@ def write_format(
     it lays out is that of the images' own packs. Where an object of the format in the base snapshot is lost, all of it
     is made anew. Where the format fails at single rows, these are named, and there are no files.
     """
-    store = open_store(dataset.url)
-    earlier = read_snapshot(store, base).manifest if base else None
-    draft = Draft(store, earlier)
+    here = here_of(dataset.url)
+    store, earlier = here.store, here.manifest(base)
+    draft = here.draft(earlier)
     training_format = format_of(name, dataset.formats[name])
     folder = folder_of(name)
     if earlier and absent_of(store, earlier, earlier.below(folder)):

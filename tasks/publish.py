@@ -16,6 +16,7 @@ from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.commit import Committed, commit
 from labelsnap.snapshots.writing.presence import check_kept_objects
 from labelsnap.storage import ObjectStore, open_store
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
@@ -87,7 +88,7 @@ def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settl
     What is taken over of the base is not read, but has to be there; else StorageRefusedError names it. A run that found
     nothing changed publishes nothing, and is not looked at.
     """
-    earlier = read_snapshot(store, base).manifest if base else None
+    earlier = here_of(dataset.url).manifest(base)
     if earlier is not None and same_content(earlier, manifest):
         return
     if earlier is not None:
@@ -123,12 +124,11 @@ def publish_on_head(
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
-        if parent:
-            standing = read_snapshot(store, parent)
-            if same_content(standing.manifest, manifest):
-                return Publication(version=parent, published=False)
-            if not base.holds(head_at(store, standing.commit)):
-                break
+        standing = here_of(dataset.url).manifest(parent)
+        if standing is not None and same_content(standing, manifest):
+            return Publication(version=parent, published=False)
+        if parent != base.version and not base.holds(head_at(store, read_snapshot(store, parent).commit)):
+            break
         check_wanted(load_settings().prefect_seconds)
         outcome = commit(
             store,

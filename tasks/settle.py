@@ -15,10 +15,8 @@ from labelsnap.records.choices.classes import ClassRegistry, inherited, update
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
 from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
-from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
-from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.storage import open_store
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
 from tasks.run.receipts import Changed, Settlement
@@ -38,9 +36,9 @@ def settle(
     dataset: Dataset, base: Head, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
 ) -> Settlement:
     """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
-    store = open_store(dataset.url)
-    earlier = read_snapshot(store, base.version).manifest if base.version else None
-    draft = Draft(store, earlier)
+    here = here_of(dataset.url)
+    store, earlier = here.store, here.manifest(base.version)
+    draft = here.draft(earlier)
     built = sorted(receipts, key=lambda receipt: receipt.index)
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}

@@ -27,6 +27,7 @@ from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, und
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals
 from labelsnap.snapshots.keeping.epochs import keys_of
+from labelsnap.snapshots.reading.at_hand import the_store_of
 from labelsnap.snapshots.reading.content import scratch_file
 from labelsnap.snapshots.tables.bucket_tables import bucket_files
 
@@ -66,9 +67,12 @@ def inspect(
 ) -> Inspection:
     """Read back what ``manifest`` has and ``base`` has not. ``expected`` are the records' measures by bucket.
 
+    It comes from the store itself, whatever of it is at hand.
+
     Files come to ``scratch`` (the system's folder by default), a few at a time, and memory stays flat. Raises
     StorageError when the store does not answer.
     """
+    store = the_store_of(store)
     wholes = wholes_of(manifest)
     written = _written(wholes, base)
     buckets = _measured(manifest, {whole.key for whole in written})
