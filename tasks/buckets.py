@@ -74,7 +74,8 @@ def group_rows(
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
     Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
-    concerns it. One without lines is among them where rows may have left it: it keeps their splits.
+    concerns it. One without lines is among them where rows may have left it, for it keeps their splits, and the first,
+    which has a file of every table.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows, of the whole or
     of one export of several: a failed export is no empty dataset. Blank lines are no rows.
@@ -125,7 +126,7 @@ def group_rows(
             return structs.replace(bucket, lines_key=key, lines=spooled.lines, taken=taken[bucket.index])
 
         each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
-        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left)
+        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left or each.is_first)
         with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
             inputs = tuple(pool.map(put, wanted))
     return ledger.note("buckets", Buckets(inputs, tuple(left_out)))

@@ -15,7 +15,7 @@ from labelsnap.records.choices.classes import ClassRegistry, inherited, update
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
 from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
-from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_of_bucket
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
@@ -115,7 +115,8 @@ def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
 def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
     """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
     with decoding("the tables of problems"):
-        tables = [bucket["problems"] for bucket in bucket_files(files).values()]
-        problems = list(chain.from_iterable(problems_of(read_table(store, file)) for file in tables))
+        buckets = bucket_files(files).values()
+        tables = (read_of_bucket(store, bucket, "problems") for bucket in buckets)
+        problems = list(chain.from_iterable(map(problems_of, tables)))
     for problem in sorted(problems, key=lambda problem: problem.line):
         yield msgspec.json.encode(problem) + b"\n"

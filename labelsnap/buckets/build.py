@@ -81,11 +81,11 @@ class BucketBuilder:
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
 
-        A bucket without lines has files only where it has to tell of rows that left.
+        A bucket without lines has files only where it has to tell of rows that left, or is the first.
         """
         outcome = Outcome()
         numbered = list(lines)
-        if not numbered and not self.fetcher.given:
+        if not (numbered or self.fetcher.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
         looked = reuse.of_lines(numbered)
@@ -251,15 +251,21 @@ class BucketBuilder:
         )
 
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
-        """Write the tables, but for those that stand in the earlier snapshot as they are."""
+        """Write the tables, but for those that stand in the earlier snapshot as they are.
+
+        One without rows is written by the first bucket alone, so that each table has a file; but where the earlier
+        snapshot has it, it stays: a version that has the same rows has the same files.
+        """
         files: list[File] = []
         bodies: list[tuple[str, bytes]] = []
         for name, table in tables.items():
             path = table_path(name, bucket.index, bucket.count)
             if standing := self.earlier.file(path, name, table):
                 files.append(self.draft.keep_file(standing))
-            else:
-                bodies.append((path, write_table(table)))
+                continue
+            body = write_table(table)
+            if len(table) or bucket.is_first or self.earlier.has(path, body):
+                bodies.append((path, body))
         return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
 
     def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:

@@ -42,6 +42,11 @@ class BucketInput(Struct, frozen=True):
     unwritable: dict[str, str] = {}
 
     @property
+    def is_first(self) -> bool:
+        """Whether it is the bucket that has a file of every table."""
+        return self.index == 0
+
+    @property
     def may_have_left(self) -> bool:
         """Whether there may be rows that were given a split, and have no line now."""
         return bool(self.behind or (self.splits_stand and self.base.files))

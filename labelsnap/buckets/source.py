@@ -26,7 +26,7 @@ from labelsnap.records.tables.tables import from_tables, rows_of
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import download_file, read_file
 from labelsnap.snapshots.reading.tree import open_tree
-from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_of_bucket, read_table
 from labelsnap.snapshots.tables.images import packed_images
 from labelsnap.snapshots.values import Size
 
@@ -104,7 +104,7 @@ class BucketSource:
         for (_, bucket), files in self._buckets.items():
             kinds: defaultdict[str, list[str]] = defaultdict(list)
             with decoding("the tables of annotations"):
-                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                table = read_of_bucket(self._store, files, "annotations", ("data_row_id", "kind"))
                 for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
                     kinds[row_id].append(kind)
             yield from ((row_id, kinds[row_id]) for row_id, of_split, _ in self._listed(bucket) if of_split == split)
@@ -143,7 +143,7 @@ class BucketSource:
     def _listed(self, bucket: int) -> list[tuple[str, str, str]]:
         """Id, split and file name of each row of a bucket."""
         with decoding("the rows of a bucket"):
-            table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
+            table = read_of_bucket(self._store, self._buckets[self._count, bucket], "data_rows", _LISTED)
             return list(zip(*(table[name].to_pylist() for name in _LISTED), strict=True))
 
     def _decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
@@ -164,7 +164,7 @@ class BucketSource:
         total = 0
         for found in self._buckets.values():
             with decoding("the tables of images"):
-                images = read_table(self._store, found["images"], ("split", "size"))
+                images = read_of_bucket(self._store, found, "images", ("split", "size"))
                 sizes = images.filter(compute.equal(images["split"], split))["size"].to_pylist()
                 total += sum(msgspec.convert(size, Size) for size in sizes if size is not None)
         count = shard_count(total, size)
