@@ -53,8 +53,9 @@ def publish(
         packs=list(content.packs),
         software=software(),
     )
-    read_back(store, dataset, base, settlement, manifest)
-    return publish_on_head(store, dataset, beginning, manifest, settlement.behind)
+    earlier = here_of(dataset.url).manifest(base)
+    read_back(store, dataset, base, settlement, manifest, earlier)
+    return publish_on_head(store, dataset, beginning, manifest, settlement.behind, earlier)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
@@ -82,13 +83,19 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
         )
 
 
-def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settlement, manifest: Manifest) -> None:
+def read_back(
+    store: ObjectStore,
+    dataset: Dataset,
+    base: int,
+    settlement: Settlement,
+    manifest: Manifest,
+    earlier: Manifest | None,
+) -> None:
     """Raise ``DatasetRejectedError`` when what was written is not what the records were, as ``checking.gate`` sees it.
 
     What is taken over of the base is not read, but has to be there; else StorageRefusedError names it. A run that found
     nothing changed publishes nothing, and is not looked at.
     """
-    earlier = here_of(dataset.url).manifest(base)
     if earlier is not None and same_content(earlier, manifest):
         return
     if earlier is not None:
@@ -115,20 +122,30 @@ def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settl
 
 
 def publish_on_head(
-    store: ObjectStore, dataset: Dataset, beginning: Beginning, manifest: Manifest, behind: tuple[str, ...] = ()
+    store: ObjectStore,
+    dataset: Dataset,
+    beginning: Beginning,
+    manifest: Manifest,
+    behind: tuple[str, ...] = (),
+    earlier: Manifest | None = None,
 ) -> Publication:
     """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
 
-    ``behind`` is what stands behind the base and was not taken over. What else was published meanwhile is the answer
+    ``behind`` is what stands behind the base and was not taken over, ``earlier`` the base's manifest where it was read
+    already. What else was published meanwhile is the answer
     where it holds the same; else nothing is published, and nothing by a run that was cancelled.
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
-        standing = here_of(dataset.url).manifest(parent)
-        if standing is not None and same_content(standing, manifest):
-            return Publication(version=parent, published=False)
-        if parent != base.version and not base.holds(head_at(store, read_snapshot(store, parent).commit)):
-            break
+        if parent == base.version and earlier is not None:
+            if same_content(earlier, manifest):
+                return Publication(version=parent, published=False)
+        elif parent:
+            standing = read_snapshot(store, parent)
+            if same_content(standing.manifest, manifest):
+                return Publication(version=parent, published=False)
+            if not base.holds(head_at(store, standing.commit)):
+                break
         check_wanted(load_settings().prefect_seconds)
         outcome = commit(
             store,

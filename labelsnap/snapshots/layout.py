@@ -43,6 +43,8 @@ OBJECT: Final = Kind(
 )
 LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
 HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
+LINES: Final = Kind(WORK, re.compile(r"[^/]+/lines/[0-9a-f]{64}\.zst"))
+"""Lines of several buckets, one bucket's after another's, under the sha256 of all of them."""
 EXPORTED: Final = f"{WORK}exported.json"
 RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
 SCRATCH: Final = Kind(

@@ -18,7 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from labelsnap.snapshots.layout import DATA, MANIFEST, OBJECT
+from labelsnap.snapshots.layout import DATA, LINES, MANIFEST, OBJECT
 from labelsnap.storage.interface import RECORD_BYTES, too_long
 
 if TYPE_CHECKING:
@@ -316,4 +316,4 @@ def the_store_of(store: ObjectStore) -> ObjectStore:
 
 
 def _says_content(key: str) -> bool:
-    return OBJECT.match(key) is not None or MANIFEST.match(key) is not None
+    return any(kind.match(key) for kind in (OBJECT, MANIFEST, LINES))
