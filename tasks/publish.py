@@ -101,7 +101,7 @@ def read_back(
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
     inspection = inspect(
-        store,
+        here_of(dataset.url).store,
         manifest,
         earlier,
         settlement.measures,

@@ -30,6 +30,7 @@ from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from concurrent.futures import Executor
     from datetime import datetime
 
     from labelsnap.buckets.rows.fetch import Fetcher
@@ -224,11 +225,16 @@ class BucketBuilder:
         return len(problems)
 
     def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
+        """Write a bucket's pack and its tables, side by side."""
+        with ThreadPoolExecutor(1, thread_name_prefix="pack") as sender:
+            return self._sent(bucket, reuse, outcome, sender)
+
+    def _sent(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome, sender: Executor) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept
         made, measures = to_tables(samples), measure(samples)
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
-        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket, sender=sender)
         tables = made | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
         if kept:
@@ -237,9 +243,11 @@ class BucketBuilder:
             measures = add(chain(measures, measure_tables(kept)))
         left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
+        files = self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {}))
+        stored.wait()
         return BucketReceipt(
             index=bucket.index,
-            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
+            files=files,
             packs=tuple(packs[key] for key in sorted(packs)),
             tally=self._tally(tables, outcome, len(left)),
             census=census(tables),

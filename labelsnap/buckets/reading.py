@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROWS: Final = (*SCHEMAS, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
+_PARALLEL: Final = 8
 _REUSED: Final = STANDING | {"images": (*STANDING["images"], *_LOCATION)}
 
 
@@ -93,7 +95,9 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     found = bucket_files(base.files).values()
     columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
     with decoding("the tables of the earlier version"):
-        tables = {name: _rows(store, found, name, wanted) for name, wanted in columns.items() if found}
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="earlier") as pool:
+            read = pool.map(lambda each: _rows(store, found, *each), columns.items() if found else ())
+            tables = dict(zip(columns, read, strict=False))
         images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
         fingerprints = list(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True))
     packs = {pack.key: pack for pack in base.packs}

@@ -74,13 +74,21 @@ class Draft:
 
     def add_pack(self, path: str, body: bytes | Path) -> Pack:
         """Add an object that tables or files point into, such as a tar of small ones (``images/pack-00003.tar``)."""
+        pack = self.place(path, body)
+        self.send(pack, body)
+        return pack
+
+    def place(self, path: str, body: bytes | Path) -> Pack:
+        """Say where an object will stand that is to be sent."""
         size, sha256 = measured(body)
-        key = self._key(path, sha256)
-        standing = self._store.head(key)
-        if missing := standing is None or standing.size != size:
-            self._store.put(key, body)
-        self._count(Uploads(1, size, 0, 0) if missing else Uploads(0, 0, 1, size))
-        return Pack(key=key, size=size, sha256=sha256)
+        return Pack(key=self._key(path, sha256), size=size, sha256=sha256)
+
+    def send(self, pack: Pack, body: bytes | Path) -> None:
+        """Upload a placed object, where it is missing."""
+        standing = self._store.head(pack.key)
+        if missing := standing is None or standing.size != pack.size:
+            self._store.put(pack.key, body)
+        self._count(Uploads(1, pack.size, 0, 0) if missing else Uploads(0, 0, 1, pack.size))
 
     def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
         """Add many small files, (logical path, bytes), as one tar object: a request a thousand, not a thousand."""
