@@ -23,6 +23,7 @@ from labelsnap.formats.report.sheet import sheet
 from labelsnap.formats.report.thumbnails import choose, thumbnail
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.model import Problem
+from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.pull import REPORT
 from tasks.formats import folder_of, picture_limits
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.manifest import File
     from labelsnap.storage import ObjectStore
 
+README = "README.md"
 THUMBNAILS_OF_A_SPLIT = 3
 THUMBNAILS_SHOWN = 3
 """In Prefect's interface, whose database keeps them for each run: about 20 kB each."""
@@ -51,16 +53,16 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     store, draft = here.store, here.draft(here.manifest(base))
     description = description_of(dataset, settlement)
     options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
-    written = []
+    documents: list[tuple[str, bytes]] = []
     for name, given in options.items():
         training_format, folder = format_of(name, given), folder_of(name)
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed = [listed_of(file, folder) for file in files]
-        readme = draft.add_file(f"{folder}README.md", card(description, training_format, listed))
-        listed.append(listed_of(readme, folder))
-        written += [
-            readme,
-            draft.add_file(f"{folder}croissant.json", croissant(description, training_format, listed)),
+        readme = card(description, training_format, listed)
+        listed.append(Listed(README, digest(readme), small=False))
+        documents += [
+            (f"{folder}{README}", readme),
+            (f"{folder}croissant.json", croissant(description, training_format, listed)),
         ]
     pictures = thumbnails(store, settlement)
     if pictures:
@@ -73,8 +75,8 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
         noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
-    written.append(draft.add_file(REPORT, html(page)))
-    return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
+    documents.append((REPORT, html(page)))
+    return FormatReceipt(name="", files=draft.add_files(documents), packs=(), uploads=draft.uploads)
 
 
 def description_of(dataset: Dataset, settlement: Settlement) -> Description:

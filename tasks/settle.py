@@ -49,10 +49,14 @@ def settle(
     if behind and not (earlier and same_classes and same_tables(earlier, tables)):
         others = classes_behind(store, behind)
         registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
-    classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
-    problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
-    left_out = (draft.add_file(LEFT_OUT_PATH, msgspec.json.encode(numbers)),) if numbers else ()
+    classes, problems, *left_out = draft.add_files(
+        [
+            (CLASSES_PATH, write_table(classes_table(registry))),
+            (PROBLEMS_PATH, b"".join(problem_lines(store, tables))),
+            *([(LEFT_OUT_PATH, msgspec.json.encode(numbers))] if numbers else []),
+        ]
+    )
     return Settlement(
         lines=lines,
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
@@ -63,7 +67,7 @@ def settle(
         behind=behind,
         tables=(*tables, classes),
         problems=problems,
-        left_out=left_out,
+        left_out=tuple(left_out),
         packs=tuple(packs[key] for key in sorted(packs)),
         uploads=draft.uploads,
     )

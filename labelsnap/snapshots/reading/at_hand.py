@@ -11,6 +11,7 @@ import os
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -19,12 +20,12 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from labelsnap.snapshots.layout import DATA, LINES, MANIFEST, OBJECT
-from labelsnap.storage.interface import RECORD_BYTES, too_long
+from labelsnap.storage.interface import RECORD_BYTES, ObjectInfo, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from labelsnap.storage import Capabilities, ObjectInfo, ObjectStore, Upload
+    from labelsnap.storage import Capabilities, ObjectStore, Upload
 
 WHOLE_BYTES: Final = 64 << 20
 """An object of which ranges are asked is brought whole where it has no more than that."""
@@ -99,9 +100,9 @@ class Folder:
     def take(self, name: str, body: bytes | Path) -> None:
         """Keep a copy of what an object holds."""
         if isinstance(body, bytes):
-            self.bring(name, len(body), lambda path: path.write_bytes(body))
+            self.bring(name, _size(body), lambda path: path.write_bytes(body))
         else:
-            self.bring(name, body.stat().st_size, lambda path: shutil.copyfile(body, path))
+            self.bring(name, _size(body), lambda path: shutil.copyfile(body, path))
 
     def bring(self, name: str, size: int, write: Callable[[Path], object]) -> None:
         """Keep a copy of ``size`` bytes, which ``write`` puts in its place.
@@ -178,7 +179,7 @@ class AtHandStore:
 
     store: ObjectStore
     folder: Folder
-    _written: set[str] = field(default_factory=set)
+    _written: dict[str, ObjectInfo] = field(default_factory=dict)
     _asked: dict[str, int] = field(default_factory=dict)
     _listed: dict[str, ObjectInfo] | None = None
     _is_listed: bool = False
@@ -199,7 +200,7 @@ class AtHandStore:
         """See ObjectStore."""
         self.store.put(key, body)
         if _says_content(key):
-            self._written.add(key)
+            self._written[key] = ObjectInfo(key, _size(body), datetime.now(UTC))
             self.folder.drop(self._name(key))
             self.folder.take(self._name(key), body)
 
@@ -239,13 +240,13 @@ class AtHandStore:
         return self.store.head(key) if standing is None else standing.get(key)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """See ObjectStore."""
-        written = any(key.startswith(prefix) for key in tuple(self._written))
-        standing = None if written else self._standing(prefix)
-        if standing is None:
+        """See ObjectStore. What this process wrote since is timed by its own clock."""
+        if (standing := self._standing(prefix)) is None:
             yield from self.store.list(prefix)
-        else:
-            yield from (info for key, info in standing.items() if key.startswith(prefix))
+            return
+        there = standing | self._written
+        found = (info for key, info in there.items() if key.startswith(prefix))
+        yield from sorted(found, key=lambda info: info.key.encode())
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
@@ -313,6 +314,10 @@ class AtHandStore:
 def the_store_of(store: ObjectStore) -> ObjectStore:
     """Return the store itself, of which nothing is at hand: for whoever has to see what it holds."""
     return store.store if isinstance(store, AtHandStore) else store
+
+
+def _size(body: bytes | Path) -> int:
+    return len(body) if isinstance(body, bytes) else body.stat().st_size
 
 
 def _says_content(key: str) -> bool:
