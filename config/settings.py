@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         default=600, gt=0, le=86_400, description="Seconds for one body in all, repetitions included"
     )
     rows_per_bucket: int = Field(
-        default=128, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
+        default=256, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
     )
     worker_seconds: float = Field(
         default=60, gt=0, le=86_400, description="Seconds to wait for a worker of a cluster that can carry out tasks"
