@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         default=600, gt=0, le=86_400, description="Seconds for one body in all, repetitions included"
     )
     rows_per_bucket: int = Field(
-        default=128, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
+        default=256, ge=1, le=1_000_000, description="The unit of parallel work, of resume and of reuse"
     )
     worker_seconds: float = Field(
         default=60, gt=0, le=86_400, description="Seconds to wait for a worker of a cluster that can carry out tasks"
@@ -182,6 +182,12 @@ class Settings(BaseSettings):
     azure_source_sas_token: SecretStr = Field(default=SecretStr(""), description="One that may read the containers")
     azure_source_account_key: SecretStr = Field(
         default=SecretStr(""), description="The storage account's, in place of it"
+    )
+    at_hand_bytes: int = Field(
+        default=512 << 20,
+        ge=0,
+        le=10**13,
+        description="Scratch space for copies of what a process wrote or read of the store in a run; 0: none are kept",
     )
     temporary_directory: Path | None = Field(default=None, description="Scratch space; the system's when unset")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import shutil
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, structs
 from prefect import task
@@ -30,29 +30,32 @@ from labelsnap.records.lines.text import is_blank
 from labelsnap.snapshots.keeping.behind import manifests_behind
 from labelsnap.snapshots.manifest import damaged, result_of
 from labelsnap.snapshots.reading.chunks import chunk_blocks
-from labelsnap.snapshots.reading.content import unpacked
-from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.reading.content import SMALL, sha256_of, unpacked
 from labelsnap.snapshots.tables.bucket_tables import bucket_count_of
-from labelsnap.snapshots.writing.draft import PARALLEL_UPLOADS, Draft
-from labelsnap.storage import open_store
 from labelsnap.storage.compression import compress
 from labelsnap.storage.interface import DOCUMENT_BYTES
 from tasks.machines.environment import downloader, scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.run.beginning import Head
-from tasks.run.ledger import Ledger
+from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.unfinished import TAKEN, Taken
 
+LINES_BYTES: Final = 16 << 20
+"""An object of lines is closed when it has so many bytes, compressed."""
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from labelsnap.buckets.spool import SpooledBucket
     from labelsnap.labelbox.downloads.download import Downloader
     from labelsnap.snapshots.manifest import Manifest
     from labelsnap.storage.interface import ObjectStore
+    from tasks.run.ledger import Ledger
     from tasks.run.span import Span
 
 
@@ -75,7 +78,8 @@ def group_rows(
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
     Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
-    concerns it. One without lines is among them where rows may have left it: it keeps their splits.
+    concerns it. One without lines is among them where rows may have left it, for it keeps their splits, and the first,
+    which has a file of every table.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows, of the whole or
     of one export of several: a failed export is no empty dataset. Blank lines are no rows.
@@ -84,12 +88,12 @@ def group_rows(
     if failed and not any(stream.size for stream in results):
         raise _errors_alone(dataset, errors)
     settings = load_settings()
-    store = open_store(dataset.url)
-    manifest = read_snapshot(store, base.version).manifest if base.version else None
+    here = here_of(dataset.url)
+    store, manifest = here.store, here.manifest(base.version)
     standing = result_of(manifest).rows.published if manifest else 0
     if standing and not any(stream.files for stream in results):
         raise _without_rows(dataset, base.version, standing)
-    ledger = Ledger(store, run)
+    ledger = ledger_here(dataset.url, run)
     if grouped := ledger.recall("buckets", Buckets):
         return grouped
     left_out: list[int] = []
@@ -116,20 +120,52 @@ def group_rows(
         of_lines = {bucket.index: bucket for bucket in spooled}
         taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
 
-        def put(bucket: BucketInput) -> BucketInput:
-            spooled = of_lines.get(bucket.index)
-            if spooled is None:
-                return bucket
-            name = bucket_name(bucket.index, count)
-            key = ledger.key(f"lines/{name}.zst")
-            store.put(key, compress(spooled.path, directory / f"{name}.zst"))
-            return structs.replace(bucket, lines_key=key, lines=spooled.lines, taken=taken[bucket.index])
-
         each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
-        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left)
-        with ThreadPoolExecutor(PARALLEL_UPLOADS, thread_name_prefix="upload") as pool:
-            inputs = tuple(pool.map(put, wanted))
+        wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left or each.is_first)
+        inputs = tuple(
+            structs.replace(each, taken=taken[each.index]) if each.lines else each
+            for each in with_lines(store, ledger, wanted, of_lines, directory)
+        )
     return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
+
+
+def with_lines(
+    store: ObjectStore,
+    ledger: Ledger,
+    buckets: Iterable[BucketInput],
+    spooled: Mapping[int, SpooledBucket],
+    directory: Path,
+) -> Iterator[BucketInput]:
+    """Put the buckets' lines into the store, those of several into one object; each is told where its own lie."""
+    waiting: list[BucketInput] = []
+    together, part = directory / "lines", directory / "part"
+    size = 0
+    for bucket in buckets:
+        if (lines := spooled.get(bucket.index)) is None:
+            waiting.append(bucket)
+            continue
+        with compress(lines.path, part).open("rb") as source, together.open("ab") as target:
+            shutil.copyfileobj(source, target)
+        end = together.stat().st_size
+        waiting.append(structs.replace(bucket, lines=lines.lines, lines_offset=size, lines_size=end - size))
+        size = end
+        if size >= LINES_BYTES:
+            yield from _put_together(store, ledger, waiting, together)
+            waiting, size = [], 0
+    yield from _put_together(store, ledger, waiting, together)
+
+
+def _put_together(
+    store: ObjectStore, ledger: Ledger, buckets: Sequence[BucketInput], together: Path
+) -> Iterator[BucketInput]:
+    if not together.exists():
+        yield from buckets
+        return
+    key = ledger.key(f"lines/{sha256_of(together)}.zst")
+    store.put(key, together)
+    together.unlink()
+    for bucket in buckets:
+        yield structs.replace(bucket, lines_key=key) if bucket.lines else bucket
 
 
 def without_lines(
@@ -171,8 +207,8 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     rows that a format failed at is not noted: whoever goes on with the run tries them again.
     """
     settings = load_settings()
-    store = open_store(dataset.url)
-    ledger = Ledger(store, run)
+    here = here_of(dataset.url)
+    store, ledger = here.store, ledger_here(dataset.url, run)
     name = bucket_name(bucket.index, bucket.count)
     built = ledger.recall(name, BucketReceipt)
     if built:
@@ -182,7 +218,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     with downloader(settings) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(
-            draft=Draft(store, bucket.base),
+            draft=here.draft(bucket.base),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,
             earlier=earlier,
@@ -193,18 +229,31 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            lines = lines_there(store, bucket.lines_key, directory / "lines")
+            lines = lines_there(store, bucket, directory / "lines")
         receipt = builder.build(bucket, lines)
-    return built_again(receipt, built) if bucket.unwritable else ledger.note(name, receipt)
+    if bucket.unwritable:
+        return built_again(receipt, built)
+    return ledger.note(name, receipt) if costly(receipt) else receipt
 
 
-def lines_there(store: ObjectStore, key: str, path: Path) -> Iterator[tuple[int, bytes]]:
+def costly(receipt: BucketReceipt) -> bool:
+    """Whether a bucket has brought or written anything: else building it again takes no longer than recalling it."""
+    return bool(receipt.tally.downloaded or receipt.tally.uploads.objects)
+
+
+def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each line that was put in the store for a bucket; they come to ``path``.
 
     Raises StorageRefusedError where they are not there, or not as they were put.
     """
-    if not store.download(key, path, size=DOCUMENT_BYTES):
-        raise damaged(repr(key), "nothing")
+    key = bucket.lines_key
+    offset, end = bucket.lines_offset, bucket.lines_offset + bucket.lines_size
+    with path.open("wb") as target:
+        while offset < end:
+            block = store.get(key, offset=offset, length=min(SMALL, end - offset))
+            if not block:
+                raise damaged(repr(key), "nothing" if block is None else f"{offset} bytes")
+            offset += target.write(block)
     return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
 
 

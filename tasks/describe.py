@@ -24,14 +24,13 @@ from labelsnap.formats.report.sheet import sheet
 from labelsnap.formats.report.thumbnails import choose, thumbnail
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.model import Problem
+from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.pull import REPORT
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.storage import open_store
 from tasks.formats.conversion import DESCRIBED
 from tasks.formats.given import picture_limits
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt, Settlement
 from tasks.telling.artifacts import show_picture
@@ -51,21 +50,21 @@ THUMBNAILS_SHOWN = 3
 @task(**RETRIES)
 def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
     """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts."""
-    store = open_store(dataset.url)
-    draft = Draft(store, read_snapshot(store, base).manifest if base else None)
+    here = here_of(dataset.url)
+    store, draft = here.store, here.draft(here.manifest(base))
     description = description_of(dataset, settlement)
     options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
-    written = []
+    documents: list[tuple[str, bytes]] = []
     for name, given in options.items():
         training_format, folder = format_of(name, given), format_folder(name)
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed = [listed_of(file, folder) for file in files]
         of_card, of_croissant = (f"{folder}{each}" for each in DESCRIBED)
-        readme = draft.add_file(of_card, card(description, training_format, listed))
-        listed.append(listed_of(readme, folder))
-        written += [
-            readme,
-            draft.add_file(of_croissant, croissant(description, training_format, listed)),
+        readme = card(description, training_format, listed)
+        listed.append(Listed(DESCRIBED[0], digest(readme), small=False))
+        documents += [
+            (of_card, readme),
+            (of_croissant, croissant(description, training_format, listed)),
         ]
     pictures = thumbnails(store, settlement)
     if pictures:
@@ -78,8 +77,8 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
         noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
-    written.append(draft.add_file(REPORT, html(page)))
-    return FormatReceipt(name="", files=tuple(written), packs=(), uploads=draft.uploads)
+    documents.append((REPORT, html(page)))
+    return FormatReceipt(name="", files=draft.add_files(documents), packs=(), uploads=draft.uploads)
 
 
 def description_of(dataset: Dataset, settlement: Settlement) -> Description:

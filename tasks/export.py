@@ -20,13 +20,11 @@ from labelsnap.labelbox.export import FIRST_PAUSE, ExportRequest, Stream, Totals
 from labelsnap.labelbox.starting import start
 from labelsnap.labelbox.stream import Chunk, chunk_at
 from labelsnap.snapshots.manifest import File, Pack
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
-from labelsnap.storage import open_store
 from tasks.machines.environment import downloader, labelbox, scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
-from tasks.run.ledger import Ledger
+from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
 from tasks.telling.progress import report
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
 
     from labelsnap.labelbox.client import Client
     from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.snapshots.writing.draft import Draft
+    from tasks.run.ledger import Ledger
 
 
 ASKED: Final = 2
@@ -104,7 +104,7 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
 
     Each is noted as soon as it is started, and a run that is gone on with has the same ones.
     """
-    ledger = Ledger(open_store(dataset.url), run)
+    ledger = ledger_here(dataset.url, run)
     client = labelbox(load_settings())
     parts = enumerate(parts_of(dataset))
     name = f"labelsnap {dataset.dataset} {run}"
@@ -180,16 +180,16 @@ def bring(
     Raises ``LabelboxRefusedError`` when they differ again.
     """
     settings = load_settings()
-    store = open_store(dataset.url)
-    earlier = read_snapshot(store, base).manifest if base else None
-    draft = Draft(store, earlier)
-    frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
+    here = here_of(dataset.url)
+    earlier = here.manifest(base)
+    draft = here.draft(earlier)
+    frames = EarlierFrames(here.store, earlier, f"raw/{stream.lower()}-")
     with downloader(settings) as pool, scratch(settings) as directory:
         for attempt in range(ASKED):
             client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
-            names = _Names(Ledger(store, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)
+            names = _Names(ledger_here(dataset.url, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)
             receipts = _fetched(source, total, draft, frames, names, on_progress)
             came = lines_in(receipts) - source.ends_inside_line(receipts)
             if came == total.lines and (total.size or stream == "ERRORS" or attempt):

@@ -18,14 +18,13 @@ from labelsnap.decoders import decoder_of
 from labelsnap.snapshots.manifest import File, Pack, result_of
 from labelsnap.snapshots.reading.chunks import chunk_blocks, chunk_task
 from labelsnap.snapshots.reading.content import read_file
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.writing.draft import Draft, Uploads
+from labelsnap.snapshots.writing.draft import Uploads
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
-from labelsnap.storage import open_store
 from labelsnap.storage.lines import lines
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
-from tasks.run.ledger import Ledger
+from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.settle import LEFT_OUT_PATH
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from labelsnap.snapshots.manifest import Manifest
+    from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
 
 RESULT: Final = "raw/result-"
@@ -72,21 +72,20 @@ class Kept(Struct, frozen=True):
 @task(**RETRIES)
 def keep_streams(dataset: Dataset, run: str, base: int) -> tuple[StreamReceipt, ...]:
     """The raw export that the snapshot ``base`` (0: none) keeps, without the lines that it left out itself."""
-    if not base:
+    here = here_of(dataset.url)
+    if (manifest := here.manifest(base)) is None:
         return ()
-    store = open_store(dataset.url)
-    ledger = Ledger(store, run)
+    ledger = ledger_here(dataset.url, run)
     if done := ledger.recall("kept", Kept):
         return done.streams
-    manifest = read_snapshot(store, base).manifest
     listed = manifest.file(LEFT_OUT_PATH)
-    left_out = frozenset(decoder_of(list[int]).decode(read_file(store, listed))) if listed else frozenset()
+    left_out = frozenset(decoder_of(list[int]).decode(read_file(here.store, listed))) if listed else frozenset()
     exported = result_of(manifest).rows.exported
     if not left_out:
         chunks = tuple(Chunk(file, manifest.packs_of([file])) for file in manifest.below(RESULT))
         return ledger.note("kept", Kept(chunks, exported)).streams
-    draft = Draft(store, manifest)
-    chunks = tuple(_without(store, draft, manifest, left_out))
+    draft = here.draft(manifest)
+    chunks = tuple(_without(here.store, draft, manifest, left_out))
     return ledger.note("kept", Kept(chunks, exported - len(left_out), draft.uploads)).streams
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from labelsnap.errors import LabelboxRefusedError
-from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_of_bucket
 from tasks.export import parts_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def standing_rows(store: ObjectStore, manifest: Manifest, filters: Mapping[str, 
     count, read = 0, tuple(columns)
     for files in bucket_files(manifest.files).values():
         with decoding("the rows of the newest version"):
-            table = read_table(store, files["data_rows"], read)
+            table = read_of_bucket(store, files, "data_rows", read)
             for (column, *field), ids in wanted.items():
                 values = compute.struct_field(table[column], field) if field else table[column]
                 table = table.filter(compute.is_in(values, value_set=ids))

@@ -14,6 +14,7 @@ from labelsnap.snapshots.keeping.history import Commit, newest_key, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
 from tasks.machines.environment import labelbox
+from tasks.machines.here import here_of, let_go
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Beginning, Head, begin
 from tasks.run.ledger import Ledger
@@ -27,6 +28,7 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
     settings = load_settings()
     check_source(labelbox(settings), source.kind, source.id)
     store = open_store(dataset.url)
+    let_go(dataset.url)
     now = probe(store, single_writer=dataset.single_writer)
     head = head_of(store)
     if not head.version:
@@ -41,6 +43,7 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
             look_anew(store, begun.run)
         if begun.way == "over":
             take_over(store, before.run, begun.run, look=look)
+    here_of(dataset.url).begin(begun.run, anew=begun.way == "anew")
     note_beginning(store, dataset, begun)
     if left is not None and begun.run != left.beginning.run:
         Ledger(store, left.beginning.run).clear()

@@ -16,6 +16,7 @@ from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.commit import Committed, commit
 from labelsnap.snapshots.writing.presence import check_kept_objects
 from labelsnap.storage import ObjectStore, open_store
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
@@ -52,8 +53,9 @@ def publish(
         packs=list(content.packs),
         software=software(),
     )
-    read_back(store, dataset, base, settlement, manifest)
-    return publish_on_head(store, dataset, beginning, manifest, settlement.behind)
+    earlier = here_of(dataset.url).manifest(base)
+    read_back(store, dataset, base, settlement, manifest, earlier)
+    return publish_on_head(store, dataset, beginning, manifest, settlement.behind, earlier)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
@@ -81,19 +83,25 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
         )
 
 
-def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settlement, manifest: Manifest) -> None:
+def read_back(
+    store: ObjectStore,
+    dataset: Dataset,
+    base: int,
+    settlement: Settlement,
+    manifest: Manifest,
+    earlier: Manifest | None,
+) -> None:
     """Raise ``DatasetRejectedError`` when what was written is not what the records were, as ``checking.gate`` sees it.
 
     What is taken over of the base is not read, but has to be there; else StorageRefusedError names it. A run that found
     nothing changed publishes nothing, and is not looked at.
     """
-    earlier = read_snapshot(store, base).manifest if base else None
     if earlier is not None and same_content(earlier, manifest):
         return
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
     inspection = inspect(
-        store,
+        here_of(dataset.url).store,
         manifest,
         earlier,
         settlement.measures,
@@ -114,16 +122,25 @@ def read_back(store: ObjectStore, dataset: Dataset, base: int, settlement: Settl
 
 
 def publish_on_head(
-    store: ObjectStore, dataset: Dataset, beginning: Beginning, manifest: Manifest, behind: tuple[str, ...] = ()
+    store: ObjectStore,
+    dataset: Dataset,
+    beginning: Beginning,
+    manifest: Manifest,
+    behind: tuple[str, ...] = (),
+    earlier: Manifest | None = None,
 ) -> Publication:
     """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
 
-    ``behind`` is what stands behind the base and was not taken over. What else was published meanwhile is the answer
+    ``behind`` is what stands behind the base and was not taken over, ``earlier`` the base's manifest where it was read
+    already. What else was published meanwhile is the answer
     where it holds the same; else nothing is published, and nothing by a run that was cancelled.
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
-        if parent:
+        if parent == base.version and earlier is not None:
+            if same_content(earlier, manifest):
+                return Publication(version=parent, published=False)
+        elif parent:
             standing = read_snapshot(store, parent)
             if same_content(standing.manifest, manifest):
                 return Publication(version=parent, published=False)

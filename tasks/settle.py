@@ -15,11 +15,9 @@ from labelsnap.records.choices.classes import ClassRegistry, inherited, update
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
 from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
-from labelsnap.snapshots.reading.read import read_snapshot
-from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
-from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.storage import open_store
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_of_bucket
 from tasks.formats.conversion import conversion_of
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
 from tasks.run.receipts import Settlement
@@ -39,9 +37,9 @@ def settle(
     dataset: Dataset, base: Head, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
 ) -> Settlement:
     """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
-    store = open_store(dataset.url)
-    earlier = read_snapshot(store, base.version).manifest if base.version else None
-    draft = Draft(store, earlier)
+    here = here_of(dataset.url)
+    store, earlier = here.store, here.manifest(base.version)
+    draft = here.draft(earlier)
     built = sorted(receipts, key=lambda receipt: receipt.index)
     tables = tuple(chain.from_iterable(receipt.files for receipt in built))
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
@@ -52,10 +50,14 @@ def settle(
     if behind and not (earlier and same_classes and same_tables(earlier, tables)):
         others = classes_behind(store, behind)
         registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
-    classes = draft.add_file(CLASSES_PATH, write_table(classes_table(registry)))
-    problems = draft.add_file(PROBLEMS_PATH, b"".join(problem_lines(store, tables)))
     numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
-    left_out = (draft.add_file(LEFT_OUT_PATH, msgspec.json.encode(numbers)),) if numbers else ()
+    classes, problems, *left_out = draft.add_files(
+        [
+            (CLASSES_PATH, write_table(classes_table(registry))),
+            (PROBLEMS_PATH, b"".join(problem_lines(store, tables))),
+            *([(LEFT_OUT_PATH, msgspec.json.encode(numbers))] if numbers else []),
+        ]
+    )
     return Settlement(
         lines=lines,
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
@@ -66,7 +68,7 @@ def settle(
         behind=behind,
         tables=(*tables, classes),
         problems=problems,
-        left_out=left_out,
+        left_out=tuple(left_out),
         packs=tuple(packs[key] for key in sorted(packs)),
         uploads=draft.uploads,
     )
@@ -103,7 +105,8 @@ def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
 def problem_lines(store: ObjectStore, files: tuple[File, ...]) -> Iterator[bytes]:
     """``problems.ndjson``: the problems of all buckets in the order of the export's lines."""
     with decoding("the tables of problems"):
-        tables = [bucket["problems"] for bucket in bucket_files(files).values()]
-        problems = list(chain.from_iterable(problems_of(read_table(store, file)) for file in tables))
+        buckets = bucket_files(files).values()
+        tables = (read_of_bucket(store, bucket, "problems") for bucket in buckets)
+        problems = list(chain.from_iterable(map(problems_of, tables)))
     for problem in sorted(problems, key=lambda problem: problem.line):
         yield msgspec.json.encode(problem) + b"\n"

@@ -19,11 +19,10 @@ from config.settings import load_settings
 from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.export import ExportRequest, split_lists, wait
 from labelsnap.records.lines.moments import By
-from labelsnap.storage import open_store
 from tasks.export import bring, started
 from tasks.machines.environment import labelbox
 from tasks.machines.retries import RETRIES
-from tasks.run.ledger import Ledger
+from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
 
@@ -88,7 +87,7 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
     A window whose export fails is asked for three times and then in halves; one that takes too long, or is refused as
     too large, in halves at once. Raises ``LabelboxRefusedError`` when an hour is too much, and for all other refusals.
     """
-    ledger = Ledger(open_store(dataset.url), run)
+    ledger = ledger_here(dataset.url, run)
     if done := ledger.recall(f"window-{window.name}", WindowReceipt):
         return done
     return ledger.note(f"window-{window.name}", _export(dataset, run, base, window, by))
@@ -120,7 +119,7 @@ def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> Wi
 
 def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, attempt: int) -> WindowReceipt:
     settings = load_settings()
-    ledger = Ledger(open_store(dataset.url), run)
+    ledger = ledger_here(dataset.url, run)
     client = labelbox(settings)
     bounds = (window.start, _whole_second_after(window.end))
     request = ExportRequest(

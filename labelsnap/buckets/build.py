@@ -30,6 +30,7 @@ from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from concurrent.futures import Executor
     from datetime import datetime
 
     from labelsnap.buckets.rows.fetch import Fetcher
@@ -81,11 +82,11 @@ class BucketBuilder:
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
 
-        A bucket without lines has files only where it has to tell of rows that left.
+        A bucket without lines has files only where it has to tell of rows that left, or is the first.
         """
         outcome = Outcome()
         numbered = list(lines)
-        if not numbered and not self.fetcher.given:
+        if not (numbered or self.fetcher.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
         looked = reuse.of_lines(numbered)
@@ -224,11 +225,16 @@ class BucketBuilder:
         return len(problems)
 
     def _written(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome) -> BucketReceipt:
+        """Write a bucket's pack and its tables, side by side."""
+        with ThreadPoolExecutor(1, thread_name_prefix="pack") as sender:
+            return self._sent(bucket, reuse, outcome, sender)
+
+    def _sent(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome, sender: Executor) -> BucketReceipt:
         samples, kept = outcome.samples, outcome.kept
         made, measures = to_tables(samples), measure(samples)
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
-        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket)
+        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket, sender=sender)
         tables = made | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
         if kept:
@@ -237,9 +243,11 @@ class BucketBuilder:
             measures = add(chain(measures, measure_tables(kept)))
         left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
+        files = self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {}))
+        stored.wait()
         return BucketReceipt(
             index=bucket.index,
-            files=self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {})),
+            files=files,
             packs=tuple(packs[key] for key in sorted(packs)),
             tally=self._tally(tables, outcome, len(left)),
             census=census(tables),
@@ -251,15 +259,21 @@ class BucketBuilder:
         )
 
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
-        """Write the tables, but for those that stand in the earlier snapshot as they are."""
+        """Write the tables, but for those that stand in the earlier snapshot as they are.
+
+        One without rows is written by the first bucket alone, so that each table has a file; but where the earlier
+        snapshot has it, it stays: a version that has the same rows has the same files.
+        """
         files: list[File] = []
         bodies: list[tuple[str, bytes]] = []
         for name, table in tables.items():
             path = table_path(name, bucket.index, bucket.count)
             if standing := self.earlier.file(path, name, table):
                 files.append(self.draft.keep_file(standing))
-            else:
-                bodies.append((path, write_table(table)))
+                continue
+            body = write_table(table)
+            if len(table) or bucket.is_first or self.earlier.has(path, body):
+                bodies.append((path, body))
         return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
 
     def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:

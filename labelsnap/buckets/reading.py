@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,20 +11,24 @@ import pyarrow as pa
 from labelsnap.buckets.grouping import bucket_name
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
+from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.table_columns import without_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from labelsnap.buckets.base import BasePart
     from labelsnap.records.model import Record
     from labelsnap.records.tables.carry import Standing
     from labelsnap.snapshots.manifest import File, Pack
+    from labelsnap.snapshots.tables.bucket_tables import BucketFiles
     from labelsnap.storage import ObjectStore
 
 _ROWS: Final = (*SCHEMAS, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
+_PARALLEL: Final = 8
 _REUSED: Final = STANDING | {"images": (*STANDING["images"], *_LOCATION)}
 
 
@@ -56,6 +61,11 @@ class Earlier:
         standing = self.files.get(path) if self.whole and name in self.tables else None
         return standing if standing and table.equals(self.tables[name]) else None
 
+    def has(self, path: str, body: bytes) -> bool:
+        """Say whether these bytes stand under a path."""
+        standing = self.files.get(path)
+        return standing is not None and standing.sha256 == digest(body)
+
     def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
         """Return what stands of the rows of records, by data row id; masks of those alone whose content is the same."""
         there = [each for each in records if self.fingerprints.get(each.data_row.id)]
@@ -85,11 +95,9 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
     found = bucket_files(base.files).values()
     columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
     with decoding("the tables of the earlier version"):
-        tables = {
-            name: pa.concat_tables([read_table(store, files[name], wanted) for files in found])
-            for name, wanted in columns.items()
-            if found
-        }
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="earlier") as pool:
+            read = pool.map(lambda each: _rows(store, found, *each), columns.items() if found else ())
+            tables = dict(zip(columns, read, strict=False))
         images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
         fingerprints = list(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True))
     packs = {pack.key: pack for pack in base.packs}
@@ -102,6 +110,13 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
         tables=tables,
         whole=base.alike and bool(found),
     )
+
+
+def _rows(store: ObjectStore, buckets: Collection[BucketFiles], name: str, columns: tuple[str, ...] | None) -> pa.Table:
+    """The rows that buckets have in a table, which some have no file of."""
+    read = [read_table(store, files[name], columns) for files in buckets if name in files]
+    filled = [table for table in read if len(table)]
+    return pa.concat_tables(filled) if filled else without_rows(name, columns)
 
 
 def _values(tables: Mapping[str, pa.Table], name: str, *columns: str) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from labelsnap.formats.description.census import Census
 from labelsnap.records.choices.classes import SeenClass
 from labelsnap.snapshots.checking.measures import Measure
 from labelsnap.snapshots.manifest import File, Pack
+from labelsnap.snapshots.values import Size
 from labelsnap.snapshots.writing.draft import Uploads
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ Counts = dict[str, int]
 
 
 class BucketInput(Struct, frozen=True):
-    """One bucket's work: its number of so many, the object that holds its lines, and what an earlier snapshot has.
+    """One bucket's work: its number of so many, where its lines lie, and what an earlier snapshot has.
 
-    Without lines there is no such object.
+    They are ``lines_size`` bytes of the object ``lines_key`` from ``lines_offset``; without lines there is none.
 
     ``taken`` is what a run built that was broken off. ``splits_stand``: the earlier snapshot's splits were given under
     the settings that hold now; ``behind`` are tables of splits that others gave under these, which it does not know.
@@ -36,10 +37,17 @@ class BucketInput(Struct, frozen=True):
     lines_key: str
     lines: int
     base: BasePart = BasePart()
+    lines_offset: Size = 0
+    lines_size: Size = 0
     taken: BasePart = BasePart()
     splits_stand: bool = False
     behind: tuple[File, ...] = ()
     unwritable: dict[str, str] = {}
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the bucket that has a file of every table."""
+        return self.index == 0
 
     @property
     def may_have_left(self) -> bool:

@@ -23,7 +23,7 @@ from labelsnap.records.tables.tables import from_tables, rows_of
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import download_file, read_file
 from labelsnap.snapshots.reading.tree import open_tree
-from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_of_bucket, read_table
 from labelsnap.snapshots.tables.images import packed_images
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class BucketSource:
     def listed(self, bucket: int) -> list[Listed]:
         """What is to be known of each row of a bucket without decoding it, in order."""
         with decoding("the rows of a bucket"):
-            table = read_table(self._store, self._buckets[self._count, bucket]["data_rows"], _LISTED)
+            table = read_of_bucket(self._store, self._buckets[self._count, bucket], "data_rows", _LISTED)
             columns = [table[name].to_pylist() for name in _LISTED]
             of_row = numbers(columns[0])
             return [Listed(of_row[row_id], row_id, split, name) for row_id, split, name in zip(*columns, strict=True)]
@@ -111,7 +111,7 @@ class BucketSource:
         for (_, bucket), files in self._buckets.items():
             kinds: defaultdict[str, list[str]] = defaultdict(list)
             with decoding("the tables of annotations"):
-                table = read_table(self._store, files["annotations"], ("data_row_id", "kind"))
+                table = read_of_bucket(self._store, files, "annotations", ("data_row_id", "kind"))
                 for row_id, kind in zip(*(table[name].to_pylist() for name in ("data_row_id", "kind")), strict=True):
                     kinds[row_id].append(kind)
             yield from ((row.id, kinds[row.id]) for row in self.listed(bucket) if row.split == split)

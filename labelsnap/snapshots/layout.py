@@ -43,6 +43,8 @@ OBJECT: Final = Kind(
 )
 LEASE: Final = Kind(f"{WORK}lease/", re.compile(r"(?P<number>[0-9]{20})\.json"))
 HINT: Final = Kind(f"{WORK}hints/", re.compile(r".+\.json"))
+HANDED_ON: Final = Kind(WORK, re.compile(r"[^/]+/(?:lines|parts)/[0-9a-f]{64}\.zst"))
+"""What tasks of a run give to others, under its sha256: lines of buckets, and what documents are joined from."""
 EXPORTED: Final = f"{WORK}exported.json"
 RUN: Final = Kind(f"{WORK}runs/", re.compile(r"[0-9a-f]{32}\.json"))
 SCRATCH: Final = Kind(

@@ -42,10 +42,16 @@ def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
 def create_once(store: ObjectStore, key: str, body: bytes, *, single_writer: bool) -> bool:
     """Create an object; with a single writer by looking and putting, for stores that cannot create conditionally.
 
-    True: this call made the object; False: something stands there, and stays.
+    True: this call made the object; False: something stands there, and stays. Raises StorageRefusedError where the
+    store does not know the condition.
     """
     if not single_writer:
-        return store.create(key, body)
+        try:
+            return store.create(key, body)
+        except StorageRefusedError as refused:
+            if refused.code != UNSUPPORTED:
+                raise
+            raise _no_conditional_create(store) from refused
     if store.head(key) is not None:
         return False
     store.put(key, body)

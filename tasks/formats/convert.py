@@ -19,11 +19,10 @@ from labelsnap.formats.description.census import Census
 from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.reading.content import sha256_of
-from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.small import SmallFiles
-from labelsnap.storage import open_store
 from tasks.formats.given import format_input, painting, picture_limits
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.ledger import Ledger
 
@@ -43,10 +42,11 @@ def convert_bucket(
     these are named.
     """
     settings = load_settings()
-    store = open_store(dataset.url)
+    here = here_of(dataset.url)
+    store = here.store
     name, limits = bucket_name(work.index, work.count), picture_limits(settings)
     before = read_index(store, work.before)
-    draft = Draft(store, part_of(before, [work]))
+    draft = here.draft(part_of(before, [work]))
     with scratch(settings) as directory, painting(", ".join(dataset.formats)):
         source = BucketSource(store, work.tables, directory, limits)
         ways = []

@@ -19,12 +19,11 @@ from labelsnap.formats.interface import Document, Rows
 from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack, damaged
-from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.small import SmallFiles
-from labelsnap.storage import open_store
 from labelsnap.storage.interface import DOCUMENT_BYTES
 from tasks.formats.given import format_input
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt
 
@@ -44,10 +43,11 @@ def write_format(
     dataset: Dataset, name: str, split: str, registry: ClassRegistry, census: Census, joint: Joint
 ) -> FormatReceipt:
     """Join the documents of one split of a format from what buckets gave, and write what is of no row."""
-    store = open_store(dataset.url)
+    here = here_of(dataset.url)
+    store = here.store
     settings = load_settings()
     form, folder = format_of(name, dataset.formats[name]), format_folder(name)
-    draft = Draft(store, joint.base)
+    draft = here.draft(joint.base)
     small = SmallFiles(draft, f"packs/{name}/{split}")
     files: list[File] = []
     packs: set[Pack] = set()

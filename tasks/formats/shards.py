@@ -24,11 +24,10 @@ from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import File
 from labelsnap.snapshots.tables.bucket_tables import bucket_files
-from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.storage import open_store
 from tasks.formats.conversion import DESCRIBED
 from tasks.formats.given import format_input, painting, picture_limits
 from tasks.machines.environment import scratch
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt
 
@@ -91,11 +90,12 @@ def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMad
 @task(**RETRIES)
 def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
     """Write a shard as a stream. Where the format fails at single rows of it, they are named, and there is no file."""
-    store = open_store(dataset.url)
+    here = here_of(dataset.url)
+    store = here.store
     settings = load_settings()
     limits = picture_limits(settings)
     form = format_of(work.format, dataset.formats[work.format])
-    draft = Draft(store, work.base)
+    draft = here.draft(work.base)
     with scratch(settings) as directory, painting(work.format):
         source = BucketSource(store, work.tables, directory, limits)
         described = format_input(dataset, form, registry, census, limits, source)

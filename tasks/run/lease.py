@@ -105,21 +105,24 @@ def is_held(store: ObjectStore, *, seconds: float, single_writer: bool = False) 
 
 def take(store: ObjectStore, body: bytes, *, seconds: float, single_writer: bool = False) -> str | None:
     """The key of a new lease, or None while another one is alive."""
-    now = probe(store, single_writer=single_writer)
-    newest = _newest(store)
-    if newest and newest.lives(now, seconds):
-        return None
+    if (newest := _newest(store)) is not None:
+        now = probe(store, single_writer=single_writer)  # before the lease is looked at: it may be renewed meanwhile
+        newest = _newest(store)
+        if newest and newest.lives(now, seconds):
+            return None
     if newest and newest.number == HIGHEST:
         store.delete(newest.key)  # whoever wrote it is no refresh
         newest = None
     key = f"{LEASE.prefix}{newest.number + 1 if newest else 1:020d}.json"
     if not create_once(store, key, body, single_writer=single_writer):
         return None
-    if (standing := _newest(store)) is None or standing.key != key:
+    standing = _leases(store)
+    if max((lease.key for lease in standing), default="") != key:
         store.delete(key)  # this process was stopped between looking and creating, and others have gone on
         return None
-    for lapsed in [lease for lease in _leases(store) if lease.key < key]:
-        store.delete(lapsed.key)
+    for lapsed in standing:
+        if lapsed.key < key:
+            store.delete(lapsed.key)
     return key
 
 

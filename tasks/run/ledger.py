@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, UNREADABLE, File, Pack, check_places
 from labelsnap.snapshots.paths import check_path
 from labelsnap.storage.interface import DOCUMENT_BYTES, RECORD_BYTES
+from tasks.machines.here import here_of
 from tasks.machines.software import software
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ Receipt = TypeVar("Receipt")
 
 _NOTED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,199})\.json")
 """What receipts are called."""
+PARALLEL: Final = 16
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +78,15 @@ def values_in(value: object) -> Iterator[object]:
 
 
 class Ledger:
-    """The receipts of one run by name. Writing one twice is harmless: a receipt is a function of its inputs."""
+    """The receipts of one run by name. Writing one twice is harmless: a receipt is a function of its inputs.
 
-    def __init__(self, store: ObjectStore, run: str) -> None:
+    ``written`` are the names of those that can be there, where that is known: no others are asked for.
+    """
+
+    def __init__(self, store: ObjectStore, run: str, written: set[str] | None = None) -> None:
         self._store = store
         self._run = run
+        self._written = written
 
     def key(self, name: str) -> str:
         """Where something of the run lies in the store."""
@@ -90,6 +97,8 @@ class Ledger:
 
         None where there is none, or it is damaged: its work is done again.
         """
+        if self._written is not None and name not in self._written:
+            return None
         body = note_at(self._store, self.key(f"receipts/{name}.json"), most=DOCUMENT_BYTES)
         if body is None:
             return None
@@ -112,6 +121,8 @@ class Ledger:
     def note(self, name: str, receipt: Receipt) -> Receipt:
         """Write a receipt and give it back."""
         noted = Noted(software(), Raw(msgspec.json.encode(receipt)))
+        if self._written is not None:
+            self._written.add(name)  # before it is there: where the answer is lost, it may be
         self._store.put(self.key(f"receipts/{name}.json"), msgspec.json.encode(noted))
         return receipt
 
@@ -126,5 +137,13 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""
-        for info, _ in list(listed(self._store, SCRATCH, f"{self._run}/")):
-            self._store.delete(info.key)
+        keys = [info.key for info, _ in listed(self._store, SCRATCH, f"{self._run}/")]
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="clear") as pool:
+            for _ in pool.map(self._store.delete, keys):
+                pass
+
+
+def ledger_here(url: str, run: str) -> Ledger:
+    """The ledger of a run of the dataset, asked by this process for nothing that it knows not to be there."""
+    here = here_of(url)
+    return Ledger(here.store, run, here.begun.get(run))

@@ -9,6 +9,7 @@ from prefect.states import Cancelled
 from config.settings import load_settings
 from labelsnap.errors import LabelboxError, LabelsnapError, RunStoppedError
 from labelsnap.storage import open_store
+from tasks.machines.here import let_go
 from tasks.machines.room import scratch_fault
 from tasks.prepare import prepare
 from tasks.run.endings import Ending, ending_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.dataset import Dataset
+    from labelsnap.storage import ObjectStore
     from tasks.run.beginning import Beginning
 
 
@@ -48,20 +50,30 @@ def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dic
         patience=settings.queue_seconds,
         single_writer=dataset.single_writer,
     ):
-        while True:
-            beginning = prepare(dataset, flow_run)
-            try:
-                result = work(beginning)
-            except OSError as error:
-                raise scratch_fault(error) or error from None
-            except LabelsnapError as error:
-                ending = ending_of(error)
-                if ending is Ending.NOTHING:
-                    forget(store, dataset, beginning.run)
-                elif ending is Ending.WORK:
-                    give_up_export(store, dataset, beginning)
-                    if beginning.way == "on" and isinstance(error, LabelboxError):
-                        continue
-                raise
-            forget(store, dataset, beginning.run)
-            return result
+        try:
+            return _worked(dataset, flow_run, store, work)
+        finally:
+            let_go(dataset.url)
+
+
+def _worked(
+    dataset: Dataset, flow_run: str, store: ObjectStore, work: Callable[[Beginning], dict[str, Any]]
+) -> dict[str, Any]:
+    """The result of the work, which begins again where its export is of no use any more."""
+    while True:
+        beginning = prepare(dataset, flow_run)
+        try:
+            result = work(beginning)
+        except OSError as error:
+            raise scratch_fault(error) or error from None
+        except LabelsnapError as error:
+            ending = ending_of(error)
+            if ending is Ending.NOTHING:
+                forget(store, dataset, beginning.run)
+            elif ending is Ending.WORK:
+                give_up_export(store, dataset, beginning)
+                if beginning.way == "on" and isinstance(error, LabelboxError):
+                    continue
+            raise
+        forget(store, dataset, beginning.run)
+        return result

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.build import BucketBuilder
-from labelsnap.buckets.reading import NOTHING, read_earlier
+from labelsnap.buckets.reading import NOTHING, read_earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, Tally, add_up
 from labelsnap.buckets.rows.fetch import Fetcher, object_path
 from labelsnap.buckets.rows.reuse import Reuse
@@ -28,6 +28,9 @@ from labelsnap.records.lines.moments import BEFORE_ALL
 from labelsnap.records.model import Source
 from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.tables import write_table
+from labelsnap.snapshots.tables.bucket_tables import read_table
+from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES, without_rows
 from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.storage import open_store
 
@@ -351,3 +354,57 @@ def test_polygons_that_go_to_and_fro_without_end_are_a_problem(tmp_path):
     ]
     receipt = build(lines, tmp_path)
     assert (receipt.tally.published, receipt.tally.problem_codes) == (2, {"polygons_too_long": 1})
+
+
+def tables_of(receipt):
+    """The tables that a bucket has files of."""
+    return {file.path.split("/")[1] for file in receipt.files}
+
+
+def test_a_table_without_rows_is_written_by_the_first_bucket_alone(tmp_path):
+    """So that each table has a file to be found by, and no more requests are spent on what says nothing."""
+    first, second = (build([row("row-a")], tmp_path, place=(index, 2)) for index in range(2))
+    assert tables_of(first) == BUCKET_TABLES - {"left"}
+    assert tables_of(second) < tables_of(first)
+    assert {"data_rows", "labels", "annotations", "images"} < tables_of(second)
+    assert not {"predictions", "embeddings", "problems", "unanswered"} & tables_of(second)
+    assert tables_of(build([], tmp_path, place=(0, 2))) == BUCKET_TABLES - {"left"}
+    assert build([], tmp_path, place=(1, 2)).files == ()
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_bucket_is_built_upon_one_that_lacks_tables(tmp_path, alike):
+    """The same rows come to the same files, and a row that has something to say brings its table."""
+    before = build([row("row-a"), row("row-b")], tmp_path, place=(1, 2))
+    base = BasePart(before.files, before.packs, alike)
+    same = build([row("row-a"), row("row-b")], tmp_path, place=(1, 2), base=base)
+    assert (same.files, same.census) == (before.files, before.census)
+    told = build([row("row-a"), odd("row-b")], tmp_path, place=(1, 2), base=base)
+    assert tables_of(told) == tables_of(before) | {"unanswered", "unreadable"}
+    assert told.files == build([row("row-a"), odd("row-b")], tmp_path, place=(1, 2)).files
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_files_of_tables_without_rows_stay_where_a_version_has_them(tmp_path, alike):
+    """As every bucket of earlier versions had one of each: a dataset that did not change is no new version."""
+    found = build([row("row-a")], tmp_path, place=(1, 2))
+    draft = Draft(open_store((tmp_path / "store").as_uri()))
+    empty = [
+        draft.add_file(table_path(name, 1, 2), write_table(without_rows(name)))
+        for name in sorted(BUCKET_TABLES - tables_of(found) - {"left"})
+    ]
+    files = tuple(sorted([*found.files, *empty], key=lambda file: file.path))
+    built = build([row("row-a")], tmp_path, place=(1, 2), base=BasePart(files, found.packs, alike))
+    assert built.files == files
+    assert built.census == found.census
+
+
+def test_a_table_without_rows_is_not_asked_for(tmp_path):
+    """Its hash tells that there is nothing in it, whoever wrote it."""
+    receipt = build([row("row-a")], tmp_path)
+    store = open_store((tmp_path / "store").as_uri())
+    for file in receipt.files:
+        if "/predictions/" in file.path:
+            store.delete(file.key)
+            assert read_table(store, file, ("data_row_id", "mask")).column_names == ["data_row_id", "mask"]
+            assert len(read_table(store, file)) == 0

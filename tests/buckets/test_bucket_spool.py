@@ -7,10 +7,12 @@ import json
 import pytest
 
 from labelsnap.buckets import spool as spool_module
+from labelsnap.buckets.receipt import BucketInput
 from labelsnap.buckets.spool import merged, read_spool, rows_in, spool
 from labelsnap.errors import StorageRefusedError
 from labelsnap.storage.local import LocalStore
-from tasks.buckets import lines_there
+from tasks.buckets import lines_there, with_lines
+from tasks.run.ledger import Ledger
 
 
 def row(identifier, **more):
@@ -102,6 +104,29 @@ def test_lines_without_a_number_are_damage(content):
     assert refused.value.code == "object_damaged"
 
 
+def placed(key, offset, size):
+    """A bucket whose lines lie there."""
+    return BucketInput(0, 1, key, 1, lines_offset=offset, lines_size=size)
+
+
+def test_lines_of_several_buckets_lie_in_one_object(tmp_path):
+    """Each bucket finds its own there, in the order of their numbers; those of many rows take several objects."""
+    store, lines = LocalStore(tmp_path / "store"), [b'{"data_row": {"id": "%d"}}' % number for number in range(500)]
+    spooled = {bucket.index: bucket for bucket in spool(lines, tmp_path, 8)}
+    buckets = [BucketInput(index, 8, "", 0) for index in range(8)]
+    del spooled[3]
+    put = list(with_lines(store, Ledger(store, "r"), buckets, spooled, tmp_path))
+    assert [each.index for each in put] == list(range(8))
+    assert put[3] == buckets[3]
+    (only,) = store.list("work/r/lines/")
+    assert {each.lines_key for each in put if each.lines} == {only.key}
+    for each in put[:3] + put[4:]:
+        there = list(lines_there(store, each, tmp_path / "there"))
+        assert len(there) == each.lines == spooled[each.index].lines
+        assert all(lines[number - 1] == line for number, line in there)
+    assert sum(each.lines_size for each in put) == only.size
+
+
 @pytest.mark.parametrize("there", [None, b"", b"1\t{}", b"1\t{}\n"], ids=["gone", "empty", "plain", "a line"])
 def test_a_buckets_lines_that_are_not_as_they_were_put_are_damage(tmp_path, there):
     """Missing or no Zstandard: whoever may write to the bucket can see to that."""
@@ -109,5 +134,5 @@ def test_a_buckets_lines_that_are_not_as_they_were_put_are_damage(tmp_path, ther
     if there is not None:
         store.put("work/r/lines/a.zst", there)
     with pytest.raises(StorageRefusedError, match="lines/a") as refused:
-        list(lines_there(store, "work/r/lines/a.zst", tmp_path / "lines"))
+        list(lines_there(store, placed("work/r/lines/a.zst", 0, 6), tmp_path / "lines"))
     assert (refused.value.code, refused.value.exit_status) == ("object_damaged", 4)

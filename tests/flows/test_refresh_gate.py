@@ -48,11 +48,20 @@ def test_damaged_image_stops_publication(labelsnap, dataset_file, bad_disk):
     assert result["rows"]["published"] > 0
 
 
-def test_damaged_table_is_noticed_by_those_who_write_from_it(labelsnap, dataset_file, bad_disk):
-    """Formats are written from tables that are hashed when they are read: status 4, before the gate."""
+def test_damaged_table_is_noticed_by_those_who_read_it(labelsnap, dataset_file, bad_disk, monkeypatch):
+    """A process that has no copy hashes the table that it writes formats from: status 4, before the gate."""
+    monkeypatch.setenv("LABELSNAP_AT_HAND_BYTES", "0")
     bad_disk("data/tables/annotations/")
     status, result = labelsnap.json("refresh", dataset_file())
     assert (status, result["error"]["code"]) == (4, "object_damaged")
+
+
+def test_damaged_table_is_noticed_whatever_is_at_hand(labelsnap, dataset_file, bad_disk):
+    """The gate reads what the store holds, though the process has a sound copy of what it wrote: status 5."""
+    bad_disk("data/tables/annotations/")
+    status, output, errors = labelsnap("refresh", dataset_file())
+    assert (status, output) == (5, "")
+    assert "tables/annotations/bucket-00000-of-00001.parquet: expected sha256" in errors
 
 
 @pytest.mark.prefect

@@ -41,9 +41,15 @@ def test_what_is_missing_or_of_another_size_is_absent():
     assert absent(store, sizes) == ("data/a/x", "data/tables/labels/bucket-7", "data/tables/labels/bucket-9")
 
 
-def test_a_folder_is_asked_for_once_however_many_objects_are_kept_in_it():
-    """What a night costs follows folders, not rows."""
+def test_one_list_tells_of_all_folders_where_little_stands(monkeypatch):
+    """Of more than it lists at once each folder is asked for, by one request however many objects are kept in it."""
     store = Counting()
     sizes = {f"data/tables/{table}/bucket-{number}": 3 for table in ("labels", "images") for number in range(300)}
     assert len(absent(store, sizes | {"data/report-1": 5})) == 601
-    assert store.asked == {"list": 2, "head": 1}
+    assert store.asked == {"list": 1}
+    store.asked.clear()
+    monkeypatch.setattr("labelsnap.snapshots.writing.presence._AT_ONCE", 10)
+    for key in list(sizes)[:11]:
+        store.put(key, b"xxx")
+    assert len(absent(store, sizes | {"data/report-1": 5})) == 590
+    assert store.asked == {"list": 3, "head": 1}

@@ -15,6 +15,7 @@ from labelsnap.snapshots.writing.tar import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
     from labelsnap.buckets.receipt import BucketInput
@@ -26,15 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredImages:
-    """Where each copied image of a bucket lies, by sha256 (hex)."""
+    """Where each copied image of a bucket lies, by sha256 (hex), and the pack that is being sent, if there is one."""
 
     locations: Mapping[str, ImageLocation]
+    sending: Future[None] | None = None
 
     @property
     def packs(self) -> tuple[Pack, ...]:
         """The packs that hold the images, each once, by key."""
         packs = {location.pack.key: location.pack for location in self.locations.values()}
         return tuple(packs[key] for key in sorted(packs))
+
+    def wait(self) -> None:
+        """Return when everything is in the store. Raises StorageError."""
+        if self.sending:
+            self.sending.result()
 
 
 def store_images(
@@ -43,21 +50,30 @@ def store_images(
     standing: Mapping[str, ImageLocation],
     directory: Path,
     bucket: BucketInput,
+    *,
+    sender: Executor | None = None,
 ) -> StoredImages:
     """Pack the images that no earlier pack holds; their bytes lie in ``directory`` under their sha256.
+
+    With a ``sender`` that sends the pack, which lies in the directory until then.
 
     The pack holds each image once, in the order of the hashes, so that the same images give the same bytes.
     """
     copied = {image.sha256: image for image in images if image.sha256 is not None}
     locations = {sha256: standing[sha256] for sha256 in copied if sha256 in standing}
+    sending = None
     missing = sorted(copied.keys() - locations.keys())
     if missing:
         tar = directory / "pack.tar"
         members = write_tar(tar, _members((copied[sha256] for sha256 in missing), directory))
-        pack = draft.add_pack(f"images/{bucket_name(bucket.index, bucket.count)}.tar", tar)
+        pack = draft.place(f"images/{bucket_name(bucket.index, bucket.count)}.tar", tar)
+        if sender is None:
+            draft.send(pack, tar)
+        else:
+            sending = sender.submit(draft.send, pack, tar)
         offsets = (member.offset for member in members)
         locations |= {sha256: ImageLocation(pack, offset) for sha256, offset in zip(missing, offsets, strict=True)}
-    return StoredImages(locations)
+    return StoredImages(locations, sending)
 
 
 def _members(images: Iterable[Image], directory: Path) -> Iterator[tuple[str, bytes]]:

@@ -45,7 +45,7 @@ from labelsnap.records.questions import IMAGE, Owner, nested
 from labelsnap.records.tables.carry import Standing
 from labelsnap.records.tables.columns import lists, plain, structs
 from labelsnap.records.tables.geometry_columns import geometries_of, masks_of
-from labelsnap.records.tables.schema import OVERLAP, UNANSWERED, UNREADABLE
+from labelsnap.records.tables.schema import OVERLAP, SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,11 +61,8 @@ _SOURCE: Final = ("data_row_id", *Validators.__struct_fields__, "unconfirmed")
 OF_MASKS: Final = {"annotations": _MASKS, "predictions": _MASKS}
 STANDING: Final = {"data_rows": _ROW, "images": _SOURCE, **OF_MASKS}
 """The columns that ``standing_of`` looks at, by table."""
-_LATER: Final = {
-    "unanswered": pa.Table.from_batches([], UNANSWERED),
-    "unreadable": pa.Table.from_batches([], UNREADABLE),
-}
-"""The tables that snapshots did not always have, as they were then."""
+_WITHOUT_ROWS: Final = {name: pa.Table.from_batches([], schema) for name, schema in SCHEMAS.items()}
+"""What stands for the tables of a bucket that no file is written of."""
 _LATER_COLUMNS: Final = {"mask_overlap": OVERLAP}
 """The columns that tables did not always have, and that are all null then."""
 
@@ -112,8 +109,11 @@ class _Table:
 
 
 def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
-    """Yield the samples of ``to_tables`` again, ordered by data row id; tables of other names are left alone."""
-    read = {name: _Table(table) for name, table in {**_LATER, **tables}.items()}
+    """Yield the samples of ``to_tables`` again, ordered by data row id.
+
+    Tables that are missing have no rows, and those of other names are left alone.
+    """
+    read = {name: _Table(table) for name, table in {**_WITHOUT_ROWS, **tables}.items()}
     questions = _questions(read["classifications"])
     ties = _relationships(read["relationships"], questions)
     objects = _annotations(read["annotations"], questions) | _annotations(read["predictions"], questions)

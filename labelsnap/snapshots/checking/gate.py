@@ -27,6 +27,7 @@ from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, und
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals
 from labelsnap.snapshots.keeping.epochs import keys_of
+from labelsnap.snapshots.reading.at_hand import the_store_of
 from labelsnap.snapshots.reading.content import scratch_file
 from labelsnap.snapshots.tables.bucket_tables import bucket_files
 
@@ -66,6 +67,8 @@ def inspect(
 ) -> Inspection:
     """Read back what ``manifest`` has and ``base`` has not. ``expected`` are the records' measures by bucket.
 
+    It comes from the store itself, whatever of it is at hand; what stands in the base may be.
+
     Files come to ``scratch`` (the system's folder by default), a few at a time, and memory stays flat. Raises
     StorageError when the store does not answer.
     """
@@ -74,7 +77,10 @@ def inspect(
     buckets = _measured(manifest, {whole.key for whole in written})
     measured = {whole.key for tables in buckets.values() for whole in tables.values()}
     with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
-        gate = _Gate(store, Path(folder), expected, expected_in_coco(chain.from_iterable(expected.values()), registry))
+        there = frozenset() if base is None else keys_of(base)
+        gate = _Gate(
+            store, there, Path(folder), expected, expected_in_coco(chain.from_iterable(expected.values()), registry)
+        )
         checks = (
             *(partial(gate.check_bucket, index, tables) for index, tables in buckets.items()),
             *(partial(gate.check_alone, whole) for whole in written if whole.key not in measured),
@@ -108,10 +114,15 @@ def _measured(manifest: Manifest, written: Iterable[str]) -> dict[int, dict[str,
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    store: ObjectStore
+    at_hand: ObjectStore
+    standing: frozenset[str]
     scratch: Path
     expected: Mapping[int, Iterable[Measure]]
     in_coco: Mapping[Group, Amounts]
+
+    def _store_for(self, whole: Whole) -> ObjectStore:
+        """The store itself, but for objects of the base snapshot, of which copies may be at hand."""
+        return self.at_hand if whole.key in self.standing and not whole.joined else the_store_of(self.at_hand)
 
     def check_bucket(self, bucket: int, tables: Mapping[str, Whole]) -> list[Fault]:
         """Check the tables of a bucket, and measure them until one is not sound: what it lacks, others would lack too.
@@ -122,7 +133,7 @@ class _Gate:
         for whole in tables.values():
             on_batch: OnBatch = passed_over if faults else totals.read_back
             with scratch_file(self.scratch) as path:
-                outcome = check_object(self.store, whole, path, on_batch)
+                outcome = check_object(self._store_for(whole), whole, path, on_batch)
             faults += [outcome] if isinstance(outcome, Fault) else []
         if faults:
             return faults
@@ -137,7 +148,7 @@ class _Gate:
         """Check an object, or a joined file; if it is a sound file of COCO, compare what it comes to."""
         held = held_by(whole.name)
         with scratch_file(self.scratch) as path:
-            outcome = check_object(self.store, whole, path)
+            outcome = check_object(self._store_for(whole), whole, path)
             if isinstance(outcome, Fault):
                 return [outcome]
             if held is None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -16,8 +20,7 @@ _AHEAD: Final = 1 << 20  # of an object that a file is joined from, so much is r
 _OBJECTS: Final = 16  # and of so many objects it is held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from labelsnap.errors import StorageRefusedError
     from labelsnap.storage import ObjectStore
@@ -51,24 +54,57 @@ def fetch(store: ObjectStore, file: File, path: Path) -> bool:
     """Stream a file to ``path``, unchecked; False: there is no such object (and no file).
 
     Of a file that is joined, or a member of a pack, what is missing is left out. Of an object that is longer than the
-    file one byte more is brought.
+    file one byte more is brought. Objects of which a joined file is most come by one request, beside ``path``.
     """
     if not file.parts and file.offset is None:
         return store.download(file.key, path, size=file.size)
-    with path.open("wb") as target:
-        target.writelines(blocks_of(store, file))
+    with TemporaryDirectory(dir=path.parent) as folder, path.open("wb") as target:
+        brought = {key: Path(folder, str(place)) for place, key in enumerate(_brought_whole(file))}
+        for key, end in _brought_whole(file).items():
+            store.download(key, brought[key], size=end)
+
+        def read(key: str, offset: int) -> bytes:
+            return _read(brought[key], offset) if key in brought else _asked(store, key, offset)
+
+        target.writelines(_blocks(file, read))
     return True
+
+
+def _brought_whole(file: File) -> dict[str, int]:
+    """Return the objects that a file is joined from by most of what they have up to its last part's end, and that."""
+    used, ends = Counter[str](), dict[str, int]()
+    for part in file.parts:
+        used[part.key] += part.size
+        ends[part.key] = max(ends.get(part.key, 0), part.offset + part.size)
+    return {key: end for key, end in ends.items() if _AHEAD < end <= 2 * used[key]}
+
+
+def _read(path: Path, offset: int) -> bytes:
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(_AHEAD)
+
+
+def _asked(store: ObjectStore, key: str, offset: int) -> bytes:
+    return store.get(key, offset=offset, length=_AHEAD) or b""
 
 
 def blocks_of(store: ObjectStore, file: File) -> Iterator[bytes]:
     """Read the bytes of a file, unchecked, in blocks; what is missing is left out."""
+    return _blocks(file, partial(_asked, store))
+
+
+def _blocks(file: File, read: Callable[[str, int], bytes]) -> Iterator[bytes]:
+    """Give the bytes of a file in blocks; ``read`` gives those of an object from an offset on, none at its end."""
     objects: dict[str, tuple[int, bytes]] = {}
     for part in file.ranges:
         offset, stop = part.offset, part.offset + part.size
         while offset < stop:
             start, held = objects.pop(part.key, (0, b""))
             if not start <= offset < start + len(held):
-                start, held = offset, store.get(part.key, offset=offset, length=_AHEAD) or b""
+                start, held = offset, read(part.key, offset)
                 if not held:
                     break
             objects[part.key] = start, held  # the last of them is the latest that was used

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from labelsnap.records.tables.tables import classes_of
-from labelsnap.snapshots.manifest import damaged
+from labelsnap.records.tables.tables import classes_of, write_table
+from labelsnap.snapshots.manifest import damaged, digest
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.tables.bucket_paths import TABLE_PATH
 from labelsnap.snapshots.tables.parquet_files import read_whole
-from labelsnap.snapshots.tables.table_columns import MISREAD
+from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES, MISREAD, without_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,9 +47,24 @@ def bucket_count_of(files: Iterable[File]) -> int:
 def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a table of a snapshot, or some columns.
 
-    Raises ``StorageRefusedError`` where it is missing or damaged, ``ReaderTooOldError`` where it is sound and not read.
+    One that by its hash has no rows is not asked for. Raises ``StorageRefusedError`` where it is missing or damaged,
+    ``ReaderTooOldError`` where it is sound and not read.
     """
+    match = TABLE_PATH.fullmatch(file.path)
+    if match and file.sha256 == _sha256_without_rows(match["table"]):
+        return without_rows(match["table"], columns)
     return read_whole(read_file(store, file), file.path, columns)
+
+
+def read_of_bucket(
+    store: ObjectStore, files: BucketFiles, table: str, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read a table of a bucket, or some columns; one that the bucket has no file of has no rows.
+
+    Raises like ``read_table``.
+    """
+    file = files.get(table)
+    return without_rows(table, columns) if file is None else read_table(store, file, columns)
 
 
 def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
@@ -56,6 +72,12 @@ def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
     table = read_table(store, file)
     with decoding(file.path):
         return classes_of(table)
+
+
+@lru_cache
+def _sha256_without_rows(table: str) -> str:
+    """Return the hash that a table of this name has without rows, as it is written here; "" where there is no such."""
+    return digest(write_table(without_rows(table))) if table in BUCKET_TABLES else ""
 
 
 @contextmanager

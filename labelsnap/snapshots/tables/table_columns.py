@@ -46,6 +46,8 @@ _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "left": LEFT,
     "images": IMAGES_SCHEMA,
 }
+BUCKET_TABLES: Final = _SCHEMAS.keys() - {"classes"}
+"""The tables that are cut into buckets."""
 _OF_OBJECTS: Final = frozenset({"has_area", "mask_overlap"})
 _LATER: Final[Mapping[str, frozenset[str]]] = {
     "data_rows": frozenset(
@@ -100,6 +102,13 @@ def check_columns(rows: pa.Table | pa.RecordBatch, name: str) -> None:
             raise damaged(name, f"the column {column} in the type {str(found.type)[:80]}, not {expected.type}")
         if not expected.nullable and rows.column(column).null_count:
             raise damaged(name, f"nothing in the column {column} of a row")
+
+
+def without_rows(table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table of this name without rows; of ``columns``, of which a field is ``COLUMN.FIELD``, if given."""
+    schema = _SCHEMAS[table]
+    asked = schema.names if columns is None else [each.partition(".")[0] for each in columns]
+    return pa.Table.from_batches([], schema).select([name for name in dict.fromkeys(asked) if name in schema.names])
 
 
 def _is_part(found: pa.DataType, expected: pa.DataType) -> bool:

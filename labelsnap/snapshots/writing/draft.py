@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from operator import add
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from labelsnap.snapshots.manifest import File, Pack, digest
 from labelsnap.snapshots.writing.tar import write_tar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.storage import ObjectStore
@@ -43,13 +44,16 @@ class Draft:
 
     An object's key carries its content's hash, so a file that the ``base`` snapshot (or the given part of it) has, or
     that a crashed run uploaded already, is found there and not sent again. New keys carry the newest epoch of garbage
-    collection, so they are never among those that it deletes.
+    collection, so they are never among those that it deletes; ``generation`` tells it, or the store is asked once.
     """
 
-    def __init__(self, store: ObjectStore, base: Contents | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, base: Contents | None = None, *, generation: Callable[[], int] | None = None
+    ) -> None:
         self._store = store
         self._lock = Lock()
         self._generation: int | None = None
+        self._told = generation or partial(newest_epoch, store)
         self._standing = {without_generation(key): key for key in keys_of(base)} if base else {}
         self.uploads = Uploads()
 
@@ -70,13 +74,21 @@ class Draft:
 
     def add_pack(self, path: str, body: bytes | Path) -> Pack:
         """Add an object that tables or files point into, such as a tar of small ones (``images/pack-00003.tar``)."""
+        pack = self.place(path, body)
+        self.send(pack, body)
+        return pack
+
+    def place(self, path: str, body: bytes | Path) -> Pack:
+        """Say where an object will stand that is to be sent."""
         size, sha256 = measured(body)
-        key = self._key(path, sha256)
-        standing = self._store.head(key)
-        if missing := standing is None or standing.size != size:
-            self._store.put(key, body)
-        self._count(Uploads(1, size, 0, 0) if missing else Uploads(0, 0, 1, size))
-        return Pack(key=key, size=size, sha256=sha256)
+        return Pack(key=self._key(path, sha256), size=size, sha256=sha256)
+
+    def send(self, pack: Pack, body: bytes | Path) -> None:
+        """Upload a placed object, where it is missing."""
+        standing = self._store.head(pack.key)
+        if missing := standing is None or standing.size != pack.size:
+            self._store.put(pack.key, body)
+        self._count(Uploads(1, pack.size, 0, 0) if missing else Uploads(0, 0, 1, pack.size))
 
     def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
         """Add many small files, (logical path, bytes), as one tar object: a request a thousand, not a thousand."""
@@ -104,7 +116,7 @@ class Draft:
             if plain in self._standing:
                 return self._standing[plain]
             if self._generation is None:
-                self._generation = newest_epoch(self._store)
+                self._generation = self._told()
             return data_key(path, sha256, self._generation)
 
     def _count(self, more: Uploads) -> None:

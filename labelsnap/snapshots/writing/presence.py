@@ -1,10 +1,14 @@
-"""Whether objects that are kept, and that nobody reads, are still there: a request a folder, not one an object."""
+"""Whether objects that are kept, and that nobody reads, are still there: a request a folder, not one an object.
+
+Where few objects stand, of this version and others, one list tells all of them.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from posixpath import commonpath
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.snapshots.manifest import damaged
@@ -20,6 +24,7 @@ _REMEDY: Final = (
     "Nothing was published. Restore the object from a copy of the bucket. Where there is none, go back by `labelsnap "
     "snapshots rollback {url}@VERSION` to a version that `labelsnap snapshots verify` finds whole, and refresh again."
 )
+_AT_ONCE: Final = 3000  # objects of all folders together, which S3 lists by three requests
 _FEW: Final = 2  # objects of one folder that are asked for one by one; of more the folder is listed
 
 
@@ -54,9 +59,22 @@ def absent(store: ObjectStore, sizes: Mapping[str, int]) -> tuple[str, ...]:
     folders: defaultdict[str, list[str]] = defaultdict(list)
     for key in sizes:
         folders[key.rpartition("/")[0]].append(key)
-    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="presence") as pool:
-        found = dict(chain.from_iterable(pool.map(lambda each: _found(store, *each), folders.items())))
+    found = _found_at_once(store, folders) if len(folders) > 1 else None
+    if found is None:
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="presence") as pool:
+            found = dict(chain.from_iterable(pool.map(lambda each: _found(store, *each), folders.items())))
     return tuple(sorted(key for key, size in sizes.items() if found.get(key) != size))
+
+
+def _found_at_once(store: ObjectStore, folders: Iterable[str]) -> dict[str, int] | None:
+    """Return the sizes of all objects below what several folders have in common, by key; None: there are many."""
+    shared = commonpath([f"/{folder}" for folder in folders])
+    found: dict[str, int] = {}
+    for info in store.list(f"{shared}/".lstrip("/")):
+        if len(found) == _AT_ONCE:
+            return None
+        found[info.key] = info.size
+    return found
 
 
 def _found(store: ObjectStore, folder: str, keys: Collection[str]) -> Iterable[tuple[str, int]]:

@@ -1,0 +1,117 @@
+"""What this process has at hand of the dataset that a flow run works on: its store, and what was asked of it before.
+
+Each process of a run has its own; what one wrote the others read from the store.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from prefect import runtime
+
+from config.settings import load_settings
+from labelsnap.snapshots.keeping.epochs import newest_epoch
+from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.writing.draft import Draft
+from labelsnap.storage import open_store
+from tasks.machines.room import no_scratch
+
+if TYPE_CHECKING:
+    from labelsnap.snapshots.manifest import Contents, Manifest
+    from labelsnap.storage import ObjectStore
+
+MOST: Final = 4
+"""Of so many runs a process keeps what it has at hand; of more the one that began first is let go."""
+
+
+@dataclass(eq=False, slots=True)
+class Here:
+    """What a process has at hand in one run. Without a ``folder`` that is nothing but the store.
+
+    ``begun`` are the runs that were begun anew in this process, each with the names of the receipts that it wrote
+    there: in such a run no others are known to this process.
+    """
+
+    store: ObjectStore
+    folder: Folder | None = None
+    begun: dict[str, set[str]] = field(default_factory=dict)
+    _manifests: dict[int, Manifest] = field(default_factory=dict)
+    _epoch: int | None = None
+    _asking: Lock = field(default_factory=Lock)
+
+    def manifest(self, version: int) -> Manifest | None:
+        """The manifest of a version; None for 0, which is none. Raises what ``read_snapshot`` does."""
+        if not version:
+            return None
+        with self._asking:
+            if version not in self._manifests:
+                self._manifests[version] = read_snapshot(self.store, version).manifest
+            return self._manifests[version]
+
+    def draft(self, base: Contents | None) -> Draft:
+        """What a task writes, upon the base snapshot or a part of it."""
+        return Draft(self.store, base, generation=self._generation)
+
+    def begin(self, run: str, *, anew: bool) -> None:
+        """Say that a run begins in this process; one that is not begun ``anew`` may have receipts of others."""
+        if anew:
+            self.begun[run] = set()
+        else:
+            self.begun.pop(run, None)
+
+    def close(self) -> None:
+        """Remove the copies."""
+        if self.folder:
+            self.folder.close()
+
+    def _generation(self) -> int:
+        with self._asking:
+            if self._epoch is None:
+                self._epoch = newest_epoch(self.store)
+            return self._epoch
+
+
+_HERE: Final[dict[tuple[int, str, str], Here]] = {}
+_CHANGING: Final = Lock()
+
+
+def here_of(url: str) -> Here:
+    """What this process has at hand of the dataset, in the flow run of this context; outside of one nothing."""
+    if (key := _key(url)) is None:
+        return Here(open_store(url))
+    with _CHANGING:
+        if (found := _HERE.get(key)) is None:
+            found = _HERE[key] = _opened(url)
+        while len(_HERE) > MOST:
+            _HERE.pop(next(iter(_HERE))).close()
+        return found
+
+
+def let_go(url: str) -> None:
+    """Forget what this process has at hand in the flow run of this context: it has ended, or begins again."""
+    key = _key(url)
+    with _CHANGING:
+        found = _HERE.pop(key, None) if key else None
+    if found:
+        found.close()
+
+
+def _opened(url: str) -> Here:
+    """A store with its folder; where nothing is to be kept, or can be, the store alone."""
+    settings, store = load_settings(), open_store(url)
+    if not settings.at_hand_bytes:
+        return Here(store)
+    try:
+        folder = Folder(settings.at_hand_bytes, settings.temporary_directory)
+    except OSError as error:
+        raise no_scratch(error) from None
+    return Here(AtHandStore(store, folder), folder)
+
+
+def _key(url: str) -> tuple[int, str, str] | None:
+    flow_run = runtime.flow_run.id
+    return (os.getpid(), str(flow_run), url) if flow_run else None

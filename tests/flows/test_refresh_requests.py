@@ -1,0 +1,124 @@
+"""How often a refresh asks the store, and for what: what was written or read in a run is at hand, and stays so."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from threading import local
+
+import pytest
+
+from deploy.sandbox import Sandbox
+from flows.refresh import refresh
+from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES
+from labelsnap.storage import open_store
+from labelsnap.storage.local import LocalStore
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+
+ROWS, BUCKETS = 48, 4
+OPERATIONS = ("put", "create", "get", "download", "head", "list", "delete")
+READS = ("get", "download")
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What every store in a folder is asked from now on: how often, by operation and key."""
+    counts, inside = Counter(), local()
+
+    def counted(name, real):
+        def call(self, key, *arguments, **options):
+            if getattr(inside, "call", False):
+                return real(self, key, *arguments, **options)
+            counts[name, key] += 1
+            inside.call = True
+            try:
+                found = real(self, key, *arguments, **options)
+                return iter(list(found)) if name == "list" else found
+            finally:
+                inside.call = False
+
+        return call
+
+    for name in OPERATIONS:
+        monkeypatch.setattr(LocalStore, name, counted(name, getattr(LocalStore, name)))
+    return counts
+
+
+@pytest.fixture
+def own_sandbox(dataset_file, monkeypatch, tmp_path):
+    """A sandbox whose project may be changed, and several buckets."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", str(ROWS // 3))
+    with Sandbox(rows=ROWS, directory=tmp_path / "own") as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+def of(asked, *operations, below="", beside=None):
+    """How often each key was asked for, by these operations."""
+    found = Counter()
+    for (operation, key), count in asked.items():
+        if operation in operations and key.startswith(below) and not (beside and key.startswith(beside)):
+            found[key] += count
+    return found
+
+
+def fixed(asked):
+    """How many requests were about no object of the snapshot."""
+    return of(asked, *OPERATIONS, beside="data/").total()
+
+
+def lists(asked):
+    """How many lists were made, but for those by which folders above a new dataset are looked through."""
+    return of(asked, "list", beside="commits/").total()
+
+
+def test_requests_of_a_refresh(own_sandbox, dataset, asked, tmp_path):
+    """New rows: an object is put once, read back once, and not looked for. Unchanged and changed ones: read once.
+
+    What is not about a snapshot's objects is a number of its own, and no list is made for a bucket, format or split.
+    """
+    made = dataset(source={"project": own_sandbox.project_id}, store=f"file://{tmp_path}/store", formats={"coco": {}})
+    refresh(made)
+    new = Counter(asked)
+    manifest = read_snapshot(open_store(made.url)).manifest
+    objects = {file.key for file in manifest.files if file.key} | {pack.key for pack in manifest.packs}
+    reads = of(new, *READS, below="data/")
+    assert reads == of(new, "put", below="data/") == dict.fromkeys(objects, 1)
+    assert of(new, "head", below="data/") == {}
+    assert lists(new) <= 10
+    assert fixed(new) - 2 * BUCKETS <= 45  # a bucket has a receipt, and that is removed
+    tables = Counter(re.findall(r"data/tables/([a-z_]+)/bucket", " ".join(objects)))
+    assert tables.keys() == BUCKET_TABLES - {"left"}
+    assert tables["embeddings"] == 1
+    assert tables["data_rows"] == BUCKETS
+
+    asked.clear()
+    assert refresh(made)["published"] is False
+    assert max(of(asked, *READS, below="data/tables/").values()) == 1
+    assert of(asked, "head", below="data/") == {}
+    assert {key.split("/")[1] for key in of(asked, "put", below="data/")} <= {"raw"}
+    assert lists(asked) <= 8
+    assert fixed(asked) <= 40
+
+    asked.clear()
+    own_sandbox.edit_row(3)
+    assert refresh(made)["published"] is True
+    assert max(of(asked, *READS, below="data/tables/").values()) == 1
+    assert max(of(asked, *READS, below="data/").values()) <= 3
+    assert of(asked, "head", below="data/") == {}
+    assert lists(asked) <= 11
+    assert fixed(asked) <= 50
+
+
+def test_another_machine_reads_the_store(own_sandbox, dataset, asked, tmp_path, monkeypatch):
+    """With nothing at hand, as on a machine that has not written it, the same version comes of it."""
+    made = dataset(source={"project": own_sandbox.project_id}, store=f"file://{tmp_path}/store", formats={"coco": {}})
+    first = refresh(made)
+    monkeypatch.setenv("LABELSNAP_AT_HAND_BYTES", "0")
+    asked.clear()
+    again = refresh(made)
+    assert (again["published"], again["version"]) == (False, first["version"])
+    assert max(of(asked, *READS, below="data/tables/").values()) > 1
