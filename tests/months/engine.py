@@ -36,6 +36,6 @@ def engine():
         stack.enter_context(patch("tasks.machines.window.as_completed", iter))
         for name in ARTIFACTS:
             stack.enter_context(patch(f"tasks.telling.artifacts.create_{name}_artifact", lambda *_, **__: None))
-        for name in ("refresh", "backfill"):
-            stack.enter_context(patch(f"flows.{name}.runtime", runtime))
+        for module in ("flows.refresh", "flows.backfill", "tasks.machines.here"):
+            stack.enter_context(patch(f"{module}.runtime", runtime))
         yield runtime
