@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -132,6 +133,7 @@ def main() -> None:
     """
     share_heaps()
     status = _ended()
+    gc.freeze()  # the end of the process looks through all that it holds, otherwise
     ending = Timer(EXIT_SECONDS, os._exit, (status,))
     ending.daemon = True
     ending.start()

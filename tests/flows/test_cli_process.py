@@ -101,3 +101,16 @@ after = [[] for _ in range(10_000)]
 print(json.dumps([inside, gc.isenabled(), gc.get_freeze_count() > 10_000, len(looked) > 0]))
 """
     assert told(code) == [0, True, True, True]
+
+
+def test_a_process_ends_without_a_last_look_for_garbage():
+    """It would look through all that was loaded."""
+    code = """
+import atexit, gc
+from flows import cli
+made = [[] for _ in range(10_000)]
+atexit.register(lambda: print(json.dumps([gc.get_freeze_count() > 10_000, gc.isenabled()])))
+cli._ended = lambda: 0
+cli.main()
+"""
+    assert told(code) == [True, True]
