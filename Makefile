@@ -36,7 +36,7 @@ check: install  ## Lint, format, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: check  ## The checks and the fast tests, with coverage
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 test-slow: install  ## The slow tests and those against real servers; they say which server is missing
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow or integration"
@@ -56,7 +56,7 @@ test-pythons: install  ## The pure parts under the other PYTHONS, and that all w
 test-pyarrow: install  ## The fast tests (OF_PYARROW: which) under the oldest pyarrow that labelsnap runs with; `make test` has the newest
 	set -e; for version in $(PYARROWS); do \
 	  $(BIN)/python -m pip install --quiet --no-deps --upgrade --target .pyarrow/$$version pyarrow==$$version; \
-	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) --dist loadgroup $(OF_PYARROW); \
+	  PYTHONPATH=$(CURDIR)/.pyarrow/$$version$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/pytest -n $(JOBS) --dist loadfile $(OF_PYARROW); \
 	done
 
 test-readers: install  ## Other people's readers over every output, in environments of their own (READERS_CACHE keeps them)

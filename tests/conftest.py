@@ -24,6 +24,7 @@ from tests.contracts.store_fixtures import (
     store,
     store_url,
 )
+from tests.sharing import ByWhatIsShared
 
 __all__ = [
     "aws",
@@ -46,6 +47,11 @@ collect_ignore = ["readers_heavy"]
 
 OURS = ("LABELBOX_", "LABELSNAP_", "AWS_")
 KEPT = ("LABELSNAP_TEST_",)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Where tests are dealt out by file, one worker alone starts Prefect's server."""
+    return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 FRAMES = 100

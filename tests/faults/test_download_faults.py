@@ -9,7 +9,7 @@ from deploy.sandbox import Fault, Sandbox, row_truth
 from flows.refresh import refresh
 from labelsnap.references import pull
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 SHARE = 0.2
 FAULTS = [

@@ -18,7 +18,7 @@ from deploy.sandbox import Fault, row_truth
 from flows.refresh import refresh
 from labelsnap.references import pull
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 MEBIBYTE = 1 << 20
 LIMIT = 16 * MEBIBYTE
@@ -53,24 +53,32 @@ def picture(image_format):
 WHOLE = picture("PNG")
 HUGE = png(50_000, 50_000, chunk(b"IDAT", zlib.compress(bytes(1000))))
 TRUNCATED = WHOLE[: len(WHOLE) // 2]
-BOMB = png(640, 400, chunk(b"IDAT", zeros(2048 * MEBIBYTE)))
-TEXT_BOMB = png(640, 400, chunk(b"zTXt", b"a\0\0" + zeros(512 * MEBIBYTE)), chunk(b"IDAT", zlib.compress(b"")))
-MASKS = [
-    ("mask_too_large", {"effect": "body", "body": HUGE}),
-    ("mask_truncated", {"effect": "body", "body": TRUNCATED}),
-    ("mask_damaged", {"effect": "body", "body": BOMB}),
-    ("mask_not_a_png", {"effect": "body", "body": picture("JPEG")}),
-    ("mask_timed_out", {"effect": "delay", "seconds": 3600}),
-]
-IMAGES = [
-    ("image_too_large", {"effect": "body", "body": HUGE}),
-    ("image_damaged", {"effect": "body", "body": TRUNCATED}),
-    ("image_damaged", {"effect": "body", "body": TEXT_BOMB}),
-    ("image_damaged", {"effect": "body", "body": picture("JPEG")[:-200]}),
-    ("not_an_image", {"effect": "body", "body": b"<html>"}),
-    ("too_large", {"effect": "flood", "size": 200 * MEBIBYTE}),
-    ("timed_out", {"effect": "delay", "seconds": 3600}),
-]
+
+
+def hostile_masks():
+    """What is sent in place of masks, each with the code of its problem."""
+    bomb = png(640, 400, chunk(b"IDAT", zeros(2048 * MEBIBYTE)))
+    return [
+        ("mask_too_large", {"effect": "body", "body": HUGE}),
+        ("mask_truncated", {"effect": "body", "body": TRUNCATED}),
+        ("mask_damaged", {"effect": "body", "body": bomb}),
+        ("mask_not_a_png", {"effect": "body", "body": picture("JPEG")}),
+        ("mask_timed_out", {"effect": "delay", "seconds": 3600}),
+    ]
+
+
+def hostile_images():
+    """The same in place of images."""
+    bomb = png(640, 400, chunk(b"zTXt", b"a\0\0" + zeros(512 * MEBIBYTE)), chunk(b"IDAT", zlib.compress(b"")))
+    return [
+        ("image_too_large", {"effect": "body", "body": HUGE}),
+        ("image_damaged", {"effect": "body", "body": TRUNCATED}),
+        ("image_damaged", {"effect": "body", "body": bomb}),
+        ("image_damaged", {"effect": "body", "body": picture("JPEG")[:-200]}),
+        ("not_an_image", {"effect": "body", "body": b"<html>"}),
+        ("too_large", {"effect": "flood", "size": 200 * MEBIBYTE}),
+        ("timed_out", {"effect": "delay", "seconds": 3600}),
+    ]
 
 
 def memory(name):
@@ -85,15 +93,16 @@ def test_each_hostile_body_is_a_named_problem_and_the_rest_is_published(sandbox,
     for name, value in {"MAX_MASK_BYTES": LIMIT, "MAX_IMAGE_BYTES": LIMIT, "DOWNLOAD_TIMEOUT": 2}.items():
         monkeypatch.setenv(f"LABELSNAP_{name}", str(value))
     monkeypatch.setenv("LABELSNAP_DOWNLOAD_SECONDS", "6")
+    masks, images = hostile_masks(), hostile_images()
     rows = [row for row in sandbox.rows("DONE") if not row.skipped]
-    masked = [row for row in rows if row_truth(row) and not row.style.old][: len(MASKS)]
-    others = [row for row in rows if row not in masked][: len(IMAGES)]
-    for row, (_, fault) in zip(masked, MASKS, strict=True):  # their ids begin with the row's index
+    masked = [row for row in rows if row_truth(row) and not row.style.old][: len(masks)]
+    others = [row for row in rows if row not in masked][: len(images)]
+    for row, (_, fault) in zip(masked, masks, strict=True):  # their ids begin with the row's index
         sandbox.faults.add(Fault(f"*/masks/{row.id[:7]}*", times=None, **fault))
         sandbox.faults.add(Fault(f"*/annotations/{row.id[:7]}*", times=None, **fault))
-    for row, (_, fault) in zip(others, IMAGES, strict=True):
+    for row, (_, fault) in zip(others, images, strict=True):
         sandbox.faults.add(Fault(f"/images/{row.id}/*", times=None, **fault))
-    expected = {row.id: code for row, (code, _) in zip(masked + others, MASKS + IMAGES, strict=True)}
+    expected = {row.id: code for row, (code, _) in zip(masked + others, masks + images, strict=True)}
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before, begin = memory("VmRSS"), time.monotonic()
 

@@ -21,7 +21,7 @@ from deploy.sandbox.server import exports
 from flows.refresh import refresh
 from labelsnap.references import pull
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 BUDGET = 256 * MEBIBYTE
 BESIDE = 256 * MEBIBYTE

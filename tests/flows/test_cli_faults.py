@@ -100,8 +100,8 @@ def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command
     ("name", "value"),
     [
         ("PREFECT_API_URL", "http://[::1:4200/api"),
-        ("PREFECT_FLOWS_DEFAULT_RETRIES", "two"),
-        ("PREFECT_SERVER_API_PORT", "the-port"),
+        pytest.param("PREFECT_FLOWS_DEFAULT_RETRIES", "two", marks=pytest.mark.slow),
+        pytest.param("PREFECT_SERVER_API_PORT", "the-port", marks=pytest.mark.slow),
     ],
 )
 def test_a_setting_that_prefect_refuses(dataset_file, name, value):
@@ -308,9 +308,9 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     ("sent", "status", "options", "code"),
     [
         (signal.SIGINT, 130, ["--json"], "interrupted"),
-        (signal.SIGTERM, 143, ["--json"], "terminated"),
-        (signal.SIGHUP, 129, ["--json"], "hung_up"),
-        (signal.SIGTERM, 143, ["--runner", "thread"], None),
+        pytest.param(signal.SIGTERM, 143, ["--json"], "terminated", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, ["--json"], "hung_up", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 143, ["--runner", "thread"], None, marks=pytest.mark.slow),
     ],
     ids=["ctrl-c", "sigterm", "terminal-closed", "in-words"],
 )

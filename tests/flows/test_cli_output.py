@@ -34,7 +34,7 @@ def into():
 
 
 @ON_LINUX
-@pytest.mark.parametrize("as_json", ["--json", ""])
+@pytest.mark.parametrize("as_json", ["--json", pytest.param("", marks=pytest.mark.slow)])
 def test_an_outcome_that_cannot_be_written(into, tmp_path, as_json):
     """Standard output is a full disk: status 4, and what was done stands; a fault keeps its status and its words."""
     status, _, errors = into(f"$L snapshots list file://{tmp_path}/none {as_json} >/dev/full")
@@ -56,6 +56,7 @@ def test_a_closed_output(into, tmp_path):
     assert (status, json.loads(output)) == (0, {"versions": []})
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 @ON_LINUX
 def test_progress_that_cannot_be_written(into, dataset_file, prefect_server, tmp_path):

@@ -134,7 +134,11 @@ def listener(folder, url):
 
 @pytest.mark.parametrize(
     ("status", "found"),
-    [(401, "401"), (404, "no deployment refresh/streets"), (503, "does not answer: it answers 503")],
+    [
+        (404, "no deployment refresh/streets"),
+        pytest.param(401, "401", marks=pytest.mark.slow),
+        pytest.param(503, "does not answer: it answers 503", marks=pytest.mark.slow),
+    ],
 )
 def test_a_listener_that_can_start_no_refresh_says_so(tmp_path, status, found):
     """Wherever Prefect refuses it, has no such deployment, or is away; the delivery was accepted."""

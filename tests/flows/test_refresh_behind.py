@@ -73,7 +73,7 @@ def lose_manifest(folder, version):
     (folder / f"manifests/{manifest}.json").unlink()
 
 
-@pytest.mark.parametrize("earlier_software", [False, True])
+@pytest.mark.parametrize("earlier_software", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(
     dataset, begun, labelsnap, earlier_software
 ):
@@ -104,7 +104,7 @@ def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(dataset, beg
     assert ids(refresh(dataset(**WITHOUT_TREE)))["car"] == highest + 2
 
 
-@pytest.mark.parametrize("earlier_software", [False, True])
+@pytest.mark.parametrize("earlier_software", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(sandbox, dataset, begun, replaced, earlier_software):
     """They are not in the next version, and come back in the one after it, with other images."""
     first, second = begun(with_late_rows, dataset(**TABLES), sandbox)
@@ -123,6 +123,7 @@ def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(sandbox, datas
     assert splits(refresh(dataset(**TABLES))) == splits(second)
 
 
+@pytest.mark.slow
 def test_a_rollback_of_a_rollback_forgets_nothing(dataset, begun, labelsnap):
     """Version 1 again, then version 2 of which it knows nothing, then version 1: both classes keep their ids."""
     first, _, fourth = begun(with_a_tree_and_a_car, dataset(**WITHOUT_BOTH), labelsnap)
@@ -132,7 +133,14 @@ def test_a_rollback_of_a_rollback_forgets_nothing(dataset, begun, labelsnap):
     assert ids(refresh(dataset())) == ids(fourth) | {"tree": ids(fourth)["car"] - 1}
 
 
-@pytest.mark.parametrize("way_out", ["expire", "rollback", "rollback to the first"])
+@pytest.mark.parametrize(
+    "way_out",
+    [
+        "expire",
+        pytest.param("rollback", marks=pytest.mark.slow),
+        pytest.param("rollback to the first", marks=pytest.mark.slow),
+    ],
+)
 def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(
     dataset, begun, labelsnap, folder, way_out
 ):

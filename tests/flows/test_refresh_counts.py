@@ -42,10 +42,10 @@ def versions(dataset):
     "wrong",
     [
         {"unsent_lines": 5},
-        {"unsent_lines": -5},
-        {"short_size": True},
-        {"short_size": True, "chunk_bytes": 4099, "cut": "byte"},
         {"error_lines": 1, "unsent_errors": 2},
+        pytest.param({"unsent_lines": -5}, marks=pytest.mark.slow),
+        pytest.param({"short_size": True}, marks=pytest.mark.slow),
+        pytest.param({"short_size": True, "chunk_bytes": 4099, "cut": "byte"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -77,8 +77,15 @@ def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edit
     assert sandbox.requests.count("image") == requests[0]
 
 
-@pytest.mark.parametrize("no_validators", [True, False])
-@pytest.mark.parametrize(("details", "unconfirmed"), [(True, 0), (False, 1)])
+@pytest.mark.parametrize(
+    ("no_validators", "details", "unconfirmed"),
+    [
+        (True, True, 0),
+        (False, False, 1),
+        pytest.param(False, True, 0, marks=pytest.mark.slow),
+        pytest.param(True, False, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_an_edit_after_the_images_url_has_ended_costs_no_row(
     sandbox, dataset, edited, *, details, unconfirmed, no_validators
 ):
@@ -134,7 +141,13 @@ def test_an_image_elsewhere_is_another_one(sandbox, dataset):
     assert refresh(chosen)["rows"]["problems"] == first["rows"]["problems"] + 1
 
 
-@pytest.mark.parametrize("formats", [{"coco": {}}, {"coco": {}, "voc": {}}], ids=["from tables", "from records"])
+@pytest.mark.parametrize(
+    "formats",
+    [
+        pytest.param({"coco": {}}, id="from tables"),
+        pytest.param({"coco": {}, "voc": {}}, id="from records", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(("seconds", "is_kept"), [(WEEK, True), (HOUR, False)])
 def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, first_version, *, seconds, is_kept, formats):
     """One that lasts another day stays, so that nothing changes; no mask is asked for where one does not."""
@@ -166,6 +179,7 @@ def trees(result, names, root):
     return {name: root / name for name in names}
 
 
+@pytest.mark.slow
 def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path):
     """In every format that has image files, by the name that readers of VOC ask for; masks and boxes are as ever.
 

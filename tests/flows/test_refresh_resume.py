@@ -67,7 +67,9 @@ def retried(chosen, then=lambda: None):
 
 
 @pytest.mark.prefect
-@pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
+@pytest.mark.parametrize(
+    "again", [pytest.param(False, id="retried"), pytest.param(True, id="again", marks=pytest.mark.slow)]
+)
 def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, first_version, tmp_path, *, small_buckets, again):
     """A retry asks the same export task, another refresh its own; no mask is fetched twice, and the outcome is one."""
     undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
@@ -106,7 +108,14 @@ def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sand
 
 
 @pytest.mark.parametrize(
-    ("name", "again"), [("taken", True), ("taken", False), ("export-000", False), ("*", True), ("*", False)]
+    ("name", "again"),
+    [
+        ("*", True),
+        ("taken", False),
+        pytest.param("taken", True, marks=pytest.mark.slow),
+        pytest.param("export-000", False, marks=pytest.mark.slow),
+        pytest.param("*", False, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.usefixtures("small_buckets")
 def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, first_version, tmp_path, *, name, again):

@@ -69,6 +69,7 @@ def rows_in(result, folder, ids):
     return found
 
 
+@pytest.mark.slow
 def test_rows_that_formats_cannot_write_are_problems_and_all_others_are_published(
     sandbox, chosen, monkeypatch, tmp_path, caplog
 ):

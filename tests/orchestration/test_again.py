@@ -18,8 +18,6 @@ from tests.contracts.prefect_front import served
 
 JSON = "application/json"
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @flow(name="again")
 def nothing():

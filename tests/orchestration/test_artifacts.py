@@ -6,7 +6,6 @@ import logging
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
-import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
@@ -68,7 +67,6 @@ def test_progress_is_told_once_a_second_and_at_the_end(monkeypatch, dataset, sec
     assert told == shown
 
 
-@pytest.mark.xdist_group("prefect")
 def test_a_refresh_shows_progress_its_result_and_a_picture(sandbox, dataset, tmp_path):
     """Three artifacts are on the server: the progress at its end, the result's page, and a picture of a few images."""
     result = refresh(dataset(dataset="shown"))

@@ -22,7 +22,7 @@ from tasks.telling.progress import listening
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import BIN, prefect_service, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 
 class Machines:

@@ -17,7 +17,7 @@ from labelsnap.storage import open_store
 from tests.contracts.store_fixtures import free_port
 from tests.orchestration.prefect_service import BIN, prefect_service, running, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("prefect-service")]
+pytestmark = pytest.mark.integration
 
 SECRET = "the webhook's secret"
 PATIENCE = 240

@@ -14,7 +14,7 @@ from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
 from tests.orchestration.killing import Trigger, counting_store, refreshed
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ROWS = 48
 CHAINS, KILLS = 4, 5

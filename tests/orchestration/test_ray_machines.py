@@ -22,7 +22,7 @@ from tests.orchestration.prefect_service import until
 pytest.importorskip("prefect_ray", reason="the extra labelsnap[ray] is not installed")
 import ray
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 STARTING_SECONDS = 120
 """A node that has not started within so many ends by itself; within 30, where Ray is told nothing else."""

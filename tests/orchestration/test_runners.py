@@ -94,7 +94,6 @@ def test_why_a_cluster_cannot_be_used_is_told_in_a_line(text, told):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 @pytest.mark.parametrize("name", ["process", "ray"])
 def test_another_runner_on_this_machine_gives_the_same_bytes(sandbox, dataset, monkeypatch, tmp_path, name):
     """Processes of our own, or of Ray where the extra `ray` is installed: the snapshot is that of threads."""
@@ -137,7 +136,6 @@ def cluster(prefect_server, tmp_path, monkeypatch):
 
 
 @pytest.mark.integration
-@pytest.mark.xdist_group("prefect")
 def test_dask_gives_the_same_bytes_and_a_dead_worker_costs_its_bucket(cluster, dataset, monkeypatch, tmp_path):
     """Two workers, one killed in the middle: the snapshot is that of threads, and few masks are fetched twice."""
     with Sandbox(rows=96, directory=tmp_path / "own") as sandbox:

@@ -23,7 +23,6 @@ from flows.service.worker import ending_with_us
 from tests.orchestration.prefect_service import until
 
 pytestmark = [
-    pytest.mark.xdist_group("prefect"),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc"),
 ]
 

@@ -19,7 +19,7 @@ from labelsnap.snapshots.reading.read import list_versions
 from labelsnap.storage import open_store
 from tests.orchestration.prefect_service import BIN, prefect_service, restarted, running, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("prefect-service")]
+pytestmark = pytest.mark.integration
 
 PATIENCE = 240
 WORKER = ("labelsnap", "worker", "--pool", "labelsnap")

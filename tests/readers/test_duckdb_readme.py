@@ -12,9 +12,9 @@ import pytest
 
 from flows.refresh import refresh
 from labelsnap.references import pull
+from tests.flows.plain_runs import plain_runs
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
+prefect_server = plain_runs
 README = Path(__file__).parents[2] / "labelsnap/records/README.md"
 
 

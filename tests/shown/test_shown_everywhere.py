@@ -25,8 +25,6 @@ from flows import cli
 from flows.commands.console import print_error
 from labelsnap.errors import LabelboxRefusedError
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 NEVER = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Written down apart from the product: control characters but the line feed, separators, marks of direction."""
 FORMATS = {"coco": {}, "yolo": {"task": "detect"}, "voc": {}, "labelme": {}, "huggingface": {}, "webdataset": {}}
