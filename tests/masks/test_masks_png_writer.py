@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis.extra import numpy as arrays
 from mask_pictures import from_mask
 from PIL import Image
 
-from labelsnap.masks.rasters import png_writer
+from labelsnap.formats.shared.colours import colours
+from labelsnap.masks.rasters import zero_runs
 from labelsnap.masks.rasters.overlay import Overlay, overlay
 from labelsnap.masks.rasters.png_writer import encode_overlay, encode_png
 from labelsnap.memory import BeyondBudgetError, Budget
@@ -23,7 +26,7 @@ VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
 @st.composite
 def stacks(draw):
     """Draw up to five masks of one size."""
-    shape = draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
+    shape = draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=12) | st.sampled_from([(1, 300), (300, 1)]))
     return draw(arrays.arrays(np.bool_, (draw(st.integers(0, 5)), *shape)))
 
 
@@ -107,15 +110,44 @@ def test_a_picture_that_the_budget_has_no_room_for_is_not_begun(size):
     assert budget.taken == 0
 
 
-@given(stack=stacks(), band=st.integers(1, 60), mode=st.sampled_from(sorted(VALUES)), data=st.data())
-def test_a_picture_is_the_same_bytes_in_however_many_bands_it_is_written(stack, band, mode, data):
-    """The rows of a band are filtered by the row above them, which another band has."""
+@given(stack=stacks(), enough=st.integers(1, 60), mode=st.sampled_from(sorted(VALUES)), data=st.data())
+def test_a_picture_is_the_same_pixels_in_however_many_blocks_it_is_compressed(stack, enough, mode, data):
+    """A block ends where its tokens are enough, in the middle of a byte; each has codes of its own."""
     number, channels = VALUES[mode]
     values = data.draw(arrays.arrays(number, (len(stack), *channels)))
-    whole = encode_overlay(overlaid(stack), values)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(png_writer, "BAND", band)
-        assert encode_overlay(overlaid(stack), values) == whole
+        patched.setattr(zero_runs, "_ENOUGH", enough)
+        png = encode_overlay(overlaid(stack), values)
+    with Image.open(io.BytesIO(png)) as image:
+        assert np.array_equal(np.asarray(image), painted(stack, values))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 70_000)])
+@pytest.mark.parametrize("mode", sorted(VALUES))
+def test_pictures_of_any_shape_are_read(size, mode):
+    """Of one pixel, row or column, with and without a mask that has it all, and longer than a match may reach back."""
+    number, channels = VALUES[mode]
+    values = np.full((1, *channels), 200, number)
+    for mask in (np.ones(size, bool), np.zeros(size, bool), np.indices(size).sum(axis=0) % 600 < 300):
+        with Image.open(io.BytesIO(encode_overlay(overlaid(mask[np.newaxis]), values))) as image:
+            assert np.array_equal(np.asarray(image), painted(mask[np.newaxis], values))
+
+
+@pytest.mark.parametrize("mode", sorted(VALUES))
+def test_a_picture_is_no_larger_than_zlib_makes_its_runs(mode):
+    """Discs and squares take what zlib's own strategy for runs makes of the same rows, give or take a hundredth."""
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:400, :600]
+    drawn = [(*generator.uniform((0, 0, 20), (400, 600, 60)), number % 3) for number in range(24)]
+    away = [np.abs(rows - y) if square else np.hypot(rows - y, columns - x) for y, x, _, square in drawn]
+    stack = np.array([each < size for each, (_, _, size, _) in zip(away, drawn, strict=True)])
+    numbers = np.arange(1, 25, dtype=np.uint32)
+    png = encode_overlay(overlaid(stack), colours(numbers) if mode == "RGB" else numbers.astype(VALUES[mode][0]))
+    begin = png.index(b"IDAT")
+    body = png[begin + 4 : begin + 4 + int.from_bytes(png[begin - 4 : begin])]
+    runs = zlib.compressobj(strategy=zlib.Z_RLE)
+    expected = runs.compress(zlib.decompress(body)) + runs.flush()
+    assert len(body) < 1.01 * len(expected)
 
 
 def test_a_large_picture_takes_little_memory():
@@ -126,3 +158,35 @@ def test_a_large_picture_takes_little_memory():
     png = encode_overlay(shown, np.array([[1, 2, 3]], np.uint8), memory=budget)
     assert struct.unpack(">2I", png[16:24]) == (side, side)
     assert budget.taken == 0
+
+
+class Recorded(Budget):
+    """A budget that says what was claimed last."""
+
+    claimed = 0
+
+    def claim(self, size):
+        """Claim it."""
+        self.claimed = size
+        return super().claim(size)
+
+
+@pytest.mark.parametrize("mode", sorted(VALUES))
+@pytest.mark.parametrize("share", [0.0, 0.002, 0.1, 1.0])
+def test_writing_takes_no_more_memory_than_is_claimed(share, mode):
+    """Whether a pixel in five hundred, in ten, or every one is another than the one above."""
+    number, channels = VALUES[mode]
+    generator = np.random.default_rng(0)
+    side, masks = 500, 90
+    changes = np.flatnonzero(generator.random(side * side) < share)
+    positions = np.unique(np.concatenate([[0], changes]))
+    labels = generator.integers(-1, masks, positions.size, np.int32)
+    values = generator.integers(0, 256, (masks, *channels)).astype(number)
+    shown, budget = Overlay(side, side, masks, positions, labels), Recorded(1 << 30)
+    encode_overlay(shown, values, memory=budget)
+    tracemalloc.start()
+    try:
+        encode_overlay(shown, values, memory=budget)
+        assert tracemalloc.get_traced_memory()[1] < budget.claimed
+    finally:
+        tracemalloc.stop()

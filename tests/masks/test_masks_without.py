@@ -20,6 +20,17 @@ runs = decode_instance(png)
 assert decode_composite(png, [(255, 0, 0)]).runs == (runs,)
 print(runs.area, runs.bounding_box)
 """
+WRITE = """
+import numpy as np
+from hashlib import sha256
+from labelsnap.masks.rasters.overlay import overlay
+from labelsnap.masks.rasters.png_writer import encode_overlay
+from labelsnap.masks.shapes.polygons import fill_rings
+rings = [[(30 * number, 7 * number), (90 * number, 200), (45 * number, 11.5 * number)] for number in range(1, 9)]
+shown = overlay([fill_rings([ring], 240, 320) for ring in rings], 240, 320)
+for values in (np.arange(1, 9, dtype=np.uint8), np.arange(250, 258, dtype=np.uint16), np.eye(8, 3, dtype=np.uint8)):
+    print(sha256(encode_overlay(shown, values)).hexdigest())
+"""
 
 
 def read_in_another_process(code, **environment):
@@ -36,6 +47,11 @@ def test_masks_are_read_without_numba():
     printed, warned = read_in_another_process(WITHOUT_NUMBA + READ)
     assert printed == "6 (0, 0, 3, 2)"
     assert warned.count("masks are read the slower way, as numba cannot be imported") == 1
+
+
+def test_pictures_of_masks_are_the_same_bytes_without_numba():
+    """Where numba cannot be imported the loops run as they stand, more slowly."""
+    assert read_in_another_process(WITHOUT_NUMBA + WRITE) == read_in_another_process(WRITE)
 
 
 @pytest.mark.slow

@@ -1,0 +1,82 @@
+"""Bytes that are mostly zero, as a zlib stream: only those that are not are looked at.
+
+Formats: RFC 1950 and RFC 1951. Matches are zeros, and pixels that are as the one before; a general encoder, which looks
+at every byte, makes about the same of such rows. The same bytes come out on every machine, whatever is installed there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from labelsnap.masks.rasters.token_codes import LONGEST, TOKENS, codes_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+ALONE: Final = 1 << 24
+"""Marks a residual of one byte."""
+_HEADER: Final = b"\x78\x01"
+_MODULUS: Final = 65521  # of Adler-32
+_ENOUGH: Final = 1 << 16
+"""Tokens of a block, which has codes of its own."""
+_TOKENS: Final = 12
+"""Of a residual, and of a row beside its matches, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """The bytes that are not zero in rows of ``row_bytes``: pixels of at most three bytes, some row after row.
+
+    ``places`` are where they begin, ascending, each row's first byte among them; ``values`` have a pixel's bytes, the
+    first one lowest, or ``ALONE`` and one byte.
+    """
+
+    places: NDArray[np.int64]
+    values: NDArray[np.uint32]
+    pixel_bytes: int
+    row_bytes: int
+    size: int
+
+
+def compressed(residuals: Residuals) -> bytes:
+    """Write the bytes as a zlib stream."""
+    return b"".join([_HEADER, *_blocks(residuals), _adler(residuals).to_bytes(4, "big")])
+
+
+def _adler(residuals: Residuals) -> int:
+    """Return the Adler-32: of its two sums one has each byte once, the other as often as bytes come from it on."""
+    first, second, third = ((residuals.values >> shift & 0xFF).astype(np.int64) for shift in (0, 8, 16))
+    once = first + second + third
+    as_often = (residuals.size - residuals.places) % _MODULUS * once - second - 2 * third
+    return (residuals.size + int(as_often.sum())) % _MODULUS << 16 | (1 + int(once.sum())) % _MODULUS
+
+
+def _blocks(residuals: Residuals) -> Iterator[bytes]:
+    """Yield the stream of deflate, block by block."""
+    from labelsnap.masks.rasters import tokens  # noqa: PLC0415 - numba takes a fifth of a second to load
+
+    count = residuals.places.size
+    matches = 2 * (residuals.row_bytes // LONGEST)
+    found = np.empty(min(_ENOUGH, _TOKENS * count + residuals.size // LONGEST) + matches + 2 * _TOKENS, np.int16)
+    following, at, held, bits = 0, 0, 0, 0
+    while following < count:
+        told = tokens.list_tokens(
+            residuals.places, residuals.values, residuals.pixel_bytes, residuals.size, following, at, found, _ENOUGH
+        )
+        listed, following, at = map(int, told)
+        uses = np.bincount(found[:listed], minlength=TOKENS)
+        codes = codes_for(uses, residuals.pixel_bytes)
+        held |= (codes.head << 1 | (following == count)) << bits
+        whole, bits = divmod(bits + 1 + codes.head_bits, 8)
+        yield (held & (1 << 8 * whole) - 1).to_bytes(whole, "little")
+        written = np.empty((bits + int(codes.sizes @ uses)) // 8, np.uint8)
+        held >>= 8 * whole
+        told = tokens.write_tokens(found[:listed], codes.codes, codes.sizes, held, bits, written)
+        size, held, bits = map(int, told)
+        yield written[:size].tobytes()
+    yield held.to_bytes(1, "little") if bits else b""
