@@ -22,7 +22,7 @@ from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import JsonObject, image_answers, object_keys, row_keys
 from labelsnap.formats.shared.names import one_line, stem
 from labelsnap.masks.rasters.overlay import in_its_box
-from labelsnap.masks.rasters.png_writer import encode_overlay
+from labelsnap.masks.rasters.png_writer import encode_png
 from labelsnap.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from labelsnap.records.shapes import drawable_ring
 from labelsnap.shown import line
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Classification, Sample
 
 _LEAST_OF_A_LINE = 2  # vertices
-_COUNTED = 128  # bytes that a character of a mask's runs takes until it is cut
+_PAINTED = 3  # bytes of a pixel: the mask, and its rows, as they are and compressed
+_COUNTED = 128  # and of a character of its runs
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
 
@@ -135,9 +136,8 @@ def _points(shape_type: str, points: Iterable[Position]) -> JsonObject:
 
 def _mask(runs: Runs, memory: Budget) -> JsonObject:
     """Cut the mask to its box; a mask without pixels is one black pixel."""
-    left, top, _, _ = runs.bounding_box
-    with memory.claim(_COUNTED * len(runs.counts)):
-        cut = in_its_box(runs)
-    corners = [(left, top), (left + cut.width - 1, top + cut.height - 1)]
-    png = encode_overlay(cut, np.ones(1, np.uint8), memory=memory)
-    return _points("mask", corners) | {"mask": b64encode(png).decode("ascii")}
+    left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
+    corners = [(left, top), (left + width - 1, top + height - 1)]
+    with memory.claim(_PAINTED * height * width + _COUNTED * len(runs.counts)):
+        png = encode_png(in_its_box(runs).paint(np.ones(1, np.uint8)))
+        return _points("mask", corners) | {"mask": b64encode(png).decode("ascii")}

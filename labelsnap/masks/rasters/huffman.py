@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 CODE_BITS: Final = 15
 """What a symbol's code has, at most."""
@@ -17,21 +19,17 @@ _REPEAT, _FEW_ZEROS, _ZEROS = 16, 17, 18  # symbols for several lengths
 _LITERALS: Final = 257  # codes that a block has at least
 
 
-def code_sizes(uses: Sequence[int], limit: int = CODE_BITS) -> list[int]:
-    """Return how many bits the code of each symbol has, by how often it is used: 0 where never, at most ``limit``.
+def code_sizes(uses: Mapping[int, int], limit: int = CODE_BITS) -> dict[int, int]:
+    """Return how many bits the code of each symbol has, at most ``limit``, by how often it is used: at least once each.
 
-    At least two symbols are used.
+    There are at least two symbols, in ascending order.
     """
-    used = [symbol for symbol, times in enumerate(uses) if times]
-    weights = [uses[symbol] for symbol in used]
+    weights = list(uses.values())
     depths = _depths(weights)
     while max(depths) > limit:
         weights = [(weight + 1) // 2 for weight in weights]
         depths = _depths(weights)
-    sizes = [0] * len(uses)
-    for symbol, depth in zip(used, depths, strict=True):
-        sizes[symbol] = depth
-    return sizes
+    return dict(zip(uses, depths, strict=True))
 
 
 def _depths(weights: Sequence[int]) -> list[int]:
@@ -57,10 +55,10 @@ def _depths(weights: Sequence[int]) -> list[int]:
     return [depth for _, depth in by_leaf]
 
 
-def codes_of(sizes: Sequence[int]) -> list[int]:
-    """Return the canonical code of each symbol whose code has so many bits, its first bit lowest."""
-    codes, code, before = [0] * len(sizes), 0, 0
-    for size, symbol in sorted((size, symbol) for symbol, size in enumerate(sizes) if size):
+def codes_of(sizes: Mapping[int, int]) -> dict[int, int]:
+    """Return the canonical code of each symbol, whose code has so many bits; its first bit is the lowest."""
+    codes, code, before = {}, 0, 0
+    for symbol, size in sorted(sizes.items(), key=itemgetter(1, 0)):
         code <<= size - before
         before = size
         codes[symbol] = int(f"{code:0{size}b}"[::-1], 2)
@@ -68,18 +66,25 @@ def codes_of(sizes: Sequence[int]) -> list[int]:
     return codes
 
 
-def described(literals: Sequence[int], distances: Sequence[int]) -> tuple[int, int]:
-    """Return the bits that say the sizes of a block's two codes, the first bit lowest, and how many they are."""
-    count = max(_LITERALS, *(symbol + 1 for symbol, size in enumerate(literals) if size))
-    lengths = list(_lengths([*literals[:count], *distances]))
-    uses = [0] * len(_LENGTH_ORDER)
-    for symbol, _, _ in lengths:
-        uses[symbol] += 1
+def described(literals: Mapping[int, int], distances: Mapping[int, int]) -> tuple[int, int]:
+    """Return the bits that say the sizes of a block's two codes, the first bit lowest, and how many they are.
+
+    Symbols ascend.
+    """
+    count, far = max(_LITERALS, max(literals) + 1), max(distances) + 1
+    listed = [0] * (count + far)
+    for symbol, size in literals.items():
+        listed[symbol] = size
+    for symbol, size in distances.items():
+        listed[count + symbol] = size
+    lengths = list(_lengths(listed))
+    uses = dict(sorted(Counter(symbol for symbol, _, _ in lengths).items()))
     sizes = code_sizes(uses, _LENGTH_BITS)
     codes = codes_of(sizes)
-    listed = max(4, *(place + 1 for place, symbol in enumerate(_LENGTH_ORDER) if sizes[symbol]))
-    parts = [(count - _LITERALS, 5), (len(distances) - 1, 5), (listed - 4, 4)]
-    parts += [(sizes[symbol], 3) for symbol in _LENGTH_ORDER[:listed]]
+    ordered = [sizes.get(symbol, 0) for symbol in _LENGTH_ORDER]
+    while not ordered[-1]:
+        ordered.pop()
+    parts = [(count - _LITERALS, 5), (far - 1, 5), (len(ordered) - 4, 4), *((size, 3) for size in ordered)]
     for symbol, extra, extra_bits in lengths:
         parts += [(codes[symbol], sizes[symbol]), (extra, extra_bits)]
     written = bits = 0

@@ -44,7 +44,7 @@ class Overlay:
     def paint(self, values: NDArray[Number], background: int = 0) -> NDArray[Number]:
         """Return an array (height, width) that has the value of the mask that each pixel shows, else the background."""
         of_label = np.append(values, values.dtype.type(background))  # label -1 finds the last
-        lengths = np.diff(self.positions, append=self.height * self.width)
+        lengths = _lengths(self.positions, self.height * self.width)
         return np.repeat(of_label[self.labels], lengths).reshape((self.height, self.width), order="F")
 
     def grouped(self, groups: Sequence[int]) -> Overlay:
@@ -80,10 +80,18 @@ def in_its_box(runs: Runs) -> Overlay:
     columns = toggles // runs.height
     toggles = (columns - left) * height + toggles - columns * runs.height - top
     toggles[1::2] += 1
-    positions = np.concatenate([[0], toggles])
-    labels = np.resize(np.array([-1, 0], np.int32), positions.size)
-    seen = np.diff(positions, append=height * width) > 0
+    positions, labels = np.zeros(toggles.size + 1, np.int64), np.zeros(toggles.size + 1, np.int32)
+    positions[1:], labels[::2] = toggles, -1
+    seen = _lengths(positions, height * width) > 0
     return Overlay(height, width, 1, positions[seen], labels[seen])
+
+
+def _lengths(positions: NDArray[np.int64], pixels: int) -> NDArray[np.int64]:
+    """Return how many pixels each stretch has."""
+    lengths = np.negative(positions)
+    lengths[:-1] += positions[1:]
+    lengths[-1] += pixels
+    return lengths
 
 
 def _stretches(masks: Sequence[Runs], pixels: int) -> Stretches | None:

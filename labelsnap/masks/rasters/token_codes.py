@@ -15,7 +15,7 @@ import numpy as np
 from labelsnap.masks.rasters.huffman import code_sizes, codes_of, described
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -29,13 +29,17 @@ TOKENS: Final = PIXELS + LONGEST + 1
 _FIXED: Final = 1
 _DYNAMIC: Final = 2
 """Types of a block: in codes that the format says, or in those that the block says itself."""
-_FIXED_SIZES: Final = [8] * 144 + [9] * 112 + [7] * 24 + [8] * 8
-_FIXED_DISTANCES: Final = [5] * 32
+_FIXED_SIZES: Final = dict(enumerate([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8))
+_FIXED_DISTANCES: Final = dict.fromkeys(range(32), 5)
+_SYMBOLS: Final = 288
 _EXTRA_BITS: Final = np.array([0] * 8 + [bits for bits in range(1, 6) for _ in range(4)] + [0])
 _BEGINS: Final = np.append(SHORTEST + np.cumsum(1 << _EXTRA_BITS[:-1]) - (1 << _EXTRA_BITS[:-1]), LONGEST)
 """Of each symbol for a match's length: the bits that follow its code, and the length that it begins with."""
 _LENGTHS: Final = np.arange(SHORTEST, LONGEST + 1)
-_OF_LENGTHS: Final = np.searchsorted(_BEGINS, _LENGTHS, side="right") - 1
+_PLACES: Final = np.searchsorted(_BEGINS, _LENGTHS, side="right") - 1
+_SYMBOL_OF_LENGTH: Final = END + 1 + _PLACES
+_EXTRA_OF_LENGTH: Final = _LENGTHS - _BEGINS[_PLACES]
+_EXTRA_BITS_OF_LENGTH: Final = _EXTRA_BITS[_PLACES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,12 @@ class Codes:
 
 def codes_for(uses: NDArray[np.int64], pixel_bytes: int) -> Codes:
     """Choose the codes for tokens that are used so often: the block's own, or the format's where these take less."""
-    literals = uses[: END + 1]
-    matches = uses[ZEROS:].reshape(2, -1).sum(axis=0)[SHORTEST:]
-    of_matches = np.bincount(_OF_LENGTHS, matches, _BEGINS.size).astype(np.int64)
-    sizes = code_sizes([*literals.tolist(), *of_matches.tolist()])
-    distances = [1] + [0] * (pixel_bytes - 2) + [1]
+    matches = uses[ZEROS + SHORTEST : PIXELS] + uses[PIXELS + SHORTEST :]
+    of_symbols = np.bincount(_SYMBOL_OF_LENGTH, matches, _SYMBOLS).astype(np.int64)
+    of_symbols[: END + 1] = uses[: END + 1]
+    used = np.flatnonzero(of_symbols)
+    sizes = code_sizes(dict(zip(used.tolist(), of_symbols[used].tolist(), strict=True)))
+    distances = {0: 1, max(1, pixel_bytes - 1): 1}
     head, head_bits = described(sizes, distances)
     own = _codes(sizes, distances, pixel_bytes, head << 2 | _DYNAMIC, head_bits + 2)
     return min(own, _fixed_codes(pixel_bytes), key=lambda codes: codes.head_bits + int(codes.sizes @ uses))
@@ -69,17 +74,22 @@ def _fixed_codes(pixel_bytes: int) -> Codes:
     return _codes(_FIXED_SIZES, _FIXED_DISTANCES, pixel_bytes, _FIXED, 2)
 
 
-def _codes(sizes: Sequence[int], distances: Sequence[int], pixel_bytes: int, head: int, head_bits: int) -> Codes:
+def _codes(
+    sizes: Mapping[int, int], distances: Mapping[int, int], pixel_bytes: int, head: int, head_bits: int
+) -> Codes:
     """Return the codes of tokens, by how many bits those of symbols and distances have."""
-    of_symbols, bits = np.array(codes_of(sizes)), np.array(sizes)
-    symbols = END + 1 + _OF_LENGTHS
-    lengths = of_symbols[symbols] | _LENGTHS - _BEGINS[_OF_LENGTHS] << bits[symbols]
-    length_bits = bits[symbols] + _EXTRA_BITS[_OF_LENGTHS]
-    of_tokens, token_bits = np.zeros(TOKENS, np.int64), np.zeros(TOKENS, np.int64)
+    of_symbols, bits = np.zeros((2, _SYMBOLS), np.int64)
+    codes = codes_of(sizes)
+    symbols = list(codes)
+    of_symbols[symbols] = list(codes.values())
+    bits[symbols] = [sizes[symbol] for symbol in symbols]
+    length_bits = bits[_SYMBOL_OF_LENGTH] + _EXTRA_BITS_OF_LENGTH
+    lengths = of_symbols[_SYMBOL_OF_LENGTH] | _EXTRA_OF_LENGTH << bits[_SYMBOL_OF_LENGTH]
+    of_tokens, token_bits = np.zeros((2, TOKENS), np.int64)
     of_tokens[: END + 1], token_bits[: END + 1] = of_symbols[: END + 1], bits[: END + 1]
     of_distances = codes_of(distances)
-    for first, distance in ((ZEROS, 1), (PIXELS, pixel_bytes)):
+    for first, distance in ((ZEROS, 0), (PIXELS, pixel_bytes - 1)):
         place = slice(first + SHORTEST, first + LONGEST + 1)
-        of_tokens[place] = lengths | of_distances[distance - 1] << length_bits
-        token_bits[place] = length_bits + distances[distance - 1]
+        of_tokens[place] = lengths | of_distances[distance] << length_bits
+        token_bits[place] = length_bits + distances[distance]
     return Codes(head, head_bits, of_tokens, token_bits)
