@@ -6,6 +6,7 @@ import logging
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
