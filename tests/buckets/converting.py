@@ -32,7 +32,7 @@ from tasks.run.receipts import FormatReceipt, Settlement
 from tests.formats.format_samples import annotation, dataset, label, mask, registry, sample, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from labelsnap.buckets.parts.work import BucketMade
@@ -97,9 +97,15 @@ class Converting:
         self.buckets = buckets
 
     def convert(
-        self, rows: Mapping[str, Row], base: Version | None = None, *, alike: bool = True, shuffled: int = 0
+        self,
+        rows: Mapping[str, Row],
+        base: Version | None = None,
+        *,
+        alike: bool = True,
+        shuffled: int = 0,
+        between: Callable[[BucketMade], object] = lambda _: None,
     ) -> Version:
-        """Convert rows; ``shuffled`` seeds the order in which buckets are made."""
+        """Convert rows; ``shuffled`` seeds the order in which buckets are made, ``between`` is given each of them."""
         samples = sampled(rows)
         draft = Draft(self.store, base.manifest if base else None)
         built = [self._built(draft, index, samples, base, alike=alike) for index in range(self.buckets)]
@@ -111,6 +117,8 @@ class Converting:
         random.Random(shuffled).shuffle(works)  # noqa: S311 - an order
         standing = tuple(conversion.bases)
         made = tuple(convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing) for work in works)
+        for each in made:
+            between(each)
         tables = tuple(chain.from_iterable(each.files for each in built))
         settlement = Settlement(
             lines=len(rows),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 from converting import FORMATS, SHAPES, Converting, Row
 from hypothesis import Phase, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from msgspec import structs
 
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.parts import making
+from labelsnap.buckets.parts.index import PARTS
+from labelsnap.errors import StorageRefusedError
 from labelsnap.records.choices.splits import SPLITS
+from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.writing.draft import Draft
 from tasks.formats import given
 
 NAMES = [f"row{number:02}" for number in range(12)]
@@ -139,3 +146,71 @@ def test_another_number_of_shards_is_made_whole(tmp_path, monkeypatch):
         monkeypatch.setattr(given, "shard_count", lambda *_, count=count: count)
         version = converting.convert(street(row03=Row(number, "train")), version)
         assert len(version.shards) == 3 * count
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "other bytes", "longer"])
+def test_items_that_are_not_as_they_were_made_are_refused(tmp_path, how):
+    """Their object is named, and no document is joined of less, or of more."""
+    converting = Converting(tmp_path, {"coco": {}})
+    store = converting.store
+
+    def spoil(made):
+        body = store.get(made.key)
+        if how == "gone":
+            store.delete(made.key)
+        elif how == "cut":
+            store.put(made.key, body[: len(body) // 2])
+        elif how == "longer":
+            (segment, *_) = made.segments
+            items = pa.decompress(body[: segment.size], 1 << 20, "zstd") if segment.offset else b""
+            store.put(made.key, pa.compress(items + b"x" * 99_999, "zstd", asbytes=True)[: segment.size])
+        else:
+            store.put(made.key, b"x" * len(body))
+
+    with pytest.raises(StorageRefusedError) as refused:
+        converting.convert(street(), between=spoil)
+    assert refused.value.code == "object_damaged"
+
+
+def indexed(converting, version, change):
+    """The version with another index of its first bucket: ``change`` is given its lines as JSON values."""
+    manifest = version.manifest
+    (file, *_) = manifest.below(PARTS)
+    with pa.CompressedInputStream(pa.BufferReader(read_file(converting.store, file)), "zstd") as stream:
+        lines = [json.loads(line) for line in stream.read().splitlines()]
+    change(lines)
+    content = pa.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines), codec="zstd", asbytes=True)
+    other = Draft(converting.store).add_file(file.path, content)
+    files = [other if each.path == file.path else each for each in manifest.files]
+    return version._replace(manifest=structs.replace(manifest, files=tuple(files)))
+
+
+def of_list(lines):
+    """The first line of a format and split with lists."""
+    return next(line for line in lines if line["lists"])
+
+
+LIES = {
+    "a row's items are longer": lambda lines: of_list(lines)["rows"][0][1].__setitem__(0, 999),
+    "a row is missing": lambda lines: of_list(lines)["rows"].pop(),
+    "a format is missing": lambda lines: [line.update(format="other") for line in lines],
+    "a negative size": lambda lines: lines[-1]["rows"][0].__setitem__(1, [-1]),
+    "no sizes": lambda lines: lines[-1]["rows"][0].__setitem__(1, []),
+    "no digest": lambda lines: lines[-1]["rows"][0].__setitem__(2, ["0"]),
+    "a path that leads out": lambda lines: lines[-1]["rows"][0][3][0].update(path="../../etc/passwd"),
+    "a key of no object": lambda lines: lines[-1]["rows"][0][3][0].update(key="commits/00000000000000000001.json"),
+    "an offset beyond any": lambda lines: lines[-1]["rows"][0][3][0].update(offset=1 << 60),
+    "no packs": lambda lines: [line.update(packs=[]) for line in lines],
+    "no rows": lambda lines: lines[-1].update(rows=7),
+}
+"""What an index may say that no bucket bears out: each changes its lines, as JSON values."""
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_index_that_its_version_does_not_bear_out_is_damage(tmp_path, lie):
+    """Whoever may write to the store is not trusted: nothing is joined by it, and it becomes no path and no request."""
+    converting = Converting(tmp_path, {"coco": {}})
+    first = indexed(converting, converting.convert(street()), LIES[lie])
+    with pytest.raises(StorageRefusedError) as refused:
+        converting.convert(street(row03=Row(1, "train"), row07=None, row11=None, row20=Row(0, "val")), first)
+    assert refused.value.code in {"object_damaged", "unsafe_path"}

@@ -213,7 +213,7 @@ class Joiner:
         if earlier:
             download_file(self.store, earlier, before)
         with before.open("rb") if earlier else BytesIO() as source:
-            starts = _placed(pieces, earlier.size, source) if earlier else None
+            starts = _placed(pieces, earlier.size, source, is_alike=self.is_alike) if earlier else None
             contents = _contents(pieces, source, starts)
             if earlier is None or starts is None:
                 with body.open("wb") as target:
@@ -240,14 +240,14 @@ class Joiner:
             return revision.add(self.draft, path, body, standing_objects(self.base, [earlier]), most=most)
 
 
-def _placed(pieces: Sequence[bytes | _Place], size: int, source: IO[bytes]) -> list[int] | None:
+def _placed(pieces: Sequence[bytes | _Place], size: int, source: IO[bytes], *, is_alike: bool) -> list[int] | None:
     """Where each piece of a document begins in that of before, which has ``size`` bytes; None where it is another.
 
-    What stands before all rows may be longer or shorter there, where the document begins with it.
+    Where that was not written alike, what stands before all rows may be longer or shorter there.
     """
     first, *others = (len(piece) if isinstance(piece, bytes) else piece.length_before for piece in pieces)
     more = size - first - sum(others)
-    if more and not isinstance(pieces[0], bytes):
+    if more and (is_alike or not isinstance(pieces[0], bytes)):
         return None
     starts = [*accumulate([first + more, *others], initial=0)]
     for piece, start, stop in zip(pieces, starts, starts[1:], strict=False):
