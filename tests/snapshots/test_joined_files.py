@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.manifest import File, Manifest, Part, decode_manifest, digest, encode
-from labelsnap.snapshots.reading.content import download_file, lines_of, read_file
+from labelsnap.snapshots.reading.content import download_file, fetch, lines_of, read_file
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.joined import Joining, Ranges
 from labelsnap.snapshots.writing.revisions import add_revision, compare
+from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_faults import LossyStore
 
 PATH = "formats/coco/annotations/instances_train.json"
 
@@ -160,3 +162,23 @@ def test_lines_are_read_over_the_borders_of_blocks(folder_store, tmp_path):
     content = b"first\n" + b"x" * (3 << 20) + b"\nlast"
     manifest, _ = revised(folder_store, tmp_path, content)
     assert list(lines_of(folder_store, manifest.files[0])) == content.splitlines(keepends=True)
+
+
+def test_objects_that_a_joined_file_is_most_of_come_by_one_request(tmp_path):
+    """A long one by one, not by one a block; of one that it has little of that little is asked for."""
+    store = LossyStore(MemoryStore(), "", 0, landed=False)
+    long, other, short = bytes(range(256)) * 20_000, b"o" * 9_000_000, b"short"
+    for key, content in (("data/a-1", long), ("data/a-2", other), ("data/a-3", short)):
+        store.put(key, content)
+    parts = (
+        Part("data/a-1", 0, 4_000_000),
+        Part("data/a-3", 1, 4),
+        Part("data/a-2", 100, 50),
+        Part("data/a-1", 4_000_000, 9),
+    )
+    content = long[:4_000_000] + short[1:] + other[100:150] + long[4_000_000:4_000_009]
+    store.calls.clear()
+    assert fetch(store, File("a", "", len(content), digest(content), parts=parts), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == content
+    assert store.calls == [("download", "data/a-1"), ("get", "data/a-3"), ("get", "data/a-2")]
+    assert [*tmp_path.iterdir()] == [tmp_path / "a"]
