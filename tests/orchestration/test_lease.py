@@ -11,6 +11,7 @@ import pytest
 from labelsnap.errors import StorageRefusedError
 from tasks.run.lease import held, is_held, take
 from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_faults import LossyStore
 
 
 def refused(store, **options):
@@ -167,3 +168,28 @@ def test_a_lease_that_none_can_follow_holds_nobody_up_for_ever(folder_store):
     lapsed = folder_store.root / f"work/lease/{'9' * 20}.json"
     os.utime(lapsed, (0, 0))
     assert take(folder_store, b"{}", seconds=60) == f"work/lease/{1:020d}.json"
+
+
+def test_a_free_lease_costs_no_probe():
+    """The store's clock is asked for where there is a lease whose age counts."""
+    store = LossyStore(MemoryStore(), "", 0, landed=False)
+    with held(store, "first", overlap="refuse", seconds=60, patience=0):
+        assert store.calls == [("create", "work/lease/00000000000000000001.json")]
+        assert take(store, b"{}", seconds=60) is None
+        assert {key.split("/")[0] for _, key in store.calls[1:]} == {"_probe"}
+
+
+class Unconditional(MemoryStore):
+    """Answers the condition as stores do that do not know it."""
+
+    def create(self, *_):
+        raise StorageRefusedError("501", remedy="", code="unsupported")
+
+
+def test_a_store_without_conditional_creation_is_named():
+    """By what a refresh needs of it, and what to do."""
+    store = Unconditional()
+    with pytest.raises(StorageRefusedError, match="refuse a second creation") as caught, refused(store):
+        pytest.fail("a lease was held")
+    assert caught.value.code == "no_conditional_create"
+    assert store.objects == {}

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.manifest import File, Manifest, Part, decode_manifest, digest, encode
-from labelsnap.snapshots.reading.content import download_file, read_file
+from labelsnap.snapshots.reading.content import download_file, fetch, read_file
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.joined import Ranges
+from tests.contracts.memory_store import MemoryStore
+from tests.contracts.store_faults import LossyStore
 from tests.snapshots.revisions import add_revision
 
 PATH = "formats/coco/annotations/instances_train.json"
@@ -120,3 +122,23 @@ def test_ranges_are_those_of_each_byte(parts, data):
     found = Ranges(file).of(offset, size) if parts else ()
     told = chain.from_iterable([(part.key, part.offset + at) for at in range(part.size)] for part in found)
     assert list(told) == lies[offset : offset + size]
+
+
+def test_objects_that_a_joined_file_is_most_of_come_by_one_request(tmp_path):
+    """A long one by one, not by one a block; of one that it has little of that little is asked for."""
+    store = LossyStore(MemoryStore(), "", 0, landed=False)
+    long, other, short = bytes(range(256)) * 20_000, b"o" * 9_000_000, b"short"
+    for key, content in (("data/a-1", long), ("data/a-2", other), ("data/a-3", short)):
+        store.put(key, content)
+    parts = (
+        Part("data/a-1", 0, 4_000_000),
+        Part("data/a-3", 1, 4),
+        Part("data/a-2", 100, 50),
+        Part("data/a-1", 4_000_000, 9),
+    )
+    content = long[:4_000_000] + short[1:] + other[100:150] + long[4_000_000:4_000_009]
+    store.calls.clear()
+    assert fetch(store, File("a", "", len(content), digest(content), parts=parts), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == content
+    assert store.calls == [("download", "data/a-1"), ("get", "data/a-3"), ("get", "data/a-2")]
+    assert [*tmp_path.iterdir()] == [tmp_path / "a"]

@@ -27,6 +27,7 @@ from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.checking.measures import Group, Measure, measure
 from labelsnap.snapshots.checking.of_coco import measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measure_tables
+from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.formats.format_samples import (
@@ -468,3 +469,23 @@ def close(found, wanted):
     assert [each.group for each in found] == [each.group for each in wanted]
     for one, other in zip(found, wanted, strict=True):
         assert np.allclose(one.amounts, other.amounts, rtol=0, atol=1e-9)
+
+
+def test_what_is_new_is_read_from_the_store_whatever_is_at_hand(tmp_path):
+    """A sound copy of what was written hides no damage in the store, and of the base's objects a copy will do."""
+    store = MemoryStore()
+    folder = Folder(1 << 20, tmp_path)
+    base = draft(AtHandStore(store, folder))
+    changed = structs.replace(SAMPLES[0], record=structs.replace(SAMPLES[0].record, fingerprint="another"))
+    rows = [changed, *SAMPLES[1:]]
+    near = AtHandStore(store, folder)
+    manifest = draft_samples(near, rows, classes=SOURCE.registry, count=BUCKETS, model_run=True)
+    (new,) = {file.key for file in manifest.files} - {file.key for file in base.files}
+    watched = LossyStore(store, "", 0, landed=False)
+    near.store = watched
+    assert inspect(near, manifest, base, expected(rows), SOURCE.registry).faults == ()
+    assert watched.calls == [("download", new)]
+    store.put(new, store.get(new)[:-1] + b"?")
+    (fault,) = inspect(near, manifest, base, expected(rows), SOURCE.registry).faults
+    assert (fault.key, fault.damage) == (new, "bytes")
+    folder.close()
