@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 import certifi
 import pytest
 import yaml
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 from config.reading import load_dataset
@@ -95,6 +97,15 @@ def no_waits_for_a_disk():
     """Writing waits for no disk: only a machine that loses its power could tell. What is no open file still fails."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_of_s3_are_read_once():
+    """Each client reads a megabyte of JSON about S3 anew, and hundreds of tests make one of their own."""
+    read = cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
         yield
 
 

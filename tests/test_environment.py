@@ -41,8 +41,8 @@ def handed_in() -> Iterator[dict[str, str]]:
     [
         ("labelsnap.snapshots", "my-own-password"),
         ("flows.cli", LEFT_OUT),
-        ("flows.refresh", LEFT_OUT),
         ("tasks.machines.fitness", LEFT_OUT),
+        pytest.param("flows.refresh", LEFT_OUT, marks=pytest.mark.slow),
     ],
 )
 def test_whatever_runs_labelsnap_hands_in_its_environment(started: str, told: str) -> None:

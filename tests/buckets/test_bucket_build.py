@@ -119,7 +119,7 @@ lines_of_any_kind = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(lines_of_any_kind, max_size=12))
 def test_every_line_is_published_excluded_or_a_problem(lines):
     """Any mixture of valid, repeated, broken and foreign lines adds up, each line counted once."""
@@ -147,7 +147,7 @@ def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path, alike):
     assert [file.sha256 for file in receipt.files] == [file.sha256 for file in build(lines, tmp_path).files]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(lines_of_any_kind, max_size=8), st.lists(lines_of_any_kind, max_size=8), st.booleans())
 def test_whatever_stands_already_a_bucket_comes_to_what_its_lines_do(earlier, lines, alike):
     """Files, counts and classes are those of the lines alone; sums may differ by the order in which they were made."""

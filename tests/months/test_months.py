@@ -95,6 +95,7 @@ def test_a_quarter(world):
         team.teardown()
 
 
+@pytest.mark.slow
 def test_rows_of_one_image_while_buckets_become_fewer_and_more(world):
     """Five rows are two buckets, and four are one: there each row's image is found in the pack of any of them."""
     team = type("OurRows", (Months,), {"world": world})()

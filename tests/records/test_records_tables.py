@@ -44,7 +44,7 @@ def project_sample(row_id: Any = "row1") -> Any:
 
 
 @given(sample_lists())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_samples_come_back_from_tables(samples: Any) -> None:
     """Every sample that the model can express is the same after the tables."""
     assert list(from_tables(to_tables(samples))) == by_row(samples)
