@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
+ROWS: Final = "data_rows"
+_ABOUT_ROWS: Final = ("images", "labels", "annotations", "predictions", "relationships", "classifications")
+"""Tables of a bucket that have rows only where ``data_rows`` has."""
+
 BucketFiles = dict[str, "File"]
 """The files of one bucket by table."""
 
@@ -61,10 +65,13 @@ def read_of_bucket(
 ) -> pa.Table:
     """Read a table of a bucket, or some columns; one that the bucket has no file of has no rows.
 
-    Raises like ``read_table``.
+    Raises like ``read_table``, and where ``data_rows`` has none of those that other tables are about.
     """
-    file = files.get(table)
-    return without_rows(table, columns) if file is None else read_table(store, file, columns)
+    if (file := files.get(table)) is not None:
+        return read_table(store, file, columns)
+    if table == ROWS and (about := next(filter(files.get, _ABOUT_ROWS), "")):
+        raise damaged(f"a table {ROWS!r} beside {files[about].path!r}", "none")
+    return without_rows(table, columns)
 
 
 def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
