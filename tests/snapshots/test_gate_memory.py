@@ -1,15 +1,20 @@
-"""The syntax of JSON files, looked at in pieces: what is a document is one by its pieces, and nothing else is."""
+"""What the gate holds in memory: some lines of a JSON document, and as many tables as there are turns."""
 
 from __future__ import annotations
 
 import mmap
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from labelsnap.snapshots.checking import documents
+from labelsnap.memory import Turns
+from labelsnap.snapshots.checking import decoding, documents
 
 LINES = (
     b'{"info":{"a":[1,2]},"images":[\n{"id":1},\n{"id":2,"b":[[],[\n3]]}\n],"none":[],'
@@ -76,3 +81,21 @@ def test_a_document_of_lines_is_not_mapped(tmp_path, monkeypatch, size):
     monkeypatch.setattr(mmap, "mmap", None)
     (tmp_path / "document").write_bytes(LINES.replace(b"[[],[\n3]]", b"[[],[3]]"))
     documents.check_json(tmp_path / "document")
+
+
+def test_tables_are_decoded_by_turns(tmp_path, monkeypatch):
+    """However many are read back side by side, so that memory does not grow with their number."""
+    monkeypatch.setattr(decoding, "_TURNS", Turns(2))
+    parquet.write_table(pa.table({"data_row_id": ["a", "b"]}), tmp_path / "table")
+    inside, most = set(), []
+
+    def look(_table, batch):
+        inside.add(id(batch))
+        most.append(len(inside))
+        time.sleep(0.001)
+        inside.remove(id(batch))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: decoding.decode_file(tmp_path / "table", "t.parquet", look), range(40)))
+    assert len(most) == 40
+    assert max(most) <= 2
