@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -23,6 +24,8 @@ from pycocotools import mask as coco
 
 from labelsnap.masks.decoding.composite import decode_composite
 from labelsnap.masks.decoding.instance import decode_instance
+from labelsnap.masks.rasters.overlay import overlay
+from labelsnap.masks.rasters.png_writer import encode_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from labelsnap.masks.decoding.composite import Colour
+    from labelsnap.records.geometry import Runs
 
 SIZES = {"4.4mp": (1707, 2560), "12mp": (3000, 4000)}
+PICTURES = {"1.1mp": (853, 1280), "4.4mp": (1707, 2560)}
 INSTANCES = (8, 30, 150)
 ROUNDS, SLOW_ROUNDS = 7, 3
 COMPOSITES_A_THREAD = 24
@@ -168,6 +173,30 @@ def compare_instances() -> dict[str, float]:
     return {name: round(took[name] / took["decode"], 3) for name in ways if name != "decode"}
 
 
+def write_from_runs(masks: list[Runs], height: int, width: int, values: NDArray[np.uint8]) -> bytes:
+    """Lay masks over each other, and write what is seen."""
+    return encode_overlay(overlay(masks, height, width), values)
+
+
+def compare_pictures() -> dict[str, float]:
+    """Compare the writing of PNGs from runs, masks laid over each other included, with the decode of the same PNG."""
+    figures = {}
+    for size, (height, width) in PICTURES.items():
+        pixels, colours = draw_composite(height, width)
+        masks = [runs for runs in decode_composite(write_by_pillow(pixels), colours).runs if runs]
+        numbers = np.arange(1, len(masks) + 1, dtype=np.uint8)
+        for kind, values in {"panoptic": np.array(colours[: len(masks)], np.uint8), "grey": numbers}.items():
+            write = partial(write_from_runs, masks, height, width, values)
+            png = write()
+            painted = np.zeros((height, width, *values.shape[1:]), np.uint8)
+            for runs, value in zip(masks, values, strict=True):
+                painted[coco.decode({"size": (height, width), "counts": runs.counts}) > 0] = value
+            assert np.array_equal(np.asarray(decode(png)), painted)
+            took = medians({"decode": lambda png=png: decode(png), "write": write}, ROUNDS)
+            figures[f"{size}_{kind}_png_from_runs"] = round(took["write"] / took["decode"], 3)
+    return figures
+
+
 def compare_threads() -> dict[str, float]:
     """Compare two threads with one on the same composites by the sparse way: how many times as many a second."""
     pixels, colours = draw_composite()
@@ -191,7 +220,7 @@ def compare_threads() -> dict[str, float]:
 
 def main() -> dict[str, float]:
     """Return all figures."""
-    return compare_composites() | compare_with_each() | compare_instances() | compare_threads()
+    return compare_composites() | compare_with_each() | compare_instances() | compare_pictures() | compare_threads()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ _LENGTH_BITS: Final = 7
 """What the code of a code's length has, at most."""
 _LENGTH_ORDER: Final = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 _REPEAT, _FEW_ZEROS, _ZEROS = 16, 17, 18  # symbols for several lengths
+_MIRRORED: Final = [int(f"{byte:08b}"[::-1], 2) for byte in range(256)]
 _LITERALS: Final = 257  # codes that a block has at least
 
 
@@ -61,7 +62,7 @@ def codes_of(sizes: Mapping[int, int]) -> dict[int, int]:
     for symbol, size in sorted(sizes.items(), key=itemgetter(1, 0)):
         code <<= size - before
         before = size
-        codes[symbol] = int(f"{code:0{size}b}"[::-1], 2)
+        codes[symbol] = (_MIRRORED[code & 0xFF] << 8 | _MIRRORED[code >> 8]) >> 16 - size
         code += 1
     return codes
 

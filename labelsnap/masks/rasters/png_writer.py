@@ -88,25 +88,23 @@ def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> Residuals:
 
     The first row's pixels are filtered as if the row above were 0.
     """
+    from labelsnap.masks.rasters import residuals  # noqa: PLC0415 - numba takes a fifth of a second to load
+
     height, width, pixel_bytes = shown.height, shown.width, of_label.shape[1]
     padded = np.zeros((len(of_label), WORD), np.uint8)
     padded[:, :pixel_bytes] = of_label
-    words = padded.view("<u4").ravel()[shown.labels]
-    columns = shown.positions // height
-    lines = shown.positions - columns * height
-    changes = np.zeros_like(words)
-    np.subtract(words[1:].view(np.uint8), words[:-1].view(np.uint8), out=changes[1:].view(np.uint8))
-    inside = np.flatnonzero((changes != 0) & (lines > 0))
-    first = words[np.searchsorted(shown.positions, np.arange(width) * height, side="right") - 1]
-    top = np.flatnonzero(first)
-    narrow = np.min_scalar_type(height)  # such numbers are sorted in a fraction of the time
-    line = np.concatenate([np.arange(height, dtype=narrow), np.zeros(top.size, narrow), lines[inside].astype(narrow)])
-    byte = np.concatenate([np.zeros(height, np.int64), 1 + pixel_bytes * np.concatenate([top, columns[inside]])])
-    values = np.concatenate([np.full(height, ALONE | UP, np.uint32), first[top], changes[inside]])
-    order = np.argsort(line, kind="stable")  # within a row by column, as they come
+    words = padded.view("<u4").ravel()
     row_bytes = 1 + width * pixel_bytes
-    places = line[order].astype(np.int64) * row_bytes + byte[order]
-    return Residuals(places, values[order], pixel_bytes, row_bytes, height * row_bytes)
+    picture = shown.positions, shown.labels, words, width, height, pixel_bytes
+    ends = np.ones(height, np.int64)
+    residuals.list_residuals(*picture, np.empty(0, np.int64), np.empty(0, np.uint32), ends)
+    count = int(ends.sum())
+    places, values = np.empty(count, np.int64), np.empty(count, np.uint32)
+    first = ends.cumsum() - ends
+    places[first], values[first] = np.arange(height) * row_bytes, ALONE | UP
+    ends = first + 1
+    residuals.list_residuals(*picture, places, values, ends)
+    return Residuals(places, values, pixel_bytes, row_bytes, height * row_bytes)
 
 
 def _png(

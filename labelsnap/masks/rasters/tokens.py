@@ -36,12 +36,12 @@ def list_zeros(tokens: Any, count: int, size: int) -> int:
 
 @compiled
 def list_tokens(
-    places: Any, values: Any, pixel_bytes: int, size: int, index: int, at: int, tokens: Any, enough: int
+    places: Any, values: Any, pixel_bytes: int, size: int, index: int, at: int, enough: int, tokens: Any, uses: Any
 ) -> Any:
     """List the tokens of a block: of ``size`` bytes those from ``at`` on, until there are ``enough`` or all is listed.
 
-    ``index`` is that of the first residual from ``at`` on. Returns how many tokens there are, and the index and byte to
-    go on with.
+    ``index`` is that of the first residual from ``at`` on, ``uses`` counts each token, from 0. Returns how many tokens
+    there are, and the index and byte to go on with.
     """
     count, index, at = 0, int64(index), int64(at)
     while index < places.size and count < enough:
@@ -70,7 +70,10 @@ def list_tokens(
     if index == places.size:
         count = list_zeros(tokens, count, size - at)
     tokens[count] = END
-    return count + 1, index, at
+    count += 1
+    for token in tokens[:count]:
+        uses[token] += 1
+    return count, index, at
 
 
 @compiled

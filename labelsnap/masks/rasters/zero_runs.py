@@ -6,6 +6,7 @@ at every byte, makes about the same of such rows. The same bytes come out on eve
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,8 +25,22 @@ _HEADER: Final = b"\x78\x01"
 _MODULUS: Final = 65521  # of Adler-32
 _ENOUGH: Final = 1 << 16
 """Tokens of a block, which has codes of its own."""
-_TOKENS: Final = 12
-"""Of a residual, and of a row beside its matches, at most."""
+_BESIDE: Final = 24
+"""Tokens of a residual and of the last zeros, at most, beside matches."""
+_KEPT: Final = _ENOUGH + 4096
+
+
+class _Buffer(threading.local):
+    """A thread's room for tokens, kept from picture to picture: the pages of new memory cost more than the work in it.
+
+    What rows of a quarter of a million pixels need above that is taken for their picture alone.
+    """
+
+    def __init__(self) -> None:
+        self.tokens = np.empty(_KEPT, np.int16)
+
+
+_BUFFER: Final = _Buffer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +65,14 @@ def compressed(residuals: Residuals) -> bytes:
 
 def _adler(residuals: Residuals) -> int:
     """Return the Adler-32: of its two sums one has each byte once, the other as often as bytes come from it on."""
-    first, second, third = ((residuals.values >> shift & 0xFF).astype(np.int64) for shift in (0, 8, 16))
-    once = first + second + third
-    as_often = (residuals.size - residuals.places) % _MODULUS * once - second - 2 * third
-    return (residuals.size + int(as_often.sum())) % _MODULUS << 16 | (1 + int(once.sum())) % _MODULUS
+    once, as_often = 1, residuals.size
+    behind = (residuals.size - residuals.places) % _MODULUS
+    for byte in range(residuals.pixel_bytes):
+        values = (residuals.values >> 8 * byte & 0xFF).astype(np.int64)
+        total = int(values.sum())
+        once += total
+        as_often += int(behind @ values) - byte * total
+    return as_often % _MODULUS << 16 | once % _MODULUS
 
 
 def _blocks(residuals: Residuals) -> Iterator[bytes]:
@@ -61,15 +80,23 @@ def _blocks(residuals: Residuals) -> Iterator[bytes]:
     from labelsnap.masks.rasters import tokens  # noqa: PLC0415 - numba takes a fifth of a second to load
 
     count = residuals.places.size
-    matches = 2 * (residuals.row_bytes // LONGEST)
-    found = np.empty(min(_ENOUGH, _TOKENS * count + residuals.size // LONGEST) + matches + 2 * _TOKENS, np.int16)
+    room = _ENOUGH + 2 * (residuals.row_bytes // LONGEST) + _BESIDE
+    found = _BUFFER.tokens if room <= _KEPT else np.empty(room, np.int16)
     following, at, held, bits = 0, 0, 0, 0
     while following < count:
+        uses = np.zeros(TOKENS, np.int64)
         told = tokens.list_tokens(
-            residuals.places, residuals.values, residuals.pixel_bytes, residuals.size, following, at, found, _ENOUGH
+            residuals.places,
+            residuals.values,
+            residuals.pixel_bytes,
+            residuals.size,
+            following,
+            at,
+            _ENOUGH,
+            found,
+            uses,
         )
         listed, following, at = map(int, told)
-        uses = np.bincount(found[:listed], minlength=TOKENS)
         codes = codes_for(uses, residuals.pixel_bytes)
         held |= (codes.head << 1 | (following == count)) << bits
         whole, bits = divmod(bits + 1 + codes.head_bits, 8)
