@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from format_samples import annotation, checklist, count, every_kind, label, mask, radio, sample, samples_of
+from format_samples import annotation, checklist, choices_of, count, every_kind, label, mask, radio, sample, samples_of
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -139,6 +139,34 @@ def test_counts_over_parts_add_up_to_counts_over_the_whole(parts: list[int]) -> 
     divided = [count(rows[start:end]) for start, end in pairwise(borders)]
     sent = [msgspec.json.decode(msgspec.json.encode(each), type=Census) for each in divided]
     assert add(sent) == count(rows)
+
+
+def test_answers_about_images_are_those_of_rows_with_one_answer() -> None:
+    """In all labels of a row, nested questions by their path; of a question without such a row it is known as asked."""
+    nested = radio("weather", "wet", radio("rain", "strong"))
+    twice = [label(answers=[radio("time", answer)]) for answer in ("dawn", "dusk")]
+    rows = [
+        sample(label(answers=[radio("time", "day"), nested]), name="a"),
+        sample(label(answers=[radio("time", "night")]), label(answers=[radio("time", "night")]), name="b", split="val"),
+        sample(*twice, name="c"),
+        sample(*(label(answers=[radio("mood", answer)]) for answer in ("good", "bad")), name="d"),
+        sample(label(annotation(Point(1, 1), answers=[radio("colour", "red")])), predictions=twice[:1], name="e"),
+    ]
+    expected = {"mood": (), "time": ("day", "night"), "weather": ("wet",), "weather/rain": ("strong",)}
+    assert count(rows).choices == expected
+    assert add(count([each]) for each in rows).choices == expected
+    assert {question: frozenset(answers) for question, answers in expected.items()} == choices_of(rows)
+
+
+def test_bytes_of_images_are_added_up_by_split() -> None:
+    """Of those that were copied; two in one split, none of an image that is referred to."""
+    copied = sample(name="a"), sample(name="b"), sample(name="c", split="val")
+    (size,) = {each.image.size for each in copied}
+    assert size
+    assert count([*copied, sample(name="d", split="test", copied=False)]).image_bytes == {
+        "train": 2 * size,
+        "val": size,
+    }
 
 
 def test_nothing_is_counted_as_nothing() -> None:

@@ -133,6 +133,14 @@ def test_what_stands_around_rows_names_none(each: Format) -> None:
     assert {PurePosixPath(path).suffix for path in changed} <= OF_MANY_ROWS
 
 
+def test_files_of_many_rows_name_their_shard(each: Format) -> None:
+    """And no other file does: what a file is made of is known before it is made."""
+    files = chain.from_iterable(each.files(several(), split) for split in several().splits)
+    for file in files:
+        is_of_rows = PurePosixPath(file.path).suffix in OF_MANY_ROWS
+        assert (isinstance(file, Artifact) and file.shard is not None) == is_of_rows
+
+
 def around(each: Format, source: Dataset) -> Iterator[tuple[str, list[bytes]]]:
     """Give the files of all splits by path, of documents what stands there without rows."""
     for file in chain.from_iterable(each.files(source, split) for split in source.splits):
