@@ -43,7 +43,8 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
             look_anew(store, begun.run)
         if begun.way == "over":
             take_over(store, before.run, begun.run, look=look)
-    here_of(dataset.url).begin(begun.run, anew=begun.way == "anew")
+    here = here_of(dataset.url)
+    here.begin(begun.run, begun.base.version, begun.base.manifest, anew=begun.way == "anew")
     note_beginning(store, dataset, begun)
     if left is not None and begun.run != left.beginning.run:
         Ledger(store, left.beginning.run).clear()

@@ -14,6 +14,7 @@ from prefect import runtime
 
 from config.settings import load_settings
 from labelsnap.snapshots.keeping.epochs import newest_epoch
+from labelsnap.snapshots.keeping.history import read_manifest
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft
@@ -39,6 +40,7 @@ class Here:
     store: ObjectStore
     folder: Folder | None = None
     begun: dict[str, set[str]] = field(default_factory=dict)
+    _named: dict[int, str] = field(default_factory=dict)
     _manifests: dict[int, Manifest] = field(default_factory=dict)
     _epoch: int | None = None
     _asking: Lock = field(default_factory=Lock)
@@ -49,15 +51,22 @@ class Here:
             return None
         with self._asking:
             if version not in self._manifests:
-                self._manifests[version] = read_snapshot(self.store, version).manifest
+                named = self._named.get(version)
+                found = read_manifest(self.store, named) if named else read_snapshot(self.store, version).manifest
+                self._manifests[version] = found
             return self._manifests[version]
 
     def draft(self, base: Contents | None) -> Draft:
         """What a task writes, upon the base snapshot or a part of it."""
         return Draft(self.store, base, generation=self._generation)
 
-    def begin(self, run: str, *, anew: bool) -> None:
-        """Say that a run begins in this process; one that is not begun ``anew`` may have receipts of others."""
+    def begin(self, run: str, version: int, manifest: str, *, anew: bool) -> None:
+        """Say that a run begins in this process, upon a version with the manifest of this sha256 (0: none).
+
+        One that is not begun ``anew`` may have receipts of others.
+        """
+        if version:
+            self._named[version] = manifest
         if anew:
             self.begun[run] = set()
         else:
