@@ -56,6 +56,17 @@ def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = N
     return read_whole(read_file(store, file), file.path, columns)
 
 
+def file_of(files: BucketFiles, table: str) -> File | None:
+    """Return the file of a bucket's table; None: it has no rows.
+
+    Raises StorageRefusedError where there is none of ``data_rows``, though other tables have something of its rows.
+    """
+    others = files.keys() & BUCKET_TABLES - {"problems", "left"}
+    if table == "data_rows" and others and table not in files:
+        raise damaged(files[min(others)].path, "no table of its data rows")
+    return files.get(table)
+
+
 def read_of_bucket(
     store: ObjectStore, files: BucketFiles, table: str, columns: Sequence[str] | None = None
 ) -> pa.Table:
@@ -63,7 +74,7 @@ def read_of_bucket(
 
     Raises like ``read_table``.
     """
-    file = files.get(table)
+    file = file_of(files, table)
     return without_rows(table, columns) if file is None else read_table(store, file, columns)
 
 
