@@ -12,7 +12,7 @@ from labelsnap.buckets.grouping import bucket_name
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
 from labelsnap.snapshots.manifest import digest
-from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, read_table
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, file_of, read_table
 from labelsnap.snapshots.tables.table_columns import without_rows
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
 
 def _rows(store: ObjectStore, buckets: Collection[BucketFiles], name: str, columns: tuple[str, ...] | None) -> pa.Table:
     """The rows that buckets have in a table, which some have no file of."""
-    read = [read_table(store, files[name], columns) for files in buckets if name in files]
+    there = (file_of(files, name) for files in buckets)
+    read = [read_table(store, file, columns) for file in there if file is not None]
     filled = [table for table in read if len(table)]
     return pa.concat_tables(filled) if filled else without_rows(name, columns)
 

@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
 
-ROWS: Final = "data_rows"
-_ABOUT_ROWS: Final = ("images", "labels", "annotations", "predictions", "relationships", "classifications")
-"""Tables of a bucket that have rows only where ``data_rows`` has."""
-
 BucketFiles = dict[str, "File"]
 """The files of one bucket by table."""
 
@@ -60,18 +56,26 @@ def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = N
     return read_whole(read_file(store, file), file.path, columns)
 
 
+def file_of(files: BucketFiles, table: str) -> File | None:
+    """Return the file of a bucket's table; None: it has no rows.
+
+    Raises StorageRefusedError where there is none of ``data_rows``, though other tables have something of its rows.
+    """
+    others = files.keys() & BUCKET_TABLES - {"problems", "left"}
+    if table == "data_rows" and others and table not in files:
+        raise damaged(files[min(others)].path, "no table of its data rows")
+    return files.get(table)
+
+
 def read_of_bucket(
     store: ObjectStore, files: BucketFiles, table: str, columns: Sequence[str] | None = None
 ) -> pa.Table:
     """Read a table of a bucket, or some columns; one that the bucket has no file of has no rows.
 
-    Raises like ``read_table``, and where ``data_rows`` has none of those that other tables are about.
+    Raises like ``read_table``.
     """
-    if (file := files.get(table)) is not None:
-        return read_table(store, file, columns)
-    if table == ROWS and (about := next(filter(files.get, _ABOUT_ROWS), "")):
-        raise damaged(f"a table {ROWS!r} beside {files[about].path!r}", "none")
-    return without_rows(table, columns)
+    file = file_of(files, table)
+    return without_rows(table, columns) if file is None else read_table(store, file, columns)
 
 
 def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
