@@ -131,7 +131,7 @@ def test_a_composite_that_fails_is_asked_for_again_and_its_instances_are_not(lay
 def contents(result):
     """The sha256 of every file that the rows decide, by path."""
     files = open_snapshot(result["ref"]).manifest.files
-    own = ("raw/", "report.html", "tables/problems/", "tables/images/")
+    own = ("raw/", "parts/", "report.html", "tables/problems/", "tables/images/")
     return {
         file.path: file.sha256
         for file in files

@@ -48,7 +48,7 @@ MUTATIONS = {
     ),
     "keys have no generation": (
         DRAFT,
-        "self._generation = newest_epoch(self._store)",
+        "self._generation = self._told()",
         "self._generation = 0",
         "test_condemned_object_is_used_by_no_publication",
     ),
