@@ -58,12 +58,13 @@ def settle(
             *([(LEFT_OUT_PATH, msgspec.json.encode(numbers))] if numbers else []),
         ]
     )
+    census = add(receipt.census for receipt in built)
     return Settlement(
         lines=lines,
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),
-        census=add(receipt.census for receipt in built),
+        census=census,
         measures={receipt.index: receipt.measures for receipt in built},
-        conversion=conversion_of(store, dataset.formats, earlier, built, classes),
+        conversion=conversion_of(store, dataset, earlier, built, classes, registry, census),
         registry=registry,
         behind=behind,
         tables=(*tables, classes),

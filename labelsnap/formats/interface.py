@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from labelsnap.memory import MEMORY
 from labelsnap.records.model import ModelRunEntry
@@ -223,6 +223,18 @@ class Format(Protocol):
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
         """Give what gives the files of one row, all of them small: the same bytes for the same sample."""
+
+
+@runtime_checkable
+class OfAllRows(Protocol):
+    """A format of which what one row makes depends on other rows too."""
+
+    @property
+    def decided_by(self) -> str:
+        """The path of the file, given with the first split, that says all that rows depend on beside classes.
+
+        Rows of an earlier version are taken over where that has the same bytes; "": no row depends on others.
+        """
 
 
 def written(each: Format, dataset: Dataset, split: str) -> Iterator[Artifact]:

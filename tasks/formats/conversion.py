@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.parts.index import format_folder, index_files
 from labelsnap.buckets.parts.work import BucketWork, Conversion
+from labelsnap.formats.interface import Artifact, OfAllRows
+from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.tables.schema import SCHEMAS
-from labelsnap.snapshots.manifest import packs_of
+from labelsnap.snapshots.manifest import digest, packs_of
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files
 from labelsnap.snapshots.writing.draft import Uploads
 from labelsnap.snapshots.writing.presence import absent, keys_in, sizes_of
+from tasks.formats.given import format_input
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from config.dataset import Dataset
     from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.buckets.receipt import BucketReceipt
+    from labelsnap.formats.description.census import Census
+    from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
 
@@ -30,21 +37,28 @@ _DECIDING = (*SCHEMAS, "images")
 
 def conversion_of(
     store: ObjectStore,
-    names: Collection[str],
+    dataset: Dataset,
     earlier: Manifest | None,
     built: Collection[BucketReceipt],
     classes: File,
+    registry: ClassRegistry,
+    census: Census,
 ) -> Conversion:
-    """Look up what is made of each bucket for the formats of these names, and what stands.
+    """Look up what is made of each bucket for a dataset's formats, and what stands.
 
     A row stands in each format where it is as it was, the base was written alike with the same classes, and its rows
-    lie in as many buckets. Nothing stands of a format that lost an object, and of none where an index is lost.
+    lie in as many buckets. Nothing stands of a format that lost an object, or whose rows depend on other rows that are
+    not as they were; and nothing of any where an index is lost.
     """
+    names = dataset.formats.keys()
     filled = [receipt for receipt in built if receipt.files]
     tables = {receipt.index: bucket_files(receipt.files) for receipt in filled}
     counts = {count for found in tables.values() for count, _ in found}
     before = _indexes(earlier, counts) if earlier else {}
-    bases = _bases(store, earlier, names, before) if earlier and before else {}
+    bases: dict[str, BasePart] = {}
+    if earlier and before:
+        alike = [name for name in names if _is_decided_alike(dataset, name, earlier, registry, census)]
+        bases = _bases(store, earlier, alike, before)
     same_classes = earlier is not None and _content(earlier.file(CLASSES_PATH)) == _content(classes)
     is_alike = bool(bases) and same_classes and all(each.alike for each in built)
     tables_before = bucket_files(earlier.files) if earlier else {}
@@ -63,6 +77,18 @@ def conversion_of(
     is_whole = bool(standing) and not works and before.keys() == set(standing)
     whole = {name: _whole(earlier, name) for name in names} if is_whole and earlier else {}
     return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike)
+
+
+def _is_decided_alike(dataset: Dataset, name: str, earlier: Manifest, registry: ClassRegistry, census: Census) -> bool:
+    """Whether the rows of a format depend on no other rows, or these are as they were for it."""
+    form = format_of(name, dataset.formats[name])
+    if not isinstance(form, OfAllRows) or not form.decided_by:
+        return True
+    described = format_input(dataset, form, registry, census)
+    files = (each for each in form.files(described, SPLITS[0]) if isinstance(each, Artifact))
+    chunks = next(each.chunks for each in files if each.path == form.decided_by)
+    stood = earlier.file(f"{format_folder(name)}{form.decided_by}")
+    return stood is not None and stood.sha256 == digest(b"".join(chunks))
 
 
 def _indexes(earlier: Manifest, counts: set[int]) -> dict[int, File]:

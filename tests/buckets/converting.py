@@ -112,7 +112,7 @@ class Converting:
         classes = draft.add_file(CLASSES_PATH, write_table(classes_table(CLASSES)))
         counted = add(each.census for each in built)
         earlier = base.manifest if base else None
-        conversion = conversion_of(self.store, self.dataset.formats, earlier, built, classes)
+        conversion = conversion_of(self.store, self.dataset, earlier, built, classes, CLASSES, counted)
         works = list(conversion.works)
         random.Random(shuffled).shuffle(works)  # noqa: S311 - an order
         standing = tuple(conversion.bases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from pyarrow import parquet
 from pycocotools.coco import COCO
 
 from deploy.sandbox import row_truth
+from deploy.sandbox.project.lines import project_line
+from deploy.sandbox.server import exports
 from flows.refresh import refresh
 from labelsnap.formats.registry import FORMATS
 from labelsnap.references import open_snapshot, pull
@@ -54,6 +57,48 @@ def test_an_unchanged_dataset_uploads_no_description(dataset):
     again = refresh(chosen)
     assert again["reason"] == "unchanged"
     assert again["objects"]["uploaded"] <= 2  # the raw lines, which name the export's task, and the problems
+
+
+@pytest.fixture
+def answers(sandbox, monkeypatch):
+    """The answer of each row to the question "time of day", by the row's index; "dusk" where none is given."""
+    given = {}
+
+    def line(row, *wanted):
+        found = json.loads(json.dumps(project_line(row, *wanted)))
+        labels = chain.from_iterable(project["labels"] for project in found["projects"].values())
+        for asked in chain.from_iterable(label["annotations"]["classifications"] for label in labels):
+            if asked["name"] == "time of day":
+                name = given.get(row.index, "dusk")
+                asked["radio_answer"] |= {"name": name, "value": name, "feature_schema_id": f"schema-{name}"}
+        return found
+
+    monkeypatch.setattr(exports, "project_line", line)
+    monkeypatch.setattr(exports, "_packed_line", exports._packed_line.__wrapped__)
+    return given
+
+
+@pytest.mark.parametrize("ones_own", ["Dusk", "!dusk"])
+def test_an_answer_that_takes_the_folder_of_another_moves_its_images(dataset, answers, tmp_path, ones_own, monkeypatch):
+    """Whatever came or went, each image lies in the folder of its own answer, of rows too that are as they were."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
+    chosen = dataset(formats={"yolo": {"task": "classify", "question": "time of day"}})
+
+    def shown(night):
+        pull(refresh(chosen)["ref"], "yolo", tmp_path / night)
+        classes = json.loads((tmp_path / night / "classes.json").read_bytes())["classes"]
+        folders = {each["folder"]: each["name"] for each in classes}
+        return Counter(folders[path.parent.name] for path in (tmp_path / night).glob("*/*/*.*") if path.stem[0] != ".")
+
+    before = shown("first")
+    assert before.keys() == {"dusk"}
+    answers.update(dict.fromkeys(range(5), ones_own))
+    between = shown("second")
+    assert between.keys() == {"dusk", ones_own}
+    assert sum(between.values()) == before["dusk"]
+    assert between[ones_own] <= 5
+    answers.clear()
+    assert shown("third") == before
 
 
 @pytest.mark.slow

@@ -85,8 +85,10 @@ def installed(name: str) -> Path:
 
 
 def pip(python: Path, command: str, *options: str | Path) -> None:
-    """Run pip in an environment."""
-    subprocess.run([python, "-m", "pip", command, "-qq", *options], check=True)  # noqa: S603
+    """Run pip in an environment; once more without its cache, whose list of a package's versions may be an old one."""
+    asked = [python, "-m", "pip", command, "-qq", *options]
+    if subprocess.run(asked, check=False).returncode:  # noqa: S603
+        subprocess.run([*asked, "--no-cache-dir"], check=True)  # noqa: S603
 
 
 def unpack(python: Path, package: str, directory: Path) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from labelsnap.formats.interface import Dataset
     from labelsnap.records.model import Sample
 
+FOLDERS: Final = "classes.json"
+"""Says which folder each answer has."""
 UNANSWERED: Final = "unanswered"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)  # no name for a folder on Windows
@@ -46,7 +48,7 @@ def folders_of_split(dataset: Dataset, split: str, question: str) -> Iterator[Ar
     """
     folders = folder_names(_answers(dataset, question))
     if split == dataset.splits[0]:
-        yield Artifact("classes.json", iter([_classes(question, folders)]))
+        yield Artifact(FOLDERS, iter([_classes(question, folders)]))
     for answer, folder in folders.items() if split in dataset.filled else ():
         yield Artifact(f"{split}/{folder}/.class.txt", iter([f"{line(answer)}\n".encode()]), small=True)
 

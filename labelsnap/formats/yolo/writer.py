@@ -24,7 +24,7 @@ from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.names import stem
 from labelsnap.formats.shared.yaml_documents import dump
-from labelsnap.formats.yolo.image_folders import folders_of_split, image_of_row
+from labelsnap.formats.yolo.image_folders import FOLDERS, folders_of_split, image_of_row
 from labelsnap.masks.shapes.outlines import join, parts_of
 from labelsnap.masks.shapes.polygons import region_of
 from labelsnap.records.extent import has_area
@@ -95,6 +95,11 @@ class Yolo(Struct, frozen=True, forbid_unknown_fields=True):
     def holds(self) -> Holdings:
         """What a row of the task can say of an object; of polygons and masks ``detect`` keeps the box."""
         return replace(NOTHING, radio=Only(self.question)) if self.task == "classify" else _HELD[self.task]
+
+    @property
+    def decided_by(self) -> str:
+        """The names of folders, of which one answer may take another's: only ``classify`` has any."""
+        return FOLDERS if self.task == "classify" else ""
 
     def image_path(self, split: str, file_name: str) -> str | None:
         """Put an image where readers look for its labels: they put ``labels`` in the place of ``images``.
