@@ -16,9 +16,6 @@ from tasks.machines.window import windowed
 from tasks.run.receipts import FormatReceipt
 from tasks.telling.progress import counted
 
-Writing: TypeAlias = ShardWork | tuple[str, str]
-"""What is written beside buckets: a shard, or the documents of a format and split."""
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +24,9 @@ if TYPE_CHECKING:
     from config.dataset import Dataset
     from labelsnap.buckets.parts.work import BucketMade, BucketWork
     from tasks.run.receipts import Settlement
+
+Writing: TypeAlias = ShardWork | tuple[str, str]
+"""What is written beside buckets: a shard, or the documents of a format and split."""
 
 
 def converted(dataset: Dataset, run: str, settlement: Settlement, side_by_side: int) -> tuple[FormatReceipt, ...]:

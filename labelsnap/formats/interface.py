@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Label, Sample
 
 
+OPENING, BETWEEN, CLOSING, EMPTY = b"[\n", b",\n", b"\n]", b"[]"
+"""What a JSON array with one item a line has before, between and behind its items, and what it is without any."""
+
+
 @dataclass(frozen=True, slots=True)
 class Only:
     """Of the questions about images one is held, by its name in ``attributes``, where a row has one answer to it."""
@@ -256,11 +260,11 @@ def _bytes_of(document: Document, dataset: Dataset, split: str) -> Iterator[byte
 
 def array_of(items: Iterable[bytes]) -> Iterator[bytes]:
     """Give a JSON array of encoded items, one a line."""
-    before = b"[\n"
+    before = OPENING
     for item in items:
         yield before + item
-        before = b",\n"
-    yield b"[]" if before == b"[\n" else b"\n]"
+        before = BETWEEN
+    yield EMPTY if before == OPENING else CLOSING
 
 
 def no_files(_: Sample) -> Iterator[Artifact]:

@@ -13,6 +13,7 @@ from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 from labelsnap.buckets.parts.index import is_kept
+from labelsnap.formats.interface import BETWEEN, CLOSING, EMPTY, OPENING
 from labelsnap.snapshots.manifest import damaged, packs_of
 from labelsnap.snapshots.reading.content import download_file, is_copy
 from labelsnap.snapshots.writing.joined import Ranges, joining, standing_objects
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 MAX_WASTE: Final = 2  # a file whose objects would be more than twice as large as itself is written whole
 RUN_BYTES: Final = 256  # a shorter run that stands is written anew: pointing to it costs as much
 _BLOCK: Final = 1 << 20
-_OPEN, _CLOSE, _NONE = b"[\n", b"\n]", b"[]"
-_BEHIND: Final = b",\n"  # each item of an array but the last
 
 
 class Bucket(NamedTuple):
@@ -122,7 +121,7 @@ class _Place(NamedTuple):
     @property
     def length_before(self) -> int:
         """How many bytes it has in the version before: an array's brackets take the place of its last comma."""
-        return self.items.before + (len(_NONE) if self.is_array else 0)
+        return self.items.before + (len(EMPTY) if self.is_array else 0)
 
 
 _Content: TypeAlias = tuple[bytes, int | None]
@@ -252,8 +251,8 @@ def _placed(pieces: Sequence[bytes | _Place], size: int, source: IO[bytes], *, i
     starts = [*accumulate([first + more, *others], initial=0)]
     for piece, start, stop in zip(pieces, starts, starts[1:], strict=False):
         if isinstance(piece, _Place) and piece.is_array:
-            around = _OPEN + _CLOSE if piece.items.before else _NONE + _NONE
-            if _read(source, start, len(_OPEN)) + _read(source, stop - len(_CLOSE), len(_CLOSE)) != around:
+            around = OPENING + CLOSING if piece.items.before else EMPTY + EMPTY
+            if _read(source, start, len(OPENING)) + _read(source, stop - len(CLOSING), len(CLOSING)) != around:
                 return None
     return starts[:-1]
 
@@ -270,9 +269,9 @@ def _contents(pieces: Sequence[bytes | _Place], source: IO[bytes], starts: Seque
 
 def _items(place: _Place, source: IO[bytes], start: int | None) -> Iterator[_Content]:
     """The bytes of a place of rows; of the last item what stands behind it is left out."""
-    items, cut = place.items, len(_BEHIND) if place.is_array else 0
+    items, cut = place.items, len(BETWEEN) if place.is_array else 0
     if place.is_array:
-        yield _OPEN if items.size else _NONE, None
+        yield OPENING if items.size else EMPTY, None
     left = max(0, items.size - cut)
     for run in items.resolved(is_there=start is not None):
         size = min(run.size, left)
@@ -281,13 +280,13 @@ def _items(place: _Place, source: IO[bytes], start: int | None) -> Iterator[_Con
             yield from ((content, None) for _, content in _blocks(items.fresh, run.fresh, size))
         elif run.standing is not None and start is not None:
             there = min(size, items.before - cut - run.standing)
-            first = start + run.standing + (len(_OPEN) if place.is_array else 0)
+            first = start + run.standing + (len(OPENING) if place.is_array else 0)
             for offset, content in _blocks(source, first, there):
                 yield content, offset if there >= RUN_BYTES else None
             if there < size:
-                yield _BEHIND, None
+                yield BETWEEN, None
     if place.is_array and items.size:
-        yield _CLOSE, None
+        yield CLOSING, None
 
 
 def _blocks(source: IO[bytes], offset: int, size: int) -> Iterator[tuple[int, bytes]]:

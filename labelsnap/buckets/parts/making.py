@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from labelsnap.buckets.boundary import fault_in
 from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
 from labelsnap.buckets.parts.work import Segment
-from labelsnap.formats.interface import Document, Rows, no_files
+from labelsnap.formats.interface import BETWEEN, Document, Rows, no_files
 from labelsnap.formats.shared.endings import ending, takes
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import damaged
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.writing.small import SmallFiles
 
 _DIGEST_BYTES: Final = 16
-_BEHIND: Final = b",\n"
-"""What stands behind each item of an array in its list; the last one's is cut off where the array is joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +224,9 @@ class _SplitMaking:
 
 
 def _items(rows: Rows, number: int, sample: Sample) -> bytes:
+    """The items of a row, in an array each with what stands behind it: of the very last that is cut off in joining."""
     items = rows.make(number, sample)
-    return b"".join(item + _BEHIND for item in items) if rows.array else b"".join(items)
+    return b"".join(item + BETWEEN for item in items) if rows.array else b"".join(items)
 
 
 def _digest(content: bytes) -> str:
