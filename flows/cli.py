@@ -17,7 +17,7 @@ import typer
 from flows.commands.console import describe, print_error, print_json, print_text, progress_shown
 from flows.commands.faults import StoppedBySignal, fault_of, signals_raise
 from flows.commands.operations import app as operations
-from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner
+from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner, help_alone
 from flows.commands.output import discard_output, output_checked
 from flows.commands.process import loading, pass_over_pandas, share_heaps
 from flows.commands.snapshots import app as snapshots
@@ -38,7 +38,8 @@ QUIET_PREFECT = {
 app = typer.Typer(
     name="labelsnap",
     help="Labelbox image exports as versioned training datasets on S3-compatible storage.",
-    no_args_is_help=True,
+    callback=help_alone,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
+from labelsnap.errors import ConfigurationError
+
 MAX_DAYS: Final = 36_500
 MAX_SECONDS: Final = 31_536_000
 MAX_COUNT: Final = 1_000_000
@@ -22,3 +24,10 @@ Apply = Annotated[bool, typer.Option("--yes", help="Do it; without this the comm
 Runner = Annotated[
     str, typer.Option(metavar="RUNNER", help="Where tasks run: thread, process, dask[:ADDRESS] or ray[:ADDRESS].")
 ]
+
+
+def help_alone(context: typer.Context) -> None:
+    """Print the help on standard error where no command is given, and exit as for any wrong use."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ConfigurationError.exit_status)

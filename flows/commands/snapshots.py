@@ -9,12 +9,12 @@ import typer
 from msgspec import to_builtins
 
 from flows.commands.console import describe, described, print_error, print_json, print_text, progress_shown
-from flows.commands.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref
+from flows.commands.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref, help_alone
 from labelsnap.errors import StorageError
 
 UNTOLD = "a damaged tag, of which nobody can tell what version it named"
 
-app = typer.Typer(help="The versions of a dataset.", no_args_is_help=True)
+app = typer.Typer(help="The versions of a dataset.", callback=help_alone, invoke_without_command=True)
 
 
 @app.command("list", epilog="Example: labelsnap snapshots list s3://datasets/labelsnap/street-scenes")

@@ -73,6 +73,14 @@ def test_the_same_commands_in_words(labelsnap, sandbox, dataset_file, tmp_path):
     assert (status, "coco, parquet, raw" in errors) == (2, True)
 
 
+@pytest.mark.parametrize("arguments", [(), ("snapshots",)])
+def test_without_a_command_the_help_is_printed_as_it_is_written(labelsnap, arguments):
+    """A line a command, on standard error, and the status of wrong use."""
+    status, output, errors = labelsnap(*arguments)
+    assert (status, output) == (2, "")
+    assert any(line.split()[:1] == ["list" if arguments else "refresh"] for line in errors.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -132,6 +133,18 @@ def test_endpoint_that_is_no_url(localbucket_url, monkeypatch):
         open_store(localbucket_url).head("a")
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["http://user:secret@127.0.0.1:9", "http://user:secret@host name", "user:secret@host"]
+)
+def test_a_password_in_the_endpoint_is_refused_unseen(localbucket_url, monkeypatch, endpoint):
+    """An end point with a user or password is refused, and neither the error nor what it stems from shows them."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    with pytest.raises(ConfigurationError) as refused:
+        open_store(localbucket_url).head("a")
+    assert refused.value.code == "s3_endpoint"
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
+
+
 @pytest.mark.integration
 def test_wrong_secret_is_refused(ceph_url, aws):
     """A wrong secret is told apart from missing rights, and is not repeated."""
@@ -233,6 +246,13 @@ def test_answers_in_our_terms(error, kind, code):
     assert (type(ours), ours.code) == (kind, code)
     assert "'k' in bucket 'b'" in ours.message
     assert ours.remedy
+
+
+def test_what_the_client_cannot_ask_for_names_its_settings():
+    """What boto3 cannot ask for is told with the variables that it takes its settings from."""
+    refused = translated(ProfileNotFound(profile="p"), action="read", key="k", bucket="b")
+    assert refused.code == "client_refused"
+    assert {"AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_PROFILE"} <= set(refused.remedy.replace(",", "").split())
 
 
 def test_folder_below_a_file_is_refused(tmp_path):

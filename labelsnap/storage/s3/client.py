@@ -7,6 +7,7 @@ import os
 from base64 import b64encode
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
 from boto3.session import Session
 from botocore.config import Config
@@ -48,13 +49,20 @@ def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: i
         client = _made("path" if is_own else "auto", named.get("AWS_REGION"), attempts)
         if not is_own and not client.meta.endpoint_url.endswith(_AMAZONS):  # boto3 found it by itself
             client = _made("path", named.get("AWS_REGION"), attempts)
-    except ValueError as error:
-        raise ConfigurationError(
-            "Expected a URL in AWS_ENDPOINT_URL_S3, found something else.",
-            remedy="Set it to http://HOST:PORT or https://HOST, or unset it for AWS.",
-            code="s3_endpoint",
-        ) from error
+    except ValueError:  # whose text holds the address as it was given
+        raise _endpoint_refused("something else") from None
+    if "@" in urlsplit(client.meta.endpoint_url).netloc:
+        raise _endpoint_refused("one with a user or password in it")
     return with_bounds(client)
+
+
+def _endpoint_refused(found: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Expected a URL in AWS_ENDPOINT_URL_S3, found {found}.",
+        remedy="Set it to http://HOST:PORT or https://HOST, or unset it for AWS. Keys go into AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY.",
+        code="s3_endpoint",
+    )
 
 
 def _made(style: Literal["path", "auto"], region: str | None, attempts: int) -> S3Client:

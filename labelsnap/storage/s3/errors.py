@@ -24,6 +24,7 @@ _RIGHTS: Final = (
     "`snapshots gc` also s3:ListBucketMultipartUploads and s3:AbortMultipartUpload."
 )
 _CREDENTIALS: Final = "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_PROFILE."
+_SETTINGS: Final = "Check AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_PROFILE and the files of settings that boto3 reads."
 _NETWORK: Final = "Check the network and that AWS_ENDPOINT_URL_S3 leads to the store itself, then run it again."
 _REGION: Final = "Set AWS_REGION to the bucket's region."
 _REMEDIES: Final = {
@@ -93,10 +94,11 @@ def translated(error: Exception, *, action: str, key: str, bucket: str) -> Stora
     if isinstance(error, (ResponseParserError, PaginationError, *NO_ANSWER)):
         told = cut(str(error), MAX_TOLD)
         return wrong_answer(f"{expected} an answer that S3 does not give ({type(error).__name__}: {told}).")
+    needs = "Credential" in type(error).__name__
     return StorageRefusedError(
         f"{expected} that the client cannot ask for it ({type(error).__name__}).",
-        remedy=_CREDENTIALS,
-        code="credentials_missing" if "Credential" in type(error).__name__ else "client_refused",
+        remedy=_CREDENTIALS if needs else _SETTINGS,
+        code="credentials_missing" if needs else "client_refused",
     )
 
 
