@@ -92,12 +92,14 @@ def refresh(
     with loading():
         from flows.refresh import refresh as run_refresh
         from flows.runners.runners import runner_of
+        from flows.service.own_records import trim_own_records
         from flows.service.prefect_server import check_server
         from tasks.telling.progress import listening
 
     pass_over_pandas()
     run = run_refresh.with_options(task_runner=runner_of(runner))
     check_server()
+    trim_own_records()
     with progress_shown() as show, listening(show):
         result = run(dataset)
     print_json(result) if as_json else print_text(describe(result))

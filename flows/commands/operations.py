@@ -143,12 +143,14 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     with loading():
         from flows.backfill import backfill as run_backfill
         from flows.runners.runners import runner_of
+        from flows.service.own_records import trim_own_records
         from flows.service.prefect_server import check_server
         from tasks.telling.progress import listening
 
     pass_over_pandas()
     run = run_backfill.with_options(task_runner=runner_of(runner))
     check_server()
+    trim_own_records()
     with progress_shown() as show, listening(show):
         result = run(dataset, begin, stop, length, by.value)
     print_json(result) if as_json else print_text(describe(result))
