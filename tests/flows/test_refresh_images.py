@@ -248,8 +248,18 @@ def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path
     assert next(digests) == next(digests)
 
 
+@pytest.fixture(params=["256", "4"])
+def buckets(request, monkeypatch):
+    """One bucket for all rows, or several."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", request.param)
+
+
+@pytest.mark.usefixtures("buckets")
 def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, dataset, first_version, tmp_path):
-    """Where most of a pack is of no row any more, what is left of it is packed anew: from the store, byte for byte."""
+    """Where most of a pack is of no row any more, what is left of it is packed anew: from the store, byte for byte.
+
+    So it is where there are fewer buckets than before.
+    """
     chosen = dataset(formats={"yolo": {}})
     first = first_version(chosen)
     before = read_snapshot(open_store(chosen.url), first["version"]).manifest.packs

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from labelsnap.buckets.grouping import bucket_name
 from labelsnap.records.image import Image
 from labelsnap.snapshots.layout import DATA
 from labelsnap.snapshots.manifest import digest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.receipt import BucketInput
     from labelsnap.storage import ObjectStore
 
+_PACK: Final = re.compile(rf"{DATA}images/bucket-[0-9]{{5}}-of-(?P<count>[0-9]{{5,10}})-")
 _PARALLEL: Final = 4  # each holds an image
 
 
@@ -33,26 +34,32 @@ def brought(
     directory: Path,
     bucket: BucketInput,
 ) -> dict[str, Image]:
-    """Read those images that lie in a worn pack of the bucket's own into ``directory``; return them by sha256.
+    """Read those images that lie in worn packs of buckets into ``directory``; return them by sha256.
 
     There it is their name. ``images`` are all that the bucket has. What cannot be read as it was written stays where
     it is.
     """
     there = {image.sha256: image for image in images if image.sha256 is not None and image.sha256 in standing}
-    worn = _worn(there, standing, f"{DATA}images/{bucket_name(bucket.index, bucket.count)}-")
+    worn = _worn(there, standing, bucket.count)
     moving = {sha256: image for sha256, image in there.items() if standing[sha256].pack.key in worn}
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="worn") as pool:
         read = pool.map(lambda image: _read(store, image, standing[str(image.sha256)], directory), moving.values())
         return {sha256: image for (sha256, image), is_read in zip(moving.items(), read, strict=True) if is_read}
 
 
-def _worn(images: Mapping[str, Image], standing: Mapping[str, ImageLocation], prefix: str) -> set[str]:
-    """Which packs of the bucket are larger than what it uses of them is worth."""
+def _worn(images: Mapping[str, Image], standing: Mapping[str, ImageLocation], count: int) -> set[str]:
+    """Which packs are larger than what one of ``count`` buckets uses of them is worth."""
     packs = {standing[sha256].pack for sha256 in images}
     used = Counter[str]()
     for sha256, image in images.items():
         used[standing[sha256].pack.key] += tar_size(image.size or 0)
-    return {pack.key for pack in packs if pack.key.startswith(prefix) and used[pack.key] + END_BYTES < USED * pack.size}
+    return {pack.key for pack in packs if used[pack.key] + END_BYTES < USED * pack.size * _share(pack.key, count)}
+
+
+def _share(key: str, count: int) -> float:
+    """How much of a pack is one bucket's: all, or less where there are more buckets now; 0 where nobody can tell."""
+    match = _PACK.match(key)
+    return min(1.0, int(match["count"]) / count) if match else 0.0
 
 
 def _read(store: ObjectStore, image: Image, location: ImageLocation, directory: Path) -> bool:
