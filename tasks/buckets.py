@@ -218,6 +218,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
     with downloader(settings) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base)
         builder = BucketBuilder(
+            store=store,
             draft=here.draft(bucket.base),
             policy=dataset.policy,
             keep_embeddings=dataset.params.embeddings,

@@ -16,6 +16,7 @@ from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
 from labelsnap.buckets.rows.reuse import LASTING, Reuse
+from labelsnap.buckets.rows.worn import brought, images_of, relocated
 from labelsnap.formats.description.census import Census, census
 from labelsnap.records.choices.classes import seen_classes
 from labelsnap.records.choices.policy import Policy, select
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.rows.reuse import Reused
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.draft import Draft
+    from labelsnap.storage import ObjectStore
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class BucketBuilder:
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look.
     """
 
+    store: ObjectStore
     draft: Draft
     policy: Policy
     keep_embeddings: bool
@@ -234,12 +237,19 @@ class BucketBuilder:
         made, measures = to_tables(samples), measure(samples)
         images = [sample.image for sample in samples]
         locations = {**self.taken.locations, **self.earlier.locations}
-        stored = store_images(self.draft, images, locations, self.fetcher.directory, bucket, sender=sender)
+        directory = self.fetcher.directory
+        every_image = [*images, *(images_of(kept["images"]) if kept else ())]
+        moved = brought(self.store, every_image, locations, directory, bucket)
+        left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}
+        stored = store_images(self.draft, [*images, *moved.values()], left_there, directory, bucket, sender=sender)
         tables = made | {"images": images_table(samples, stored)}
         packs = {pack.key: pack for pack in stored.packs}
         if kept:
+            elsewhere = {sha256: stored.locations[sha256] for sha256 in moved}
+            kept = {**kept, "images": relocated(kept["images"], elsewhere)}
             tables = joined(kept, tables)
-            packs |= {key: self.earlier.packs[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
+            known = {**self.earlier.packs, **packs}
+            packs |= {key: known[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
             measures = add(chain(measures, measure_tables(kept)))
         left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
         problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))

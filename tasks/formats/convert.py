@@ -58,7 +58,7 @@ def convert_bucket(
                 Making(
                     form=form,
                     dataset=format_input(dataset, form, registry, census, limits, source),
-                    small=SmallFiles(draft, f"packs/{each}/{name}", part_of(of_format)),
+                    small=SmallFiles(draft, f"packs/{each}/{name}", part_of(of_format), store),
                     earlier=of_format,
                     changed=work.changed if stands else None,
                     narrowed=dataset.images != "reference",

@@ -78,6 +78,7 @@ def build(lines, directory, *, policy=None, base=BasePart(), place=(0, 1), taken
     ) as downloader:
         store = open_store(Path(directory, "store").as_uri())
         builder = BucketBuilder(
+            store=store,
             draft=Draft(store, base),
             policy=policy or Policy(Source("project", PROJECT), empty="exclude"),
             keep_embeddings=False,

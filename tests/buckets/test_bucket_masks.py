@@ -176,6 +176,7 @@ def built(given, directory, *, rule, base=None, taken=None, alike=False):
     store = open_store((directory / "store").as_uri())
     parts = [BasePart(each.files, each.packs, alike) if each else BasePart() for each in (base, taken)]
     builder = BucketBuilder(
+        store=store,
         draft=Draft(store, parts[0]),
         policy=Policy(SOURCE),
         keep_embeddings=False,

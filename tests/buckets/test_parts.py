@@ -21,6 +21,7 @@ from labelsnap.buckets.parts.index import PARTS
 from labelsnap.errors import StorageRefusedError
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.writing import small
 from labelsnap.snapshots.writing.draft import Draft
 from tasks.formats import given
 
@@ -81,8 +82,9 @@ def test_of_rows_that_stand_no_format_is_asked(tmp_path, asked):
     assert (third.manifest, third.uploads.objects, third.made, asked) == (second.manifest, 0, (), {})
 
 
-def test_what_other_code_makes_alike_is_pointed_to(tmp_path, asked):
-    """All rows are made again, and what goes up is what one row changed."""
+def test_what_other_code_makes_alike_is_pointed_to(tmp_path, asked, monkeypatch):
+    """All rows are made again, and what goes up is what one row changed, with packs that are not too small to stand."""
+    monkeypatch.setattr(small, "SMALL_PACK", 0)
     converting = Converting(tmp_path, buckets=4)
     first = converting.convert(street())
     asked.clear()
@@ -90,8 +92,8 @@ def test_what_other_code_makes_alike_is_pointed_to(tmp_path, asked):
     assert len(asked) == 40 * len(OF_ROWS)
     assert converting.tree(second) == converting.expected(second)
     before = {file.path: file for file in first.manifest.files}
-    small = [file.path for file in second.manifest.files if file.offset is not None and before[file.path] != file]
-    assert {Path(path).stem for path in small} == {"row03"}
+    packed = [file.path for file in second.manifest.files if file.offset is not None and before[file.path] != file]
+    assert {Path(path).stem for path in packed} == {"row03"}
     (document,) = (file for file in second.manifest.files if file.path.endswith("/instances_train.json"))
     assert before[document.path].key in {part.key for part in document.parts}
 

@@ -12,6 +12,7 @@ from PIL import Image
 from deploy.sandbox import Fault
 from flows.refresh import refresh
 from labelsnap.references import pull
+from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
 from labelsnap.storage import open_store
@@ -245,3 +246,42 @@ def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path
         {row: each["sha256"] for row, each in rows(dataset(), version).items()} for version in (1, back["version"])
     )
     assert next(digests) == next(digests)
+
+
+@pytest.fixture(params=["256", "4"])
+def buckets(request, monkeypatch):
+    """One bucket for all rows, or several."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", request.param)
+
+
+@pytest.mark.usefixtures("buckets")
+def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, dataset, first_version, tmp_path):
+    """Where most of a pack is of no row any more, what is left of it is packed anew: from the store, byte for byte.
+
+    So it is where there are fewer buckets than before.
+    """
+    chosen = dataset(formats={"yolo": {}})
+    first = first_version(chosen)
+    before = read_snapshot(open_store(chosen.url), first["version"]).manifest.packs
+    for row in sandbox.rows()[3:]:
+        sandbox.remove_row(row.index)
+    second = refresh(chosen)
+    assert (second["version"], second["requests"]["images"]) == (first["version"] + 1, 0)
+    places = rows(chosen, second["version"], "images").values()
+    packs = read_snapshot(open_store(chosen.url)).manifest.packs
+    assert {each["pack"] for each in places} == {pack.key for pack in packs if pack.key.startswith("data/images/")}
+    assert sum(pack.size for pack in packs) < 1.5 * sum(each["size"] for each in places) + 20_000
+    assert sum(pack.size for pack in packs) < sum(pack.size for pack in before) / 2
+    pulled = {name: bytes_of(each["ref"], tmp_path / name) for name, each in (("kept", second), ("first", first))}
+    assert pulled["kept"].items() <= pulled["first"].items()
+    assert verify(open_store(chosen.url), second["version"]).faults == ()
+
+
+def bytes_of(ref, directory):
+    """The images and labels of a version, by their paths in the tree."""
+    pull(ref, "yolo", directory)
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.suffix in {".jpg", ".png", ".txt"}
+    }

@@ -112,6 +112,7 @@ def build(
             **{"images": "copy"} | options,
         )
         builder = BucketBuilder(
+            store=store,
             draft=Draft(store, base),
             policy=Policy(Source("project", PROJECT)),
             keep_embeddings=False,

@@ -117,6 +117,7 @@ def build(store_folder: Path, downloader: Given, base: BasePart = BasePart()) ->
             max_mask_bytes=1 << 20,
         )
         builder = BucketBuilder(
+            store=store,
             draft=Draft(store, base),
             policy=Policy(Source("project", PROJECT)),
             keep_embeddings=False,

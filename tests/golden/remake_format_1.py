@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from labelsnap.snapshots import Committed, Draft, Manifest, commit, expire, latest, rollback, tag
+from labelsnap.snapshots import Committed, Draft, File, Manifest, commit, expire, latest, rollback, tag, write_tar
 from labelsnap.snapshots.keeping.epochs import Condemned
 from labelsnap.snapshots.keeping.gc import condemn
+from labelsnap.snapshots.manifest import digest
 from labelsnap.storage import ObjectStore, open_store, probe
 
 VERSIONS = (
@@ -27,7 +29,11 @@ def publish(store: ObjectStore, contents: dict[str, bytes], parent: int) -> None
     started_at = probe(store)
     base = latest(store)
     draft = Draft(store, base.manifest if base else None)
-    pack, packed = draft.add_small_files("formats/yolo/labels.tar", LABELS.items())
+    with TemporaryDirectory() as folder:
+        tar = Path(folder, "labels.tar")
+        members = write_tar(tar, LABELS.items())
+        pack = draft.add_pack("formats/yolo/labels.tar", tar)
+    packed = [File(name, pack.key, size, digest(LABELS[name]), offset) for name, offset, size in members]
     manifest = Manifest.of(
         dataset="street-scenes",
         created_at="2024-05-06T07:08:09Z",

@@ -51,7 +51,7 @@ def draft_samples(store, samples, *, classes=None, count=1, model_run=False, exp
     for artifact in chain.from_iterable(written(Coco(), source, split) for split in source.splits):
         files.append(draft.add_file(f"formats/coco/{artifact.path}", b"".join(artifact.chunks)))
     labels = [(f"formats/yolo/labels/train/{each.record.data_row.id}.txt", b"0 0.5 0.5 1 1\n") for each in samples]
-    pack, small = draft.add_small_files("packs/yolo/train-00000.tar", labels)
+    pack, small = draft.add_small_files("packs/yolo/train-00000.pack", labels)
     files.append(
         draft.add_file("raw/result-000-000000000000000.ndjson.zst", pa.compress(export, codec="zstd", asbytes=True))
     )

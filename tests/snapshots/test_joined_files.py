@@ -13,7 +13,7 @@ from labelsnap.snapshots.manifest import File, Manifest, Part, decode_manifest, 
 from labelsnap.snapshots.reading.content import download_file, fetch, read_file
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.snapshots.writing.joined import Ranges
+from labelsnap.snapshots.writing.joined import MAX_OBJECTS, Ranges
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.snapshots.revisions import add_revision
@@ -94,6 +94,21 @@ def test_file_of_too_many_parts_is_written_whole(folder_store, tmp_path):
     changed = document({number: b"short %d\n" % number for number in range(0, rows, 2)}, rows=rows)
     second, _ = revised(folder_store, tmp_path, changed, first)
     assert second.files[0].parts == ()
+
+
+def test_a_file_of_many_nights_is_of_few_objects(folder_store, tmp_path):
+    """Each night some lines change: few objects are read side by side, and little is written again for it."""
+    manifest, changes, sent = None, {}, 0
+    for night in range(60):
+        changes |= {(night * 37 + edit * 101) % 2000: b"night %d %s\n" % (night, b"y" * 290) for edit in range(5)}
+        manifest, uploads = revised(folder_store, tmp_path, document(changes), manifest)
+        sent += uploads.bytes if night else 0
+        assert len(manifest.packs) <= MAX_OBJECTS
+    assert content_of(folder_store, manifest) == document(changes)
+    assert sent < 10 * 60 * 5 * 300  # the lines that changed, and each of them again some times
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    assert read_file(watched, manifest.files[0]) == document(changes)
+    assert len(watched.calls) <= MAX_OBJECTS
 
 
 def test_damaged_part_is_refused(folder_store, tmp_path):

@@ -6,14 +6,16 @@ import pytest
 
 from labelsnap.snapshots.manifest import Manifest
 from labelsnap.snapshots.reading.content import read_file
+from labelsnap.snapshots.writing import small
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.snapshots.writing.small import SmallFiles
+from tests.contracts.store_faults import LossyStore
 
 
-def added(store, bodies, base=None, **limits):
-    """Add files to packs; give them, and the bytes that were uploaded."""
+def added(store, bodies, base=None, *, packing=False, **limits):
+    """Add files to packs, also ``packing`` anew what stands; give them, and the bytes that were uploaded."""
     draft = Draft(store)
-    files = SmallFiles(draft, "packs/yolo/train", base, **limits)
+    files = SmallFiles(draft, "packs/yolo/train", base, store if packing else None, **limits)
     for path, body in bodies.items():
         files.add(f"formats/yolo/{path}", body)
     files.flush()
@@ -80,3 +82,61 @@ def test_packs_are_bounded(folder_store, limit):
     """A pack is closed when it has enough files or bytes, so that memory does not grow with their number."""
     files, _ = added(folder_store, bodies(20), **limit)
     assert len(files.packs) == 3
+
+
+def test_what_is_the_same_lies_in_a_pack_once(folder_store):
+    """Under all its paths; an empty file takes up nothing, and a pack may have nothing else."""
+    files, uploaded = added(folder_store, dict.fromkeys(bodies(9), b"0 0.5") | {"labels/empty.txt": b""})
+    assert uploaded == 5
+    assert set(read_back(folder_store, files).values()) == {b"0 0.5", b""}
+    empty, uploaded = added(folder_store, {"labels/empty.txt": b""})
+    assert (uploaded, read_back(folder_store, empty)) == (0, {"labels/empty.txt": b""})
+
+
+def test_a_thousand_nights_are_one_pack(folder_store):
+    """Ten labels of 250 change each night: all lie in one object of just their bytes, which one request more reads."""
+    of_night = bodies(250)
+    kept, _ = added(folder_store, of_night)
+    for night in range(40):
+        of_night |= {
+            f"labels/{(night * 10 + edit) % 250:04}.txt": b"edited %d %d" % (night, edit) for edit in range(10)
+        }
+        watched = LossyStore(folder_store, "", 0, landed=False)
+        kept, _ = added(watched, of_night, manifest(kept), packing=True)
+        (pack,) = kept.packs.values()
+        assert [call for call, _ in watched.calls if call == "get"] == ["get"]
+        assert pack.size == sum(map(len, set(of_night.values())))
+    assert read_back(folder_store, kept) == of_night
+
+
+def test_large_packs_stand_until_a_third_of_them_is_waste(folder_store, monkeypatch):
+    """What changed in a night is all that goes up; once it is worth it, what is left of a pack does too."""
+    monkeypatch.setattr(small, "SMALL_PACK", 50)
+    of_night = {f"{number:03}": b"%03d" % number * 10 for number in range(100)}
+    kept, first = added(folder_store, of_night)
+    sent = []
+    for night in range(40):
+        of_night[f"{night:03}"] = b"%03d" % (900 - night) * 10
+        kept, uploaded = added(folder_store, of_night, manifest(kept), packing=True)
+        sent.append(uploaded)
+        live = sum(map(len, of_night.values()))
+        assert sum(pack.size for pack in kept.packs.values()) <= live * 1.5 + 50
+    assert read_back(folder_store, kept) == of_night
+    assert sum(uploaded > 5 * 30 for uploaded in sent) == 1
+    assert sum(sent) < 2 * first
+
+
+def test_what_cannot_be_read_stays_where_it_is(folder_store):
+    """A pack that is damaged or gone is none to be packed anew: `verify` names it, and the run goes on."""
+    first, _ = added(folder_store, bodies(20))
+    (key,) = first.packs
+    changed = bodies(20) | {"labels/0007.txt": b"changed"}
+    whole = folder_store.get(key)
+    folder_store.put(key, b"?" * len(whole))
+    second, _ = added(folder_store, changed, manifest(first), packing=True)
+    assert key in second.packs
+    folder_store.put(key, whole)
+    assert read_back(folder_store, second) == changed
+    folder_store.delete(key)
+    third, _ = added(folder_store, changed, manifest(first), packing=True)
+    assert (third.files, third.packs) == (second.files, second.packs)

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.snapshots import IMAGES_SCHEMA, Draft, File, PullReport, formats_held, latest, pull, write_tar
-from labelsnap.snapshots.reading.tree import GAP_BYTES, READ_BYTES, merged
+from labelsnap.snapshots.reading.ranges import GAP_BYTES, READ_BYTES, merged
 from tests.contracts.store_faults import LossyStore
 
 LINES = [b'{"row": 1}\n', b'{"row": 2}\n', b"not json\n"]
@@ -263,13 +263,13 @@ def test_merged_reads_cover_every_file(extents):
     """Each file is in exactly one read that covers it; reads of several files are bounded, and so are their gaps."""
     files = [File(str(number), key, size, "", offset) for number, (key, offset, size) in enumerate(extents)]
     runs = list(merged(files))
-    assert sorted(file.path for run in runs for file in run.files) == sorted(file.path for file in files)
+    assert sorted(file.path for run in runs for file in run.members) == sorted(file.path for file in files)
     for run in runs:
         end = run.offset
-        for file in run.files:
+        for file in run.members:
             assert file.key == run.key
             assert run.offset <= file.offset
             assert file.offset + file.size <= run.offset + run.length
             assert file.offset - end <= GAP_BYTES
             end = max(end, file.offset + file.size)
-        assert len(run.files) == 1 or run.length <= READ_BYTES
+        assert len(run.members) == 1 or run.length <= READ_BYTES

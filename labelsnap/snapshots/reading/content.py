@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from labelsnap.snapshots.manifest import File, damaged, digest
+from labelsnap.snapshots.reading.ranges import PARALLEL, read_ranges
 from labelsnap.storage.compression import decompressed
 from labelsnap.storage.interface import DOCUMENT_BYTES, too_long
 
@@ -31,7 +33,10 @@ def read_file(store: ObjectStore, file: File) -> bytes:
     if file.size > DOCUMENT_BYTES:
         raise too_long(file.path, DOCUMENT_BYTES)
     if file.parts:
-        return checked(file, b"".join(blocks_of(store, file)))
+        if file.size > SMALL:
+            return checked(file, b"".join(blocks_of(store, file)))
+        found = dict(read_ranges(store, set(file.parts)))
+        return checked(file, b"".join(found[part] or b"" for part in file.parts))
     if file.offset is None:  # one byte more, if there is one, is how it is found to be longer
         return checked(file, store.get(file.key, length=file.size + 1))
     return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
@@ -59,9 +64,10 @@ def fetch(store: ObjectStore, file: File, path: Path) -> bool:
     if not file.parts and file.offset is None:
         return store.download(file.key, path, size=file.size)
     with TemporaryDirectory(dir=path.parent) as folder, path.open("wb") as target:
-        brought = {key: Path(folder, str(place)) for place, key in enumerate(_brought_whole(file))}
-        for key, end in _brought_whole(file).items():
-            store.download(key, brought[key], size=end)
+        wanted = _brought_whole(file)
+        brought = {key: Path(folder, str(place)) for place, key in enumerate(wanted)}
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="objects") as pool:
+            list(pool.map(lambda key: store.download(key, brought[key], size=wanted[key]), wanted))
 
         def read(key: str, offset: int) -> bytes:
             return _read(brought[key], offset) if key in brought else _asked(store, key, offset)

@@ -6,15 +6,15 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.snapshots.reading.cache import Cache
 from labelsnap.snapshots.reading.content import checked, download_file, is_copy, scratch_file
 from labelsnap.snapshots.reading.places import folder_of, folder_refused, target_of
+from labelsnap.snapshots.reading.ranges import READ_BYTES, Run, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from labelsnap.storage import ObjectStore
 
 PARTIAL: Final = ".labelsnap-partial"  # files being written; removed at the end
-READ_BYTES: Final = 4 << 20  # neighbours in a pack are read at once up to this size
-GAP_BYTES: Final = 64 << 10  # and over what lies between them up to this size
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,6 @@ class Placed:
     file: File
     kept: bool = False
     cached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Neighbouring files of one pack, in the order of their offsets, to be read by one request."""
-
-    key: str
-    offset: int
-    length: int
-    files: tuple[File, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +68,7 @@ class Tree:
             yield Placed(file)
         runs = tuple(merged([file for file in missing if file.offset is not None and file.size <= READ_BYTES]))
         for run, _ in zip(runs, pool.map(self._read, runs), strict=True):
-            yield from (Placed(file) for file in run.files)
+            yield from (Placed(file) for file in run.members)
 
     @contextmanager
     def written(self, path: str) -> Iterator[Path]:
@@ -120,11 +108,9 @@ class Tree:
             download_file(self.store, file, partial)
             self._keep(file, partial)
 
-    def _read(self, run: Run) -> None:
-        body = self.store.get(run.key, offset=run.offset, length=run.length) if run.length else b""
-        for file in run.files:
-            start = (file.offset or 0) - run.offset
-            content = checked(file, None if body is None else body[start : start + file.size])
+    def _read(self, run: Run[File]) -> None:
+        for file, body in run.read(self.store):
+            content = checked(file, body)
             with self.written(file.path) as partial:
                 partial.write_bytes(content)
                 self._keep(file, partial)
@@ -148,22 +134,3 @@ def open_tree(
         raise folder_refused(root, error, cache) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def merged(files: Iterable[File]) -> Iterator[Run]:
-    """Group files that lie in packs into reads of neighbours."""
-    ordered = sorted(files, key=lambda file: (file.key, file.offset or 0))
-    for key, of_pack in groupby(ordered, key=lambda file: file.key):
-        members: list[File] = []
-        start = end = 0
-        for file in of_pack:
-            offset = file.offset or 0
-            longest = max(end, offset + file.size) - start
-            if members and (offset - end > GAP_BYTES or longest > READ_BYTES):
-                yield Run(key, start, end - start, tuple(members))
-                members = []
-            if not members:
-                start = end = offset
-            members.append(file)
-            end = max(end, offset + file.size)
-        yield Run(key, start, end - start, tuple(members))

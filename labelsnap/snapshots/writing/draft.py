@@ -6,8 +6,6 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import add
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +14,10 @@ import msgspec
 from labelsnap.snapshots.keeping.epochs import keys_of, newest_epoch
 from labelsnap.snapshots.layout import data_key, without_generation
 from labelsnap.snapshots.manifest import File, Pack, digest
-from labelsnap.snapshots.writing.tar import write_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.storage import ObjectStore
@@ -91,23 +89,26 @@ class Draft:
         self._count(Uploads(1, pack.size, 0, 0) if missing else Uploads(0, 0, 1, pack.size))
 
     def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
-        """Add many small files, (logical path, bytes), as one tar object: a request a thousand, not a thousand."""
-        digests: list[str] = []
+        """Add many small files, (logical path, bytes), as one object: a request a thousand, not a thousand.
 
-        def hashed() -> Iterable[tuple[str, bytes]]:
-            for name, payload in members:
-                digests.append(digest(payload))
-                yield name, payload
-
-        with TemporaryDirectory() as folder:
-            tar = Path(folder, "pack.tar")
-            placed = write_tar(tar, hashed())
-            pack = self.add_pack(path, tar)
-        files = (
-            File(path=member.name, key=pack.key, size=member.size, sha256=sha256, offset=member.offset)
-            for member, sha256 in zip(placed, digests, strict=True)
+        It has one after another, and what is the same once.
+        """
+        offsets: dict[str, int] = {}
+        bodies: list[bytes] = []
+        files: list[tuple[str, int, str, int]] = []
+        size = 0
+        for name, payload in members:
+            sha256 = digest(payload)
+            if sha256 not in offsets:
+                offsets[sha256] = size
+                bodies.append(payload)
+                size += len(payload)
+            files.append((name, len(payload), sha256, offsets[sha256]))
+        pack = self.add_pack(path, b"".join(bodies))
+        return pack, tuple(
+            File(path=name, key=pack.key, size=length, sha256=sha256, offset=offset)
+            for name, length, sha256, offset in files
         )
-        return pack, tuple(files)
 
     def _key(self, path: str, sha256: str) -> str:
         """Return where the content stands in the base snapshot, or where it goes in this generation."""

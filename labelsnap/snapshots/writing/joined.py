@@ -7,12 +7,14 @@ object. ``buckets.parts.documents`` finds what stands by the indexes of buckets,
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from contextlib import contextmanager
 from itertools import accumulate
 from math import inf
+from os import SEEK_CUR
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -47,6 +49,11 @@ class Ranges:
             yield Part(part.key, part.offset + begin - first, min(stop, end) - begin)
 
 
+_BLOCK: Final = 1 << 20
+MAX_OBJECTS: Final = 16
+"""Of so many objects a file is joined at most: that is how many requests read it."""
+
+
 class Joining:
     """A file while it is put together: pieces in their order, each of them pointed to or written to ``fresh``."""
 
@@ -74,9 +81,11 @@ class Joining:
     ) -> tuple[File, tuple[Pack, ...]]:
         """Add the file ``body``, which the pieces give; return it and the packs that it is joined from, if it is.
 
-        ``standing`` are the objects that may be pointed to, by key. The file is written whole where nothing of it
-        stands, it would have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
+        ``standing`` are the objects that may be pointed to, by key. Where they are too many, what lies in those that
+        the file has least of is written anew with what is fresh. The file is written whole where nothing of it stands,
+        it would have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
         """
+        self._take_in(body, self._least())
         packs = [listed_pack(standing, key) for key in sorted({part.key for part in self.parts if part.key})]
         if not packs or len(self.parts) > MAX_PARTS or sum(pack.size for pack in packs) + self._size > most:
             return draft.add_file(path, body), ()
@@ -86,6 +95,32 @@ class Joining:
         placed = tuple(part if part.key else replace(part, key=packs[-1].key) for part in self.parts)
         size, sha256 = measured(body)
         return File(path, "", size, sha256, parts=placed), tuple(packs)
+
+    def _least(self) -> frozenset[str]:
+        """The objects that have to go for the file to be of few: the smaller ones, so that large ones seldom do."""
+        sizes = Counter[str]()
+        for part in self.parts:
+            sizes[part.key] += part.size
+        del sizes[""]
+        if len(sizes) < MAX_OBJECTS:
+            return frozenset()
+        return frozenset(key for key, _ in sizes.most_common()[MAX_OBJECTS // 2 :])
+
+    def _take_in(self, body: Path, keys: frozenset[str]) -> None:
+        """Write anew what lies in these objects; ``body`` is what all pieces give."""
+        if not keys:
+            return
+        pieces, self.parts, self._size = self.parts, [], 0
+        self._fresh.seek(0)
+        self._fresh.truncate()
+        with body.open("rb") as source:
+            for part in pieces:
+                if part.key and part.key not in keys:
+                    source.seek(part.size, SEEK_CUR)
+                    self.point(part)
+                else:
+                    for start in range(0, part.size, _BLOCK):
+                        self.write(source.read(min(_BLOCK, part.size - start)))
 
 
 @contextmanager

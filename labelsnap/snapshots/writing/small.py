@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from labelsnap.snapshots.manifest import File, Pack, digest
+from labelsnap.snapshots.reading.ranges import read_ranges
 from labelsnap.snapshots.writing.joined import listed_pack
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.snapshots.writing.draft import Draft
+    from labelsnap.storage import ObjectStore
 
 PACK_BYTES: Final = 16 << 20  # a pack is closed when it has so many bytes, which are held in memory until then
 PACK_FILES: Final = 4096  # or so many files
+SMALL_PACK: Final = 256 << 10  # a pack of fewer bytes is written anew with what is fresh: it takes no request more
+USED: Final = 2 / 3  # and so is a pack of which less is used
 
 
 @dataclass(slots=True)
@@ -23,12 +30,14 @@ class SmallFiles:
     """Packs files in the order they come.
 
     A file whose bytes are among ``standing``, files of an earlier snapshot with its packs, becomes a pointer into
-    these, so one changed file uploads one file. ``name`` begins the packs' paths.
+    these, so one changed file uploads one file; with a ``store``, small and worn packs are read, and written anew.
+    ``name`` begins the packs' paths.
     """
 
     draft: Draft
     name: str
     standing: Contents | None = None
+    store: ObjectStore | None = None
     pack_bytes: int = PACK_BYTES
     pack_files: int = PACK_FILES
     files: dict[str, File] = field(default_factory=dict)
@@ -52,11 +61,8 @@ class SmallFiles:
         standing = same if same and same.sha256 == sha256 else self._known.get(sha256)
         if standing:
             self.keep(replace(standing, path=path))
-            return
-        self._pending.append((path, body))
-        self._size += len(body)
-        if self._size >= self.pack_bytes or len(self._pending) >= self.pack_files:
-            self.flush()
+        else:
+            self._pack(path, body)
 
     def has(self, file: File) -> bool:
         """Whether a file lies in a pack that stands."""
@@ -73,9 +79,45 @@ class SmallFiles:
 
     def flush(self) -> None:
         """Write what is pending; afterwards ``files``, by path, and ``packs`` are whole."""
+        if self.store is not None:
+            self._take_in(self.store)
+        self._write()
+
+    def _pack(self, path: str, body: bytes) -> None:
+        self._pending.append((path, body))
+        self._size += len(body)
+        if self._size >= self.pack_bytes or len(self._pending) >= self.pack_files:
+            self._write()
+
+    def _write(self) -> None:
         if self._pending:
-            pack, files = self.draft.add_small_files(f"{self.name}-{self._number:05}.tar", self._pending)
+            pack, files = self.draft.add_small_files(f"{self.name}-{self._number:05}.pack", self._pending)
             self.packs[pack.key] = pack
             self.files |= {file.path: file for file in files}
             self._number += 1
             self._pending, self._size = [], 0
+
+    def _take_in(self, store: ObjectStore) -> None:
+        """Pack anew what lies in packs that are small or worn. What cannot be read as it was written stays there."""
+        kept: defaultdict[str, list[File]] = defaultdict(list)
+        for file in self.files.values():
+            if file.key in self.packs and self.has(file):
+                kept[file.key].append(file)
+        for key in _worth_packing(kept, self.packs, is_fresh=bool(self._pending)):
+            bodies = [(file, body or b"") for file, body in read_ranges(store, kept[key])]
+            if all(digest(body) == file.sha256 for file, body in bodies):
+                del self.packs[key]
+                for file, body in sorted(bodies, key=lambda each: each[0].path):
+                    self._pack(file.path, body)
+
+
+def _worth_packing(kept: Mapping[str, Sequence[File]], packs: Mapping[str, Pack], *, is_fresh: bool) -> Iterable[str]:
+    """Return which packs are packed anew: worn ones, and small ones unless there is just one and nothing is fresh."""
+    worn = [key for key, files in kept.items() if _used(files) < USED * packs[key].size]
+    small = [key for key in kept if packs[key].size < SMALL_PACK]
+    return sorted({*worn, *(small if is_fresh or worn or len(small) > 1 else ())})
+
+
+def _used(files: Iterable[File]) -> int:
+    """How many bytes of a pack files take up; some are in the same place."""
+    return sum(size for _, size in {(file.offset, file.size) for file in files})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tarfile
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+END_BYTES: Final = tarfile.RECORDSIZE
+"""How many bytes at most stand behind the last member."""
 
 
 class Member(NamedTuple):
@@ -31,6 +34,14 @@ def write_tar(path: Path, members: Iterable[tuple[str, bytes]]) -> tuple[Member,
             header = tarfile.TarInfo(name)
             header.size = len(payload)
             tar.addfile(header, BytesIO(payload))
-            padded = -(-len(payload) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-            written.append(Member(name, file.tell() - padded, len(payload)))
+            written.append(Member(name, file.tell() - _padded(len(payload)), len(payload)))
     return tuple(written)
+
+
+def tar_size(size: int) -> int:
+    """How many bytes a member with so many takes up in a tar, where its name fits."""
+    return tarfile.BLOCKSIZE + _padded(size)
+
+
+def _padded(size: int) -> int:
+    return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
