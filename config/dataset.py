@@ -202,6 +202,13 @@ class Schedule(_Part):
         return self
 
 
+class Keep(_Part):
+    """Which versions stay when a run is done: the newest so many, and all that are younger. Tagged ones always do."""
+
+    versions: int = Field(ge=1, le=1_000_000)
+    days: float = Field(default=0, ge=0, le=36_500)
+
+
 class Dataset(_Part):
     """One dataset file: the whole of what a refresh is told."""
 
@@ -224,6 +231,7 @@ class Dataset(_Part):
     single_writer: bool = False
     overlap: Literal["queue", "refuse"] = "queue"
     schedule: Schedule | None = None
+    keep: Keep | None = None
 
     @field_validator("store")
     @classmethod
@@ -280,5 +288,5 @@ class Dataset(_Part):
         )
 
     def content(self) -> dict[str, Any]:
-        """What decides the snapshot's content: everything but where it lies, and when and how it is written there."""
-        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule"})
+        """What decides the snapshot's content: everything but where it lies, and when, how and how long."""
+        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule", "keep"})

@@ -9,6 +9,7 @@ from flows.conversion import converted
 from tasks.buckets import build_bucket, group_rows
 from tasks.describe import describe
 from tasks.formats.unwritable import WRITINGS, check_writings, failed_at, without
+from tasks.housekeeping import keep_house
 from tasks.machines.window import windowed
 from tasks.publish import publish
 from tasks.run.outlived import check_urls_lived
@@ -65,7 +66,8 @@ def assembled(
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
     publication = publish(dataset, beginning, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
-    whole = final(dataset, result, publication, beginning, watch.seconds)
+    tidied = {"keep": keep_house(dataset, dataset.keep)} if dataset.keep else {}
+    whole = final(dataset, result, publication, beginning, watch.seconds) | tidied
     show_result(dataset, whole)
     return whole
 

@@ -151,10 +151,19 @@ def describe(result: Mapping[str, Any]) -> str:
     told += [f"  {number} {said}" for number, said in said_of(result)]
     for name, described in result["classes"]["suffixed"].items():
         told.append(f"  two classes are named {described['name']!r}: the later one is written as {name!r}")
+    if keep := result.get("keep"):
+        told.append(f"  kept         {_tidied(keep)}")
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
             told.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
     return joined(told)
+
+
+def _tidied(keep: Mapping[str, Any]) -> str:
+    """What became of versions and objects that are kept no longer."""
+    if error := keep.get("error"):
+        return f"as it was: {error['message']} → {error['remedy']}"
+    return f"{len(keep['expired'])} versions expired, {keep['deleted']} objects deleted ({keep['deleted_bytes']} bytes)"
 
 
 def joined(told: Iterable[str]) -> str:

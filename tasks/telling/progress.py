@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Stage = Literal["windows", "export", "chunks", "rows", "files", "gate"]
-"""Windows of a backfill, per cent of the export, bytes of its chunks, rows of buckets, parts of formats, objects."""
+Stage = Literal["windows", "export", "chunks", "rows", "files", "gate", "gc"]
+"""Windows of a backfill, per cent of the export, bytes of its chunks, rows of buckets, parts of formats, objects read back and deleted."""
 
 Item = TypeVar("Item")
 

@@ -23,6 +23,7 @@ README = (CONFIG / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (CONFIG / "datasets" / "street-scenes.yaml").read_text(encoding="utf-8")
 IN_WORDS = {
     "schedule": {"values": "a schedule, or `null`"},
+    "keep": {"values": "what stays, or `null`"},
     "formats": {"values": "format: options"},
     "classes": {"values": "name: name or `null`"},
     "LABELSNAP_WORKERS": {"default": "cores, at most 4"},
