@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Stage = Literal["windows", "export", "chunks", "rows", "files", "gate", "gc"]
-"""Windows of a backfill, per cent of the export, bytes of its chunks, rows of buckets, parts of formats, objects read back and deleted."""
+"""Windows of a backfill, per cent of the export, bytes of its chunks, rows of buckets, parts of formats, and objects
+that are read back and deleted."""
 
 Item = TypeVar("Item")
 
