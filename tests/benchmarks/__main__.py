@@ -1,6 +1,6 @@
 """``make bench``: every benchmark as ratios within one run; tables on standard output, and bench.json.
 
-Names choose among them. The sizes are those of the comparison of whole refreshes (``compare``, ``growth``,
+Names choose among them. The sizes are those of whole refreshes (``compare``, ``growth``, ``nights``,
 ``workers``); the others have sizes of their own.
 """
 
@@ -18,6 +18,7 @@ from tests.benchmarks import (
     bench_growth,
     bench_images,
     bench_masks,
+    bench_nights,
     bench_prefect,
     bench_pull,
     bench_records,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
         contestants=size.contestants,
     ),
     "growth": lambda size: bench_growth.main(size.rows, size.rows * size.growth),
+    "nights": lambda size: bench_nights.main(size.rows, size.nights),
     "workers": lambda size: bench_workers.main(size.rows, size.rounds),
 }
 
@@ -65,6 +67,7 @@ def arguments() -> argparse.Namespace:
         help="who is compared with the strong script (all)",
     )
     parser.add_argument("--growth", type=at_least_one, default=5, help="times as many rows that `growth` ends at (5)")
+    parser.add_argument("--nights", type=at_least_one, default=30, help="refreshes that `nights` makes (30)")
     found = parser.parse_args()
     if unknown := set(found.names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
