@@ -276,7 +276,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def records_are_read_one_by_one():
     """No threads but the clients' own."""
-    with patch("labelsnap.snapshots.keeping.history.ThreadPoolExecutor", OneByOne):
+    with patch("labelsnap.snapshots.keeping.records.ThreadPoolExecutor", OneByOne):
         yield
 
 
@@ -316,7 +316,7 @@ def test_many_interleaved_clients_break_nothing(machine):
 
 
 RULES = {
-    "publish id": ("labelsnap.snapshots.keeping.history.History.published_by", lambda *_: None),
+    "publish id": ("labelsnap.snapshots.writing.commit.published_by", lambda *_: None),
     "condemned objects": ("labelsnap.snapshots.writing.commit.check_not_condemned", lambda *_: None),
     "fence": ("labelsnap.snapshots.keeping.gc._fence", lambda *_: None),
     "second mark": ("labelsnap.snapshots.keeping.gc._in_use", lambda *_: set()),

@@ -30,7 +30,7 @@ MUTATIONS = {
     ),
     "publish ids are not looked for": (
         COMMIT,
-        "if (mine := history.published_by(publish_id)) is not None:",
+        "if (mine := published_by(store, history, publish_id)) is not None:",
         "if (mine := None) is not None:",
         "test_repeated_run_is_one_version",
     ),

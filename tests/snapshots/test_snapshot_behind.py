@@ -13,7 +13,7 @@ from labelsnap.snapshots import expire, latest, read_snapshot, rollback
 from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed, read_behind, told
 from labelsnap.snapshots.keeping.epochs import Condemned
 from labelsnap.snapshots.keeping.gc import condemn, sweep
-from labelsnap.snapshots.keeping.history import Commit
+from labelsnap.snapshots.keeping.records import Commit
 from tests.contracts.memory_store import MemoryStore
 
 CLASSES = "tables/classes/classes.parquet"

@@ -13,8 +13,9 @@ from uuid import uuid4
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed
 from labelsnap.snapshots.keeping.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
-from labelsnap.snapshots.keeping.history import check_whole, read_history, read_manifest
+from labelsnap.snapshots.keeping.history import ALL, check_whole, read_history
 from labelsnap.snapshots.keeping.losses import is_lost
+from labelsnap.snapshots.keeping.records import read_manifest
 from labelsnap.snapshots.keeping.tags import list_tags
 from labelsnap.snapshots.layout import (
     COMMITS,
@@ -169,7 +170,7 @@ def condemn(
     Its number is above that of every epoch in which one of its objects was written, also where that one's record has
     been deleted.
     """
-    history = read_history(store, expired=False)
+    history = read_history(store, expired=False, above=ALL)
     number = max([newest_epoch(store), *(generation_of(entry.key) for entry in garbage)]) + 1
     key = epoch_key(number)
     epoch = Epoch(
@@ -233,7 +234,7 @@ def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], s
 
 def _history(store: ObjectStore) -> History:
     """Read the records of the versions that are kept. Raises StorageRefusedError when one is missing or damaged."""
-    return check_whole(store, read_history(store, expired=False))
+    return check_whole(store, read_history(store, expired=False, back=ALL))
 
 
 def _is_ours(key: str) -> bool:
@@ -263,7 +264,7 @@ def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
     """Make the newest version again, under the next number."""
     publish_id = uuid4().hex
     for _ in range(MAX_RACES):
-        history = read_history(store, expired=False)
+        history = read_history(store, expired=False, above=ALL)
         outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
         if not isinstance(outcome, LostRace):
             return
