@@ -29,10 +29,12 @@ from labelsnap.snapshots import (
     commit,
     expire,
     latest,
+    read_history,
     rollback,
     tag,
 )
 from labelsnap.snapshots.keeping.gc import WAIT
+from labelsnap.snapshots.keeping.history import published_by
 from labelsnap.storage import probe
 from tests.contracts.memory_store import MemoryStore
 
@@ -40,7 +42,8 @@ FATES = st.sampled_from(["answered"] * 6 + ["lost", "cut", "late", "killed"])
 LETTERS = st.sampled_from("abc")
 TURNING_POINTS = [
     ("put", "manifests/"), ("create", "commits/"), ("list", "gc/"), ("create", "gc/"), ("create", "tags/"),
-    ("list", "tags/"), ("delete", "data/"), ("delete", "manifests/"),
+    ("list", "tags/"), ("delete", "data/"), ("delete", "manifests/"), ("create", "checkpoints/"),
+    ("put", "checkpoints/"),
 ]  # fmt: skip
 CLASSES = "tables/classes/classes.parquet"
 RACES = 5
@@ -171,6 +174,17 @@ class Protocol(RuleBasedStateMachine):
         else:
             collect(self.store, wait=self.wait, sleep=patient)
 
+    @rule(number=st.integers(0, 8), harm=st.sampled_from(["gone", "damaged", "hint"]))
+    def harm_a_checkpoint(self, number, harm):
+        """Somebody takes a checkpoint away, or damages it, or lets the hint name another: no answer depends on one."""
+        key = f"checkpoints/{number:020d}.json"
+        if harm == "hint":
+            self.store.put("checkpoints/newest.json", b'{"version":%d}' % number)
+        elif harm == "gone":
+            self.store.delete(key)
+        elif (body := self.store.get(key)) is not None:
+            self.store.put(key, body[:-2])
+
     @rule(hours=st.sampled_from([1, 13, 25, 8 * 24, 8 * 24]))
     def pass_time(self, hours):
         self.store.pass_time(hours=hours)
@@ -228,6 +242,15 @@ class Protocol(RuleBasedStateMachine):
         for record in records:
             if record["version"] not in expired or record["version"] in self.tags.values():
                 self.assert_whole(record["manifest"])
+
+        history = read_history(self.store)
+        assert history.head.version == len(records), "the newest version is another"
+        live = [(each.version, each.manifest, each.publish_id) for each in history.live]
+        said = [(each["version"], each["manifest"], each["publish_id"]) for each in records]
+        assert live == [each for each in said if each[0] not in expired], "a checkpoint says what no record does"
+        for record in records:
+            found = published_by(self.store, history, record["publish_id"])
+            assert (found and found.version) == record["version"], "a run is not found"
 
         to_take_over = left_to_take_over(records)
         assert to_take_over <= set(records[-1]["behind"]), "what has to be taken over does not stand behind"
@@ -297,6 +320,16 @@ def many(examples, steps):
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],
     )
+
+
+@pytest.fixture(autouse=True)
+def checkpoints_are_made_every_other_version():
+    """So that histories of a few versions have chains of them."""
+    with (
+        patch("labelsnap.snapshots.keeping.checkpoints.EVERY", 2),
+        patch("labelsnap.snapshots.keeping.history.EVERY", 2),
+    ):
+        yield
 
 
 MACHINES = [Protocol, ImpatientProtocol]

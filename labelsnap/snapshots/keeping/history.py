@@ -219,7 +219,6 @@ def survey(store: ObjectStore, *, expired: bool = False, above: int = 0, back: i
         each
         for each in chain.from_iterable(checkpoint.commits() for checkpoint in told.found)
         if above < each.version
-        and not holds(runs, each.version)
         and (key := created_key(each.version)) not in read
         and found.of(each.version) == (key,)
     ]
