@@ -42,7 +42,7 @@ FATES = st.sampled_from(["answered"] * 6 + ["lost", "cut", "late", "killed"])
 LETTERS = st.sampled_from("abc")
 TURNING_POINTS = [
     ("put", "manifests/"), ("create", "commits/"), ("list", "gc/"), ("create", "gc/"), ("create", "tags/"),
-    ("list", "tags/"), ("delete", "data/"), ("delete", "manifests/"), ("create", "checkpoints/"),
+    ("list", "tags/"), ("delete_many", ""), ("create", "checkpoints/"),
     ("put", "checkpoints/"),
 ]  # fmt: skip
 CLASSES = "tables/classes/classes.parquet"
@@ -190,7 +190,7 @@ class Protocol(RuleBasedStateMachine):
         self.store.pass_time(hours=hours)
 
     def advance(self, client, done, call):
-        while not client.finished and not (client.pending[0] == call[0] and client.pending[1].startswith(call[1])):
+        while not client.finished and not (client.pending[0] == call[0] and str(client.pending[1]).startswith(call[1])):
             client.go()
         self.settle(client, done)
 

@@ -63,7 +63,7 @@ MUTATIONS = {
     "no fence": (GC, "        _fence(store, sleep)", "        pass", "test_stalled_publication_loses_to_the_fence"),
     "no second mark": (
         GC,
-        "spared = _in_use(store, _history(store), epoch.condemned)",
+        "spared = _in_use(store, _history(store), epoch.condemned, marked)",
         "spared: set[Condemned] = set()",
         "test_spared_object_is_not_deleted",
     ),
@@ -87,7 +87,7 @@ MUTATIONS = {
     ),
     "a checkpoint counts for records that are listed otherwise": (
         HISTORY,
-        "        and found.of(each.version) == (key,)\n",
+        " and found.of(each.version) == (key,)",
         "",
         "test_a_fork_of_an_old_version_shows_twice",
     ),

@@ -279,6 +279,20 @@ def test_a_fork_of_an_old_version_shows_twice(memory):
         read_snapshot(memory, 7)
 
 
+def test_a_collection_deletes_checkpoints_that_others_took_the_place_of(memory):
+    """Those that tell of all versions together stay; nothing that is asked has another answer."""
+    expected = answers(memory)
+    collect(memory)
+    assert checkpoints(memory).keys() == {64}
+    assert answers(memory) == expected
+    versions(memory, 74, first=LONG + 2)
+    collect(memory)
+    assert checkpoints(memory).keys() == {64, 72}
+    memory.delete(checkpoint_key(64))
+    versions(memory, 80, first=75)
+    assert checkpoints(memory).keys() == {64, 72, 80}
+
+
 class Killed(BaseException):
     """The process is gone."""
 

@@ -18,7 +18,8 @@ from msgspec import Meta
 from labelsnap.decoders import decoder_of
 from labelsnap.errors import StorageError, StorageRefusedError
 from labelsnap.snapshots.keeping.records import Action, Commit, Outcome, outcome_of, side_by_side
-from labelsnap.snapshots.layout import NEWEST_CHECKPOINT, CommitKey, checkpoint_key, commit_key
+from labelsnap.snapshots.layout import CHECKPOINT, NEWEST_CHECKPOINT, CommitKey, checkpoint_key, commit_key
+from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import FORMAT_VERSION, NOT_SUCH_JSON, UNREADABLE, damaged
 from labelsnap.snapshots.runs import Runs, holds
 from labelsnap.snapshots.sealed import seal, unseal
@@ -237,6 +238,19 @@ def _records(store: ObjectStore, versions: Iterable[int]) -> Iterator[Outcome]:
     """Read the records of versions that nobody listed, of those under the keys that creation gives them."""
     keys = (CommitKey(version, commit_key(version)) for version in versions)
     return side_by_side(partial(outcome_of, store), keys)
+
+
+def drop_superseded(store: ObjectStore) -> None:
+    """Delete the checkpoints whose place newer ones have taken, if these are all there.
+
+    Who still looks for one of them reads the records that it told of.
+    """
+    newest = read_hint(store)
+    there = {int(found["version"]) for _, found in listed(store, CHECKPOINT)}
+    needed = set(chain_of(newest))
+    superseded = [checkpoint_key(number) for number in sorted(there - needed) if number < newest]
+    if superseded and needed <= there:
+        store.delete_many(superseded)
 
 
 def _kept(commit: Commit) -> Kept:

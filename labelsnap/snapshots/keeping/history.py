@@ -218,9 +218,7 @@ def survey(store: ObjectStore, *, expired: bool = False, above: int = 0, back: i
     copied = [
         each
         for each in chain.from_iterable(checkpoint.commits() for checkpoint in told.found)
-        if above < each.version
-        and (key := created_key(each.version)) not in read
-        and found.of(each.version) == (key,)
+        if above < each.version and (key := created_key(each.version)) not in read and found.of(each.version) == (key,)
     ]
     known = {each.version for each in copied}
     versions = set(_kept(found.newest, runs)) | set(_untold(found, told) if expired else ())
