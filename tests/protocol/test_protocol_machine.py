@@ -325,10 +325,7 @@ def many(examples, steps):
 @pytest.fixture(autouse=True)
 def checkpoints_are_made_every_other_version():
     """So that histories of a few versions have chains of them."""
-    with (
-        patch("labelsnap.snapshots.keeping.checkpoints.EVERY", 2),
-        patch("labelsnap.snapshots.keeping.history.EVERY", 2),
-    ):
+    with patch("labelsnap.snapshots.keeping.checkpoints.EVERY", 2):
         yield
 
 

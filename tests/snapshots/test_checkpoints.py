@@ -27,6 +27,7 @@ from labelsnap.snapshots import (
     rollback,
     tag,
 )
+from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.checkpoints import EVERY, chain_of, first_of, fold
 from labelsnap.snapshots.keeping.history import RECENT, newest_key, newest_record, published_by, survey
 from labelsnap.snapshots.layout import checkpoint_key, commit_key
@@ -206,6 +207,27 @@ def test_a_damaged_record_stands_in_no_checkpoint(memory):
     assert list(survey(store, back=RECENT).damaged) == [7]
     store.put(commit_key(7), memory.get(commit_key(7)))
     assert published_by(store, read_history(store), "run-7").version == 7
+
+
+def test_a_record_that_is_damaged_behind_its_checkpoint_is_told_by_who_reads_it(memory):
+    """What it said is known: nothing that is kept is at stake, and the version itself is refused by name."""
+    expected = answers(memory)
+    harmed(memory, commit_key(7))
+    assert answers(memory) == expected
+    with pytest.raises(StorageRefusedError, match=commit_key(7)):
+        read_snapshot(memory, 7)
+    assert [fault.key for fault in verify(memory, 7).faults] == [commit_key(7)]
+
+
+@pytest.mark.parametrize("number", [10**20 - 1, 10**9])
+def test_a_number_that_no_dataset_has_makes_nobody_count_up_to_it(memory, number):
+    """Neither a record under it nor a hint that names it."""
+    memory.put(commit_key(number), memory.get(commit_key(7)))
+    memory.put(HINT, b'{"version":%d}' % (number % (1 << 63)))
+    shown = survey(memory, back=RECENT)
+    assert [each.version for each in shown.live] == [each.version for each in survey(bare(memory)).live]
+    assert list(shown.damaged) == [number]
+    assert shown.missing == ((LONG + 2, number - 1),)
 
 
 def test_an_old_dataset_goes_over_with_its_next_publication(memory):

@@ -18,8 +18,8 @@ from msgspec import Meta
 from labelsnap.decoders import decoder_of
 from labelsnap.errors import StorageError, StorageRefusedError
 from labelsnap.snapshots.keeping.records import Action, Commit, Outcome, outcome_of, side_by_side
-from labelsnap.snapshots.layout import CHECKPOINT, NEWEST_CHECKPOINT, CommitKey, checkpoint_key, commit_key
-from labelsnap.snapshots.listing import listed
+from labelsnap.snapshots.layout import CHECKPOINT, COMMITS, NEWEST_CHECKPOINT, CommitKey, checkpoint_key, commit_key
+from labelsnap.snapshots.listing import MOST, listed
 from labelsnap.snapshots.manifest import FORMAT_VERSION, NOT_SUCH_JSON, UNREADABLE, damaged
 from labelsnap.snapshots.runs import Runs, holds
 from labelsnap.snapshots.sealed import seal, unseal
@@ -148,7 +148,12 @@ def read_hint(store: ObjectStore) -> int:
         if error.code not in UNREADABLE:
             raise
         return 0
-    return number - number % EVERY
+    return last_told(number)
+
+
+def last_told(newest: int) -> int:
+    """Return up to which version there may be a checkpoint; 0 where a number is so high that no dataset has it."""
+    return newest - newest % EVERY if newest <= MOST[COMMITS] else 0
 
 
 def read_checkpoint(store: ObjectStore, number: int) -> Checkpoint | None:
@@ -191,7 +196,7 @@ def fold(store: ObjectStore, newest: int, hint: int) -> None:
     Whoever publishes does; what fails here is done by the next one, for the version stands. Those who make one at the
     same moment write the same bytes.
     """
-    if (number := newest - newest % EVERY) <= hint:
+    if (number := last_told(newest)) <= hint:
         return
     try:
         for each in reversed(chain_of(number)):

@@ -8,13 +8,13 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.keeping.checkpoints import EVERY, UNTOLD, Chain, read_chain, read_checkpoint, read_hint
+from labelsnap.snapshots.keeping.checkpoints import UNTOLD, Chain, last_told, read_chain, read_checkpoint, read_hint
 from labelsnap.snapshots.keeping.records import WAY_OUT, Commit, Outcome, outcome_of, readable, side_by_side, sole_key
 from labelsnap.snapshots.keeping.witnesses import NOBODY, Witness, highest_witness
 from labelsnap.snapshots.layout import COMMIT, CommitKey, checkpoint_key, commit_key
 from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import UNREADABLE
-from labelsnap.snapshots.runs import Runs, gaps, holds
+from labelsnap.snapshots.runs import Runs, gaps, holds, outside
 from labelsnap.snapshots.values import LARGEST_NUMBER
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Listing:
     def newest(self) -> int:
         """The highest version that a record is listed of; 0: there is none."""
         return self.keys[-1].version if self.keys else 0
+
+    @property
+    def versions(self) -> Iterator[int]:
+        """The versions that there are, ascending: those that were listed, and all numbers below."""
+        return chain(range(1, self.since + 1), self._by_version)
 
     def of(self, version: int) -> tuple[CommitKey, ...]:
         """Return the keys of a version's records: those listed, or where it was not listed that which creation gives.
@@ -78,7 +83,7 @@ def _listing(store: ObjectStore, hint: int, back: int) -> Listing:
     if since:
         keys = _keys_above(store, 0)
     newest = keys[-1].version if keys else 0
-    return Listing(keys, 0, newest - newest % EVERY)
+    return Listing(keys, 0, last_told(newest))
 
 
 def _keys_above(store: ObjectStore, since: int) -> tuple[CommitKey, ...]:
@@ -189,8 +194,8 @@ class History:
     @property
     def live(self) -> tuple[Commit, ...]:
         """The versions that are kept."""
-        expired = self.expired
-        return tuple(commit for commit in self.commits if not holds(expired, commit.version))
+        kept = set(outside(self.expired, (commit.version for commit in self.commits)))
+        return tuple(commit for commit in self.commits if commit.version in kept)
 
 
 def published_by(store: ObjectStore, history: History, publish_id: str) -> Commit | None:
@@ -221,7 +226,7 @@ def survey(store: ObjectStore, *, expired: bool = False, above: int = 0, back: i
         if above < each.version and (key := created_key(each.version)) not in read and found.of(each.version) == (key,)
     ]
     known = {each.version for each in copied}
-    versions = set(_kept(found.newest, runs)) | set(_untold(found, told) if expired else ())
+    versions = set(outside(runs, found.versions)) | set(_untold(found, told) if expired else ())
     keys = chain.from_iterable(found.of(each) for each in sorted(versions - known) if each > above)
     wanted = [key for key in keys if key not in read]
     read |= zip(wanted, side_by_side(partial(outcome_of, store), wanted), strict=True)
@@ -241,15 +246,11 @@ def survey(store: ObjectStore, *, expired: bool = False, above: int = 0, back: i
     )
 
 
-def _kept(newest: int, expired: Runs) -> Iterator[int]:
-    return chain.from_iterable(range(first, last + 1) for first, last in gaps(expired, newest))
-
-
 def _untold(found: Listing, told: Chain) -> Iterator[int]:
     """Give the versions that no checkpoint tells of, kept or not."""
     unread = chain.from_iterable(each.untold() for each in told.found)
     lacking = chain.from_iterable(range(first, last + 1) for first, last in told.lacking)
-    return chain(unread, lacking, range(told.version + 1, found.newest + 1))
+    return chain(unread, lacking, (version for version in found.versions if version > told.version))
 
 
 def every_record(store: ObjectStore, above: int = 0) -> tuple[Commit, ...]:
