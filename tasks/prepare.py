@@ -10,7 +10,8 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.labelbox.client import check_source
 from labelsnap.snapshots.keeping.behind import behind_of
-from labelsnap.snapshots.keeping.history import Commit, newest_key, read_commit
+from labelsnap.snapshots.keeping.history import newest_key
+from labelsnap.snapshots.keeping.records import Commit, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
 from tasks.machines.environment import labelbox

@@ -155,6 +155,7 @@ def publish_on_head(
             started_at=beginning.looking_since,
             behind=behind,
             single_writer=dataset.single_writer,
+            since=base.version,
         )
         if isinstance(outcome, Committed):
             return Publication(version=outcome.commit.version, published=True)

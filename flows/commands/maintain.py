@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labelsnap.snapshots.keeping.epochs import Condemned
 from labelsnap.snapshots.keeping.expire import expire, plan_expiry
 from labelsnap.snapshots.keeping.gc import Collection, CollectionPlan, collect, plan_collection
-from labelsnap.snapshots.keeping.history import fault_of, survey
+from labelsnap.snapshots.keeping.history import RECENT, fault_of, survey
 from labelsnap.snapshots.keeping.rollback import rollback
 from labelsnap.snapshots.keeping.tagging import tag, tag_fault, untag
 from labelsnap.snapshots.keeping.tags import list_tags
@@ -31,7 +31,7 @@ def versions_of(dataset_url: str) -> tuple[list[dict[str, Any]], LabelsnapError 
     With the error to end with where the records of some are missing or damaged, or a tag names what its version is not.
     """
     store = _store(dataset_url)
-    history = survey(store)
+    history = survey(store, back=RECENT)
     names: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     tags = list_tags(store)
     for each in tags:

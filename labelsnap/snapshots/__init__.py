@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from labelsnap.snapshots.keeping.expire import ExpiryPlan, expire, plan_expiry
 from labelsnap.snapshots.keeping.gc import Collection, CollectionPlan, collect, plan_collection
-from labelsnap.snapshots.keeping.history import Action, Commit, History, read_history
+from labelsnap.snapshots.keeping.history import History, read_history
+from labelsnap.snapshots.keeping.records import Action, Commit
 from labelsnap.snapshots.keeping.rollback import rollback
 from labelsnap.snapshots.keeping.tagging import tag, untag
 from labelsnap.snapshots.keeping.tags import Tag, list_tags, read_tag

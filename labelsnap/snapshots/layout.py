@@ -15,6 +15,9 @@ DATA: Final = "data/"
 WORK: Final = "work/"
 TAGS: Final = "tags/"
 EPOCHS: Final = "gc/"
+CHECKPOINTS: Final = "checkpoints/"
+NEWEST_CHECKPOINT: Final = f"{CHECKPOINTS}newest.json"
+"""The hint that names the newest checkpoint."""
 KEY_DIGEST_LENGTH: Final = 16  # hexadecimal digits of the sha256 that a data object's key carries
 GENERATION: Final = "[1-9][0-9]{0,14}"
 """What follows ``-g`` in the key of an object: no dataset has more epochs than that."""
@@ -36,6 +39,7 @@ class Kind(NamedTuple):
 
 COMMIT: Final = Kind(COMMITS, re.compile(r"(?P<version>(?!0{20})[0-9]{20})(?:-[0-9a-f]{32})?\.json"))
 EPOCH: Final = Kind(EPOCHS, re.compile(r"(?P<number>(?!0{20})[0-9]{20})(?P<swept>-swept)?\.json"))
+CHECKPOINT: Final = Kind(CHECKPOINTS, re.compile(r"(?P<version>(?!0{20})[0-9]{20})\.json"))
 TAG: Final = Kind(TAGS, re.compile(r"(?!(?:latest|[0-9]+)\.json$)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json"))
 MANIFEST: Final = Kind(MANIFESTS, re.compile(r"(?P<sha256>[0-9a-f]{64})\.json"))
 OBJECT: Final = Kind(
@@ -82,6 +86,11 @@ class EpochKey(NamedTuple):
 def commit_key(version: int, write_id: str | None = None) -> str:
     """Return the key of a version's commit record; ``write_id`` for stores without conditional creation."""
     return f"{COMMITS}{version:020d}{f'-{write_id}' if write_id else ''}.json"
+
+
+def checkpoint_key(version: int) -> str:
+    """Return the key of the checkpoint whose last version is this one."""
+    return f"{CHECKPOINTS}{version:020d}.json"
 
 
 def manifest_key(sha256: str) -> str:

@@ -27,14 +27,16 @@ class Listed(NamedTuple):
     found: re.Match[str]
 
 
-def listed(store: ObjectStore, kind: Kind, below: str = "") -> Iterator[Listed]:
+def listed(store: ObjectStore, kind: Kind, below: str = "", *, after: str = "") -> Iterator[Listed]:
     """List the objects of a kind, those alone that go on with ``below`` after its prefix, in the order of their keys.
+
+    With ``after`` those alone whose keys come behind it.
 
     Folder markers, what file managers and file systems leave (``.DS_Store``, ``.nfs…``), and anything else that has
     another name than labelsnap gives is not of any kind. Raises StorageError when the store cannot tell.
     """
     most, count = MOST.get(kind.prefix, MOST_LISTED), 0
-    for seen, info in enumerate(store.list(f"{kind.prefix}{below}")):
+    for seen, info in enumerate(store.list(f"{kind.prefix}{below}", after=after)):
         if (found := kind.match(info.key)) is not None:
             yield Listed(info, found)
             count += 1

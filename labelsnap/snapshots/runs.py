@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labelsnap.snapshots.values import Number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Runs = tuple[tuple[Number, Number], ...]
 
@@ -32,6 +32,16 @@ def runs_of(versions: Iterable[int]) -> Runs:
 def holds(runs: Runs, version: int) -> bool:
     """Say whether a version is in one of the runs."""
     return any(first <= version <= last for first, last in runs)
+
+
+def outside(runs: Runs, versions: Iterable[int]) -> Iterator[int]:
+    """Give those of the versions, which are ascending, that are in none of the runs."""
+    left = list(reversed(merged(runs)))
+    for version in versions:
+        while left and left[-1][1] < version:
+            left.pop()
+        if not left or version < left[-1][0]:
+            yield version
 
 
 def gaps(runs: Iterable[tuple[int, int]], newest: int) -> Runs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from labelsnap.errors import StorageRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
@@ -94,17 +94,40 @@ class ObjectStore(Protocol):
     def head(self, key: str) -> ObjectInfo | None:
         """Size and time of an object; None: absent."""
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object whose key starts with the prefix, in the order of the keys' UTF-8 bytes."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key starts with the prefix and comes after the other key, by the keys' UTF-8 bytes.
+
+        They are given in that order.
+        """
 
     def delete(self, key: str) -> None:
         """Remove the object; an absent one is no error."""
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove objects, in as few requests as the store knows how; absent ones are no error.
+
+        All that can be removed are, before StorageRefusedError names one that the store keeps.
+        """
 
     def uploads(self) -> Iterator[Upload]:
         """Every upload that was begun below the store's root and has not ended; none where the store cannot tell."""
 
     def abort(self, upload: Upload) -> None:
         """Remove what there is of an upload; one that has ended is no error."""
+
+
+def delete_each(delete: Callable[[str], None], keys: Iterable[str]) -> None:
+    """Remove objects one by one. Raises what the first that cannot be removed raised, once all were tried."""
+    refused: list[StorageRefusedError] = []
+    for key in keys:
+        try:
+            delete(key)
+        except StorageRefusedError as error:
+            refused.append(error)
+    if refused:
+        others = f" {len(refused) - 1} others were refused too." if len(refused) > 1 else ""
+        first = refused[0]
+        raise StorageRefusedError(f"{first.message}{others}", remedy=first.remedy, code=first.code) from first
 
 
 def moment(when: datetime | float) -> datetime:

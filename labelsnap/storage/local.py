@@ -23,12 +23,13 @@ from labelsnap.storage.interface import (
     ObjectInfo,
     Upload,
     check_key,
+    delete_each,
     moment,
     too_long,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from io import BufferedReader
 
 PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
@@ -107,7 +108,7 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore. A folder that may not be read is an error, for what it holds cannot be told.
 
         Files whose names are no UTF-8, and links to nothing or to themselves, are no objects. Raises
@@ -119,8 +120,8 @@ class LocalStore:
             if Path(os.path.realpath(self.root / folder)) != root / folder:
                 raise _refused(prefix, self.root, "a link to a folder")
             wanted = (key for key in _keys_below(root, folder) if key.startswith(prefix) and _is_text(key))
-            for _, key in sorted((os.fsencode(key), key) for key in wanted if not key.startswith(PARTIAL)):
-                if info := _found(key, self.root / key):
+            for name, key in sorted((os.fsencode(key), key) for key in wanted if not key.startswith(PARTIAL)):
+                if name > os.fsencode(after) and (info := _found(key, self.root / key)):
                     yield info
 
     def delete(self, key: str) -> None:
@@ -135,6 +136,10 @@ class LocalStore:
                         os.rmdir(name, dir_fd=folder)
                 except OSError:  # something is in it, or somebody else removed it
                     break
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """See ObjectStore."""
+        delete_each(self.delete, keys)
 
     def uploads(self) -> Iterator[Upload]:
         """See ObjectStore. Files that a process was killed over, or is writing now."""

@@ -14,7 +14,7 @@ from prefect import runtime
 
 from config.settings import load_settings
 from labelsnap.snapshots.keeping.epochs import newest_epoch
-from labelsnap.snapshots.keeping.history import read_manifest
+from labelsnap.snapshots.keeping.records import read_manifest
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.writing.draft import Draft

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from labelsnap.buckets.receipt import BucketReceipt
 from labelsnap.decoders import decoder_of
-from labelsnap.snapshots.keeping.history import read_history
+from labelsnap.snapshots.keeping.history import published_by, read_history
 from labelsnap.snapshots.layout import OBJECT, SCRATCH, work_key
 from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File, Pack
@@ -71,7 +71,8 @@ def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
     except NOT_SUCH_JSON:
         return None
     signs = chain([found.looking_since], (info.modified for info, _ in listed(store, SCRATCH, f"{found.run}/")))
-    return Left(found, max(signs), published=read_history(store).published_by(found.run) is not None)
+    since = read_history(store, above=found.base.version)
+    return Left(found, max(signs), published=published_by(store, since, found.run) is not None)
 
 
 def note_beginning(store: ObjectStore, dataset: Dataset, beginning: Beginning) -> None:

@@ -55,14 +55,18 @@ class MemoryStore:
         content, modified = self.objects.get(check_key(key), (None, None))
         return None if content is None else ObjectInfo(key, len(content), modified)
 
-    def list(self, prefix):
+    def list(self, prefix, *, after=""):
         with self.lock:
-            found = [(key, entry) for key, entry in self.objects.items() if key.startswith(prefix)]
+            found = [(key, entry) for key, entry in self.objects.items() if key.startswith(prefix) and key > after]
         for key, (content, modified) in sorted(found, key=lambda item: item[0].encode()):
             yield ObjectInfo(key, len(content), modified)
 
     def uploads(self):
         return iter(())
+
+    def delete_many(self, keys):
+        for key in keys:
+            self.delete(key)
 
     def delete(self, key):
         with self.lock:

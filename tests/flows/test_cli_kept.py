@@ -121,8 +121,8 @@ def test_a_flipped_byte_in_an_expired_record_stops_nothing(labelsnap, url, folde
     for command in (["list"], ["expire", "--keep", 2], ["gc"]):
         assert labelsnap("snapshots", command[0], url, *command[1:])[0] == 0
     assert labelsnap("snapshots", "tag", f"{url}@5", "model")[0] == 0
-    assert labelsnap("snapshots", "rollback", f"{url}@4")[0] == 0
     record(folder, 6).write_bytes(body)
+    assert labelsnap("snapshots", "rollback", f"{url}@4")[0] == 0
     status, listed = labelsnap.json("snapshots", "list", url)
     assert (status, [each["version"] for each in listed["versions"]]) == (4, [4, 5, 7, 8])
     assert record(folder, 6).name in listed["error"]["message"]

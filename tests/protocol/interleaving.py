@@ -6,8 +6,8 @@ from threading import Semaphore, Thread, current_thread
 
 from labelsnap.errors import StorageOutcomeUnknownError
 
-OPERATIONS = {"put", "create", "get", "download", "head", "list", "delete", "uploads", "abort"}
-WRITES = {"put", "create", "delete"}
+OPERATIONS = {"put", "create", "get", "download", "head", "list", "delete", "delete_many", "uploads", "abort"}
+WRITES = {"put", "create", "delete", "delete_many"}
 
 
 class Killed(BaseException):

@@ -29,10 +29,12 @@ from labelsnap.snapshots import (
     commit,
     expire,
     latest,
+    read_history,
     rollback,
     tag,
 )
 from labelsnap.snapshots.keeping.gc import WAIT
+from labelsnap.snapshots.keeping.history import published_by
 from labelsnap.storage import probe
 from tests.contracts.memory_store import MemoryStore
 
@@ -40,7 +42,8 @@ FATES = st.sampled_from(["answered"] * 6 + ["lost", "cut", "late", "killed"])
 LETTERS = st.sampled_from("abc")
 TURNING_POINTS = [
     ("put", "manifests/"), ("create", "commits/"), ("list", "gc/"), ("create", "gc/"), ("create", "tags/"),
-    ("list", "tags/"), ("delete", "data/"), ("delete", "manifests/"),
+    ("list", "tags/"), ("delete_many", ""), ("create", "checkpoints/"),
+    ("put", "checkpoints/"),
 ]  # fmt: skip
 CLASSES = "tables/classes/classes.parquet"
 RACES = 5
@@ -171,12 +174,23 @@ class Protocol(RuleBasedStateMachine):
         else:
             collect(self.store, wait=self.wait, sleep=patient)
 
+    @rule(number=st.integers(0, 8), harm=st.sampled_from(["gone", "damaged", "hint"]))
+    def harm_a_checkpoint(self, number, harm):
+        """Somebody takes a checkpoint away, or damages it, or lets the hint name another: no answer depends on one."""
+        key = f"checkpoints/{number:020d}.json"
+        if harm == "hint":
+            self.store.put("checkpoints/newest.json", b'{"version":%d}' % number)
+        elif harm == "gone":
+            self.store.delete(key)
+        elif (body := self.store.get(key)) is not None:
+            self.store.put(key, body[:-2])
+
     @rule(hours=st.sampled_from([1, 13, 25, 8 * 24, 8 * 24]))
     def pass_time(self, hours):
         self.store.pass_time(hours=hours)
 
     def advance(self, client, done, call):
-        while not client.finished and not (client.pending[0] == call[0] and client.pending[1].startswith(call[1])):
+        while not client.finished and not (client.pending[0] == call[0] and str(client.pending[1]).startswith(call[1])):
             client.go()
         self.settle(client, done)
 
@@ -229,6 +243,15 @@ class Protocol(RuleBasedStateMachine):
             if record["version"] not in expired or record["version"] in self.tags.values():
                 self.assert_whole(record["manifest"])
 
+        history = read_history(self.store)
+        assert history.head.version == len(records), "the newest version is another"
+        live = [(each.version, each.manifest, each.publish_id) for each in history.live]
+        said = [(each["version"], each["manifest"], each["publish_id"]) for each in records]
+        assert live == [each for each in said if each[0] not in expired], "a checkpoint says what no record does"
+        for record in records:
+            found = published_by(self.store, history, record["publish_id"])
+            assert (found and found.version) == record["version"], "a run is not found"
+
         to_take_over = left_to_take_over(records)
         assert to_take_over <= set(records[-1]["behind"]), "what has to be taken over does not stand behind"
         for manifest in to_take_over:
@@ -276,7 +299,7 @@ class OneByOne:
 @pytest.fixture(autouse=True)
 def records_are_read_one_by_one():
     """No threads but the clients' own."""
-    with patch("labelsnap.snapshots.keeping.history.ThreadPoolExecutor", OneByOne):
+    with patch("labelsnap.snapshots.keeping.records.ThreadPoolExecutor", OneByOne):
         yield
 
 
@@ -299,6 +322,13 @@ def many(examples, steps):
     )
 
 
+@pytest.fixture(autouse=True)
+def checkpoints_are_made_every_other_version():
+    """So that histories of a few versions have chains of them."""
+    with patch("labelsnap.snapshots.keeping.checkpoints.EVERY", 2):
+        yield
+
+
 MACHINES = [Protocol, ImpatientProtocol]
 
 
@@ -316,7 +346,7 @@ def test_many_interleaved_clients_break_nothing(machine):
 
 
 RULES = {
-    "publish id": ("labelsnap.snapshots.keeping.history.History.published_by", lambda *_: None),
+    "publish id": ("labelsnap.snapshots.writing.commit.published_by", lambda *_: None),
     "condemned objects": ("labelsnap.snapshots.writing.commit.check_not_condemned", lambda *_: None),
     "fence": ("labelsnap.snapshots.keeping.gc._fence", lambda *_: None),
     "second mark": ("labelsnap.snapshots.keeping.gc._in_use", lambda *_: set()),

@@ -11,9 +11,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("labelsnap", "tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
-COMMIT, GC, DRAFT, TAGGING, LAYOUT = (
+COMMIT, GC, DRAFT, TAGGING, LAYOUT, HISTORY, CHECKPOINTS = (
     f"labelsnap/snapshots/{name}.py"
-    for name in ("writing/commit", "keeping/gc", "writing/draft", "keeping/tagging", "layout")
+    for name in (
+        "writing/commit",
+        "keeping/gc",
+        "writing/draft",
+        "keeping/tagging",
+        "layout",
+        "keeping/history",
+        "keeping/checkpoints",
+    )
 )
 MUTATIONS = {
     "the record is not read back": (
@@ -30,7 +38,7 @@ MUTATIONS = {
     ),
     "publish ids are not looked for": (
         COMMIT,
-        "if (mine := history.published_by(publish_id)) is not None:",
+        "if (mine := published_by(store, history, publish_id)) is not None:",
         "if (mine := None) is not None:",
         "test_repeated_run_is_one_version",
     ),
@@ -55,7 +63,7 @@ MUTATIONS = {
     "no fence": (GC, "        _fence(store, sleep)", "        pass", "test_stalled_publication_loses_to_the_fence"),
     "no second mark": (
         GC,
-        "spared = _in_use(store, _history(store), epoch.condemned)",
+        "spared = _in_use(store, _history(store), epoch.condemned, marked)",
         "spared: set[Condemned] = set()",
         "test_spared_object_is_not_deleted",
     ),
@@ -70,6 +78,48 @@ MUTATIONS = {
         "    kept_version(store, read_history(store, expired=False), version)  #",
         "    #",
         "test_tag_that_comes_too_late_is_refused",
+    ),
+    "the hint is believed": (
+        HISTORY,
+        "if hint and created_key(hint) in keys:",
+        "if hint:",
+        "test_a_hint_that_is_wrong_costs_a_list_and_no_answer",
+    ),
+    "a checkpoint counts for records that are listed otherwise": (
+        HISTORY,
+        " and found.of(each.version) == (key,)",
+        "",
+        "test_a_fork_of_an_old_version_shows_twice",
+    ),
+    "what a checkpoint lacks is not read": (
+        HISTORY,
+        "sorted(versions - known)",
+        "sorted(versions - set(range(told.version + 1)))",
+        "test_what_a_lost_expiry_said_counts_no_more",
+    ),
+    "runs of long ago are not looked for": (
+        HISTORY,
+        "older = (found for key in keys if",
+        "older = (found for key in () if",
+        "test_a_run_of_long_ago_is_found",
+    ),
+    "a checkpoint bears no witness": (
+        HISTORY,
+        "return max(witness, _hinted(store, hint)) if hint > found.newest else witness, found",
+        "return witness, found",
+        "test_records_that_a_checkpoint_alone_bears_witness_of_are_told",
+    ),
+    "a checkpoint counts under any key": (
+        CHECKPOINTS,
+        "if told != (number, first_of(number), number - found.first + 1):",
+        "if told is None:",
+        "test_another_checkpoint_under_a_key_is_damage_of_it",
+    ),
+    "single writers make checkpoints": (
+        COMMIT,
+        "        if not single_writer:\n            fold",
+        "        if standing:\n            fold",
+        "test_single_writers_make_no_checkpoints",
     ),
 }
 

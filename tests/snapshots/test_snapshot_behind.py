@@ -12,8 +12,8 @@ from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import expire, latest, read_snapshot, rollback
 from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed, read_behind, told
 from labelsnap.snapshots.keeping.epochs import Condemned
-from labelsnap.snapshots.keeping.gc import condemn, sweep
-from labelsnap.snapshots.keeping.history import Commit
+from labelsnap.snapshots.keeping.gc import Marked, condemn, sweep
+from labelsnap.snapshots.keeping.records import Commit
 from tests.contracts.memory_store import MemoryStore
 
 CLASSES = "tables/classes/classes.parquet"
@@ -195,6 +195,6 @@ def test_a_collector_that_listed_what_a_rollback_leaves_behind_spares_it():
     epoch = condemn(store, tuple(sorted(Condemned(key, store.head(key).size) for key in keys)))
     rollback(store, 1)
     expire(store, keep=1)
-    sweep(store, epoch)
+    sweep(store, epoch, Marked())
     (manifest,) = manifests_behind(store, head(store).behind)
     assert {file.path for file in manifest.files if store.head(file.key)} == {CLASSES, ROWS, LEFT}

@@ -14,6 +14,7 @@ from publishing import CREATED_AT, manifest_of, publish, published
 
 from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
 from labelsnap.snapshots import Committed, LostRace, Manifest, latest, list_versions, read_history, read_snapshot
+from labelsnap.snapshots.keeping.history import published_by
 from labelsnap.snapshots.writing.commit import DELAYS
 from labelsnap.storage import open_store, probe
 from tests.contracts.processes import PROCESSES
@@ -53,8 +54,8 @@ def test_repeated_run_is_one_version(store):
     published(store, {"a.txt": b"2"}, publish_id="other", parent=1)
     assert publish(store, manifest) == first
     assert publish(store, manifest, parent=2) == first
-    assert read_history(store).published_by("run-1") == first.commit
-    assert read_history(store).published_by("never") is None
+    assert published_by(store, read_history(store), "run-1") == first.commit
+    assert published_by(store, read_history(store), "never") is None
     assert len(list_versions(store)) == 2
 
 

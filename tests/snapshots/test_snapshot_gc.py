@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from fabricating import Counted
 from publishing import manifest_of, publish, published
 
 from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
@@ -25,6 +26,7 @@ from labelsnap.snapshots import (
     work_key,
 )
 from labelsnap.snapshots.runs import runs_of
+from labelsnap.storage.interface import delete_each
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
@@ -290,22 +292,67 @@ def test_broken_off_collection_goes_on(memory):
     collect(memory)
     memory.pass_time(days=1)
     lossy = LossyStore(memory, "", 0, landed=False)
-    deletions = []
 
-    def delete(key):
-        deletions.append(key)
-        if len(deletions) == 3:
-            raise StorageOutcomeUnknownError("No answer.", remedy="Repeat.", code="storage_unreachable")
-        memory.delete(key)
+    def delete_many(keys):
+        memory.delete_many(keys[:1])
+        raise StorageOutcomeUnknownError("No answer.", remedy="Repeat.", code="storage_unreachable")
 
-    lossy.delete = delete
+    lossy.delete_many = delete_many
     with pytest.raises(StorageOutcomeUnknownError):
         collect(lossy)
     assert keys(memory) > {"own-c", "shared"}
     told = []
     assert len(collect(memory, on_progress=lambda *done: told.append(done)).deleted) == 4
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(4, 4)]
     assert keys(memory) == {"own-c", "shared"}
+
+
+def test_manifests_are_read_once_and_objects_deleted_a_thousand_at_once(memory):
+    """By a collection that marks three times; of scratch a hundred go at once, after a look at each."""
+    history(memory, "a", "b", "c")
+    draft = Draft(memory)
+    for number in range(1100):
+        draft.add_file(f"lost-{number}.txt", b"%d" % number)
+    for number in range(150):
+        memory.put(work_key("run", f"lines/{number}"), b"x")
+    memory.pass_time(days=8)
+    planned = Counted(memory)
+    plan_collection(planned)
+    assert planned.asked["get", "manifests"] == 3
+    collect(memory)
+    memory.pass_time(days=1)
+    done, told = Counted(memory), []
+    assert len(collect(done, on_progress=lambda *done: told.append(done)).deleted) == 1250
+    assert told == [(1000, 1250), (1100, 1250), (1200, 1250), (1250, 1250)]
+    assert done.asked["delete_many", "many"] == 4
+    assert done.asked["delete", "data"] == 0
+    assert done.asked["get", "manifests"] == 3
+    assert [read_file(memory, file) for file in latest(memory).manifest.files] == [b"c", b"s"]
+
+
+def test_an_object_that_the_store_keeps_is_named_and_the_collection_goes_on_later(memory):
+    """All others of the epoch are deleted; it stays condemned, and is deleted when the store allows it."""
+    history(memory, "a", "b")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    collect(memory)
+    memory.pass_time(days=1)
+
+    class Locked(LossyStore):
+        def delete_many(self, keys):
+            delete_each(self.delete, keys)
+
+        def delete(self, key):
+            if key.startswith("data/own-a"):
+                raise StorageRefusedError(f"{key!r} is locked.", remedy="Wait.", code="access_denied")
+            self.store.delete(key)
+
+    with pytest.raises(StorageRefusedError, match="own-a"):
+        collect(Locked(memory, "", 0, landed=False))
+    assert keys(memory) == {"own-a", "own-b", "shared"}
+    assert [info.key for info in memory.list("manifests/")] == [f"manifests/{latest(memory).commit.manifest}.json"]
+    assert collect(memory).deleted
+    assert keys(memory) == {"own-b", "shared"}
 
 
 def test_two_collections_make_one_epoch(memory):

@@ -26,7 +26,7 @@ from labelsnap.snapshots import (
     rollback,
     tag,
 )
-from labelsnap.snapshots.keeping.history import commit_keys, survey
+from labelsnap.snapshots.keeping.history import ALL, list_records, published_by, survey
 from labelsnap.snapshots.reading.read import check_kept
 from labelsnap.snapshots.runs import gaps, holds, merged
 from labelsnap.storage.interface import RECORD_BYTES
@@ -108,16 +108,16 @@ def test_a_gap_leaves_reading_and_publishing(memory):
 def test_a_list_of_a_folder_that_misses_what_came_meanwhile_is_no_gap(memory):
     """The second list has it; what came after the first list's newest is not looked at."""
     missed, whole = record(7), MemoryStore.list
-    history_before = commit_keys(memory)
+    history_before = list_records(memory).keys
     published(memory, {"g.txt": b"g"}, publish_id="run-g", parent=7)
     lists = iter([{missed}, {record(8)}])
 
-    def partly(self, prefix):
+    def partly(self, prefix, **options):
         left_out = next(lists, set()) if prefix == "commits/" else set()
-        return iter([info for info in whole(self, prefix) if info.key not in left_out])
+        return iter([info for info in whole(self, prefix, **options) if info.key not in left_out])
 
     with patch.object(MemoryStore, "list", partly):
-        assert [key.version for key in commit_keys(memory)] == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert [key.version for key in list_records(memory, ALL).keys] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert len(history_before) == 7
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_record_of_an_expired_version_is_in_nobodys_way(memory, versio
 
 def test_a_publication_whose_version_has_expired_is_still_found(memory):
     """A repeated run gets the version that it made."""
-    assert read_history(memory).published_by("run-b").version == 2
+    assert published_by(memory, read_history(memory), "run-b").version == 2
     assert publish(memory, manifest_of(memory, {"own-b.txt": b"b"}), publish_id="run-b", parent=1).commit.version == 2
 
 

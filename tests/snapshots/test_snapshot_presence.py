@@ -15,10 +15,10 @@ class Counting(MemoryStore):
         super().__init__()
         self.asked = Counter()
 
-    def list(self, prefix):
+    def list(self, prefix, **options):
         """Count, and list."""
         self.asked["list"] += 1
-        return super().list(prefix)
+        return super().list(prefix, **options)
 
     def head(self, key):
         """Count, and look."""

@@ -109,6 +109,26 @@ def test_list_gives_what_starts_with_the_prefix_in_order(store):
     assert list(store.list("nothing/here")) == []
 
 
+@pytest.mark.parametrize(
+    ("after", "left"), [("a/2", ["a/3", "a/é"]), ("a/25", ["a/3", "a/é"]), ("a/é", []), ("", None)]
+)
+def test_a_list_begins_after_a_key(store, after, left):
+    """What is listed comes after it, by the bytes of UTF-8, whether or not there is such an object."""
+    for key in ("a/1", "a/2", "a/3", "a/é", "b/1"):
+        store.put(key, b"x")
+    listed = [info.key for info in store.list("a/", after=after)]
+    assert listed == (["a/1", "a/2", "a/3", "a/é"] if left is None else left)
+
+
+def test_many_objects_are_deleted_at_once(store):
+    """Those that are named and no others; absent ones, and none at all, are no error."""
+    for number in range(5):
+        store.put(f"many/{number}", b"x")
+    store.delete_many([*(f"many/{number}" for number in range(4)), "many/none"])
+    store.delete_many([])
+    assert [info.key for info in store.list("many/")] == ["many/4"]
+
+
 def test_create_makes_an_object_once(store):
     """The second creation is refused and changes nothing."""
     assert store.create("commits/1", b"first") is True

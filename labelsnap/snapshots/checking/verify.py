@@ -19,7 +19,7 @@ from labelsnap.decoders import decoder_of
 from labelsnap.errors import ReaderTooOldError, StorageRefusedError
 from labelsnap.snapshots.checking.decoding import UndecodableError, image_size
 from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, wholes_of
-from labelsnap.snapshots.keeping.history import decode_commit
+from labelsnap.snapshots.keeping.records import decode_commit
 from labelsnap.snapshots.layout import manifest_key
 from labelsnap.snapshots.manifest import Manifest, decode_manifest, digest, result_of
 from labelsnap.snapshots.reading.read import LATEST, find_commit
@@ -29,7 +29,7 @@ from labelsnap.storage.interface import DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from labelsnap.snapshots.keeping.history import Commit
+    from labelsnap.snapshots.keeping.records import Commit
     from labelsnap.storage import ObjectStore
 
 _PARALLEL: Final = 8

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.keeping.history import read_manifest, survey
+from labelsnap.snapshots.keeping.history import every_record
+from labelsnap.snapshots.keeping.records import read_manifest
 from labelsnap.snapshots.layout import manifest_key
 from labelsnap.snapshots.manifest import UNREADABLE
 from labelsnap.snapshots.tables.bucket_paths import TABLE_PATH
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from labelsnap.snapshots.keeping.history import Commit
+    from labelsnap.snapshots.keeping.records import Commit
     from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
 
@@ -42,7 +43,7 @@ def behind_of(store: ObjectStore, commit: Commit) -> Manifests:
     """
     if isinstance(commit.behind, tuple):
         return commit.behind
-    return told([each for each in survey(store, expired=True).commits if each.version <= commit.version])
+    return told([each for each in every_record(store) if each.version <= commit.version])
 
 
 def told(commits: Iterable[Commit]) -> Manifests:

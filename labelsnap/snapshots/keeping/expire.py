@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.snapshots.keeping.behind import left_behind
-from labelsnap.snapshots.keeping.history import Commit, check_whole, head_version, read_history, read_manifest, survey
+from labelsnap.snapshots.keeping.history import ALL, check_whole, head_version, read_history, survey
 from labelsnap.snapshots.keeping.losses import Losses, is_lost, losses_of
+from labelsnap.snapshots.keeping.records import Commit, read_manifest, side_by_side
 from labelsnap.snapshots.keeping.rollback import lost_race
 from labelsnap.snapshots.keeping.tags import list_tags
 from labelsnap.snapshots.layout import COMMIT, EXPORTED
@@ -96,9 +98,9 @@ def expire(
 def _history(store: ObjectStore, *, lost: bool) -> tuple[History, Losses]:
     """Read the records that are kept: all of them, or what is left of them where the others are given up."""
     if not lost:
-        return check_whole(store, read_history(store, expired=False)), Losses()
+        return check_whole(store, read_history(store, expired=False, back=ALL)), Losses()
     history = survey(store)
-    head_version(history.keys)
+    head_version(history.listing)
     if not history.live:
         check_whole(store, history)
     return history, losses_of(store, history)
@@ -142,8 +144,8 @@ def _planned(store: ObjectStore, history: History, losses: Losses, keep: int, ol
 
 def _check_manifests(store: ObjectStore, staying: Iterable[Commit]) -> None:
     """Raise StorageRefusedError when the manifest of a version that stays cannot be read: no other may be left."""
-    for sha256 in sorted({commit.manifest for commit in staying}):
-        read_manifest(store, sha256)
+    for _ in side_by_side(partial(read_manifest, store), sorted({commit.manifest for commit in staying})):
+        pass
 
 
 def _younger_than(store: ObjectStore, moment: datetime) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -12,9 +12,10 @@ from uuid import uuid4
 
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed
+from labelsnap.snapshots.keeping.checkpoints import drop_superseded
 from labelsnap.snapshots.keeping.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
-from labelsnap.snapshots.keeping.history import check_whole, read_history, read_manifest
-from labelsnap.snapshots.keeping.losses import is_lost
+from labelsnap.snapshots.keeping.history import ALL, check_whole, read_history
+from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
 from labelsnap.snapshots.keeping.tags import list_tags
 from labelsnap.snapshots.layout import (
     COMMITS,
@@ -28,7 +29,7 @@ from labelsnap.snapshots.layout import (
     manifest_key,
 )
 from labelsnap.snapshots.listing import listed
-from labelsnap.snapshots.manifest import damaged, readable_size
+from labelsnap.snapshots.manifest import UNREADABLE, damaged, readable_size
 from labelsnap.snapshots.runs import holds
 from labelsnap.snapshots.sealed import seal, timestamp, unseal
 from labelsnap.snapshots.writing.commit import LostRace, recommit, settled
@@ -36,7 +37,7 @@ from labelsnap.storage import probe
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from labelsnap.snapshots.keeping.history import History
@@ -47,6 +48,8 @@ GRACE: Final = timedelta(days=7)
 GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
 WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
 MAX_RACES: Final = 10
+DELETED_AT_ONCE: Final = 1000
+SCRATCH_AT_ONCE: Final = 100  # of which each is looked at just before: its key may be used again
 GIVE_UP: Final = (
     "Put it back from a copy of the bucket, or give it up with `labelsnap snapshots gc URL --lost --yes`: what it "
     "listed is listed again. Refreshes go on meanwhile."
@@ -90,6 +93,23 @@ class Collection:
     lost: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What one collection has found reachable. Each manifest is read once, for it never changes.
+
+    Where its version expires meanwhile, its objects stay marked, and the next collection finds them.
+    """
+
+    manifests: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+
+    def add(self, sha256: str, keys: Iterable[str]) -> None:
+        """Mark a manifest and what it names."""
+        self.manifests.add(sha256)
+        self.keys.add(manifest_key(sha256))
+        self.keys.update(keys)
+
+
 def plan_collection(
     store: ObjectStore, *, grace: timedelta = GRACE, wait: timedelta = WAIT, lost: bool = False
 ) -> CollectionPlan:
@@ -101,6 +121,10 @@ def plan_collection(
     record of a version that is kept is missing or damaged, another dataset lies below this one, or an epoch's record is
     damaged, unless ``lost`` says that such epochs are given up.
     """
+    return _planned(store, grace, wait, Marked(), lost=lost)
+
+
+def _planned(store: ObjectStore, grace: timedelta, wait: timedelta, marked: Marked, *, lost: bool) -> CollectionPlan:
     if grace < GRACE_FLOOR:
         raise ConfigurationError(
             f"Expected a grace period of {GRACE_FLOOR} at least, found {grace}.",
@@ -119,7 +143,7 @@ def plan_collection(
     if damaged_ones and not lost:
         raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
-    garbage = () if waiting else _garbage(store, history, now - grace)
+    garbage = () if waiting else _garbage(store, history, now - grace, marked)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
     return CollectionPlan(condemned, ripe, waiting, undated, uploads, lost=damaged_ones)
@@ -137,19 +161,22 @@ def collect(
     """Delete what ripe epochs condemned and is still garbage, and condemn what is garbage now.
 
     So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. ``on_progress`` is
-    told how many objects of how many are deleted. Broken off, it can be called again. Raises like
+    told how many objects of how many are done with. Checkpoints that newer ones took the place of go too, for nobody
+    needs them. Broken off, it can be called again. Raises like
     ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
     StorageOutcomeUnknownError when an answer is lost.
     """
-    plan = plan_collection(store, grace=grace, wait=wait, lost=lost)
+    marked = Marked()
+    plan = _planned(store, grace, wait, marked, lost=lost)
     for number in plan.lost:
         _note_swept(store, number, (), ())
-    swept = [sweep(store, epoch, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    swept = [sweep(store, epoch, marked, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
     for epoch in plan.undated:
         _note_swept(store, epoch.number, (), epoch.condemned)
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
     for upload in plan.uploads:
         store.abort(upload)
+    drop_superseded(store)
     return Collection(
         epoch=begun.number if begun else None,
         condemned=plan.condemned,
@@ -169,7 +196,7 @@ def condemn(
     Its number is above that of every epoch in which one of its objects was written, also where that one's record has
     been deleted.
     """
-    history = read_history(store, expired=False)
+    history = read_history(store, expired=False, above=ALL)
     number = max([newest_epoch(store), *(generation_of(entry.key) for entry in garbage)]) + 1
     key = epoch_key(number)
     epoch = Epoch(
@@ -193,6 +220,7 @@ def condemn(
 def sweep(
     store: ObjectStore,
     epoch: Epoch,
+    marked: Marked,
     *,
     sleep: Callable[[float], None] = time.sleep,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -203,20 +231,34 @@ def sweep(
     commit records before the epoch was there loses the race for it, and who lists them afterwards finds the epoch. So
     no version to come has the objects.
     """
-    if set(epoch.condemned) - _in_use(store, _history(store), epoch.condemned):
+    if set(epoch.condemned) - _in_use(store, _history(store), epoch.condemned, marked):
         _fence(store, sleep)
     begun = listed_epochs(store)[EpochKey(epoch.number, swept=False)]
-    spared = _in_use(store, _history(store), epoch.condemned)
+    spared = _in_use(store, _history(store), epoch.condemned, marked)
     deleted: list[Condemned] = []
     left = [entry for entry in epoch.condemned if entry not in spared]
-    for done, entry in enumerate(left, start=1):
-        if _stands_as_condemned(store, entry.key, begun):
-            store.delete(entry.key)
-            deleted.append(entry)
-        else:
-            spared.add(entry)
+    done = 0
+    for batch in _batches(left):
+        stands = side_by_side(lambda entry: _stands_as_condemned(store, entry.key, begun), batch)
+        going = [entry for entry, is_garbage in zip(batch, stands, strict=True) if is_garbage]
+        store.delete_many([entry.key for entry in going])
+        deleted += going
+        spared |= set(batch).difference(going)
+        done += len(batch)
         on_progress(done, len(left))
     return tuple(deleted), _note_swept(store, epoch.number, deleted, spared).spared
+
+
+def _batches(entries: Sequence[Condemned]) -> Iterator[Sequence[Condemned]]:
+    """Give what is deleted by one call each; of scratch, which is looked at just before, less at once."""
+    for is_scratch, most in ((False, DELETED_AT_ONCE), (True, SCRATCH_AT_ONCE)):
+        kind = [entry for entry in entries if _is_scratch(entry.key) == is_scratch]
+        for begin in range(0, len(kind), most):
+            yield kind[begin : begin + most]
+
+
+def _is_scratch(key: str) -> bool:
+    return SCRATCH.match(key) is not None or PROBE.match(key) is not None
 
 
 def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], spared: Iterable[Condemned]) -> Swept:
@@ -233,7 +275,7 @@ def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], s
 
 def _history(store: ObjectStore) -> History:
     """Read the records of the versions that are kept. Raises StorageRefusedError when one is missing or damaged."""
-    return check_whole(store, read_history(store, expired=False))
+    return check_whole(store, read_history(store, expired=False, back=ALL))
 
 
 def _is_ours(key: str) -> bool:
@@ -246,7 +288,7 @@ def _stands_as_condemned(store: ObjectStore, key: str, begun: datetime) -> bool:
 
     What an epoch lists was older then than the shortest grace period.
     """
-    if not (SCRATCH.match(key) or PROBE.match(key)):
+    if not _is_scratch(key):
         return _is_ours(key)
     info = store.head(key)
     return info is None or info.modified < begun - GRACE_FLOOR
@@ -263,7 +305,7 @@ def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
     """Make the newest version again, under the next number."""
     publish_id = uuid4().hex
     for _ in range(MAX_RACES):
-        history = read_history(store, expired=False)
+        history = read_history(store, expired=False, above=ALL)
         outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
         if not isinstance(outcome, LostRace):
             return
@@ -274,8 +316,8 @@ def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
     )
 
 
-def _garbage(store: ObjectStore, history: History, before: datetime) -> tuple[Condemned, ...]:
-    reachable = _reachable(store, history)
+def _garbage(store: ObjectStore, history: History, before: datetime, marked: Marked) -> tuple[Condemned, ...]:
+    reachable = _reachable(store, history, marked)
     garbage: list[Condemned] = []
     for info, found in chain.from_iterable(listed(store, kind) for kind in _LOOKED_AT):
         if found["inner"] is not None:
@@ -293,39 +335,43 @@ def _inner_dataset(store: ObjectStore, folder: str) -> StorageRefusedError:
     )
 
 
-def _in_use(store: ObjectStore, history: History, entries: Iterable[Condemned]) -> set[Condemned]:
-    reachable = _reachable(store, history)
+def _in_use(store: ObjectStore, history: History, entries: Iterable[Condemned], marked: Marked) -> set[Condemned]:
+    reachable = _reachable(store, history, marked)
     return {entry for entry in entries if entry.key in reachable}
 
 
-def _reachable(store: ObjectStore, history: History) -> set[str]:
+def _reachable(store: ObjectStore, history: History, marked: Marked) -> set[str]:
     """Return the keys of all objects of the versions that are kept or tagged, their manifests among them.
 
     Of manifests behind the newest version they are those that say which class ids and splits were given away.
     A tag that came too late, so that its maker was told that the version had expired, keeps what is left of it; one
     whose version was given up keeps what its manifest says, where that can be read.
     """
-    kept = {commit.manifest for commit in history.live}
+    kept = sorted({commit.manifest for commit in history.live} - marked.manifests)
+    for sha256, keys in zip(kept, side_by_side(lambda each: keys_of(read_manifest(store, each)), kept), strict=True):
+        marked.add(sha256, keys)
+    for tag in list_tags(store):
+        if tag.manifest not in marked.manifests and (named := _named_by(store, history, tag)) is not None:
+            marked.add(tag.manifest, named)
     behind = behind_of(store, history.head) if history.head else ()
     given = chain.from_iterable(map(needed, manifests_behind(store, behind)))
-    named = [tag for tag in list_tags(store) if tag.manifest not in kept]
-    left = {tag.manifest for tag in named if _keeps(store, history, tag)}
-    keys = (keys_of(read_manifest(store, sha256)) for sha256 in kept | left)
-    manifests = {manifest_key(sha256) for sha256 in (*kept, *left, *behind)}
-    return set(chain(manifests, (file.key for file in given), *keys))
+    return marked.keys.union(map(manifest_key, behind), (file.key for file in given))
 
 
-def _keeps(store: ObjectStore, history: History, tag: Tag) -> bool:
-    """Say whether there is something left of what a tag names. Raises StorageRefusedError where that cannot be told."""
+def _named_by(store: ObjectStore, history: History, tag: Tag) -> frozenset[str] | None:
+    """Return what a tag alone keeps; None: nothing is left of it. Raises StorageRefusedError where that is damaged."""
     if store.head(manifest_key(tag.manifest)) is None:
-        return False
-    if not is_lost(store, tag.manifest):
-        return True
-    if holds(history.given_up, tag.version):
-        return False
-    raise StorageRefusedError(
-        f"Expected the manifest {manifest_key(tag.manifest)!r} as it was written, found that it is damaged.",
-        remedy=f"Restore it from a copy of the bucket. Where there is none, `labelsnap snapshots untag {store.url} "
-        f"{tag.name}` takes away the tag {tag.name!r}, which alone keeps it.",
-        code="object_damaged",
-    )
+        return None
+    try:
+        return keys_of(read_manifest(store, tag.manifest))
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE or error.code == "format_version":
+            raise
+        if holds(history.given_up, tag.version):
+            return None
+        raise StorageRefusedError(
+            f"Expected the manifest {manifest_key(tag.manifest)!r} as it was written, found that it is damaged.",
+            remedy=f"Restore it from a copy of the bucket. Where there is none, `labelsnap snapshots untag {store.url} "
+            f"{tag.name}` takes away the tag {tag.name!r}, which alone keeps it.",
+            code="object_damaged",
+        ) from error

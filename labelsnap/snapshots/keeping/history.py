@@ -1,77 +1,112 @@
-"""The commit records of a dataset: which versions there are, and which manifest each names."""
+"""The history of a dataset: which versions there are, which are kept, and which manifest each names."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from functools import cached_property, partial
+from itertools import chain, groupby
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from labelsnap.decoders import decoder_of
 from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.keeping.checkpoints import UNTOLD, Chain, last_told, read_chain, read_checkpoint, read_hint
+from labelsnap.snapshots.keeping.records import WAY_OUT, Commit, Outcome, outcome_of, readable, side_by_side, sole_key
 from labelsnap.snapshots.keeping.witnesses import NOBODY, Witness, highest_witness
-from labelsnap.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
+from labelsnap.snapshots.layout import COMMIT, CommitKey, checkpoint_key, commit_key
 from labelsnap.snapshots.listing import listed
-from labelsnap.snapshots.manifest import FORMAT_VERSION, NOT_SUCH_JSON, UNREADABLE, Manifest, damaged, decode_manifest
-from labelsnap.snapshots.runs import Runs, gaps, holds
-from labelsnap.snapshots.sealed import fields_of, unseal
-from labelsnap.snapshots.values import Moment, Number, Sha256
-from labelsnap.storage.interface import DOCUMENT_BYTES
+from labelsnap.snapshots.manifest import UNREADABLE
+from labelsnap.snapshots.runs import Runs, gaps, holds, outside
+from labelsnap.snapshots.values import LARGEST_NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labelsnap.storage import ObjectStore
 
-_PARALLEL: Final = 16
-_WAY_OUT: Final = (
-    "Nothing is deleted until then, and other versions can be read by their numbers. Where there is no copy, "
-    "`labelsnap snapshots expire {url} --keep N --lost --yes` gives the version up."
-)
-
-Action = Literal["publish", "rollback", "expire", "fence"]
-"""Why a version was made. All but ``publish`` name the manifest of an earlier version."""
+ALL: Final = LARGEST_NUMBER
+"""How many numbers below the newest checkpoint are listed by whoever has to see that no record is missing."""
+RECENT: Final = 2000
+"""… by whoever shows the versions that there are."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of the dataset. ``manifest`` is a sha256, ``parent`` the version before (0: none).
+@dataclass(frozen=True)
+class Listing:
+    """The keys of all records above the version ``since``, oldest first, and the newest checkpoint that is sought.
 
-    ``expired`` holds, as of this version, the versions that are kept no longer; ``lost`` those of them whose records or
-    manifests are gone, or cannot be read, and are looked for no longer. ``behind`` are the sha256s of manifests that
-    gave away class ids and splits which this one does not know of (see ``behind.py``); records did not always say so.
+    ``hinted``: the hint names it, so it was made.
     """
 
-    format_version: int = FORMAT_VERSION
-    version: Number
-    parent: Number
-    manifest: Sha256
-    created_at: Moment
-    publish_id: str
-    write_id: str
-    rows: Number | None = None
-    action: Action = "publish"
-    expired: Runs = ()
-    lost: Runs | msgspec.UnsetType = msgspec.UNSET
-    behind: tuple[Sha256, ...] | msgspec.UnsetType = msgspec.UNSET
+    keys: tuple[CommitKey, ...]
+    since: int = 0
+    checkpoint: int = 0
+    hinted: bool = False
+
+    @property
+    def newest(self) -> int:
+        """The highest version that a record is listed of; 0: there is none."""
+        return self.keys[-1].version if self.keys else 0
+
+    @property
+    def versions(self) -> Iterator[int]:
+        """The versions that there are, ascending: those that were listed, and all numbers below."""
+        return chain(range(1, self.since + 1), self._by_version)
+
+    def of(self, version: int) -> tuple[CommitKey, ...]:
+        """Return the keys of a version's records: those listed, or where it was not listed that which creation gives.
+
+        One that is listed alone under that key is what a checkpoint is made of.
+        """
+        return (created_key(version),) if version <= self.since else self._by_version.get(version, ())
+
+    @cached_property
+    def _by_version(self) -> dict[int, tuple[CommitKey, ...]]:
+        return {version: tuple(keys) for version, keys in groupby(self.keys, key=lambda key: key.version)}
 
 
-def commit_keys(store: ObjectStore) -> tuple[CommitKey, ...]:
-    """List the keys of all commit records, oldest version first; empty for a dataset that does not exist yet.
+def created_key(version: int) -> CommitKey:
+    """Return the key of a record that was created, whether or not there is one."""
+    return CommitKey(version, commit_key(version))
+
+
+def list_records(store: ObjectStore, back: int = 0) -> Listing:
+    """List the commit records from the newest checkpoint's own on, and those of so many versions before it.
+
+    Where the hint names a version that no record is listed of, or none, all are listed.
+    """
+    return _listing(store, read_hint(store), back)
+
+
+def _listing(store: ObjectStore, hint: int, back: int) -> Listing:
+    since = max(hint - 1 - back, 0)
+    keys = _keys_above(store, since)
+    if hint and created_key(hint) in keys:
+        return Listing(keys, since, hint, hinted=True)
+    if since:
+        keys = _keys_above(store, 0)
+    newest = keys[-1].version if keys else 0
+    return Listing(keys, 0, last_told(newest))
+
+
+def _keys_above(store: ObjectStore, since: int) -> tuple[CommitKey, ...]:
+    """List the keys of the commit records above a version, oldest first.
 
     A folder's list may lack what came while it was read, and hold what came after that: where numbers are missing
     they are looked for again, for records are there for good.
     """
-    keys = set(_commit_keys(store))
+    keys = set(_commit_keys(store, since))
     newest = max(keys, default=CommitKey(0, "")).version
-    if gaps(_singles(keys), newest):
-        keys |= {key for key in _commit_keys(store) if key.version <= newest}
+    if gaps([(1, since), *_singles(keys)], newest):
+        keys |= {key for key in _commit_keys(store, since) if key.version <= newest}
     return tuple(sorted(keys))
 
 
-def _commit_keys(store: ObjectStore) -> list[CommitKey]:
-    return [CommitKey(int(found["version"]), info.key) for info, found in listed(store, COMMIT)]
+def _commit_keys(store: ObjectStore, since: int) -> list[CommitKey]:
+    after = f"{commit_key(since).removesuffix('.json')}~" if since else ""  # behind the keys that have a write id too
+    return [CommitKey(int(found["version"]), info.key) for info, found in listed(store, COMMIT, after=after)]
+
+
+def keys_of_version(store: ObjectStore, version: int) -> tuple[CommitKey, ...]:
+    """List the keys of one version's records: one, or none, or several where there is a fork."""
+    return tuple(CommitKey(version, info.key) for info, _ in listed(store, COMMIT, f"{version:020d}"))
 
 
 def _singles(keys: Iterable[CommitKey]) -> Runs:
@@ -83,71 +118,53 @@ def newest_key(store: ObjectStore) -> CommitKey | None:
 
     Raises StorageRefusedError when two records claim that version (a fork), or when a later one's record is gone.
     """
-    witness = highest_witness(store)
-    keys = commit_keys(store)
-    _check_listed(store, keys, witness)
-    return sole_key(keys, keys[-1].version) if keys else None
+    witness, found = _seen(store, 0)
+    _check_listed(store, found, witness)
+    return sole_key(found.keys, found.newest) if found.keys else None
 
 
-def head_version(keys: Sequence[CommitKey]) -> int:
+def head_version(found: Listing) -> int:
     """Return the highest version, 0 when there is none. Raises StorageRefusedError when two records claim it."""
-    if not keys:
-        return 0
-    return sole_key(keys, keys[-1].version).version
+    return sole_key(found.keys, found.newest).version if found.keys else 0
 
 
-def sole_key(keys: Sequence[CommitKey], version: int) -> CommitKey:
-    """Return the key of an existing version. Raises StorageRefusedError when two records claim it (a fork)."""
-    claims = [key for key in keys if key.version == version]
-    if len(claims) > 1:
-        raise StorageRefusedError(
-            f"Expected one commit record for version {version}, found a fork: {', '.join(key.key for key in claims)}.",
-            remedy="Two refreshes wrote to a single-writer dataset. Decide which record counts, remove the other one, "
-            "and let one refresh run at a time. Other versions can be read by their number.",
-            code="fork",
-        )
-    return claims[0]
+def _seen(store: ObjectStore, back: int) -> tuple[Witness, Listing]:
+    """Ask what says that there was a version, and then which records there are."""
+    witness, hint = highest_witness(store), read_hint(store)
+    found = _listing(store, hint, back)
+    return max(witness, _hinted(store, hint)) if hint > found.newest else witness, found
 
 
-def read_commit(store: ObjectStore, key: CommitKey) -> Commit:
-    """Read one commit record. Raises StorageRefusedError when it is missing or damaged."""
-    found = _outcome(store, key)
-    if isinstance(found, StorageRefusedError):
-        raise found
-    return found
-
-
-def readable(store: ObjectStore, key: CommitKey) -> Commit | None:
-    """Read one commit record; None: it is missing or damaged."""
-    found = _outcome(store, key)
-    return found if isinstance(found, Commit) else None
-
-
-def decode_commit(body: bytes, key: CommitKey) -> Commit:
-    """Read a commit record's bytes. Raises StorageRefusedError when they are damaged or of another version."""
-    commit = unseal(body, Commit, name=f"the commit record {key.key!r}")
-    if commit.version != key.version:
-        raise damaged(f"the commit record {key.key!r}", f"the record of version {commit.version}")
-    return commit
+def _hinted(store: ObjectStore, hint: int) -> Witness:
+    """Return what the checkpoint says that the hint names; what is damaged says nothing."""
+    try:
+        found = read_checkpoint(store, hint)
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        return NOBODY
+    return Witness(hint, checkpoint_key(hint)) if found else NOBODY
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """A dataset's versions as of the newest one, oldest first.
 
-    ``keys`` are those of all records, ``commits`` the records that were read. ``damaged`` says of each version that is
-    kept, and whose record cannot be read, why. ``witness`` is the highest version that a tag or an epoch names.
+    ``listing`` is of records, from a version on, ``commits`` what was read of them and of the checkpoints in ``told``.
+    ``damaged`` says of each version that is kept, and whose record cannot be read, why. ``witness`` is the highest
+    version that a tag, an epoch or a checkpoint names.
     """
 
-    keys: tuple[CommitKey, ...]
+    listing: Listing
     commits: tuple[Commit, ...]
     damaged: Mapping[int, StorageRefusedError] = field(default_factory=dict)
     witness: Witness = NOBODY
+    told: Chain = UNTOLD
 
     @property
     def newest(self) -> int:
         """The highest version that there ever was, as far as anything tells; 0: there was none."""
-        return max(_listed(self.keys), self.witness.version)
+        return max(self.listing.newest, self.witness.version)
 
     @property
     def head(self) -> Commit | None:
@@ -157,7 +174,7 @@ class History:
     @property
     def single_writer(self) -> bool:
         """Whether the newest version was published without conditional creation."""
-        return bool(self.keys) and self.keys[-1].single_writer
+        return bool(self.listing.keys) and self.listing.keys[-1].single_writer
 
     @property
     def expired(self) -> Runs:
@@ -171,59 +188,96 @@ class History:
 
     @property
     def missing(self) -> Runs:
-        """The numbers up to the newest that no record is listed for, and that are not given up."""
-        return gaps((*_singles(self.keys), *self.given_up), self.newest)
+        """The numbers up to the newest, of those that were listed, that no record has, and that are not given up."""
+        return gaps(((1, self.listing.since), *_singles(self.listing.keys), *self.given_up), self.newest)
 
     @property
     def live(self) -> tuple[Commit, ...]:
         """The versions that are kept."""
-        expired = self.expired
-        return tuple(commit for commit in self.commits if not holds(expired, commit.version))
-
-    def published_by(self, publish_id: str) -> Commit | None:
-        """Return the version that a run has published already, if it has: the answer when a run is repeated."""
-        return next((commit for commit in reversed(self.commits) if commit.publish_id == publish_id), None)
+        kept = set(outside(self.expired, (commit.version for commit in self.commits)))
+        return tuple(commit for commit in self.commits if commit.version in kept)
 
 
-def survey(store: ObjectStore, *, expired: bool = False) -> History:
+def published_by(store: ObjectStore, history: History, publish_id: str) -> Commit | None:
+    """Return the version that a run has published already, if it has: the answer when a run is repeated."""
+    named = chain.from_iterable(found.made_by(publish_id) for found in history.told.found)
+    keys = chain.from_iterable(history.listing.of(version) for version in named)
+    older = (found for key in keys if (found := readable(store, key)) is not None)
+    return next((each for each in chain(reversed(history.commits), older) if each.publish_id == publish_id), None)
+
+
+def survey(store: ObjectStore, *, expired: bool = False, above: int = 0, back: int = ALL) -> History:
     """Read the records that are kept, whatever can be read of them; where two claim a version, both.
 
-    With ``expired`` those of versions that are kept no longer too; what cannot be read of these is nobody's loss.
+    With ``expired`` those of versions that are kept no longer too, which no checkpoint tells of; what cannot be read
+    of these is nobody's loss. Of versions up to ``above`` nothing is read. ``back`` says how far below the newest
+    checkpoint it is seen that no record is missing.
     """
-    witness = highest_witness(store)
-    keys = commit_keys(store)
-    read = _down_to_a_record(store, keys)
-    runs = next((found.expired for found in read.values() if isinstance(found, Commit)), ())
-    wanted = [key for key in keys if key not in read and (expired or not holds(runs, key.version))]
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        read |= zip(wanted, pool.map(partial(_outcome, store), wanted), strict=True)
-    outcomes = [(key, read[key]) for key in keys if key in read]
+    witness, found = _seen(store, back)
+    read = _down_to_a_record(store, found.keys)
+    head = _first_read(read)
+    if head is None and found.since:
+        return survey(store, expired=expired, above=above)
+    runs = head.expired if head else ()
+    told = read_chain(store, found.checkpoint, above=above, hinted=found.hinted) if head else UNTOLD
+    copied = [
+        each
+        for each in chain.from_iterable(checkpoint.commits() for checkpoint in told.found)
+        if above < each.version and (key := created_key(each.version)) not in read and found.of(each.version) == (key,)
+    ]
+    known = {each.version for each in copied}
+    versions = set(outside(runs, found.versions)) | set(_untold(found, told) if expired else ())
+    keys = chain.from_iterable(found.of(each) for each in sorted(versions - known) if each > above)
+    wanted = [key for key in keys if key not in read]
+    read |= zip(wanted, side_by_side(partial(outcome_of, store), wanted), strict=True)
+    outcomes = sorted(read.items())
+    commits = [(key, each) for key, each in outcomes if isinstance(each, Commit)]
+    commits += [(created_key(each.version), each) for each in copied]
     return History(
-        keys=keys,
-        commits=tuple(found for _, found in outcomes if isinstance(found, Commit)),
+        listing=found,
+        commits=tuple(each for _, each in sorted(commits, key=lambda entry: entry[0])),
         damaged={
-            key.version: found
-            for key, found in outcomes
-            if isinstance(found, StorageRefusedError) and not holds(runs, key.version)
+            key.version: each
+            for key, each in outcomes
+            if isinstance(each, StorageRefusedError) and not holds(runs, key.version)
         },
         witness=witness,
+        told=told,
     )
+
+
+def _untold(found: Listing, told: Chain) -> Iterator[int]:
+    """Give the versions that no checkpoint tells of, kept or not."""
+    unread = chain.from_iterable(each.untold() for each in told.found)
+    lacking = chain.from_iterable(range(first, last + 1) for first, last in told.lacking)
+    return chain(unread, lacking, (version for version in found.versions if version > told.version))
+
+
+def every_record(store: ObjectStore, above: int = 0) -> tuple[Commit, ...]:
+    """Read all commit records above a version, one by one, oldest first; what is missing or damaged is left out."""
+    read = side_by_side(partial(readable, store), _keys_above(store, above))
+    return tuple(each for each in read if each is not None)
 
 
 def newest_record(store: ObjectStore) -> Commit | None:
     """Return the newest record that can be read, of two that claim a version either; None where there is none."""
-    found = _down_to_a_record(store, commit_keys(store))
-    return next((each for each in found.values() if isinstance(each, Commit)), None)
+    found = list_records(store)
+    newest = _first_read(_down_to_a_record(store, found.keys))
+    return newest if newest or not found.since else _first_read(_down_to_a_record(store, _keys_above(store, 0)))
 
 
-def read_history(store: ObjectStore, *, expired: bool = True) -> History:
+def _first_read(read: Mapping[CommitKey, Outcome]) -> Commit | None:
+    return next((each for each in read.values() if isinstance(each, Commit)), None)
+
+
+def read_history(store: ObjectStore, *, expired: bool = True, above: int = 0, back: int = 0) -> History:
     """Read the commit records as ``survey`` does, of a dataset that may be written to.
 
     Raises StorageRefusedError when two claim the newest version, or its own is gone or damaged.
     """
-    history = survey(store, expired=expired)
-    head_version(history.keys)
-    _check_listed(store, history.keys, history.witness)
+    history = survey(store, expired=expired, above=above, back=back)
+    head_version(history.listing)
+    _check_listed(store, history.listing, history.witness)
     if history.newest in history.damaged:
         raise history.damaged[history.newest]
     return history
@@ -254,19 +308,19 @@ def missing_records(store: ObjectStore, runs: Runs, witness: Witness = NOBODY) -
     return StorageRefusedError(
         f"Expected a commit record of every version of {store.url}, found none of {named}{told}.",
         remedy=f"Restore {commit_key(runs[0][0])!r} and the like from a copy of the bucket, and let no lifecycle rule "
-        f"expire what is below it. {_WAY_OUT.format(url=store.url)}",
+        f"expire what is below it. {WAY_OUT.format(url=store.url)}",
         code="version_gap",
     )
 
 
-def _check_listed(store: ObjectStore, keys: Sequence[CommitKey], witness: Witness) -> None:
+def _check_listed(store: ObjectStore, found: Listing, witness: Witness) -> None:
     """Raise StorageRefusedError when there was a later version than the newest that a record is listed of.
 
     What would be the newest version is not, and its successor's number has been given already.
     """
-    if witness.version > _listed(keys):
-        fault = missing_records(store, ((_listed(keys) + 1, witness.version),), witness)
-        raise fault if keys else without_way_on(fault)
+    if witness.version > found.newest:
+        fault = missing_records(store, ((found.newest + 1, witness.version),), witness)
+        raise fault if found.keys else without_way_on(fault)
 
 
 def without_way_on(fault: StorageRefusedError) -> StorageRefusedError:
@@ -281,65 +335,11 @@ def without_way_on(fault: StorageRefusedError) -> StorageRefusedError:
     )
 
 
-def _listed(keys: Sequence[CommitKey]) -> int:
-    """Return the highest version that a record is listed of; 0: there is none."""
-    return keys[-1].version if keys else 0
-
-
-def _down_to_a_record(store: ObjectStore, keys: Sequence[CommitKey]) -> dict[CommitKey, Commit | StorageRefusedError]:
+def _down_to_a_record(store: ObjectStore, keys: Sequence[CommitKey]) -> dict[CommitKey, Outcome]:
     """Read from the newest record on until one can be read."""
-    read: dict[CommitKey, Commit | StorageRefusedError] = {}
+    read: dict[CommitKey, Outcome] = {}
     for key in reversed(keys):
-        read[key] = found = _outcome(store, key)
+        read[key] = found = outcome_of(store, key)
         if isinstance(found, Commit):
             break
     return read
-
-
-def _outcome(store: ObjectStore, key: CommitKey) -> Commit | StorageRefusedError:
-    """Read one commit record, or tell why it is missing or damaged. Raises StorageRefusedError for a later format."""
-    body = None
-    try:
-        if (body := store.get(key.key)) is None:
-            raise damaged(f"the commit record {key.key!r}", "nothing")
-        return decode_commit(body, key)
-    except StorageRefusedError as error:
-        if error.code not in UNREADABLE:
-            raise
-        if body is not None and _is_later(body, key):
-            raise
-        remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"
-        return StorageRefusedError(error.message, remedy=remedy, code=error.code)
-
-
-class _Written(msgspec.Struct):
-    """What the record of any format says of itself."""
-
-    format_version: int = 0
-    version: int | None = None
-
-
-def _is_later(body: bytes, key: CommitKey) -> bool:
-    """Say whether the bytes are this version's record as a later labelsnap wrote it."""
-    if fields_of(body) is None:
-        return False
-    try:
-        written = decoder_of(_Written).decode(body)
-    except NOT_SUCH_JSON:
-        return False
-    return written.format_version > FORMAT_VERSION and written.version in {None, key.version}
-
-
-def read_manifest(store: ObjectStore, sha256: str) -> Manifest:
-    """Read the manifest that a commit record names. Raises StorageRefusedError when it is missing or damaged."""
-    key = manifest_key(sha256)
-    body = store.get(key, most=DOCUMENT_BYTES)
-    try:
-        if body is None:
-            raise damaged(f"the manifest {key!r}", "nothing")
-        return decode_manifest(body, sha256)
-    except StorageRefusedError as error:
-        if error.code == "format_version":
-            raise
-        remedy = f"Restore it from a copy of the bucket. {_WAY_OUT.format(url=store.url)}"
-        raise StorageRefusedError(error.message, remedy=remedy, code=error.code) from error

@@ -7,11 +7,13 @@ what an epoch of garbage collection listed had expired by then, and may be delet
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.keeping.epochs import Condemned, Swept, listed_epochs, read_epoch
-from labelsnap.snapshots.keeping.history import read_manifest, without_way_on
+from labelsnap.snapshots.keeping.history import without_way_on
+from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
 from labelsnap.snapshots.layout import MANIFEST, epoch_key
 from labelsnap.snapshots.manifest import UNREADABLE
 from labelsnap.snapshots.runs import holds, merged, runs_of
@@ -21,7 +23,8 @@ from labelsnap.storage.interface import DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labelsnap.snapshots.keeping.history import Commit, History
+    from labelsnap.snapshots.keeping.history import History
+    from labelsnap.snapshots.keeping.records import Commit
     from labelsnap.snapshots.runs import Runs
     from labelsnap.storage import ObjectStore
 
@@ -50,7 +53,9 @@ def losses_of(store: ObjectStore, history: History) -> Losses:
     condemned = _condemned_manifests(store)
     swept = tuple(each.version for each in history.live if each.version <= condemned.get(each.manifest, 0))
     left = Losses(swept).standing(history.live)
-    faults = {sha256: fault for sha256 in {each.manifest for each in left} if (fault := _fault(store, sha256))}
+    manifests = sorted({each.manifest for each in left})
+    looked = zip(manifests, side_by_side(partial(_fault, store), manifests), strict=True)
+    faults = {sha256: fault for sha256, fault in looked if fault}
     unread = [each.version for each in left if each.manifest in faults]
     lost = merged((*history.missing, *runs_of((*history.damaged, *unread))))
     losses = Losses(swept, lost, frozenset(faults))

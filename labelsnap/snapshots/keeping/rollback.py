@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.keeping.history import Commit, read_history, read_manifest
+from labelsnap.snapshots.keeping.behind import left_behind
+from labelsnap.snapshots.keeping.history import every_record, published_by, read_history
+from labelsnap.snapshots.keeping.records import Commit, read_manifest
 from labelsnap.snapshots.keeping.tagging import kept_version
 from labelsnap.snapshots.writing.commit import LostRace, recommit
 from labelsnap.storage import probe
@@ -33,7 +35,7 @@ def rollback(
     ``publish_id``.
     """
     history = read_history(store)
-    if publish_id is not None and (mine := history.published_by(publish_id)) is not None:
+    if publish_id is not None and (mine := published_by(store, history, publish_id)) is not None:
         return mine
     target = kept_version(store, history, version)
     read_manifest(store, target.manifest)
@@ -41,7 +43,15 @@ def rollback(
     head = history.commits[-1]
     if head.manifest == target.manifest:
         return head
-    outcome = recommit(store, history, target, action="rollback", publish_id=publish_id or uuid4().hex, sleep=sleep)
+    outcome = recommit(
+        store,
+        history,
+        target,
+        action="rollback",
+        publish_id=publish_id or uuid4().hex,
+        behind=left_behind(store, every_record(store, version - 1), target),
+        sleep=sleep,
+    )
     if isinstance(outcome, LostRace):
         raise lost_race(store, head, outcome)
     return outcome.commit

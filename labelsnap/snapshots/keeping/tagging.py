@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from labelsnap.errors import ConfigurationError, StorageRefusedError
-from labelsnap.snapshots.keeping.history import Commit, commit_keys, missing_records, read_history, read_manifest
+from labelsnap.snapshots.keeping.history import list_records, missing_records, read_history
+from labelsnap.snapshots.keeping.records import Commit, read_manifest
 from labelsnap.snapshots.keeping.tags import Tag, astray, decode_tag, read_tag
 from labelsnap.snapshots.keeping.witnesses import Witness
 from labelsnap.snapshots.layout import is_tag_name, tag_key
 from labelsnap.snapshots.manifest import UNREADABLE
+from labelsnap.snapshots.runs import holds
 from labelsnap.snapshots.sealed import seal, timestamp
 from labelsnap.snapshots.writing.commit import settled
 from labelsnap.storage import probe
@@ -66,7 +68,7 @@ def kept_version(store: ObjectStore, history: History, version: int) -> Commit:
         raise history.damaged[version]
     named = [commit for commit in history.live if commit.version == version]
     if not named:
-        known = any(key.version == version for key in history.keys)
+        known = holds(history.expired, version)
         raise ConfigurationError(
             f"Expected a kept version of {store.url}, found {version}, which {'expired' if known else 'is none'}.",
             remedy="`labelsnap snapshots list` shows those there are.",
@@ -101,7 +103,7 @@ def untag(store: ObjectStore, name: str) -> Tag | None:
         if error.code not in UNREADABLE:
             raise
         standing = None
-    newest = max((key.version for key in commit_keys(store)), default=0)
+    newest = list_records(store).newest
     if standing is not None and standing.version > newest:
         raise missing_records(store, ((newest + 1, standing.version),), Witness(standing.version, tag_key(name)))
     store.delete(tag_key(name))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.keeping.records import side_by_side
 from labelsnap.snapshots.layout import TAG, tag_key
 from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import FORMAT_VERSION, damaged
@@ -31,8 +33,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 def list_tags(store: ObjectStore) -> tuple[Tag, ...]:
     """Return all tags by name. Raises StorageRefusedError when one is damaged."""
     names = [found["name"] for _, found in listed(store, TAG)]
-    tags = (read_tag(store, name) for name in names)
-    return tuple(found for found in tags if found is not None)
+    return tuple(found for found in side_by_side(partial(read_tag, store), names) if found is not None)
 
 
 def read_tag(store: ObjectStore, name: str) -> Tag | None:

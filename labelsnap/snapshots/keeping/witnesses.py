@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.keeping.epochs import listed_epochs, read_epoch
+from labelsnap.snapshots.keeping.records import side_by_side
 from labelsnap.snapshots.keeping.tags import read_tag
 from labelsnap.snapshots.layout import TAG, epoch_key, tag_key
 from labelsnap.snapshots.listing import listed
@@ -14,8 +15,6 @@ from labelsnap.snapshots.manifest import UNREADABLE
 
 if TYPE_CHECKING:
     from labelsnap.storage import ObjectStore
-
-_PARALLEL: Final = 16
 
 
 class Witness(NamedTuple):
@@ -35,9 +34,7 @@ def highest_witness(store: ObjectStore) -> Witness:
     nothing here. Raises StorageError when the store cannot tell.
     """
     names = [found["name"] for _, found in listed(store, TAG)]
-    with ThreadPoolExecutor(_PARALLEL) as pool:
-        tagged = list(pool.map(lambda name: _tagged(store, name), names))
-    return max([NOBODY, *tagged, _newest_head(store)])
+    return max([NOBODY, *side_by_side(partial(_tagged, store), names), _newest_head(store)])
 
 
 def _tagged(store: ObjectStore, name: str) -> Witness:

@@ -23,7 +23,7 @@ from labelsnap.snapshots.layout import DATA, HANDED_ON, MANIFEST, OBJECT
 from labelsnap.storage.interface import RECORD_BYTES, ObjectInfo, too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from labelsnap.storage import Capabilities, ObjectStore, Upload
 
@@ -239,19 +239,25 @@ class AtHandStore:
         standing = None if key in self._written else self._standing(key)
         return self.store.head(key) if standing is None else standing.get(key)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore. What this process wrote since is timed by its own clock."""
         if (standing := self._standing(prefix)) is None:
-            yield from self.store.list(prefix)
+            yield from self.store.list(prefix, after=after)
             return
         there = standing | self._written
-        found = (info for key, info in there.items() if key.startswith(prefix))
+        found = (info for key, info in there.items() if key.startswith(prefix) and key.encode() > after.encode())
         yield from sorted(found, key=lambda info: info.key.encode())
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
         self.folder.drop(self._name(key))
         self.store.delete(key)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """See ObjectStore."""
+        for key in keys:
+            self.folder.drop(self._name(key))
+        self.store.delete_many(keys)
 
     def uploads(self) -> Iterator[Upload]:
         """See ObjectStore."""

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Final
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.redaction import address_shown, cut
 from labelsnap.snapshots.keeping.history import (
-    Commit,
+    ALL,
+    RECENT,
     check_whole,
-    commit_keys,
+    keys_of_version,
+    list_records,
     missing_records,
     newest_key,
     newest_record,
-    read_commit,
-    read_manifest,
-    readable,
-    sole_key,
     survey,
 )
+from labelsnap.snapshots.keeping.records import Commit, read_commit, read_manifest, readable, sole_key
 from labelsnap.snapshots.keeping.tags import astray, read_tag
 from labelsnap.snapshots.keeping.witnesses import highest_witness
 from labelsnap.snapshots.layout import is_tag_name
@@ -97,7 +96,7 @@ def list_versions(store: ObjectStore) -> tuple[Commit, ...]:
     Of those that are kept no longer some may be left out. Raises StorageRefusedError when a kept one's record is
     missing or damaged.
     """
-    return check_whole(store, survey(store, expired=True)).commits
+    return check_whole(store, survey(store, expired=True, back=RECENT)).commits
 
 
 def latest(store: ObjectStore) -> Snapshot | None:
@@ -134,8 +133,8 @@ def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
         return newest
     named = read_tag(store, selector) if isinstance(selector, str) else None
     version = named.version if named else selector
-    keys = commit_keys(store)
-    if not isinstance(version, int) or version not in {key.version for key in keys}:
+    keys = keys_of_version(store, version) if isinstance(version, int) else ()
+    if not isinstance(version, int) or not keys:
         raise _without_record(store, selector, version)
     key = sole_key(keys, version)
     if named is not None and (other := readable(store, key)) is not None and other.manifest != named.manifest:
@@ -146,7 +145,7 @@ def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
 def _without_record(store: ObjectStore, selector: int | str, version: int | str) -> LabelsnapError:
     """Return the error for what no record is listed of: a version that was given up, one that is lost, or none."""
     witness = highest_witness(store)
-    versions = [key.version for key in commit_keys(store)]
+    versions = [key.version for key in list_records(store, ALL).keys]
     if isinstance(version, int) and 0 < version <= max([witness.version, *versions]):
         return _given_up(store, version) or missing_records(store, ((version, version),), witness)
     return _unknown_version(store, selector, versions)

@@ -13,18 +13,17 @@ import msgspec
 
 from labelsnap.errors import StorageError, StorageOutcomeUnknownError, StorageRefusedError
 from labelsnap.snapshots.keeping.behind import left_behind
+from labelsnap.snapshots.keeping.checkpoints import fold
 from labelsnap.snapshots.keeping.epochs import check_not_condemned, keys_of, newest_epoch
 from labelsnap.snapshots.keeping.history import (
-    Action,
-    Commit,
     History,
-    commit_keys,
-    decode_commit,
     head_version,
+    keys_of_version,
+    list_records,
+    published_by,
     read_history,
-    read_manifest,
-    sole_key,
 )
+from labelsnap.snapshots.keeping.records import Action, Commit, decode_commit, read_manifest, sole_key
 from labelsnap.snapshots.layout import COMMIT, CommitKey, commit_key, manifest_key
 from labelsnap.snapshots.manifest import Manifest, damaged, digest, encode, readable_size
 from labelsnap.snapshots.runs import merged
@@ -66,17 +65,19 @@ def commit(
     started_at: datetime,
     behind: Manifests = (),
     single_writer: bool = False,
+    since: int = 0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Committed | LostRace:
     """Publish the manifest as version ``parent + 1``; all its objects must have been uploaded.
 
     ``publish_id`` is the run's, the same in every repetition. ``started_at`` is the store's clock (``probe``) before
-    the first object was uploaded or found. ``behind`` is what stood behind the parent and was not taken over. Nothing
+    the first object was uploaded or found. ``behind`` is what stood behind the parent and was not taken over. ``since``
+    is a version that there was before the run had its name: none up to it is the run's. Nothing
     is ever deleted here, whatever fails. Raises StorageRefusedError, and StorageOutcomeUnknownError when it cannot be
     told whether the version was made: then repeat the call.
     """
-    history = read_history(store)
-    if (mine := history.published_by(publish_id)) is not None:
+    history = read_history(store, above=since)
+    if (mine := published_by(store, history, publish_id)) is not None:
         return Committed(mine)
     head = history.head.version if history.head else 0
     if head != parent:
@@ -96,7 +97,7 @@ def commit(
         lost=history.given_up or msgspec.UNSET,
         behind=behind,
     )
-    return _append(store, record, single_writer=single_writer, sleep=sleep)
+    return _append(store, record, history, single_writer=single_writer, sleep=sleep)
 
 
 def recommit(
@@ -130,7 +131,7 @@ def recommit(
         lost=merged((*history.given_up, *lost)) or msgspec.UNSET,
         behind=left_behind(store, history.commits, standing) if behind is None else behind,
     )
-    return _append(store, record, single_writer=history.single_writer, sleep=sleep)
+    return _append(store, record, history, single_writer=history.single_writer, sleep=sleep)
 
 
 def settled(
@@ -187,7 +188,7 @@ def _keys_of_head(store: ObjectStore, history: History) -> frozenset[str]:
 
 
 def _append(
-    store: ObjectStore, record: Commit, *, single_writer: bool, sleep: Callable[[float], None]
+    store: ObjectStore, record: Commit, history: History, *, single_writer: bool, sleep: Callable[[float], None]
 ) -> Committed | LostRace:
     """Create the record, and tell what stands at its version in the end: this publication or another one."""
     key = commit_key(record.version, record.write_id if single_writer else None)
@@ -200,11 +201,13 @@ def _append(
     sealed = readable_size(f"the commit record {key!r}", seal(record), RECORD_BYTES)
     body = settled(store, key, sealed, replace=single_writer, sleep=sleep)
     if single_writer:
-        sole_key(commit_keys(store), record.version)
+        sole_key(keys_of_version(store, record.version), record.version)
     standing = decode_commit(body, CommitKey(record.version, key))
     if standing.publish_id == record.publish_id:
+        if not single_writer:
+            fold(store, record.version, history.listing.checkpoint if history.listing.hinted else 0)
         return Committed(standing)
-    return LostRace(head_version(commit_keys(store)))
+    return LostRace(head_version(list_records(store)))
 
 
 def _unknown(store: ObjectStore, key: str) -> StorageOutcomeUnknownError:

@@ -24,6 +24,7 @@ from labelsnap.storage.interface import (
     ObjectInfo,
     Upload,
     check_key,
+    delete_each,
     is_key,
     moment,
     too_long,
@@ -34,15 +35,17 @@ from labelsnap.storage.s3.errors import NO_ANSWER, error_code, translated, wrong
 from labelsnap.storage.s3.pace import SlowAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from botocore.response import StreamingBody
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 MULTIPART_BYTES: Final = 64 << 20  # from this size on a file goes up in parts
 BODY_ATTEMPTS: Final = 4  # the SDK repeats requests, but not reading a body that breaks off
+DELETED_AT_ONCE: Final = 1000  # by one request: no server takes more
 MOST_UPLOADS: Final = 100_000  # that were broken off: each is held in memory by whoever removes them
 BARE_PAGES: Final = 100  # pages of a listing without any key, one after another
 _RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-", re.IGNORECASE)
@@ -156,18 +159,40 @@ class S3Store:
                 raise
             return ObjectInfo(key, answer["ContentLength"], moment(answer["LastModified"]))
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
-        """See ObjectStore."""
+    def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """See ObjectStore. A server that does not know ``StartAfter`` gives all, of which what comes before is left."""
         root = f"{self.prefix}/" if self.prefix else ""
+        start = root + after if after else ""
         with self._client("list", prefix) as client:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=root + prefix)
-            for item in self._listed(pages, "Contents", root + prefix):
-                yield ObjectInfo(item["Key"].removeprefix(root), item["Size"], moment(item["LastModified"]))
+            lists = client.get_paginator("list_objects_v2")
+            ask = partial(lists.paginate, Bucket=self.bucket, Prefix=root + prefix)
+            for item in self._listed(ask(StartAfter=start) if start else ask(), "Contents", root + prefix):
+                if item["Key"].encode() > start.encode():
+                    yield ObjectInfo(item["Key"].removeprefix(root), item["Size"], moment(item["LastModified"]))
 
     def delete(self, key: str) -> None:
         """See ObjectStore."""
         with self._client("delete", key) as client:
             client.delete_object(Bucket=self.bucket, Key=self._name(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """See ObjectStore. A thousand a request; one by one where the server refuses that, and what it then kept."""
+        kept: list[str] = []
+        for begin in range(0, len(keys), DELETED_AT_ONCE):
+            batch = keys[begin : begin + DELETED_AT_ONCE]
+            try:
+                kept += self._delete_batch(batch)
+            except StorageRefusedError:  # of the request as a whole: some servers know no such one
+                kept += batch
+        delete_each(self.delete, kept)
+
+    def _delete_batch(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Remove so many objects by one request; return those that the server did not remove."""
+        names = {self._name(key): key for key in keys}
+        with self._client("delete", keys[0]) as client:
+            objects: list[ObjectIdentifierTypeDef] = [{"Key": name} for name in names]
+            answer = client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
+        return tuple(names[error["Key"]] for error in answer.get("Errors", []) if error.get("Key") in names)
 
     def uploads(self) -> Iterator[Upload]:
         """See ObjectStore. Multipart uploads; none where the server cannot list them or these credentials may not.

@@ -1,0 +1,70 @@
+"""Long histories, made without publishing each version: records of one manifest, and who counts what is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from publishing import published
+
+from labelsnap.snapshots.keeping.records import Commit
+from labelsnap.snapshots.layout import commit_key
+from labelsnap.snapshots.runs import gaps
+from labelsnap.snapshots.sealed import seal
+from tests.contracts.memory_store import MemoryStore
+
+PAGE = 1000
+OPERATIONS = ("put", "create", "get", "head", "list", "delete", "delete_many")
+
+
+class Counted:
+    """A store that counts requests by operation and folder: a list is one for each thousand keys, as S3 gives them."""
+
+    def __init__(self, store):
+        self.store = store
+        self.asked = Counter()
+
+    def __getattr__(self, name):
+        real = getattr(self.store, name)
+        if name not in OPERATIONS:
+            return real
+
+        def call(key, *arguments, **options):
+            folder = key.partition("/")[0] if isinstance(key, str) else "many"
+            answer = real(key, *arguments, **options)
+            if name != "list":
+                self.asked[name, folder] += 1
+                return answer
+            found = list(answer)
+            self.asked[name, folder] += max(1, -(-len(found) // PAGE))
+            return iter(found)
+
+        return call
+
+    @property
+    def requests(self):
+        """How many requests there were."""
+        return self.asked.total()
+
+
+def long_history(newest, kept=()):
+    """A store of so many versions of one manifest, of which those that are named are kept, and the newest.
+
+    The records are as those who publish write them; the last version is published by the library, upon them.
+    """
+    store = MemoryStore()
+    first = published(store, {"a.txt": b"a"}, publish_id="run-1")
+    for version in range(2, newest):
+        expired = gaps(tuple((number, number) for number in (*kept, version)), version) if version == newest - 1 else ()
+        record = Commit(
+            version=version,
+            parent=version - 1,
+            manifest=first.manifest,
+            created_at=first.created_at,
+            publish_id=f"run-{version}",
+            write_id=first.write_id,
+            rows=1,
+            expired=expired,
+            behind=(),
+        )
+        store.put(commit_key(version), seal(record))
+    return store, published(store, {"a.txt": b"b"}, publish_id=f"run-{newest}", parent=newest - 1)
