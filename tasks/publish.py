@@ -9,6 +9,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from labelsnap.buckets.base import BasePart
 from labelsnap.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.manifest import Manifest, same_content
@@ -40,7 +41,10 @@ def publish(
     formats: tuple[FormatReceipt, ...],
     result: dict[str, Any],
 ) -> Publication:
-    """Commit the snapshot, or find that the newest version holds the same."""
+    """Commit the snapshot, or find that the newest version holds the same.
+
+    Raises StorageRefusedError where a table that is taken over unread is not there, whether or not anything changed.
+    """
     base = beginning.base.version
     judge(dataset, base, result)
     store = open_store(dataset.url)
@@ -54,8 +58,10 @@ def publish(
         packs=list(content.packs),
         software=software(),
     )
-    earlier = here_of(dataset.url).manifest(base)
-    if stands(dataset, earlier, manifest.files, settlement.conversion.lost):
+    here = here_of(dataset.url)
+    earlier = here.manifest(base)
+    if earlier and stands(dataset, earlier, manifest.files, settlement.conversion.lost):
+        check_kept_objects(here.store, earlier, BasePart(settlement.tables))
         return Publication(version=base, published=False)
     read_back(store, dataset, base, settlement, manifest, earlier)
     return publish_on_head(store, dataset, beginning, manifest, settlement.behind, is_new=True)

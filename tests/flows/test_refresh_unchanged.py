@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from flows.refresh import refresh
+from labelsnap.errors import StorageRefusedError
 from labelsnap.references import open_snapshot
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
@@ -112,3 +113,14 @@ def test_a_lost_index_comes_back_once(sandbox, dataset, done, how):
     assert verify(store, 3).faults == ()
     done.update(dict.fromkeys(done, 0))
     assert (refresh(made)["reason"], done) == ("unchanged", {"make_parts": 0, "thumbnail": 0})
+
+
+def test_a_lost_table_is_told_though_nothing_changed(first_version, dataset):
+    """It would come into the next version unread: status 4, and its key."""
+    made = dataset(formats={})
+    first = first_version(made)
+    (key, *_) = keys_below(first, "tables/labels/")
+    store_of(first).delete(key)
+    with pytest.raises(StorageRefusedError, match=key) as refused:
+        refresh(made)
+    assert (refused.value.code, refused.value.exit_status) == ("object_damaged", 4)
