@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -216,7 +215,7 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
             return built
         bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings) as pool, scratch(settings) as directory:
-        earlier = read_earlier(store, bucket.base)
+        earlier = read_earlier(store, bucket.base, (bucket.index, bucket.count))
         builder = BucketBuilder(
             store=store,
             draft=here.draft(bucket.base),
@@ -224,9 +223,10 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
             keep_embeddings=dataset.params.embeddings,
             earlier=earlier,
             taken=read_earlier(store, bucket.taken),
-            fetcher=replace(fetcher(dataset, settings, pool, directory), given=read_given(store, bucket, earlier)),
+            fetcher=fetcher(dataset, settings, pool, directory),
             threads=settings.download_threads,
             since=since,
+            given=partial(read_given, store, bucket, earlier),
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:

@@ -27,19 +27,21 @@ from labelsnap.records.model import Problem
 from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.pull import REPORT
+from labelsnap.snapshots.writing.draft import Uploads
 from tasks.formats.conversion import DESCRIBED
 from tasks.formats.given import picture_limits
 from tasks.machines.environment import scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
-from tasks.run.receipts import FormatReceipt, Settlement
+from tasks.run.receipts import FormatReceipt, Settlement, content_of
 from tasks.telling.artifacts import show_picture
+from tasks.unchanged import stands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from labelsnap.formats.report.thumbnails import Thumbnail
-    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.manifest import File, Manifest
     from labelsnap.storage import ObjectStore
 
 THUMBNAILS_OF_A_SPLIT = 3
@@ -49,23 +51,32 @@ THUMBNAILS_SHOWN = 3
 
 @task(**RETRIES)
 def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
-    """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts."""
+    """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts.
+
+    Where the base says the same, so that nothing is published, its own take the place of the last two.
+    """
     here = here_of(dataset.url)
-    store, draft = here.store, here.draft(here.manifest(base))
+    store, earlier = here.store, here.manifest(base)
+    draft = here.draft(earlier)
     description = description_of(dataset, settlement)
     options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
+    of_card, of_croissant = ({name: f"{format_folder(name)}{each}" for name in options} for each in DESCRIBED)
+    listed: dict[str, list[Listed]] = {}
+    readmes: dict[str, bytes] = {}
+    for name, given in options.items():
+        files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
+        listed[name] = [listed_of(file, format_folder(name)) for file in files]
+        readmes[name] = card(description, format_of(name, given), listed[name])
+    cards = draft.add_files((of_card[name], readme) for name, readme in readmes.items())
+    content = content_of(settlement, (*formats, FormatReceipt("", cards, (), Uploads())))
+    if earlier and stands(dataset, earlier, content.files, settlement.conversion.lost):
+        standing = files_there(earlier, (*of_croissant.values(), REPORT), settlement.conversion.lost)
+        if standing:
+            return FormatReceipt("", (*cards, *standing), (), draft.uploads)
     documents: list[tuple[str, bytes]] = []
     for name, given in options.items():
-        training_format, folder = format_of(name, given), format_folder(name)
-        files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
-        listed = [listed_of(file, folder) for file in files]
-        of_card, of_croissant = (f"{folder}{each}" for each in DESCRIBED)
-        readme = card(description, training_format, listed)
-        listed.append(Listed(DESCRIBED[0], digest(readme), small=False))
-        documents += [
-            (of_card, readme),
-            (of_croissant, croissant(description, training_format, listed)),
-        ]
+        described = [*listed[name], Listed(DESCRIBED[0], digest(readmes[name]), small=False)]
+        documents.append((of_croissant[name], croissant(description, format_of(name, given), described)))
     pictures = thumbnails(store, settlement)
     if pictures:
         show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
@@ -78,7 +89,14 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
     documents.append((REPORT, html(page)))
-    return FormatReceipt(name="", files=draft.add_files(documents), packs=(), uploads=draft.uploads)
+    return FormatReceipt(name="", files=(*cards, *draft.add_files(documents)), packs=(), uploads=draft.uploads)
+
+
+def files_there(earlier: Manifest, paths: Iterable[str], lost: Collection[str]) -> tuple[File, ...]:
+    """The files that a version has under some paths; none where it lacks one, or one is among the ``lost`` keys."""
+    files = tuple(map(earlier.file, paths))
+    found = tuple(file for file in files if file and file.key not in lost)
+    return found if len(found) == len(files) else ()
 
 
 def description_of(dataset: Dataset, settlement: Settlement) -> Description:

@@ -9,6 +9,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import load_settings
+from labelsnap.buckets.base import BasePart
 from labelsnap.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.manifest import Manifest, same_content
@@ -25,6 +26,7 @@ from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamRec
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
 from tasks.telling.progress import report
+from tasks.unchanged import stands
 
 MAX_RACES = 10
 FAULTS_SHOWN = 3
@@ -39,7 +41,10 @@ def publish(
     formats: tuple[FormatReceipt, ...],
     result: dict[str, Any],
 ) -> Publication:
-    """Commit the snapshot, or find that the newest version holds the same."""
+    """Commit the snapshot, or find that the newest version holds the same.
+
+    Raises StorageRefusedError where a table that is taken over unread is not there, whether or not anything changed.
+    """
     base = beginning.base.version
     judge(dataset, base, result)
     store = open_store(dataset.url)
@@ -53,9 +58,13 @@ def publish(
         packs=list(content.packs),
         software=software(),
     )
-    earlier = here_of(dataset.url).manifest(base)
+    here = here_of(dataset.url)
+    earlier = here.manifest(base)
+    if earlier and stands(dataset, earlier, manifest.files, settlement.conversion.lost):
+        check_kept_objects(here.store, earlier, BasePart(settlement.tables))
+        return Publication(version=base, published=False)
     read_back(store, dataset, base, settlement, manifest, earlier)
-    return publish_on_head(store, dataset, beginning, manifest, settlement.behind, earlier)
+    return publish_on_head(store, dataset, beginning, manifest, settlement.behind, is_new=True)
 
 
 def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
@@ -93,11 +102,8 @@ def read_back(
 ) -> None:
     """Raise ``DatasetRejectedError`` when what was written is not what the records were, as ``checking.gate`` sees it.
 
-    What is taken over of the base is not read, but has to be there; else StorageRefusedError names it. A run that found
-    nothing changed publishes nothing, and is not looked at.
+    What is taken over of the base is not read, but has to be there; else StorageRefusedError names it.
     """
-    if earlier is not None and same_content(earlier, manifest):
-        return
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
     inspection = inspect(
@@ -127,20 +133,18 @@ def publish_on_head(
     beginning: Beginning,
     manifest: Manifest,
     behind: tuple[str, ...] = (),
-    earlier: Manifest | None = None,
+    *,
+    is_new: bool = False,
 ) -> Publication:
     """Commit on the base, or on a later version of the base's own manifest: an expiry or a fence of garbage collection.
 
-    ``behind`` is what stands behind the base and was not taken over, ``earlier`` the base's manifest where it was read
-    already. What else was published meanwhile is the answer
-    where it holds the same; else nothing is published, and nothing by a run that was cancelled.
+    ``behind`` is what stands behind the base and was not taken over; ``is_new`` says that it is known to be published
+    on the base. What else was published meanwhile is the answer where it holds the same; else nothing is published, and
+    nothing by a run that was cancelled.
     """
     base, parent = beginning.base, beginning.base.version
     for _ in range(MAX_RACES):
-        if parent == base.version and earlier is not None:
-            if same_content(earlier, manifest):
-                return Publication(version=parent, published=False)
-        elif parent:
+        if parent and not (is_new and parent == base.version):
             standing = read_snapshot(store, parent)
             if same_content(standing.manifest, manifest):
                 return Publication(version=parent, published=False)

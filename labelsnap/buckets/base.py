@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from labelsnap.buckets.grouping import bucket_name
+from labelsnap.buckets.parts.index import PARTS
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.tables.bucket_paths import COUNT, NUMBER, TABLE_PATH
 
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
 
     from labelsnap.snapshots.manifest import Contents
 
+_ROWS_PATH: Final = re.compile(rf"{PARTS}rows/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})\.ndjson\.zst")
 _PACK: Final = re.compile(rf"data/images/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})-[^/]*\.tar")
 
 
 class BasePart(Struct, frozen=True):
-    """The bucket tables that may hold rows of one bucket, and the packs that may hold their images.
+    """The bucket tables that may hold rows of one bucket, what is told of them, and the packs of their images.
 
     ``alike``: of an unchanged row this run would write what they hold.
     """
@@ -32,6 +35,11 @@ class BasePart(Struct, frozen=True):
     files: tuple[File, ...] = ()
     packs: tuple[Pack, ...] = ()
     alike: bool = False
+
+
+def rows_path(index: int, count: int) -> str:
+    """Return the logical path of what a snapshot tells of the rows of a bucket."""
+    return f"{PARTS}rows/{bucket_name(index, count)}.ndjson.zst"
 
 
 def part_base(
@@ -49,7 +57,7 @@ def part_base(
         sharing = _Sharing(files, count)
         fewest = count
         for file in earlier.files:
-            if match := TABLE_PATH.fullmatch(file.path):
+            if match := TABLE_PATH.fullmatch(file.path) or _ROWS_PATH.fullmatch(file.path):
                 fewest = int(match["count"])
                 for index in sharing.to(int(match["index"]), fewest):
                     files[index].append(file)

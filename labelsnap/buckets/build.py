@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
+from labelsnap.buckets.base import rows_path
 from labelsnap.buckets.boundary import UNFORESEEN, bounded, check_rows
 from labelsnap.buckets.given import left_table
-from labelsnap.buckets.noted import noted
 from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
 from labelsnap.buckets.rows.reuse import LASTING, Reuse
+from labelsnap.buckets.rows.told import encode_told, left_out, tell
 from labelsnap.buckets.rows.worn import brought, images_of, relocated
-from labelsnap.formats.description.census import Census, census
-from labelsnap.records.choices.classes import seen_classes
+from labelsnap.formats.description.census import Census
 from labelsnap.records.choices.policy import Policy, select
 from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
@@ -30,13 +32,16 @@ from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
     from datetime import datetime
 
+    import pyarrow as pa
+
     from labelsnap.buckets.rows.fetch import Fetcher
     from labelsnap.buckets.rows.reuse import Reused
-    from labelsnap.snapshots.manifest import File
+    from labelsnap.buckets.rows.told import Told
+    from labelsnap.snapshots.manifest import File, Pack
     from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
 
@@ -48,7 +53,8 @@ class Outcome:
     ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
     what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks. ``reused``
     are the ids of those that have its content.
-    ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id.
+    ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id, ``given``
+    the splits that rows had before.
     """
 
     kept: Tables = field(default_factory=dict)
@@ -62,6 +68,7 @@ class Outcome:
     anew: set[str] = field(default_factory=set)
     reused: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class BucketBuilder:
     """Builds the buckets of one run: what to publish, what stands already, and how to get the rest.
 
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
-    are reused like those, and of which no snapshot knows. ``since`` is when the run began to look.
+    are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
+    splits that rows were given before.
     """
 
     store: ObjectStore
@@ -81,21 +89,27 @@ class BucketBuilder:
     threads: int
     taken: Earlier = NOTHING
     since: datetime = BEFORE_ALL
+    given: Callable[[], Mapping[str, str]] | None = None
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
 
-        A bucket without lines has files only where it has to tell of rows that left, or is the first.
+        A bucket without lines has files only where it has to tell of rows that left, or is the first. Of one whose rows
+        all stand, and that has no other, nothing but the problems is written.
         """
         outcome = Outcome()
         numbered = list(lines)
-        if not (numbered or self.fetcher.given or bucket.is_first):
-            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         reuse = self._reuse
         looked = reuse.of_lines(numbered)
         kept = {number: row for number, row in looked.kept.items() if row not in bucket.unwritable}
-        self._keep(kept.values(), outcome)
         records = dict(self._records((each for each in numbered if each[0] not in kept), looked.taken, outcome))
+        told = self.earlier.told
+        if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
+            return self._as_before(bucket, told, outcome)
+        outcome.given = self.given() if self.given else self.fetcher.given
+        if not (numbered or outcome.given or bucket.is_first):
+            return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
+        self._keep(kept.values(), outcome)
         outcome.numbers = {record.data_row.id: number for number, record in records.items()}
         written = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
         outcome.problems += [
@@ -111,6 +125,39 @@ class BucketBuilder:
             if not self._left_out(outcome):
                 raise
             return self._written(bucket, reuse, outcome)
+
+    def _as_before(self, bucket: BucketInput, told: Told, outcome: Outcome) -> BucketReceipt:
+        """Take the whole bucket over; the lines that gave no row are told as in any other."""
+        outcome.reused.update(told.rows)
+        outcome.labels_excluded.update(told.tally.labels_excluded)
+        outcome.annotations_dropped.update(told.tally.annotations_dropped)
+        of_problems = table_path("problems", bucket.index, bucket.count)
+        standing = (file for path, file in self.earlier.files.items() if path != of_problems)
+        files = (*map(self.draft.keep_file, standing), *self._files(bucket, {"problems": _problems(outcome)}))
+        packs = {key: self.earlier.packs[key] for key in told.packs}
+        return self._receipt(bucket, outcome, told, files, packs)
+
+    def _receipt(
+        self,
+        bucket: BucketInput,
+        outcome: Outcome,
+        told: Told,
+        files: Iterable[File],
+        packs: Mapping[str, Pack],
+    ) -> BucketReceipt:
+        """What a bucket comes to whose rows are as they were."""
+        return BucketReceipt(
+            index=bucket.index,
+            files=tuple(sorted(files, key=lambda file: file.path)),
+            packs=tuple(packs[key] for key in sorted(packs)),
+            tally=self._tally(told, outcome),
+            census=told.census,
+            measures=told.measures,
+            changed=(),
+            alike=bucket.base.alike,
+            seen=told.seen,
+            repeated=tuple(sorted(outcome.repeated)),
+        )
 
     @property
     def _reuse(self) -> Reuse:
@@ -132,13 +179,9 @@ class BucketBuilder:
             return
         outcome.kept = rows_of(self.earlier.tables, row_ids)
         outcome.reused.update(row_ids)
-        rows = outcome.kept["data_rows"]
-        for counts, column in (
-            (outcome.labels_excluded, rows["labels_excluded"]),
-            (outcome.annotations_dropped, rows["annotations_dropped"]),
-        ):
-            for each in column.to_pylist():
-                counts.update(dict(each))
+        labels, annotations = left_out(outcome.kept["data_rows"])
+        outcome.labels_excluded.update(labels)
+        outcome.annotations_dropped.update(annotations)
 
     def _records(
         self, lines: Iterable[tuple[int, bytes]], taken: Mapping[int, Identity], outcome: Outcome
@@ -189,13 +232,14 @@ class BucketBuilder:
 
     def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
         """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
+        fetcher = replace(self.fetcher, given=outcome.given)
 
         def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
             record, row = records[number], reused[number]
             requests = Counter[str]()
 
             def made() -> tuple[Sample, bool]:
-                sample = self.fetcher.fetch(record, requests, row)
+                sample = fetcher.fetch(record, requests, row)
                 return sample, row.is_before(sample)
 
             return row, bounded(number, partial(_id, record), made), requests
@@ -251,22 +295,14 @@ class BucketBuilder:
             known = {**self.earlier.packs, **packs}
             packs |= {key: known[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
             measures = add(chain(measures, measure_tables(kept)))
-        left = left_table(self.fetcher.given, tables["data_rows"]["data_row_id"].to_pylist())
-        problems = problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
-        files = self._files(bucket, tables | {"problems": problems} | ({LEFT: left} if len(left) else {}))
+        left = left_table(outcome.given, tables["data_rows"]["data_row_id"].to_pylist())
+        files = self._files(bucket, tables | {"problems": _problems(outcome)} | ({LEFT: left} if len(left) else {}))
+        told = tell(files, tables, packs, len(left))
+        if told.rows:
+            files = (*files, self.draft.add_file(rows_path(bucket.index, bucket.count), encode_told(told)))
         stored.wait()
-        return BucketReceipt(
-            index=bucket.index,
-            files=files,
-            packs=tuple(packs[key] for key in sorted(packs)),
-            tally=self._tally(tables, outcome, len(left)),
-            census=census(tables),
-            measures=measures,
-            changed=reuse.changed(tables["data_rows"]["data_row_id"].to_pylist(), outcome.anew),
-            alike=bucket.base.alike,
-            seen=tuple(seen_classes(tables)),
-            repeated=tuple(sorted(outcome.repeated)),
-        )
+        changed = reuse.changed(told.rows, outcome.anew)
+        return structs.replace(self._receipt(bucket, outcome, told, files, packs), measures=measures, changed=changed)
 
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
         """Write the tables, but for those that stand in the earlier snapshot as they are.
@@ -284,33 +320,36 @@ class BucketBuilder:
             body = write_table(table)
             if len(table) or bucket.is_first or self.earlier.has(path, body):
                 bodies.append((path, body))
-        return tuple(sorted([*files, *self.draft.add_files(bodies)], key=lambda file: file.path))
+        return (*files, *self.draft.add_files(bodies))
 
-    def _tally(self, tables: Tables, outcome: Outcome, left: int) -> Tally:
+    def _tally(self, told: Told, outcome: Outcome) -> Tally:
         return Tally(
-            published=len(tables["data_rows"]),
+            published=told.tally.published,
             excluded=dict(+outcome.excluded),
             problems=len(outcome.problems),
             problem_codes=dict(Counter(problem.code for problem in outcome.problems)),
-            labels=tables["labels"]["origin"].to_pylist().count("label"),
+            labels=told.tally.labels,
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
-            noted=noted(tables),
+            noted=told.tally.noted,
             reused_rows=len(outcome.reused),
-            left=left,
+            left=told.tally.left,
             requests=dict(outcome.requests),
             downloaded=self.fetcher.downloader.counts.bytes,
             uploads=self.draft.uploads,
         )
 
 
+def _problems(outcome: Outcome) -> pa.Table:
+    """The table of problems, in the order of lines."""
+    return problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
+
+
 def _told_of(sample: Sample) -> None:
     """Make of a sample all that a bucket's files and receipt have of it, and keep nothing."""
     tables = to_tables([sample]) | {"images": images_table([sample], StoredImages({}))}
     measure([sample])
-    census(tables)
-    noted(tables)
-    tuple(seen_classes(tables))
+    tell([], tables, [], 0)
     for table in tables.values():
         write_table(table)
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 
+from labelsnap.buckets.base import BasePart, rows_path
 from labelsnap.buckets.grouping import bucket_name
+from labelsnap.buckets.rows.told import composite_due, read_told
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
 from labelsnap.snapshots.manifest import digest
-from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, file_of, read_table
+from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, file_of, name_of_tables, read_table
 from labelsnap.snapshots.tables.table_columns import without_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from labelsnap.buckets.base import BasePart
+    from labelsnap.buckets.rows.told import Told
     from labelsnap.records.model import Record
     from labelsnap.records.tables.carry import Standing
     from labelsnap.snapshots.manifest import File, Pack
@@ -29,6 +32,8 @@ _ROWS: Final = (*SCHEMAS, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
 _PARALLEL: Final = 8
+_Columns: TypeAlias = tuple[str, ...] | None
+"""Some columns of a table, all where None."""
 _REUSED: Final = STANDING | {"images": (*STANDING["images"], *_LOCATION)}
 
 
@@ -40,25 +45,71 @@ class ImageLocation:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
 class Earlier:
-    """One bucket as an earlier snapshot holds it.
+    """One bucket as an earlier snapshot holds it, read as far as it is asked for.
 
-    ``fingerprints`` are by data row id ("": nothing of the row may be reused), ``locations`` of images by sha256 (hex),
-    ``packs`` by key, ``files`` by path. Where rows may be taken over as they stand, ``tables`` are ``whole``; else they
-    have what a row made anew reuses.
+    Of a row whose image lies in a pack of other buckets (it was found there when there were fewer, as that of another
+    row) nothing is reused: its image is packed anew, with its own bucket's.
+
+    ``told`` is what the snapshot tells of the bucket's rows: with it no table is read to see whether they stand.
     """
 
-    fingerprints: Mapping[str, str]
-    locations: Mapping[str, ImageLocation]
-    packs: Mapping[str, Pack]
-    files: Mapping[str, File]
-    tables: Mapping[str, pa.Table]
-    whole: bool
+    def __init__(self, base: BasePart, read: Callable[[str, _Columns], pa.Table], told: Told | None = None) -> None:
+        self._read = read
+        self._is_there = bool(bucket_files(base.files))
+        self._alike = base.alike
+        self.told = told
+        self.packs = {pack.key: pack for pack in base.packs}
+        """Packs by key."""
+        self.files = {file.path: file for file in base.files}
+        """Files by path."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether rows may be taken over as they stand: then ``tables`` have all columns, else what a row reuses."""
+        return self._alike and self._is_there
+
+    @cached_property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The tables by name. Raises StorageRefusedError where one is missing or damaged."""
+        columns: Mapping[str, _Columns] = dict.fromkeys(_ROWS) if self._alike else _REUSED
+        if not self._is_there:
+            return {}
+        with (
+            decoding("the tables of the earlier version"),
+            ThreadPoolExecutor(_PARALLEL, thread_name_prefix="earlier") as pool,
+        ):
+            return dict(zip(columns, pool.map(self._read, columns.keys(), columns.values()), strict=True))
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """Fingerprints by data row id; "": nothing of the row may be reused."""
+        if self.told:
+            return self.told.rows
+        with decoding("the rows of the earlier version"):
+            elsewhere = {row_id for row_id, _, key, _ in self._images if key and key not in self.packs}
+            rows = zip(*_values(self.tables, "data_rows", "data_row_id", "fingerprint"), strict=True)
+            return {row_id: "" if row_id in elsewhere else found for row_id, found in rows}
+
+    @cached_property
+    def locations(self) -> Mapping[str, ImageLocation]:
+        """Where images lie, by sha256 (hexadecimal)."""
+        with decoding("the images of the earlier version"):
+            there = [each for each in self._images if each[2] in self.packs]
+            return {sha256: ImageLocation(self.packs[key], offset) for _, sha256, key, offset in there}
+
+    @property
+    def composite_due(self) -> frozenset[str]:
+        """The rows that have masks which came whole for want of their composite."""
+        return frozenset(self.told.due) if self.told else composite_due(self.tables)
+
+    @property
+    def _images(self) -> list[tuple[Any, ...]]:
+        return list(zip(*_values(self.tables, "images", "data_row_id", *_LOCATION), strict=True))
 
     def file(self, path: str, name: str, table: pa.Table) -> File | None:
         """Return the file that stands under a path, where it holds just this table: the same would be written."""
-        standing = self.files.get(path) if self.whole and name in self.tables else None
+        standing = self.files.get(path) if self.whole and name in _ROWS else None
         return standing if standing and table.equals(self.tables[name]) else None
 
     def has(self, path: str, body: bytes) -> bool:
@@ -78,7 +129,7 @@ class Earlier:
             return standing_of(rows | rows_of({name: tables[name] for name in OF_MASKS}, same))
 
 
-NOTHING: Final = Earlier({}, {}, {}, {}, {}, whole=False)
+NOTHING: Final = Earlier(BasePart(), without_rows)
 
 
 def table_path(table: str, index: int, count: int) -> str:
@@ -86,33 +137,22 @@ def table_path(table: str, index: int, count: int) -> str:
     return f"tables/{table}/{bucket_name(index, count)}.parquet"
 
 
-def read_earlier(store: ObjectStore, base: BasePart) -> Earlier:
+def read_earlier(store: ObjectStore, base: BasePart, place: tuple[int, int] | None = None) -> Earlier:
     """What an earlier snapshot holds of the rows of one bucket and of those that it shares tables with.
 
-    Of a row whose image lies in a pack of other buckets (it was found there when there were fewer, as that of another
-    row) nothing is reused: its image is packed anew, with its own bucket's.
+    ``place`` is the bucket, and of how many it is: what the snapshot tells of its rows is read for it, if that is of
+    the tables that it has, and of no other buckets. Raises StorageRefusedError where that is damaged.
     """
-    found = bucket_files(base.files).values()
-    columns: Mapping[str, tuple[str, ...] | None] = dict.fromkeys(_ROWS) if base.alike else _REUSED
-    with decoding("the tables of the earlier version"):
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="earlier") as pool:
-            read = pool.map(lambda each: _rows(store, found, *each), columns.items() if found else ())
-            tables = dict(zip(columns, read, strict=False))
-        images = list(zip(*_values(tables, "images", "data_row_id", *_LOCATION), strict=True))
-        fingerprints = list(zip(*_values(tables, "data_rows", "data_row_id", "fingerprint"), strict=True))
-    packs = {pack.key: pack for pack in base.packs}
-    elsewhere = {row_id for row_id, _, key, _ in images if key and key not in packs}
-    return Earlier(
-        fingerprints={row_id: "" if row_id in elsewhere else found for row_id, found in fingerprints},
-        locations={sha256: ImageLocation(packs[key], offset) for _, sha256, key, offset in images if key in packs},
-        packs=packs,
-        files={file.path: file for file in base.files},
-        tables=tables,
-        whole=base.alike and bool(found),
-    )
+    files = {file.path: file for file in base.files}
+    told = None
+    if base.alike and place and (file := files.get(rows_path(*place))):
+        found = read_told(store, file)
+        packs = {pack.key for pack in base.packs}
+        told = found if found and found.tables == name_of_tables(base.files) and packs.issuperset(found.packs) else None
+    return Earlier(base, partial(_rows, store, bucket_files(base.files).values()), told)
 
 
-def _rows(store: ObjectStore, buckets: Collection[BucketFiles], name: str, columns: tuple[str, ...] | None) -> pa.Table:
+def _rows(store: ObjectStore, buckets: Collection[BucketFiles], name: str, columns: _Columns) -> pa.Table:
     """The rows that buckets have in a table, which some have no file of."""
     there = (file_of(files, name) for files in buckets)
     read = [read_table(store, file, columns) for file in there if file is not None]

@@ -314,13 +314,18 @@ def same_content(one: Manifest, other: Manifest) -> bool:
     the snapshot itself (``croissant.json``, ``report.html``); nor do rows count that it lacks (the table ``left``).
     Packs count through the tables that point into them.
     """
-    return one.config == other.config and _content(one) == _content(other)
+    return has_content(one, other.config, other.files)
 
 
-def _content(manifest: Manifest) -> dict[str, str]:
+def has_content(manifest: Manifest, config: dict[str, Any], files: Iterable[File]) -> bool:
+    """Say whether a snapshot would have the same content as one of this configuration and these files."""
+    return manifest.config == config and _content(manifest.files) == _content(files)
+
+
+def _content(files: Iterable[File]) -> dict[str, str]:
     return {
         file.path: file.sha256
-        for file in manifest.files
+        for file in files
         if not file.path.startswith(_NO_CONTENT) and file.path.rpartition("/")[2] not in _DESCRIPTIONS
     }
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labelsnap.buckets.base import BasePart
-from labelsnap.buckets.parts.index import format_folder, index_files
+from labelsnap.buckets.parts.index import PARTS, format_folder, index_files
 from labelsnap.buckets.parts.work import BucketWork, Conversion
 from labelsnap.formats.interface import Artifact, OfAllRows
 from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.snapshots.manifest import digest, packs_of
+from labelsnap.snapshots.reading.pull import FORMATS, REPORT
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files
 from labelsnap.snapshots.writing.draft import Uploads
-from labelsnap.snapshots.writing.presence import absent, keys_in, sizes_of
+from labelsnap.snapshots.writing.presence import absent_of, keys_in
 from tasks.formats.given import format_input
 from tasks.run.receipts import FormatReceipt
 
@@ -56,9 +57,10 @@ def conversion_of(
     counts = {count for found in tables.values() for count, _ in found}
     before = _indexes(earlier, counts) if earlier else {}
     bases: dict[str, BasePart] = {}
-    if earlier and before:
+    lost = _lost(store, earlier) if earlier and before else frozenset()
+    if earlier and before and lost.isdisjoint(keys_in(before.values())):
         alike = [name for name in names if _is_decided_alike(dataset, name, earlier, registry, census)]
-        bases = _bases(store, earlier, alike, before)
+        bases = _bases(earlier, alike, lost)
     same_classes = earlier is not None and _content(earlier.file(CLASSES_PATH)) == _content(classes)
     is_alike = bool(bases) and same_classes and all(each.alike for each in built)
     tables_before = bucket_files(earlier.files) if earlier else {}
@@ -76,7 +78,9 @@ def conversion_of(
             works.append(BucketWork(index, count, receipt.files, changed, before.get(index) if bases else None))
     is_whole = bool(standing) and not works and before.keys() == set(standing)
     whole = {name: _whole(earlier, name) for name in names} if is_whole and earlier else {}
-    return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike)
+    return Conversion(
+        tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike, tuple(sorted(lost))
+    )
 
 
 def _is_decided_alike(dataset: Dataset, name: str, earlier: Manifest, registry: ClassRegistry, census: Census) -> bool:
@@ -97,18 +101,20 @@ def _indexes(earlier: Manifest, counts: set[int]) -> dict[int, File]:
     return {index: file for (_, index), file in found.items()} if {count for count, _ in found} == counts else {}
 
 
-def _bases(
-    store: ObjectStore, earlier: Manifest, names: Collection[str], indexes: dict[int, File]
-) -> dict[str, BasePart]:
+def _lost(store: ObjectStore, earlier: Manifest) -> frozenset[str]:
+    """The keys of a version's indexes, of what it has of formats, and of its report, that are not there."""
+    files = (file for file in earlier.files if file.path.startswith((PARTS, FORMATS)) or file.path == REPORT)
+    return frozenset(absent_of(store, earlier, files))
+
+
+def _bases(earlier: Manifest, names: Collection[str], lost: Collection[str]) -> dict[str, BasePart]:
     """What a version has of those formats of which no object is lost, but for files of rows."""
     files = {name: earlier.below(format_folder(name)) for name in names}
-    keys = {name: keys_in(found) for name, found in files.items()}
-    of_indexes = keys_in(indexes.values())
-    wanted = of_indexes.union(*keys.values())
-    lost = frozenset(absent(store, {key: size for key, size in sizes_of(earlier).items() if key in wanted}))
-    if lost & of_indexes:
-        return {}
-    return {name: _without_rows(earlier, files[name]) for name in names if files[name] and not lost & keys[name]}
+    return {name: _without_rows(earlier, found) for name, found in files.items() if found and _is_whole(found, lost)}
+
+
+def _is_whole(files: Iterable[File], lost: Collection[str]) -> bool:
+    return keys_in(files).isdisjoint(lost)
 
 
 def _without_rows(earlier: Manifest, files: Iterable[File]) -> BasePart:

@@ -1,6 +1,7 @@
 """What this process has at hand of the dataset that a flow run works on: its store, and what was asked of it before.
 
-Each process of a run has its own; what one wrote the others read from the store.
+Each process of a run has its own; what one wrote the others read from the store. Each attempt of a flow run has its own
+too: what a process that outlives one was told of the store then, such as the newest epoch, is old for the next.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prefect import runtime
 
@@ -84,27 +85,47 @@ class Here:
             return self._epoch
 
 
-_HERE: Final[dict[tuple[int, str, str], Here]] = {}
+class _Work(NamedTuple):
+    """Whose it is: a flow run's work on a dataset, in this process."""
+
+    process: int
+    flow_run: str
+    url: str
+
+
+_HERE: Final[dict[_Work, tuple[int, Here]]] = {}
+"""What is at hand, with the number of the attempt that it is of."""
 _CHANGING: Final = Lock()
 
 
 def here_of(url: str) -> Here:
-    """What this process has at hand of the dataset, in the flow run of this context; outside of one nothing."""
-    if (key := _key(url)) is None:
+    """What this process has at hand of the dataset, in the attempt of this context; outside of a flow run nothing.
+
+    What it had in another attempt of the flow run is let go.
+    """
+    if (work := _work(url)) is None:
         return Here(open_store(url))
+    attempt = runtime.flow_run.run_count
     with _CHANGING:
-        if (found := _HERE.get(key)) is None:
-            found = _HERE[key] = _opened(url)
+        number, found = _HERE.get(work, (attempt, None))
+        if found is None or number != attempt:
+            _close(work)
+            found = _opened(url)
+            _HERE[work] = attempt, found
         while len(_HERE) > MOST:
-            _HERE.pop(next(iter(_HERE))).close()
+            _close(next(iter(_HERE)))
         return found
 
 
 def let_go(url: str) -> None:
     """Forget what this process has at hand in the flow run of this context: it has ended, or begins again."""
-    key = _key(url)
-    with _CHANGING:
-        found = _HERE.pop(key, None) if key else None
+    if work := _work(url):
+        with _CHANGING:
+            _close(work)
+
+
+def _close(work: _Work) -> None:
+    _, found = _HERE.pop(work, (None, None))
     if found:
         found.close()
 
@@ -121,6 +142,6 @@ def _opened(url: str) -> Here:
     return Here(AtHandStore(store, folder), folder)
 
 
-def _key(url: str) -> tuple[int, str, str] | None:
+def _work(url: str) -> _Work | None:
     flow_run = runtime.flow_run.id
-    return (os.getpid(), str(flow_run), url) if flow_run else None
+    return _Work(os.getpid(), str(flow_run), url) if flow_run else None

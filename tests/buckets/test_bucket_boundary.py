@@ -14,7 +14,7 @@ from labelsnap.buckets import build as building
 from labelsnap.buckets import spool
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.boundary import bounded
-from labelsnap.buckets.rows import image, reuse
+from labelsnap.buckets.rows import image, reuse, told
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.rows.image import publishable
 from labelsnap.errors import LabelboxRefusedError, LabelsnapError
@@ -53,9 +53,10 @@ def problems(receipt, folder):
         (building, "select", holds),
         (building, "to_tables", holds),
         (building, "measure", holds),
-        (building, "census", holds),
-        (building, "noted", holds),
-        (building, "seen_classes", holds),
+        (told, "census", holds),
+        (told, "noted", holds),
+        (told, "seen_classes", holds),
+        (told, "measure_tables", holds),
         (Fetcher, "fetch", lambda _, record, *__: holds(record)),
         (reuse.Reuse, "of_record", lambda _, record, *__: holds(record)),
         (reuse.Reused, "is_before", lambda _, sample: holds(sample)),

@@ -28,8 +28,11 @@ class Done:
 
 @contextmanager
 def engine():
-    """Flows called by ``fn`` run in the caller's thread; ``flow_run.id`` of what is given names the flow run."""
-    runtime = SimpleNamespace(flow_run=SimpleNamespace(id=""))
+    """Flows called by ``fn`` run in the caller's thread.
+
+    ``flow_run.id`` of what is given names the flow run, ``flow_run.run_count`` its attempt.
+    """
+    runtime = SimpleNamespace(flow_run=SimpleNamespace(id="", run_count=1))
     with ExitStack() as stack:
         stack.enter_context(patch.object(Task, "__call__", lambda task, *given, **named: task.fn(*given, **named)))
         stack.enter_context(patch.object(Task, "submit", lambda task, *given, **named: Done(task.fn(*given, **named))))

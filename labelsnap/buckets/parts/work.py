@@ -72,7 +72,8 @@ class Conversion(Struct, frozen=True):
 
     ``standing`` are the buckets that are as they were, and ``before`` all of its indexes; ``bases`` has what it has of
     each format but files of rows, for those of which nothing is lost. Where everything stands, ``whole`` has all that
-    the version before has of each format but what describes it, and no format is made.
+    the version before has of each format but what describes it, and no format is made. ``lost`` are the keys of its
+    objects that were looked for and are not there: those of indexes, formats and the report.
     """
 
     works: tuple[BucketWork, ...] = ()
@@ -81,6 +82,7 @@ class Conversion(Struct, frozen=True):
     bases: dict[str, BasePart] = {}
     whole: dict[str, BasePart] = {}
     is_alike: bool = False
+    lost: tuple[str, ...] = ()
 
     def joint(self, name: str, made: tuple[BucketMade, ...]) -> Joint:
         """What a format is joined from, when all buckets are made."""

@@ -39,14 +39,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from labelsnap.buckets.boundary import attempted, bounded
-from labelsnap.buckets.noted import without_composite
 from labelsnap.buckets.rows.image import JPEG, declared_size
 from labelsnap.buckets.rows.masks import still_made, whole_masks
 from labelsnap.images.containers import NEVER_TURNED
@@ -60,7 +58,6 @@ from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 from labelsnap.records.model import ModelRunEntry
 from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.tables.carry import Masks, Standing, carry_over, masks_in
-from labelsnap.records.tables.tables import OF_MASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -178,7 +175,7 @@ class Reuse:
         against: dict[int, Against] = {}
         taken = {number: self._taken(line) for number, line in lines}
         times = Counter(each.row_id for each in taken.values())
-        urls, due = self._urls(), self._composite_due()
+        urls, due = self._urls(), self.earlier.composite_due
         for number, (found, digest) in taken.items():
             if found is None or found not in self.earlier.fingerprints:
                 against[number] = "new"
@@ -235,12 +232,6 @@ class Reuse:
             return {}
         rows = self.earlier.tables["data_rows"]
         return dict(zip(rows["data_row_id"].to_pylist(), rows["row_data"].to_pylist(), strict=True))
-
-    def _composite_due(self) -> frozenset[str]:
-        """The rows of the version before that have masks which came whole for want of their composite."""
-        tables = (self.earlier.tables[name] for name in OF_MASKS)
-        rows = (table.filter(without_composite(table))["data_row_id"].to_pylist() for table in tables)
-        return frozenset(chain.from_iterable(rows))
 
     def _upon(self, record: Record, row: Standing) -> Reused:
         as_wanted = self._as_wanted(record, row.image)

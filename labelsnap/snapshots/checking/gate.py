@@ -26,13 +26,13 @@ from labelsnap.snapshots.checking.decoding import UndecodableError, passed_over
 from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, undecodable, wholes_of
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals
+from labelsnap.snapshots.checking.once import ReadOnce
 from labelsnap.snapshots.keeping.epochs import keys_of
-from labelsnap.snapshots.reading.at_hand import the_store_of
 from labelsnap.snapshots.reading.content import scratch_file
 from labelsnap.snapshots.tables.bucket_tables import bucket_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.snapshots.checking.decoding import OnBatch
@@ -67,7 +67,7 @@ def inspect(
 ) -> Inspection:
     """Read back what ``manifest`` has and ``base`` has not. ``expected`` are the records' measures by bucket.
 
-    It comes from the store itself, whatever of it is at hand; what stands in the base may be.
+    It comes from the store itself, whatever of it is at hand, each object once; what stands in the base may be at hand.
 
     Files come to ``scratch`` (the system's folder by default), a few at a time, and memory stays flat. Raises
     StorageError when the store does not answer.
@@ -78,8 +78,9 @@ def inspect(
     measured = {whole.key for tables in buckets.values() for whole in tables.values()}
     with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
         there = frozenset() if base is None else keys_of(base)
+        objects = ReadOnce(store, there, _shared(written, there), Path(folder))
         gate = _Gate(
-            store, there, Path(folder), expected, expected_in_coco(chain.from_iterable(expected.values()), registry)
+            objects, Path(folder), expected, expected_in_coco(chain.from_iterable(expected.values()), registry)
         )
         checks = (
             *(partial(gate.check_bucket, index, tables) for index, tables in buckets.items()),
@@ -102,6 +103,13 @@ def _written(wholes: Iterable[Whole], base: Manifest | None) -> tuple[Whole, ...
     return tuple(whole for whole in wholes if (whole.files[0] not in files if whole.joined else whole.key not in keys))
 
 
+def _shared(written: Iterable[Whole], standing: Collection[str]) -> dict[str, int]:
+    """Return the new objects that joined files point into, each with its size: they are read for themselves too."""
+    found = tuple(written)
+    parts = {part.key for whole in found for file in whole.files for part in file.parts}
+    return {whole.key: whole.size for whole in found if whole.pack and whole.key in parts and whole.key not in standing}
+
+
 def _measured(manifest: Manifest, written: Iterable[str]) -> dict[int, dict[str, Whole]]:
     """Return the tables that are measured, by bucket: all of those of a bucket of which one is under a key written."""
     buckets: dict[int, dict[str, Whole]] = {}
@@ -114,15 +122,10 @@ def _measured(manifest: Manifest, written: Iterable[str]) -> dict[int, dict[str,
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    at_hand: ObjectStore
-    standing: frozenset[str]
+    objects: ReadOnce
     scratch: Path
     expected: Mapping[int, Iterable[Measure]]
     in_coco: Mapping[Group, Amounts]
-
-    def _store_for(self, whole: Whole) -> ObjectStore:
-        """The store itself, but for objects of the base snapshot, of which copies may be at hand."""
-        return self.at_hand if whole.key in self.standing and not whole.joined else the_store_of(self.at_hand)
 
     def check_bucket(self, bucket: int, tables: Mapping[str, Whole]) -> list[Fault]:
         """Check the tables of a bucket, and measure them until one is not sound: what it lacks, others would lack too.
@@ -133,7 +136,7 @@ class _Gate:
         for whole in tables.values():
             on_batch: OnBatch = passed_over if faults else totals.read_back
             with scratch_file(self.scratch) as path:
-                outcome = check_object(self._store_for(whole), whole, path, on_batch)
+                outcome = check_object(self.objects, whole, path, on_batch)
             faults += [outcome] if isinstance(outcome, Fault) else []
         if faults:
             return faults
@@ -148,7 +151,7 @@ class _Gate:
         """Check an object, or a joined file; if it is a sound file of COCO, compare what it comes to."""
         held = held_by(whole.name)
         with scratch_file(self.scratch) as path:
-            outcome = check_object(self._store_for(whole), whole, path)
+            outcome = check_object(self.objects, whole, path)
             if isinstance(outcome, Fault):
                 return [outcome]
             if held is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labelsnap.snapshots.checking.decoding import OnBatch
     from labelsnap.snapshots.manifest import File, Manifest
-    from labelsnap.storage import ObjectStore
+    from labelsnap.snapshots.reading.content import Objects
 
 
 class Fault(Struct, frozen=True):
@@ -82,7 +82,7 @@ def wholes_of(manifest: Manifest) -> tuple[Whole, ...]:
     return (*alone, *of_parts, *shared)
 
 
-def check_object(store: ObjectStore, whole: Whole, path: Path, on_batch: OnBatch = passed_over) -> Fault | Counter[str]:
+def check_object(store: Objects, whole: Whole, path: Path, on_batch: OnBatch = passed_over) -> Fault | Counter[str]:
     """Bring an object to ``path`` and read it from end to end; return what is wrong with it, or what it counts.
 
     Counts and ``on_batch`` are those of ``decode_file``. Raises StorageError when the store does not answer.

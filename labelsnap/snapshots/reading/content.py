@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
 from labelsnap.snapshots.manifest import File, damaged, digest
@@ -37,9 +37,11 @@ def read_file(store: ObjectStore, file: File) -> bytes:
             return checked(file, b"".join(blocks_of(store, file)))
         found = dict(read_ranges(store, set(file.parts)))
         return checked(file, b"".join(found[part] or b"" for part in file.parts))
+    if not file.size:
+        return checked(file, b"")
     if file.offset is None:  # one byte more, if there is one, is how it is found to be longer
         return checked(file, store.get(file.key, length=file.size + 1))
-    return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
+    return checked(file, store.get(file.key, offset=file.offset, length=file.size))
 
 
 def download_file(store: ObjectStore, file: File, path: Path) -> None:
@@ -55,7 +57,17 @@ def download_file(store: ObjectStore, file: File, path: Path) -> None:
         raise _damaged(file, found)
 
 
-def fetch(store: ObjectStore, file: File, path: Path) -> bool:
+class Objects(Protocol):
+    """What objects are read from: a store, or something before it."""
+
+    def get(self, key: str, *, offset: int = 0, length: int | None = None, most: int = ...) -> bytes | None:
+        """See ObjectStore."""
+
+    def download(self, key: str, path: Path, *, size: int) -> bool:
+        """See ObjectStore."""
+
+
+def fetch(store: Objects, file: File, path: Path) -> bool:
     """Stream a file to ``path``, unchecked; False: there is no such object (and no file).
 
     Of a file that is joined, or a member of a pack, what is missing is left out. Of an object that is longer than the
@@ -93,7 +105,7 @@ def _read(path: Path, offset: int) -> bytes:
         return file.read(_AHEAD)
 
 
-def _asked(store: ObjectStore, key: str, offset: int) -> bytes:
+def _asked(store: Objects, key: str, offset: int) -> bytes:
     return store.get(key, offset=offset, length=_AHEAD) or b""
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from labelsnap.records.tables.tables import classes_of, write_table
 from labelsnap.snapshots.manifest import damaged, digest
 from labelsnap.snapshots.reading.content import read_file
@@ -50,10 +52,25 @@ def read_table(store: ObjectStore, file: File, columns: Sequence[str] | None = N
     One that by its hash has no rows is not asked for. Raises ``StorageRefusedError`` where it is missing or damaged,
     ``ReaderTooOldError`` where it is sound and not read.
     """
-    match = TABLE_PATH.fullmatch(file.path)
-    if match and file.sha256 == _sha256_without_rows(match["table"]):
-        return without_rows(match["table"], columns)
+    if table := _without_rows(file):
+        return without_rows(table, columns)
     return read_whole(read_file(store, file), file.path, columns)
+
+
+def _without_rows(file: File) -> str | None:
+    """Return which table a file is that by its hash has no rows; None: it may have some."""
+    match = TABLE_PATH.fullmatch(file.path)
+    return match["table"] if match and file.sha256 == _sha256_without_rows(match["table"]) else None
+
+
+def name_of_tables(files: Iterable[File]) -> str:
+    """Name the tables that tell of a bucket's rows by what they are: sha256, hexadecimal, of their paths and sha256s.
+
+    That of problems, which has the numbers of lines, and those without rows are left out.
+    """
+    matches = ((TABLE_PATH.fullmatch(file.path), file) for file in files if not _without_rows(file))
+    found = sorted((file.path, file.sha256) for match, file in matches if match and match["table"] != "problems")
+    return digest(msgspec.json.encode(found))
 
 
 def file_of(files: BucketFiles, table: str) -> File | None:

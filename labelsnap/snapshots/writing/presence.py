@@ -45,10 +45,10 @@ def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> 
     return absent(store, {key: size for key, size in sizes_of(manifest).items() if key in keys})
 
 
-def check_kept_objects(store: ObjectStore, earlier: Manifest, manifest: Manifest) -> None:
-    """Raise StorageRefusedError when an object that a snapshot takes over of an earlier one is not there."""
+def check_kept_objects(store: ObjectStore, earlier: Contents, contents: Contents) -> None:
+    """Raise StorageRefusedError when an object that a snapshot, or a part, takes over of an earlier one is not there."""
     standing = sizes_of(earlier)
-    lost = absent(store, {key: size for key, size in sizes_of(manifest).items() if key in standing})
+    lost = absent(store, {key: size for key, size in sizes_of(contents).items() if key in standing})
     if lost:
         more = f", and {len(lost) - 1} more are lost" if len(lost) > 1 else ""
         raise damaged(f"the object {lost[0]!r}", f"none of that size{more}", remedy=_REMEDY.format(url=store.url))
