@@ -6,6 +6,7 @@ Each process of a run has its own; what one wrote the others read from the store
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from prefect import runtime
 
 from config.settings import load_settings
+from labelsnap.errors import LabelsnapError
 from labelsnap.snapshots.keeping.epochs import newest_epoch
 from labelsnap.snapshots.keeping.history import read_manifest
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
@@ -56,6 +58,15 @@ class Here:
                 self._manifests[version] = found
             return self._manifests[version]
 
+    def read_ahead(self, version: int) -> None:
+        """Read what each step asks for first: the base's manifest, and the epoch in which objects are written.
+
+        What cannot be read is told by the step that needs it.
+        """
+        with suppress(LabelsnapError):
+            self.manifest(version)
+            self._generation()
+
     def draft(self, base: Contents | None) -> Draft:
         """What a task writes, upon the base snapshot or a part of it."""
         return Draft(self.store, base, generation=self._generation)
@@ -98,6 +109,11 @@ def here_of(url: str) -> Here:
         while len(_HERE) > MOST:
             _HERE.pop(next(iter(_HERE))).close()
         return found
+
+
+def read_ahead(url: str, version: int) -> None:
+    """Read what the steps of a run upon this version (0: none) ask for first, while something else is waited for."""
+    here_of(url).read_ahead(version)
 
 
 def let_go(url: str) -> None:
