@@ -19,7 +19,7 @@ from flows.commands.faults import StoppedBySignal, fault_of, signals_raise
 from flows.commands.operations import app as operations
 from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner, help_alone
 from flows.commands.output import discard_output, output_checked
-from flows.commands.process import loading, pass_over_pandas, share_heaps
+from flows.commands.process import loading, loading_runs, share_heaps
 from flows.commands.snapshots import app as snapshots
 from labelsnap.errors import ConfigurationError, OutputLostError, RunStoppedError
 
@@ -89,19 +89,11 @@ def refresh(
 
     dataset = load_dataset(config)
     load_settings()  # what cannot be used is refused before anything starts
-    with loading():
+    with loading_runs():
+        from flows.commands.running import run_here
         from flows.refresh import refresh as run_refresh
-        from flows.runners.runners import runner_of
-        from flows.service.own_records import trim_own_records
-        from flows.service.prefect_server import check_server
-        from tasks.telling.progress import listening
 
-    pass_over_pandas()
-    run = run_refresh.with_options(task_runner=runner_of(runner))
-    check_server()
-    trim_own_records()
-    with progress_shown() as show, listening(show):
-        result = run(dataset)
+    result = run_here(run_refresh, runner, dataset)
     print_json(result) if as_json else print_text(describe(result))
 
 

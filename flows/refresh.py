@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, runtime
@@ -12,12 +13,17 @@ from flows.assembly import assembled
 from flows.runners.cluster_runner import check_workers
 from labelsnap.storage import open_store
 from tasks.export import fetch_stream, start_exports, wait_for_exports
+from tasks.machines.beside import beside
+from tasks.machines.here import read_ahead
 from tasks.run.hints import note_exported
 from tasks.run.undertaking import undertake
 from tasks.telling.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from labelsnap.labelbox.export import Stream
+    from tasks.export import ExportTasks
     from tasks.run.beginning import Beginning
+    from tasks.run.receipts import StreamReceipt
 
 
 @flow(name="refresh", flow_run_name="refresh {dataset.dataset}", persist_result=False, on_crashed=[run_again])
@@ -26,12 +32,19 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
 
     def work(beginning: Beginning) -> dict[str, Any]:
         run, base, watch = beginning.run, beginning.base.version, Stopwatch()
-        exports = start_exports(dataset, run)
-        created = wait_for_exports(exports)
-        numbered = tuple(enumerate(exports.ids))
-        results = tuple(fetch_stream(dataset, run, base, number, task_id, "RESULT") for number, task_id in numbered)
-        errors = tuple(fetch_stream(dataset, run, base, number, task_id, "ERRORS") for number, task_id in numbered)
-        result = assembled(dataset, beginning, results, errors, watch)
+        exports: ExportTasks
+
+        def fetched(stream: Stream) -> tuple[StreamReceipt, ...]:
+            parts = enumerate(exports.ids)
+            return tuple(fetch_stream(dataset, run, base, number, task_id, stream) for number, task_id in parts)
+
+        with beside() as start:
+            start(partial(read_ahead, dataset.url, base))
+            exports = start_exports(dataset, run)
+            created = wait_for_exports(exports)
+            lost = start(partial(fetched, "ERRORS"))
+            results = fetched("RESULT")
+        result = assembled(dataset, beginning, results, lost.result(), watch)
         note_exported(open_store(dataset.url), dataset, created or beginning.exported_since)
         return result
 

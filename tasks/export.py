@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, structs
@@ -21,6 +22,7 @@ from labelsnap.labelbox.starting import start
 from labelsnap.labelbox.stream import Chunk, chunk_at
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.frames import EarlierFrames, add_chunk
+from tasks.machines.beside import beside
 from tasks.machines.environment import downloader, labelbox, scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 
     from labelsnap.labelbox.client import Client
     from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.snapshots.manifest import Manifest
     from labelsnap.snapshots.writing.draft import Draft
+    from labelsnap.storage import ObjectStore
     from tasks.run.ledger import Ledger
 
 
@@ -114,14 +118,15 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
 def started(ledger: Ledger, client: Client, request: ExportRequest, number: str, name: str) -> str:
     """The id of the run's export of this number: the one that it has, or a new one, noted as soon as it is known.
 
-    That it is asked for is noted before, so that a run that is gone on with looks for it, under its name.
+    That it is asked for is noted before it is, so that a run that is gone on with looks for it, under its name.
     """
     if known := ledger.recall(f"export-{number}", ExportTask):
         return known.id
     asked = Asked(f"{name} {number}")
     perhaps_started = ledger.recall(f"asked-{number}", Asked) == asked
-    ledger.note(f"asked-{number}", asked)
-    task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started)
+    with beside() as start_beside:
+        noted = start_beside(partial(ledger.note, f"asked-{number}", asked))
+        task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started, ready=noted.result)
     return ledger.note(f"export-{number}", ExportTask(task_id)).id
 
 
@@ -183,10 +188,10 @@ def bring(
     here = here_of(dataset.url)
     earlier = here.manifest(base)
     draft = here.draft(earlier)
-    frames = EarlierFrames(here.store, earlier, f"raw/{stream.lower()}-")
-    with downloader(settings) as pool, scratch(settings) as directory:
+    client = labelbox(settings)
+    with downloader(settings) as pool, scratch(settings) as directory, beside() as start_beside:
+        frames = start_beside(partial(_earlier_frames, here.store, earlier, stream))
         for attempt in range(ASKED):
-            client = labelbox(settings)  # a new one, because the SDK keeps what it was told of a task
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
             names = _Names(ledger_here(dataset.url, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)
@@ -222,6 +227,13 @@ def bring(
         retries=retries,
         uploads=draft.uploads,
     )
+
+
+def _earlier_frames(store: ObjectStore, earlier: Manifest | None, stream: Stream) -> EarlierFrames:
+    """The frames of a stream as the base has it, of which those of its beginning are read."""
+    frames = EarlierFrames(store, earlier, f"raw/{stream.lower()}-")
+    frames.near(0)
+    return frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +311,7 @@ def _fetched(
     source: _Source,
     total: Totals,
     draft: Draft,
-    frames: EarlierFrames,
+    frames: Future[EarlierFrames],
     names: _Names,
     on_progress: Callable[[int, int], None],
 ) -> list[ChunkReceipt]:
@@ -316,7 +328,7 @@ def _fetched(
                     ahead[chunk.end + 1] = fetching.submit(source.fetch, chunk.end + 1)
                 breaks, ends_line = breaks_in(plain)
                 path = f"raw/{names.of(offset)}.ndjson.zst"
-                file, packs = add_chunk(draft, path, plain, source.task_id, frames.near(offset / total.size))
+                file, packs = add_chunk(draft, path, plain, source.task_id, frames.result().near(offset / total.size))
                 plain.unlink()
                 made = ChunkReceipt(chunk.end, file, packs, breaks, ends_line, source.task_id)
                 receipt = names.ledger.note(names.of(offset), made)

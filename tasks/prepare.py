@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import uuid4
 
 from prefect import task
@@ -14,6 +15,7 @@ from labelsnap.snapshots.keeping.history import newest_key
 from labelsnap.snapshots.keeping.records import Commit, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
+from tasks.machines.beside import beside
 from tasks.machines.environment import labelbox
 from tasks.machines.here import here_of, let_go
 from tasks.machines.retries import RETRIES
@@ -27,14 +29,17 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
     """Check the key, the project or model run, and that the store can be written and creates conditionally."""
     source = dataset.source
     settings = load_settings()
-    check_source(labelbox(settings), source.kind, source.id)
     store = open_store(dataset.url)
     let_go(dataset.url)
-    now = probe(store, single_writer=dataset.single_writer)
-    head = head_of(store)
+    with beside() as start:
+        named = start(partial(check_source, labelbox(settings), source.kind, source.id))
+        probed = start(partial(probe, store, single_writer=dataset.single_writer))
+        found = start(partial(recall_left, store, dataset))
+        newest = start(partial(head_of, store))
+    named.result()
+    now, head, left = probed.result(), newest.result(), found.result()
     if not head.version:
         check_outermost(store.url)
-    left = recall_left(store, dataset)
     run = f"{flow_run}-{uuid4().hex[:8]}"
     begun = begin(head, left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
     if left is not None:

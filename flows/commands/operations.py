@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.console import describe, print_json, print_text, progress_shown, warnings_said
+from flows.commands.console import describe, print_json, print_text, warnings_said
 from flows.commands.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
-from flows.commands.process import loading, pass_over_pandas
+from flows.commands.process import loading, loading_runs
 from labelsnap.errors import ConfigurationError
 
 app = typer.Typer(rich_markup_mode=None)
@@ -140,19 +140,11 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
     load_settings()  # what cannot be used is refused before anything starts
     begin, stop = (moment.replace(tzinfo=UTC) for moment in (start, end))
     length = timedelta(seconds=ceil((stop - begin).total_seconds() / windows)) if windows else duration(every)
-    with loading():
+    with loading_runs():
         from flows.backfill import backfill as run_backfill
-        from flows.runners.runners import runner_of
-        from flows.service.own_records import trim_own_records
-        from flows.service.prefect_server import check_server
-        from tasks.telling.progress import listening
+        from flows.commands.running import run_here
 
-    pass_over_pandas()
-    run = run_backfill.with_options(task_runner=runner_of(runner))
-    check_server()
-    trim_own_records()
-    with progress_shown() as show, listening(show):
-        result = run(dataset, begin, stop, length, by.value)
+    result = run_here(run_backfill, runner, dataset, begin, stop, length, by.value)
     print_json(result) if as_json else print_text(describe(result))
 
 

@@ -7,9 +7,11 @@ leave this package.
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import labelbox
@@ -82,8 +84,14 @@ def connect(account: Account, patience: Patience = DEFAULT) -> Client:
         api_key=account.api_key, endpoint=account.graphql_endpoint, rest_endpoint=account.rest_endpoint
     )
     for scheme in ("https://", "http://"):
-        sdk.connection.mount(scheme, Answers())
+        sdk.connection.mount(scheme, _connections(os.getpid()))
     return Client(sdk, patience)
+
+
+@cache
+def _connections(_process: int) -> Answers:
+    """The process's connections, which its clients share: none of them connects, and trusts, anew."""
+    return Answers()
 
 
 def check_source(client: Client, kind: SourceKind, source_id: str) -> str:

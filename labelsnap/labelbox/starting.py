@@ -20,6 +20,8 @@ from labelsnap.labelbox.faults import RAISED, fault_of
 from labelsnap.labelbox.patience import HiccupError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import labelbox
     from requests import Response
 
@@ -40,14 +42,23 @@ BLIND: Final = 2
 """How often an export is sent at most where tasks cannot be looked for."""
 
 
-def start(client: Client, request: ExportRequest, *, name: str, perhaps_started: bool = False) -> str:
+def start(
+    client: Client,
+    request: ExportRequest,
+    *,
+    name: str,
+    perhaps_started: bool = False,
+    ready: Callable[[], object] = lambda: None,
+) -> str:
     """Start the export under a name that no other one has, and return its task's id.
 
     A place among the running exports is waited for. ``perhaps_started`` says that one may have been started under this
-    name before: it is looked for first.
+    name before: it is looked for first. ``ready`` is called when everything is asked that starts nothing: it returns
+    when the export may be started, and raises where it may not.
     """
     subject = f"a new export of {spoken(request.kind, request.source_id)}"
     mutation = client.asked(spoken(request.kind, request.source_id), lambda sdk: _written(sdk, request, name))
+    ready()
     starting = _Starting(mutation, name, subject, client.patience)
     if perhaps_started:
         starting.lost_at = client.patience.clock()

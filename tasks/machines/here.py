@@ -7,6 +7,7 @@ too: what a process that outlives one was told of the store then, such as the ne
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from prefect import runtime
 
 from config.settings import load_settings
+from labelsnap.errors import LabelsnapError
 from labelsnap.snapshots.keeping.epochs import newest_epoch
 from labelsnap.snapshots.keeping.records import read_manifest
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
@@ -56,6 +58,15 @@ class Here:
                 found = read_manifest(self.store, named) if named else read_snapshot(self.store, version).manifest
                 self._manifests[version] = found
             return self._manifests[version]
+
+    def read_ahead(self, version: int) -> None:
+        """Read what each step asks for first: the base's manifest, and the epoch in which objects are written.
+
+        What cannot be read is told by the step that needs it.
+        """
+        with suppress(LabelsnapError):
+            self.manifest(version)
+            self._generation()
 
     def draft(self, base: Contents | None) -> Draft:
         """What a task writes, upon the base snapshot or a part of it."""
@@ -115,6 +126,11 @@ def here_of(url: str) -> Here:
         while len(_HERE) > MOST:
             _close(next(iter(_HERE)))
         return found
+
+
+def read_ahead(url: str, version: int) -> None:
+    """Read what the steps of a run upon this version (0: none) ask for first, while something else is waited for."""
+    here_of(url).read_ahead(version)
 
 
 def let_go(url: str) -> None:

@@ -114,3 +114,50 @@ cli._ended = lambda: 0
 cli.main()
 """
     assert told(code) == [True, True]
+
+
+LOADED_LATER = """
+import pkgutil
+from flows.commands.process import UNUSED, loading
+with loading():
+    import prefect
+    from flows.refresh import refresh
+"""
+
+
+def test_what_a_run_does_not_use_is_loaded_by_whoever_uses_it():
+    """Prefect's blocks of webhooks, each with certificates of its own, are there under their names, and empty."""
+    code = f"""{LOADED_LATER}
+import prefect.blocks.webhook as webhook, coolname
+before = [sorted(set(vars(each)) & {{"Webhook", "generate"}}) for each in (webhook, coolname)]
+words = coolname.generate(2)
+absent = sorted(UNUSED - set(sys.modules))
+print(json.dumps([absent, before, webhook.Webhook.__name__, len(words), "Webhook" in vars(webhook)]))
+"""
+    assert told(code) == [[], [[], []], "Webhook", 2, True]
+
+
+def test_a_module_that_is_loaded_later_is_whole_for_every_thread():
+    """Of sixteen threads that use it first none meets half of it; what it lacks it lacks; ``inspect`` loads none."""
+    code = f"""{LOADED_LATER}
+import inspect, jsonschema
+from concurrent.futures import ThreadPoolExecutor
+inspect.stack()
+empty = "validate" not in vars(jsonschema)
+with ThreadPoolExecutor(16) as pool:
+    found = set(pool.map(lambda _: jsonschema.Draft202012Validator.__name__, range(16)))
+print(json.dumps([empty, sorted(found), hasattr(jsonschema, "nothing_such"), jsonschema.__name__]))
+"""
+    assert told(code) == [True, ["Draft202012Validator"], False, "jsonschema"]
+
+
+def test_modules_are_found_as_ever_after_loading():
+    """What is imported outside of the block is loaded at once."""
+    code = """
+from flows.commands.process import loading
+with loading():
+    pass
+import coolname
+print(json.dumps("generate" in vars(coolname)))
+"""
+    assert told(code) is True

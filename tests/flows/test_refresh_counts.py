@@ -19,6 +19,8 @@ TABLES = {"formats": {}}
 LIMIT = 40
 """More than there are rows: so many unknown values behind those of rows make another list."""
 HEADER = "graphql:GetExportMetadataHeaderPyApi"
+OF_RESULT = f"{HEADER}:RESULT"
+"""Both streams are asked for at once."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +68,7 @@ def test_a_header_that_is_right_when_it_is_asked_for_again_is_believed(sandbox, 
     """The lines are fetched once more, and published."""
     whole = first_version(dataset(**TABLES))
     wrong = {"data": {"task": {"exportMetadataHeader": {"totalSize": 3, "totalLines": 7}}}}
-    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps(wrong)))
+    sandbox.faults.add(Fault(OF_RESULT, "body", body=json.dumps(wrong)))
     again = refresh(dataset(**TABLES))
     assert (again["reason"], again["rows"]) == ("unchanged", whole["rows"])
 
@@ -168,7 +170,7 @@ def test_a_window_without_a_header_is_asked_for_again(sandbox, dataset):
 def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset, first_version):
     """It is asked for again before anything is concluded from it."""
     first = first_version(dataset(**TABLES))
-    sandbox.faults.add(Fault(HEADER, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
+    sandbox.faults.add(Fault(OF_RESULT, "body", body=json.dumps({"data": {"task": {"exportMetadataHeader": None}}})))
     assert refresh(dataset(**TABLES))["version"] == first["version"]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
 from deploy.sandbox import Fault
 from labelsnap.errors import ConfigurationError, LabelboxAnswerError, LabelboxRefusedError
 from labelsnap.labelbox.client import Account, check_source, connect
-from labelsnap.labelbox.export import LIST_LIMIT, ExportRequest, split_lists, totals, wait
+from labelsnap.labelbox.export import LIST_LIMIT, ExportRequest, Totals, split_lists, totals, wait
 from labelsnap.labelbox.patience import Patience
 from labelsnap.labelbox.starting import start
 from labelsnap.labelbox.stream import chunk_at
@@ -165,3 +166,39 @@ def test_lists_longer_than_labelbox_takes_become_several_exports():
     assert [name for part in parts for name in part.filters["data_row_ids"]] == ids
     assert all(part.filters["workflow_status"] == "Done" for part in parts)
     assert json.dumps(parts[0].params) == "{}"
+
+
+def test_the_totals_of_a_stream_are_one_question(sandbox, client):
+    """The SDK asks for the user, and for the task, before each."""
+    task = start(client, project(sandbox), name="test")
+    wait(client, task, timeout=10, poll_interval=0.01)
+    before = Counter(sandbox.requests.kinds)
+    totals(client, task, "RESULT")
+    assert Counter(sandbox.requests.kinds) - before == Counter(["graphql:GetExportMetadataHeaderPyApi"])
+
+
+def test_totals_that_are_written_as_text_are_counts(sandbox, client):
+    """The SDK takes them, too: the protocol's numbers have 64 bits."""
+    header = {"data": {"task": {"exportMetadataHeader": {"totalSize": "9007199254740992", "totalLines": "12"}}}}
+    sandbox.faults.add(Fault("graphql:GetExportMetadata*", "body", body=json.dumps(header)))
+    assert totals(client, "task", "RESULT") == Totals(size=1 << 53, lines=12)
+
+
+def test_an_export_is_started_when_it_may_be(sandbox, client):
+    """What starts nothing is asked for before; where it may not be started it is not."""
+    asked = []
+
+    def ready():
+        asked.extend(sandbox.requests.kinds)
+        raise RuntimeError("not yet")
+
+    with pytest.raises(RuntimeError):
+        start(client, project(sandbox), name="test", ready=ready)
+    assert asked == list(sandbox.requests.kinds) == ["graphql:GetProjectPyApi"]
+
+
+def test_clients_of_a_process_share_their_connections(sandbox, client):
+    """None of a run's five connects, and over TLS reads whom it trusts, anew."""
+    other = connect(account(sandbox))
+    for url in (sandbox.graphql_endpoint, "https://api.labelbox.com/graphql"):
+        assert client.sdk.connection.get_adapter(url) is other.sdk.connection.get_adapter(url)

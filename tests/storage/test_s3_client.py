@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader, create_loader
 
 from labelsnap.errors import ConfigurationError
 from labelsnap.storage import open_store
-from labelsnap.storage.s3.client import client_here
+from labelsnap.storage.s3.client import _loader, client_here
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,30 @@ def test_what_boto3_knows_of_aws_is_read_once(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
     assert client_here(repeat=False).meta.region_name == "eu-north-1"
     assert read == []
+
+
+def test_the_services_of_aws_are_not_looked_through(monkeypatch):
+    """The SDK opens each of its four hundred folders, several times, to tell whether there is a service called s3."""
+    looked = []
+    monkeypatch.setattr(JSONFileLoader, "exists", lambda *asked: looked.append(asked) or True)
+    found = _loader(None).list_available_services("service-2")
+    assert looked == []
+    monkeypatch.undo()
+    assert set(found) >= set(Loader().list_available_services("service-2")) >= {"s3", "sts", "sso"}
+
+
+def test_descriptions_are_read_from_the_folders_that_are_named_and_from_no_other(tmp_path, monkeypatch):
+    """Those of AWS_DATA_PATH come first, as with boto3; without it the working directory has none."""
+    monkeypatch.chdir(tmp_path)
+    for named in (f"{tmp_path}/own", None):
+        expected = create_loader(named).search_paths
+        assert _loader(named).search_paths[: len(expected)] == expected
+        assert not {"", ".", str(tmp_path)}.intersection(_loader(named).search_paths)
+
+
+def test_clients_of_one_environment_are_made_of_one_session(monkeypatch):
+    """Where credentials come from a role they are asked for once."""
+    for name, value in {"AWS_REGION": "eu-south-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    credentials = [client_here(repeat=repeat)._request_signer._credentials for repeat in (True, False)]
+    assert credentials[0] is credentials[1] is not None

@@ -31,7 +31,8 @@ class Fault:
     """One fault.
 
     ``target`` is a glob over the request's kind (``composite_mask``, ``graphql:export*``; see ``traffic.Traffic``) or
-    over its path. ``times`` is how often it strikes, None for always, and ``after`` how many requests it lets pass
+    over its path, or, of a question about a stream of an export, over the kind with the stream (``graphql:*:ERRORS``).
+    ``times`` is how often it strikes, None for always, and ``after`` how many requests it lets pass
     before; ``probability`` is drawn from the sandbox's own seeded generator.
 
     =============  ==========================================================================================

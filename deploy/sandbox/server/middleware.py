@@ -29,6 +29,7 @@ _KINDS = (
     (re.compile(r"^/images/"), "image"),
     (re.compile(r"^/admin$"), "admin"),
 )
+_STREAM = re.compile(rb'"streamType": *"([A-Z]{1,20})"')
 _FOREIGN = "foreign:"
 _BLOCK = 1 << 16
 _WITH_KEY = ("graphql", "composite_mask", "instance_mask", "admin")
@@ -70,7 +71,7 @@ class Observed:
                 self._traffic.answered(kind, int(message["status"]))
             await send(message)
 
-        names = (kind,) if kind.startswith(_FOREIGN) else (kind, scope["path"])
+        names = (kind,) if kind.startswith(_FOREIGN) else (kind, scope["path"], *_of_stream(kind, body))
         fault = None if kind == "admin" else self._faults.strike(*names)
         if fault is None:
             await self._app(scope, _replay(body), answer)
@@ -145,6 +146,12 @@ def _operation(body: bytes) -> str:
     except ValueError:
         return "anonymous"
     return operation_name(str(document.get("query"))) if isinstance(document, dict) else "anonymous"
+
+
+def _of_stream(kind: str, body: bytes) -> tuple[str, ...]:
+    """What a question about a stream of an export is called besides, such as ``graphql:…:ERRORS``."""
+    stream = _STREAM.search(body) if kind.startswith("graphql:") else None
+    return (f"{kind}:{stream[1].decode()}",) if stream else ()
 
 
 def _corrupted(content: bytes) -> bytes:

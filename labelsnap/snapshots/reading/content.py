@@ -37,11 +37,9 @@ def read_file(store: ObjectStore, file: File) -> bytes:
             return checked(file, b"".join(blocks_of(store, file)))
         found = dict(read_ranges(store, set(file.parts)))
         return checked(file, b"".join(found[part] or b"" for part in file.parts))
-    if not file.size:
-        return checked(file, b"")
     if file.offset is None:  # one byte more, if there is one, is how it is found to be longer
         return checked(file, store.get(file.key, length=file.size + 1))
-    return checked(file, store.get(file.key, offset=file.offset, length=file.size))
+    return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
 
 
 def download_file(store: ObjectStore, file: File, path: Path) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import os
 from base64 import b64encode
 from functools import cache, lru_cache
+from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ PARALLEL: Final = 32  # threads that may use one client at a time
 ATTEMPTS: Final = 5  # per request, with the SDK's back-off
 
 _OWN_ENDPOINT: Final = frozenset({"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
+_MAKING: Final = Lock()
 _AMAZONS: Final = (".amazonaws.com", ".amazonaws.com.cn")
 
 
@@ -41,14 +44,15 @@ def client_here(*, repeat: bool) -> S3Client:
 
 
 @lru_cache(maxsize=4)
-def _client(_process: int, environment: tuple[tuple[str, str], ...], attempts: int) -> S3Client:
+def _client(process: int, environment: tuple[tuple[str, str], ...], attempts: int) -> S3Client:
     named = dict(environment)
     check_keys_of_s3(named)
     is_own = not _OWN_ENDPOINT.isdisjoint(named)
+    session, region = _session(process, environment), named.get("AWS_REGION")
     try:
-        client = _made("path" if is_own else "auto", named.get("AWS_REGION"), attempts)
+        client = _made(session, "path" if is_own else "auto", region, attempts)
         if not is_own and not client.meta.endpoint_url.endswith(_AMAZONS):  # boto3 found it by itself
-            client = _made("path", named.get("AWS_REGION"), attempts)
+            client = _made(session, "path", region, attempts)
     except ValueError:  # whose text holds the address as it was given
         raise _endpoint_refused("something else") from None
     if "@" in urlsplit(client.meta.endpoint_url).netloc:
@@ -65,7 +69,7 @@ def _endpoint_refused(found: str) -> ConfigurationError:
     )
 
 
-def _made(style: Literal["path", "auto"], region: str | None, attempts: int) -> S3Client:
+def _made(session: Session, style: Literal["path", "auto"], region: str | None, attempts: int) -> S3Client:
     """Return a client that writes a bucket into the path, or, with ``auto``, into the host where that can be."""
     config = Config(
         connect_timeout=10,
@@ -78,15 +82,31 @@ def _made(style: Literal["path", "auto"], region: str | None, attempts: int) -> 
         response_checksum_validation="when_required",
         s3={"addressing_style": style},
     )
+    with _MAKING:  # a session makes one client at a time
+        return session.client("s3", region_name=region, config=config)
+
+
+@lru_cache(maxsize=2)
+def _session(_process: int, _environment: tuple[tuple[str, str], ...]) -> Session:
+    """Return what knows as whom AWS is asked, of which each client is made."""
     session = get_session()
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
-    return Session(botocore_session=session).client("s3", region_name=region, config=config)
+    return Session(botocore_session=session)
 
 
 @cache
 def _loader(folders: str | None) -> Loader:
     """Return what reads the SDK's descriptions of AWS, and keeps them: 12 MB and 0.1 seconds for each that does."""
-    return create_loader(folders)
+    return _Descriptions(create_loader(folders).search_paths, include_default_search_paths=False)
+
+
+class _Descriptions(Loader):
+    """Descriptions of services, not all of which are looked through to tell which there are."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - as the SDK calls it
+        """Return the names of all folders; of one without such a description the SDK says so when it is to be read."""
+        folders = (folder for path in map(Path, self.search_paths) if path.is_dir() for folder in path.iterdir())
+        return sorted({folder.name for folder in folders if not folder.name.startswith((".", "_"))})
 
 
 def content_md5(body: bytes | BufferedReader) -> str:

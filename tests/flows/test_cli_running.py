@@ -1,0 +1,101 @@
+"""What a command leaves out of what Prefect does around a run: nothing that anybody sees."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from prefect import flow, flow_engine
+
+from config.dataset import Dataset
+from flows.commands.process import VERSION_CHECK
+from flows.commands.running import ending_at_once, run_here
+from flows.refresh import refresh
+from tests.flows.test_cli_process import told
+
+
+@pytest.fixture
+def joined(monkeypatch):
+    """The daemon threads that were waited for."""
+    waited = []
+    join = threading.Thread.join
+
+    def note(thread, timeout=None):
+        if thread.daemon:
+            waited.append(thread.name)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", note)
+    return waited
+
+
+def beaten():
+    """Whether a run's heartbeat came, and whether its thread goes on, once the block of its engine has ended."""
+    came, logger = threading.Event(), SimpleNamespace(debug=lambda *_, **__: None)
+    engine = SimpleNamespace(
+        heartbeat_seconds=30,
+        flow_run=None,
+        logger=logger,
+        _build_heartbeat_event_template=lambda: ({}, []),
+        _emit_flow_run_heartbeat=lambda *_: came.set(),
+    )
+    with flow_engine._send_heartbeats(engine):
+        return came.wait(10)
+
+
+def test_the_end_of_a_run_does_not_wait_for_the_thread_of_its_heartbeats(joined):
+    """It sends them as ever, and sleeps for a second at a time, half of which each command would wait."""
+    with ending_at_once():
+        assert beaten()
+    assert joined == []
+    assert beaten()
+    assert len(joined) == 1, "other runs of this process end as Prefect has them end"
+
+
+def test_an_engine_that_knows_no_such_choice_has_its_way(monkeypatch):
+    """Another version of Prefect may send heartbeats by other means."""
+    monkeypatch.delattr(flow_engine, "_send_heartbeats")
+    with ending_at_once():
+        assert not hasattr(flow_engine, "_send_heartbeats")
+    assert not hasattr(flow_engine, "_send_heartbeats")
+
+
+def test_the_server_keeps_the_parameters_that_prefect_would_send(monkeypatch):
+    """What is shown of a run, and what a run of a deployment is started with, is one form."""
+    given = Dataset.model_validate(
+        {
+            "dataset": "streets",
+            "store": "file:///tmp/store",
+            "source": {"project": "cltd3vkju021907u63w2odj69"},
+            "filters": {"last_activity_at": ["2024-01-01T00:00:00Z", None]},
+            "formats": {"coco": {"panoptic": False}, "yolo": {"task": "segment"}},
+        }
+    )
+    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
+    monkeypatch.setattr("prefect.Flow.__call__", lambda self, dataset: self.serialize_parameters({"dataset": dataset}))
+    assert run_here(refresh, "thread", given) == refresh.serialize_parameters({"dataset": given})
+
+
+def test_parameters_that_are_no_models_go_prefects_own_way(monkeypatch):
+    """The dates and lengths of a backfill."""
+
+    @flow
+    def counted(number: int) -> dict:
+        return {"number": number}
+
+    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
+    monkeypatch.setattr("prefect.Flow.__call__", lambda self, number: self.serialize_parameters({"number": number}))
+    assert run_here(counted, "thread", 7) == {"number": 7}
+
+
+@pytest.mark.parametrize(("environment", "asks"), [({}, False), ({VERSION_CHECK: "true"}, True)])
+def test_prefect_does_not_ask_again_for_the_version_that_the_command_has_asked_for(environment, asks):
+    """Unless the environment says that it shall."""
+    code = """
+from flows.commands.process import loading_runs
+with loading_runs():
+    from prefect.settings import get_current_settings
+print(json.dumps(get_current_settings().client.server_version_check_enabled))
+"""
+    assert told(code, **environment) is asks

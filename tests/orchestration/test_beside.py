@@ -1,0 +1,132 @@
+"""Calls side by side, and what of a run goes so: its chains of requests decide how long it takes far from a store."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import Barrier, Event
+
+import pytest
+
+from config.reading import parse_dataset
+from labelsnap.errors import LabelboxRefusedError, StorageRefusedError
+from tasks import prepare as preparing
+from tasks.machines.beside import beside
+from tasks.machines.here import Here
+from tasks.run.beginning import Head
+
+RUN = ContextVar("run", default="none")
+SECONDS = 20
+"""Longer than any of these waits where what it waits for comes at all."""
+
+
+def test_calls_know_the_run_of_who_starts_them():
+    """Each gives its result, in a thread whose log records and tasks are the run's."""
+    told = RUN.set("this one")
+    met = Barrier(2)
+    with beside() as start:
+        both = [start(lambda: (met.wait(SECONDS) >= 0, RUN.get())) for _ in range(2)]
+    RUN.reset(told)
+    assert [each.result() for each in both] == [(True, "this one")] * 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_goes_on_behind_the_block(fails):
+    """Also where it fails: what comes then tidies up, and would meet what is still written."""
+    ended = Event()
+    begun = Event()
+
+    def work():
+        begun.wait(SECONDS)
+        ended.set()
+        raise StorageRefusedError("no", remedy="", code="access_denied")
+
+    def block():
+        with beside() as start:
+            future = start(work)
+            begun.set()
+            if fails:
+                raise LabelboxRefusedError("no", remedy="", code="key_refused")
+        return future
+
+    if fails:
+        with pytest.raises(LabelboxRefusedError):
+            block()
+    else:
+        assert isinstance(block().exception(), StorageRefusedError)
+    assert ended.is_set()
+
+
+def test_a_process_that_is_told_to_end_waits_for_no_call():
+    """An answer that does not come must not keep it."""
+    never = Event()
+
+    def block():
+        with beside() as start:
+            start(lambda: never.wait(SECONDS))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    assert not never.is_set()
+    never.set()
+
+
+@pytest.fixture
+def prepared(sandbox, tmp_path, monkeypatch):
+    """Prepares a run of which the four first questions are these."""
+    content = {"dataset": "streets", "store": f"file://{tmp_path}/store", "source": {"project": sandbox.project_id}}
+    streets = parse_dataset(content)
+
+    def run(**questions):
+        for name, answer in questions.items():
+            monkeypatch.setattr(preparing, name, answer)
+        return preparing.prepare.fn(streets, "flow-run")
+
+    return run
+
+
+def test_the_first_questions_of_a_run_are_asked_side_by_side(prepared):
+    """The key and source, the store's promise, its newest version, and what was left: four chains of requests."""
+    met = Barrier(4)
+
+    def meeting(question):
+        def ask(*given, **named):
+            met.wait(SECONDS)
+            return question(*given, **named)
+
+        return ask
+
+    names = ("check_source", "probe", "head_of", "recall_left")
+    begun = prepared(**{name: meeting(getattr(preparing, name)) for name in names})
+    assert (begun.way, begun.base) == ("anew", Head())
+
+
+def test_of_several_faults_the_first_question_is_told(prepared):
+    """As ever: the key first, then whether the store can be written."""
+
+    def refused(error):
+        def ask(*_, **__):
+            raise error
+
+        return ask
+
+    key = refused(LabelboxRefusedError("the key", remedy="", code="key_refused"))
+    store = refused(StorageRefusedError("the store", remedy="", code="access_denied"))
+    with pytest.raises(StorageRefusedError, match="the store"):
+        prepared(probe=store)
+    with pytest.raises(LabelboxRefusedError, match="the key"):
+        prepared(check_source=key, probe=store, head_of=store, recall_left=store)
+
+
+def test_what_cannot_be_read_ahead_is_told_by_who_needs_it(monkeypatch):
+    """Reading ahead is a help and no step of its own."""
+    error = StorageRefusedError("the manifest is gone", remedy="", code="damaged")
+
+    def gone(*_):
+        raise error
+
+    monkeypatch.setattr("tasks.machines.here.read_snapshot", gone)
+    here = Here(store=None)
+    here.read_ahead(3)
+    with pytest.raises(StorageRefusedError, match="gone"):
+        here.manifest(3)
