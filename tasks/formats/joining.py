@@ -12,7 +12,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.buckets.parts.documents import Bucket, Joiner, Lists
-from labelsnap.buckets.parts.index import format_folder, read_index
+from labelsnap.buckets.parts.index import format_folder, read_part
 from labelsnap.buckets.parts.work import Joint
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Document, Rows
@@ -86,11 +86,11 @@ def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Itera
 
     def read(index: int) -> Bucket:
         file, stood = joint.now.get(index), joint.before.get(index)
-        now = read_index(store, file).get((name, split))
+        now = read_part(store, file, name, split)
         made = joint.made.get(index)
         if made is None and stood == file:
             return Bucket(now, now, (), b"")
-        before = read_index(store, stood).get((name, split))
+        before = read_part(store, stood, name, split)
         return Bucket(now, before, joint.changed.get(index), made_of(store, made, now) if made and now else b"")
 
     buckets = sorted({*joint.now, *joint.before})

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from labelsnap.buckets.grouping import bucket_of
-from labelsnap.buckets.parts import making
+from labelsnap.buckets.parts import index, making
 from labelsnap.buckets.parts.index import PARTS
 from labelsnap.errors import StorageRefusedError
 from labelsnap.records.choices.splits import SPLITS
@@ -185,6 +185,26 @@ def indexed(converting, version, change):
     other = Draft(converting.store).add_file(file.path, content)
     files = [other if each.path == file.path else each for each in manifest.files]
     return version._replace(manifest=structs.replace(manifest, files=tuple(files)))
+
+
+def test_a_part_is_looked_at_by_its_own_format_and_split_alone(tmp_path, monkeypatch):
+    """Joining takes each part of an index once a version, and not all parts for each of seven formats' three splits."""
+    converting = Converting(tmp_path)
+    first = converting.convert(street())
+    looked_at = Counter()
+    checked = index.check_places
+
+    def counted(files, packs, name):
+        looked_at[name] += 1
+        checked(files, packs, name)
+
+    monkeypatch.setattr(index, "check_places", counted)
+    second = converting.convert(street(row03=Row(1, "train")), first)
+    assert converting.tree(second) == converting.expected(second)
+    parts = 3 + 3 * len(OF_ROWS)  # of rows alone, and of the formats that have something of single rows
+    once_now_and_before, to_make_a_bucket = 2 * parts, parts
+    assert len(looked_at) == converting.buckets
+    assert max(looked_at.values()) <= once_now_and_before + to_make_a_bucket
 
 
 def of_list(lines):

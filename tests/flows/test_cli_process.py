@@ -87,6 +87,26 @@ print(json.dumps([loaded, "pandas" in sys.modules, len(frame)]))
     assert told(code) == [False, True, 2]
 
 
+def test_loops_are_compiled_without_scipy():
+    """A command decodes masks, and numba does not find what it would load for linear algebra; scipy itself stays."""
+    code = """
+from flows import cli
+cli._ended = lambda: 0
+try:
+    cli.main()
+except SystemExit:
+    pass
+from labelsnap.masks.shapes.polygons import fill_rings
+from labelsnap.masks.rasters.overlay import overlay
+overlay([fill_rings([[(0, 0), (3, 0), (3, 2), (0, 2)]], 4, 4)], 4, 4)
+from labelsnap.snapshots.checking.extents import mask_extents
+import numpy as np
+found = mask_extents([b"11"], np.array([1]), np.array([2])).tolist()
+print(json.dumps(["numba" in sys.modules, [name for name in sys.modules if name.startswith("scipy.")], found]))
+"""
+    assert told(code) == [True, [], [[1, 1, 0, 1, 1]]]
+
+
 def test_modules_are_loaded_without_a_look_for_garbage():
     """Afterwards it is looked for again, but not among what was loaded."""
     code = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import groupby
 
 import numpy as np
@@ -43,6 +45,21 @@ def test_extents_of_run_lengths_are_those_of_pycocotools(pictures):
     found = run_extents([[first - 1, *others] for first, *others in counts], *sizes.T).tolist()
     encoded = [coco_mask.encode(np.asfortranarray(picture, dtype=np.uint8)) for picture in pictures]
     assert found == [[coco_mask.area(each), *coco_mask.toBbox(each)] for each in encoded]
+
+
+def test_masks_are_measured_without_numba():
+    """Where numba cannot be imported the loops run as they stand: 3 pixels after 10, across two columns of 12."""
+    measured = """
+import sys
+sys.modules["numba"] = None
+import numpy as np
+from labelsnap.snapshots.checking.extents import mask_extents
+print(mask_extents([sys.argv[1].encode()], np.array([12]), np.array([2])).tolist())
+"""
+    encoded = coco_mask.frPyObjects({"size": [12, 2], "counts": [10, 3, 11]}, 12, 2)
+    command = [sys.executable, "-c", measured, encoded["counts"].decode()]
+    found = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - this interpreter
+    assert found.stdout == "[[3, 0, 0, 2, 12]]\n"
 
 
 def test_long_runs_are_read():

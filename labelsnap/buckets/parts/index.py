@@ -23,7 +23,7 @@ from labelsnap.snapshots.values import Size
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from labelsnap.storage import ObjectStore
 
@@ -59,6 +59,13 @@ class SplitPart(Struct, frozen=True):
     lists: tuple[str, ...] = ()
     packs: tuple[Pack, ...] = ()
     rows: tuple[RowPart, ...] = ()
+
+
+class _Whose(Struct, frozen=True):
+    """Whose part a line of an index is."""
+
+    format: str
+    split: str
 
 
 Index = dict[tuple[str, str], SplitPart]
@@ -98,14 +105,26 @@ def read_index(store: ObjectStore, file: File | None) -> Index:
 
     Raises StorageRefusedError where its bytes are not those that were published, or say what no bucket can have.
     """
-    if file is None:
-        return {}
+    return {} if file is None else _parts(store, file, lambda _: True)
+
+
+def read_part(store: ObjectStore, file: File | None, name: str, split: str) -> SplitPart | None:
+    """Read what an index has of one format and split, if anything, as ``read_index`` reads it.
+
+    Its other parts are passed over: formats and splits are joined one by one, and each is looked at by its own.
+    """
+    wanted = _Whose(name, split)
+    return None if file is None else _parts(store, file, lambda whose: whose == wanted).get((name, split))
+
+
+def _parts(store: ObjectStore, file: File, is_wanted: Callable[[_Whose], bool]) -> Index:
+    whose, part_of = decoder_of(_Whose), decoder_of(SplitPart)
     try:
         with pa.CompressedInputStream(pa.BufferReader(read_file(store, file)), "zstd") as stream:
             lines = stream.read(DOCUMENT_BYTES + 1)
         if len(lines) > DOCUMENT_BYTES:
             raise damaged(repr(file.path), f"one that unpacks to more than {DOCUMENT_BYTES} bytes")
-        parts = [decoder_of(SplitPart).decode(line) for line in lines.splitlines()]
+        parts = [part_of.decode(line) for line in lines.splitlines() if is_wanted(whose.decode(line))]
     except (OSError, *NOT_SUCH_JSON) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

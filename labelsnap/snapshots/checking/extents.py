@@ -7,6 +7,7 @@ bits in two's complement, bit 5 set where more follow, written as the character 
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -14,13 +15,12 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
     from numpy.typing import NDArray
 
 EXTENT: Final = ("area", "left", "top", "width", "height")
-_BITS, _GROUP, _MORE, _SIGN, _FIRST = 5, np.uint8(0x1F), np.uint8(0x20), np.uint8(0x10), np.uint8(48)
-_MOST_GROUPS: Final = 8  # 40 bits; a run of 200 million pixels takes 6
-_CHARACTERS: Final = 1 << 16  # looked at together, so that the arrays stay in a core's cache
+_CHARACTERS: Final = 1 << 16  # looked at together, so that their runs stay in a core's cache
 
 
 class OutlineError(ValueError):
@@ -54,10 +54,20 @@ def mask_extents(
 
     Raises OutlineError for runs that cannot be read, or do not fill height × width pixels.
     """
+    loops = _loops()
     extents = np.zeros((len(counts), len(EXTENT)), np.int64)
     for part in _parts(counts):
-        differences, uses = _numbers(counts[part])
-        extents[part] = _extents(_lengths(differences, uses), uses, heights[part], widths[part])
+        inside = counts[part]
+        characters = np.frombuffer(b"".join(inside), np.uint8)
+        ends = np.cumsum([len(each) for each in inside], dtype=np.int64)
+        lengths, uses = np.empty(characters.size, np.int64), np.empty(ends.size, np.int64)
+        fault, found = loops.read_lengths(characters, ends, lengths, uses)
+        if fault == loops.UNREADABLE:
+            expected = "expected numbers of up to eight characters from 0 to o"
+            raise OutlineError(f"a mask whose runs cannot be read: {expected}")
+        if fault == loops.NEGATIVE:
+            raise OutlineError(f"a mask with a run of {found} pixels")
+        extents[part] = _extents(lengths[:found], uses, heights[part], widths[part])
     return extents
 
 
@@ -84,64 +94,18 @@ def _extents(
     lengths: NDArray[np.int64], uses: NDArray[np.int64], heights: NDArray[np.integer], widths: NDArray[np.integer]
 ) -> NDArray[np.int64]:
     """Return the extents of masks that have their run lengths one after another: ``uses`` is how many each has."""
+    loops = _loops()
     heights, widths = heights.astype(np.int64), widths.astype(np.int64)
-    ends = _sums(lengths, uses)
-    filled = np.zeros(uses.size, np.int64)
-    filled[uses > 0] = ends[uses[uses > 0].cumsum() - 1]
-    for index in np.flatnonzero(filled != heights * widths)[:1].tolist():
-        raise OutlineError(f"a mask whose runs do not fill {heights[index]}×{widths[index]} pixels")
     extents = np.zeros((uses.size, len(EXTENT)), np.int64)
-    ones = np.flatnonzero(_places(uses) % 2 & (lengths > 0))
-    if not ones.size:
-        return extents
-    mask = np.repeat(np.arange(uses.size), uses)[ones]
-    height, last = heights[mask], ends[ones] - 1
-    begin = ends[ones] - lengths[ones]
-    left, right = begin // height, last // height
-    across = left != right
-    top, bottom = np.where(across, 0, begin - left * height), np.where(across, height, last - right * height + 1)
-    first = np.flatnonzero(np.diff(mask, prepend=-1))
-    low = np.column_stack([np.minimum.reduceat(each, first) for each in (left, top)])
-    high = np.column_stack([np.maximum.reduceat(each, first) for each in (right + 1, bottom)])
-    extents[mask[first]] = np.column_stack([np.add.reduceat(lengths[ones], first), low, high - low])
+    fault, index = loops.measure_lengths(lengths, uses, heights, widths, extents)
+    if fault == loops.UNFILLED:
+        raise OutlineError(f"a mask whose runs do not fill {heights[index]}×{widths[index]} pixels")
     return extents
 
 
-def _numbers(counts: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the numbers of all masks, and how many each has."""
-    groups = np.frombuffer(b"".join(counts), np.uint8) - _FIRST
-    stops = np.cumsum([len(each) for each in counts])
-    ends = np.flatnonzero(groups < _MORE)
-    begins = np.append(0, ends + 1)
-    sizes, unfinished = np.diff(begins), groups[stops[np.diff(stops, prepend=0) > 0] - 1] >= _MORE
-    if unfinished.any() or (groups > (_MORE | _GROUP)).any() or (sizes > _MOST_GROUPS).any():
-        raise OutlineError("a mask whose runs cannot be read: expected numbers of up to eight characters from 0 to o")
-    numbers = (groups[ends] & _GROUP).astype(np.int64) - 2 * (groups[ends] & _SIGN)
-    longer, place = np.flatnonzero(sizes > 1), 2
-    while longer.size:  # from the last character of a number to the one before
-        numbers[longer] = (numbers[longer] << _BITS) | (groups[ends[longer] - place + 1] & _GROUP)
-        longer, place = longer[sizes[longer] > place], place + 1
-    return numbers, np.diff(np.searchsorted(ends, stops), prepend=0)
+@cache
+def _loops() -> ModuleType:
+    """Load the compiled loops for the first masks that come: many a process checks none."""
+    from labelsnap.snapshots.checking import run_lengths  # noqa: PLC0415 - numba takes half a second to load
 
-
-def _lengths(differences: NDArray[np.int64], uses: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the run lengths: from the fourth number of a mask on, each is a difference to the one two before."""
-    place = _places(uses)
-    odd, plain = place % 2 == 1, place == 0
-    zeros = _sums(np.where(odd | plain, 0, differences), uses)
-    lengths = np.where(plain, differences, np.where(odd, _sums(differences * odd, uses), zeros))
-    if lengths.size and lengths.min() < 0:
-        raise OutlineError(f"a mask with a run of {lengths.min()} pixels")
-    return lengths
-
-
-def _places(uses: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each number's place within its mask, from 0."""
-    return np.arange(uses.sum()) - np.repeat(uses.cumsum() - uses, uses)
-
-
-def _sums(values: NDArray[np.int64], uses: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sums so far within each mask."""
-    sums = np.append(0, values.cumsum())
-    found: NDArray[np.int64] = sums[1:] - np.repeat(sums[uses.cumsum() - uses], uses)
-    return found
+    return run_lengths
