@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import cache
@@ -26,6 +27,7 @@ from tests.contracts.store_fixtures import (
     store,
     store_url,
 )
+from tests.measuring import pytest_collection_finish
 from tests.sharing import ByWhatIsShared
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "localbucket_url",
     "ministack_endpoint",
     "ministack_url",
+    "pytest_collection_finish",
     "store",
     "store_url",
 ]
@@ -54,6 +57,17 @@ KEPT = ("LABELSNAP_TEST_",)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests are dealt out by file, one worker alone starts Prefect's server."""
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Modules and tests stand to the end: the collector of garbage looks through them neither now nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 FRAMES = 100
