@@ -35,6 +35,8 @@ check: install  ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+test test-slow test-pyarrow: export PYTHONDONTWRITEBYTECODE :=  # what each test's process would compile anew
+
 test: check  ## The checks and the fast tests, with coverage
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
