@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from tests.measuring import Measuring
+from tests.measuring import UNMEASURED, Measuring
 
 
 @pytest.fixture
@@ -42,8 +43,12 @@ def ended(hook):
         next(hook)
 
 
-def test_a_test_is_traced_and_what_pytest_does_around_it_is_not(traced):
-    """A fixture that the test asks for while it runs ends nothing."""
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [("tests/masks/test_a.py::test", [0, 1, 2, 3, 3]), (f"{UNMEASURED[0]}test_a.py::test", [0] * 5)],
+)
+def test_a_test_is_traced_and_what_pytest_does_around_it_is_not(traced, nodeid, expected):
+    """A fixture that the test asks for while it runs ends nothing; nothing is traced of a test that is not measured."""
     names, measuring = traced
     counted = []
 
@@ -51,7 +56,7 @@ def test_a_test_is_traced_and_what_pytest_does_around_it_is_not(traced):
         called()
         counted.append(names.count("called"))
 
-    protocol = begun(measuring.pytest_runtest_protocol())
+    protocol = begun(measuring.pytest_runtest_protocol(SimpleNamespace(nodeid=nodeid)))
     call()
     test = begun(measuring.pytest_pyfunc_call())
     call()
@@ -62,7 +67,7 @@ def test_a_test_is_traced_and_what_pytest_does_around_it_is_not(traced):
     ended(test)
     call()
     ended(protocol)
-    assert counted == [0, 1, 2, 3, 3]
+    assert counted == expected
 
 
 @pytest.mark.parametrize(("by", "is_traced"), [("tests.test_measuring", True), ("deploy.sandbox", False)])
