@@ -11,7 +11,6 @@ import certifi
 import pytest
 import yaml
 from botocore.loaders import JSONFileLoader
-from hypothesis import HealthCheck, settings
 
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
@@ -27,6 +26,7 @@ from tests.contracts.store_fixtures import (
     store,
     store_url,
 )
+from tests.examples import draw_few
 from tests.measuring import pytest_collection_finish
 from tests.sharing import ByWhatIsShared
 
@@ -44,8 +44,7 @@ __all__ = [
 ]
 
 work_in(os.environ)  # as whatever starts labelsnap does
-settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("labelsnap")  # a busy machine fails no test
+draw_few()
 
 collect_ignore = ["readers_heavy"]
 """Run by ``make test-readers``, in environments of their own."""

@@ -23,6 +23,7 @@ from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Draft
 from tasks.formats import given
+from tests.examples import of_a_hundred
 
 NAMES = [f"row{number:02}" for number in range(12)]
 OF_ROWS = set(FORMATS) - {"huggingface", "webdataset"}
@@ -52,7 +53,7 @@ def street(**others):
     return {name: row for name, row in (rows | others).items() if row is not None}
 
 
-@settings(max_examples=20, phases=(Phase.generate,))
+@settings(max_examples=of_a_hundred(20), phases=(Phase.generate,))
 @drawn(st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 9)), min_size=1, max_size=3))
 def test_versions_upon_others_have_the_bytes_of_one_pass(versions):
     """Rows added, changed, moved and removed, by the same code or by another, in buckets made in any order."""
