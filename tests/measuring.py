@@ -15,8 +15,19 @@ import pytest
 
 STAND_INS: Final = ("anyio", "deploy", "socketserver", "uvicorn")
 """Packages whose threads serve a test, and run no code that is measured."""
-UNMEASURED: Final = ("tests/sandbox/",)
-"""Where tests are that run no line of ours which others do not run, too: a refresh once more, or a stand-in."""
+UNMEASURED: Final = (
+    "tests/buckets/test_bucket_orientation.py",
+    *(f"tests/flows/test_refresh_{of}.py" for of in ("behind", "history", "images", "kept", "lost_objects", "masks")),
+    *(f"tests/flows/test_refresh_{of}.py" for of in ("problems", "sources", "splits", "stores")),
+    "tests/formats/test_format_contract.py",
+    *(f"tests/masks/test_masks_{of}.py" for of in ("composite", "contours", "memory", "outlines", "overlaps")),
+    *(f"tests/masks/test_masks_{of}.py" for of in ("polygons", "without")),
+    "tests/readers/",
+    "tests/sandbox/",
+    "tests/test_pages.py",
+    "tests/test_structure.py",
+)
+"""Where tests are that run no line of ours which others do not run, too, but for some twenty of 20,000."""
 
 
 @pytest.hookimpl(trylast=True)
