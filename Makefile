@@ -35,11 +35,13 @@ check: install  ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+test test-slow test-pyarrow: export PYTHONDONTWRITEBYTECODE :=  # what each test's process would compile anew
+
 test: check  ## The checks and the fast tests, with coverage
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
-test-slow: install  ## The slow tests and those against real servers; they say which server is missing
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "slow or integration"
+test-slow: install  ## The slow tests, those of many examples and those against real servers; they say which server is missing
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile thorough -m "slow or integration or hypothesis"
 
 fuzz: install  ## Damaged bytes at every border for FUZZ_SECONDS in all; what is found goes to tests/faults/corpus
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)

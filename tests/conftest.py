@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import cache
@@ -10,7 +11,6 @@ import certifi
 import pytest
 import yaml
 from botocore.loaders import JSONFileLoader
-from hypothesis import HealthCheck, settings
 
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
@@ -26,6 +26,8 @@ from tests.contracts.store_fixtures import (
     store,
     store_url,
 )
+from tests.examples import draw_few
+from tests.measuring import pytest_collection_finish
 from tests.sharing import ByWhatIsShared
 
 __all__ = [
@@ -36,13 +38,13 @@ __all__ = [
     "localbucket_url",
     "ministack_endpoint",
     "ministack_url",
+    "pytest_collection_finish",
     "store",
     "store_url",
 ]
 
 work_in(os.environ)  # as whatever starts labelsnap does
-settings.register_profile("labelsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("labelsnap")  # a busy machine fails no test
+draw_few()
 
 collect_ignore = ["readers_heavy"]
 """Run by ``make test-readers``, in environments of their own."""
@@ -54,6 +56,17 @@ KEPT = ("LABELSNAP_TEST_",)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests are dealt out by file, one worker alone starts Prefect's server."""
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Modules and tests stand to the end: the collector of garbage looks through them neither now nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 FRAMES = 100

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -91,6 +92,12 @@ def source_files(root=ROOT):
     return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
 
 
+@cache
+def parsed(source):
+    """A file's tree, which several checks look through."""
+    return ast.parse(source)
+
+
 def module_of(path, root=ROOT):
     """The name by which a file is imported, a package's ``__init__`` by the package's."""
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
@@ -101,7 +108,7 @@ def rooms(root):
     found = {}
     for path in source_files(root):
         if path.name == "__init__.py":
-            doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            doc = ast.get_docstring(parsed(path.read_text(encoding="utf-8"))) or ""
             doors = re.search(r"^Doors: ([\w,\s]+)\.$", doc, re.MULTILINE)
             found[module_of(path, root)] = set(re.split(r",\s+", doors[1])) if doors else set()
     return found
@@ -148,7 +155,7 @@ def test_a_room_has_a_dozen_doors(room):
     """A package has about a dozen files, and says in its first lines what it is for."""
     folder = ROOT / room.replace(".", "/")
     assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 13
-    assert room == "deploy" or ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    assert room == "deploy" or ast.get_docstring(parsed((folder / "__init__.py").read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -165,7 +172,7 @@ def test_a_benchmark_uses_what_there_is(path):
 
 def imports_of(path):
     """The name of whatever a file imports anywhere in it, also for the type check only."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -212,7 +219,7 @@ def is_type(name):
 def environment_reads(source):
     """Whatever a module's source reads the process's environment by."""
     readers = {"environ", "environb", "getenv", "getenvb", "pydantic_settings"}
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         match node:
             case ast.Attribute(attr=name) | ast.ImportFrom(module=name) if name in readers:
                 yield name
@@ -245,6 +252,6 @@ def test_a_read_of_the_environment_is_found(breach):
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.py")), ids=module_of)
 def test_the_configuration_names_no_format(path):
     """What it must know of one it asks of the registry and of the format itself."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path.read_text(encoding="utf-8"))
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert not texts & FORMATS.keys()

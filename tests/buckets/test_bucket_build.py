@@ -33,6 +33,7 @@ from labelsnap.snapshots.tables.bucket_tables import read_table
 from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES, without_rows
 from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.storage import open_store
+from tests.examples import of_a_hundred
 
 REFERENCE = Path(__file__).parents[1] / "records" / "reference" / "project_row.json"
 PROJECT = "cltd3vkju021907u63w2odj69"
@@ -131,7 +132,7 @@ lines_of_any_kind = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=of_a_hundred(25), deadline=None)
 @given(st.lists(lines_of_any_kind, max_size=12))
 def test_every_line_is_published_excluded_or_a_problem(lines):
     """Any mixture of valid, repeated, broken and foreign lines adds up, each line counted once."""
@@ -159,7 +160,7 @@ def test_rows_as_they_were_are_taken_from_the_version_before(tmp_path, alike):
     assert [file.sha256 for file in receipt.files] == [file.sha256 for file in build(lines, tmp_path).files]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=of_a_hundred(25), deadline=None)
 @given(st.lists(lines_of_any_kind, max_size=8), st.lists(lines_of_any_kind, max_size=8), st.booleans(), st.booleans())
 def test_whatever_stands_already_a_bucket_comes_to_what_its_lines_do(earlier, lines, alike, told):
     """Files, counts and classes are those of the lines alone; sums may differ by the order in which they were made."""

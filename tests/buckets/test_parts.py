@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing import small
 from labelsnap.snapshots.writing.draft import Draft
 from tasks.formats import given
+from tests.examples import of_a_hundred
 
 NAMES = [f"row{number:02}" for number in range(12)]
 OF_ROWS = set(FORMATS) - {"huggingface", "webdataset"}
@@ -53,7 +55,22 @@ def street(**others):
     return {name: row for name, row in (rows | others).items() if row is not None}
 
 
-@settings(max_examples=20, phases=(Phase.generate,))
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory):
+    """The street in four buckets and all formats, and the folder that it is in."""
+    folder = tmp_path_factory.mktemp("street")
+    return folder, Converting(folder, buckets=4).convert(street())
+
+
+@pytest.fixture
+def begun(beginning, tmp_path):
+    """A version of the street, and what makes others upon it."""
+    folder, first = beginning
+    copytree(folder, tmp_path, dirs_exist_ok=True)
+    return Converting(tmp_path, buckets=4), first
+
+
+@settings(max_examples=of_a_hundred(20), phases=(Phase.generate,))
 @drawn(st.lists(st.tuples(ROWS, st.booleans(), st.integers(0, 9)), min_size=1, max_size=3))
 def test_versions_upon_others_have_the_bytes_of_one_pass(versions):
     """Rows added, changed, moved and removed, by the same code or by another, in buckets made in any order."""
@@ -82,12 +99,10 @@ def test_of_rows_that_stand_no_format_is_asked(tmp_path, asked):
     assert (third.manifest, third.uploads.objects, third.made, asked) == (second.manifest, 0, (), {})
 
 
-def test_what_other_code_makes_alike_is_pointed_to(tmp_path, asked, monkeypatch):
+def test_what_other_code_makes_alike_is_pointed_to(begun, asked, monkeypatch):
     """All rows are made again, and what goes up is what one row changed, with packs that are not too small to stand."""
     monkeypatch.setattr(small, "SMALL_PACK", 0)
-    converting = Converting(tmp_path, buckets=4)
-    first = converting.convert(street())
-    asked.clear()
+    converting, first = begun
     second = converting.convert(street(row03=Row(1, "train")), first, alike=False)
     assert len(asked) == 40 * len(OF_ROWS)
     assert converting.tree(second) == converting.expected(second)
@@ -107,11 +122,9 @@ def test_another_number_of_buckets_begins_anew(tmp_path):
 
 
 @pytest.mark.parametrize("prefix", ["data/formats/coco/annotations/", "data/packs/coco/", "data/parts/"])
-def test_what_is_lost_is_made_anew(tmp_path, asked, prefix):
+def test_what_is_lost_is_made_anew(begun, asked, prefix):
     """A document or a pack of a format: that format; an index: all."""
-    converting = Converting(tmp_path, buckets=4)
-    first = converting.convert(street())
-    asked.clear()
+    converting, first = begun
     converting.store.delete(next(info.key for info in converting.store.list(prefix)))
     second = converting.convert(street(row03=Row(1, "train")), first)
     assert converting.tree(second) == converting.expected(second)

@@ -23,6 +23,7 @@ from labelsnap.formats.masks import Masks
 from labelsnap.formats.voc import Voc
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
+from tests.examples import of_a_hundred
 from tests.formats.format_samples import annotation, count, dataset, files_of, label, mask_of, registry, sample
 from tests.formats.yolo_rules import fill, read_labels
 
@@ -67,6 +68,7 @@ sides = st.sampled_from([0, 1e-9, 1e-5, 0.01, 1, 30]) | st.floats(0, 20)
 pictures = st.lists(st.integers(0, WIDTH * HEIGHT - 1), max_size=4).map(
     lambda found: np.isin(np.arange(WIDTH * HEIGHT), found).reshape(HEIGHT, WIDTH)
 )
+
 shapes = st.one_of(
     outlines.map(lambda ring: Polygon(tuple(ring))),
     st.builds(BoundingBox, places, places, sides, sides),
@@ -100,7 +102,7 @@ def held(form: Format, row: Sample) -> int:
 
 
 @given(shapes=drawings, segmentation=st.sampled_from(["rle", "polygons", "rle_lists"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=of_a_hundred(40), deadline=None)
 def test_coco_truth_against_itself_is_perfect(shapes: list[Geometry], segmentation: Any) -> None:
     """Of every list of shapes: average precision 1 by boxes and by pixels, and as many annotations as are counted.
 
@@ -130,7 +132,7 @@ def test_coco_truth_against_itself_is_perfect(shapes: list[Geometry], segmentati
 
 
 @given(shapes=drawings, task=st.sampled_from(["detect", "segment", "pose"]), parts=st.sampled_from(["join", "split"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=of_a_hundred(40), deadline=None)
 def test_yolo_rows_are_read(shapes: list[Geometry], task: Any, parts: Any) -> None:
     """Each object that is held has a row, or several in ``divided``; each row has a box with an area, and paints."""
     form, row = Yolo(task=task, parts=parts), drawn(shapes)
@@ -146,7 +148,7 @@ def test_yolo_rows_are_read(shapes: list[Geometry], task: Any, parts: Any) -> No
 
 
 @given(shapes=drawings)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=of_a_hundred(40), deadline=None)
 def test_voc_objects_are_read(shapes: list[Geometry]) -> None:
     """Each object that is held has a box of pixels within the image; a polygon alone is in its map if it is held."""
     row = drawn(shapes)
@@ -163,7 +165,7 @@ def test_voc_objects_are_read(shapes: list[Geometry]) -> None:
 
 
 @given(shapes=drawings, kind=st.sampled_from(["semantic", "instance"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=of_a_hundred(40), deadline=None)
 def test_label_maps_show_what_they_hold(shapes: list[Geometry], kind: Any) -> None:
     """What is held is in the list, and alone on its image it has a pixel; what is lost is in neither."""
     form = Masks(kind=kind)

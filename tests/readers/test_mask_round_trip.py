@@ -16,6 +16,7 @@ from pyarrow import parquet
 from pycocotools import mask as coco_mask
 
 from labelsnap.formats.registry import format_of
+from tests.examples import of_a_hundred
 from tests.formats.format_samples import VARIANTS, annotation, dataset, files_of, label, mask_of, sample
 from tests.masks.drawn_masks import NOISE, blobs
 
@@ -95,7 +96,7 @@ READERS: dict[str, Callable[[Files], Any]] = {
 
 @pytest.mark.parametrize("variant", READERS)
 @given(pixels=blobs() | NOISE.filter(np.any))
-@settings(max_examples=30)
+@settings(max_examples=of_a_hundred(30))
 def test_masks_come_back_pixel_by_pixel(variant: str, pixels: Pixels) -> None:
     """The only object's class, and its number, are 1: so a map of either is the mask itself."""
     height, width = pixels.shape

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.geometry import BoundingBox, Point
+from tests.examples import of_a_hundred
 from tests.formats.format_samples import (
     annotation,
     dataset,
@@ -126,7 +127,7 @@ def test_near_parts_stay_one_row(seed: int) -> None:
 
 @pytest.mark.parametrize("points", [0, POINTS], ids=["as written", "resampled"])
 @given(pixels=scattered(1000))
-@settings(max_examples=40)
+@settings(max_examples=of_a_hundred(40))
 def test_joined_parts_keep_an_iou_of_97_percent_however_they_are_scattered(points: int, pixels: Pixels) -> None:
     """The rows together are the mask but for 3 %, and so is each row beside the parts that it covers."""
     found = outlines(pixels)

@@ -29,6 +29,7 @@ from labelsnap.records.tables.tables import (
     to_tables,
     write_table,
 )
+from tests.examples import of_a_hundred
 
 
 def by_row(samples: Any) -> Any:
@@ -44,7 +45,7 @@ def project_sample(row_id: Any = "row1") -> Any:
 
 
 @given(sample_lists())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=of_a_hundred(30), deadline=None)
 def test_samples_come_back_from_tables(samples: Any) -> None:
     """Every sample that the model can express is the same after the tables."""
     assert list(from_tables(to_tables(samples))) == by_row(samples)
@@ -84,7 +85,7 @@ def test_tables_of_before_anything_was_noted_are_read() -> None:
 
 
 @given(sample_lists())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=of_a_hundred(15), deadline=None)
 def test_samples_come_back_from_parquet(samples: Any) -> None:
     """Every sample is the same after Parquet, and the tables of no samples are valid too."""
     tables = {name: parquet.read_table(BytesIO(write_table(table))) for name, table in to_tables(samples).items()}
@@ -93,7 +94,7 @@ def test_samples_come_back_from_parquet(samples: Any) -> None:
 
 
 @given(st.permutations([project_sample(f"row{number}") for number in range(4)]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=of_a_hundred(10), deadline=None)
 def test_bytes_do_not_depend_on_the_order_of_samples(samples: Any) -> None:
     """Tables are ordered by data row, so that the same samples give the same bytes."""
     ordered = to_tables(by_row(samples))

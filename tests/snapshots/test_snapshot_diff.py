@@ -15,6 +15,7 @@ from labelsnap.records.model import Relationship
 from labelsnap.snapshots.reading.diff import AnnotationChanges, ClassChange, NamedClass, RenamedClass, RowChanges, diff
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
+from tests.examples import of_a_hundred
 from tests.formats.format_samples import RING_AND_PART, annotation, label, mask, radio, registry, sample, text
 
 NOTHING = AnnotationChanges({}, {}, {}, {}, ())
@@ -187,7 +188,7 @@ def test_damaged_table_is_no_difference():
         diff(store, before, after)
 
 
-@settings(max_examples=8)
+@settings(max_examples=of_a_hundred(8))
 @given(before=st.sets(st.integers(0, 9)), after=st.sets(st.integers(0, 9)), counts=st.sampled_from([1, 2, 4]))
 def test_rows_are_those_of_the_sets(before, after, counts):
     """Whatever rows two versions have, in however many buckets, what is added and removed are the sets' differences."""

@@ -30,6 +30,7 @@ from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals, measur
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
+from tests.examples import of_a_hundred
 from tests.formats.format_samples import (
     annotation,
     dataset,
@@ -418,7 +419,7 @@ FORMS = ["rle", "polygons", "rle_lists"]
 objects = st.lists(st.tuples(shapes, st.sampled_from(["car", "tree"])), max_size=4)
 
 
-@settings(max_examples=25)
+@settings(max_examples=of_a_hundred(25))
 @given(drawn=st.lists(st.tuples(objects, st.sampled_from(["train", "val"])), max_size=4), form=st.sampled_from(FORMS))
 def test_files_come_to_what_the_records_do(drawn, form):
     """Whatever is drawn, tables and COCO measure as the records did, each by code of its own."""

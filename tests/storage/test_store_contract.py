@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from labelsnap.errors import StorageRefusedError
 from labelsnap.storage import create_once, open_store, probe
 from labelsnap.storage.s3.store import MULTIPART_BYTES
+from tests.examples import of_a_hundred
 
 LETTERS = bytes(range(256))
 
@@ -220,7 +221,7 @@ def test_probe_accepts_the_store_and_leaves_nothing(store):
     assert list(store.list("")) == []
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=of_a_hundred(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), offset=st.integers(0, 250), length=st.integers(1, 250))
 def test_ranges_are_slices(folder_store, body, offset, length):
     """A ranged read is the slice of the bytes."""
