@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 import pytest
 from dying import Dying, Killed, copied, one_by_one
-from fabricating import Counted, long_history
 from hypothesis import given
 from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
@@ -32,6 +31,7 @@ from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.checkpoints import EVERY, chain_of, first_of, fold
 from labelsnap.snapshots.keeping.history import RECENT, newest_key, newest_record, published_by, survey
 from labelsnap.snapshots.layout import checkpoint_key, commit_key
+from tests.contracts.long_history import Counted, long_history
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 

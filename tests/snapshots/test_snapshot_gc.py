@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from dying import Dying, Killed, copied, one_by_one
-from fabricating import Counted
 from publishing import manifest_of, publish, published
 
 from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
@@ -28,6 +27,7 @@ from labelsnap.snapshots import (
 )
 from labelsnap.snapshots.runs import runs_of
 from labelsnap.storage.interface import delete_each
+from tests.contracts.long_history import Counted
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
