@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -165,6 +166,31 @@ def test_a_checkpoint_that_is_damaged_or_gone_is_told_and_made_anew(memory, harm
     versions(memory, 72, first=72)
     assert checkpoints(memory)[64] == whole
     assert answers(memory) == answers(bare(memory))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found | {"kept": found["kept"][::-1]},
+        lambda found: found | {"kept": [*found["kept"], found["kept"][-1]]},
+        lambda found: found | {"kept": [*found["kept"], found["kept"][-1] | {"version": 65}]},
+        lambda found: found | {"runs": found["runs"][8:]},
+        lambda found: found | {"runs": found["runs"][:-1] + "G"},
+        lambda found: found | {"first": 2},
+        lambda found: found | {"format_version": 2},
+    ],
+    ids=["order", "twice", "beyond", "short", "digits", "first", "format"],
+)
+def test_what_no_checkpoint_can_say_is_damage_of_it(memory, change):
+    """Though its digest is right; the records are read, and it stands until it is made anew."""
+    expected = answers(memory)
+    fields = json.loads(memory.get(checkpoint_key(64)))
+    del fields["digest"]
+    canonical = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    body = json.dumps(change(fields), **canonical).encode()
+    sealed = change(fields) | {"digest": hashlib.sha256(body).hexdigest()}
+    memory.put(checkpoint_key(64), json.dumps(sealed, **canonical).encode())
+    assert answers(memory) == expected
 
 
 def test_another_checkpoint_under_a_key_is_damage_of_it(memory):
