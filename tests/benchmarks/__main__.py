@@ -16,6 +16,7 @@ from tests.benchmarks import (
     bench_downloads,
     bench_formats,
     bench_growth,
+    bench_history,
     bench_images,
     bench_masks,
     bench_nights,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "uploads": lambda _: bench_uploads.main(),
     "downloads": lambda _: bench_downloads.main(),
     "pull": lambda _: bench_pull.main(),
+    "history": lambda _: bench_history.main(),
     "compare": lambda size: bench_compare.main(
         size.rows,
         latencies=size.latency,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from unittest.mock import patch
 
 import pytest
-from fabricating import Counted, long_history
+from dying import Dying, Killed, copied, one_by_one
 from hypothesis import given
 from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
@@ -31,6 +32,7 @@ from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.checkpoints import EVERY, chain_of, first_of, fold
 from labelsnap.snapshots.keeping.history import RECENT, newest_key, newest_record, published_by, survey
 from labelsnap.snapshots.layout import checkpoint_key, commit_key
+from tests.contracts.long_history import Counted, long_history
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
@@ -164,6 +166,31 @@ def test_a_checkpoint_that_is_damaged_or_gone_is_told_and_made_anew(memory, harm
     versions(memory, 72, first=72)
     assert checkpoints(memory)[64] == whole
     assert answers(memory) == answers(bare(memory))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found | {"kept": found["kept"][::-1]},
+        lambda found: found | {"kept": [*found["kept"], found["kept"][-1]]},
+        lambda found: found | {"kept": [*found["kept"], found["kept"][-1] | {"version": 65}]},
+        lambda found: found | {"runs": found["runs"][8:]},
+        lambda found: found | {"runs": found["runs"][:-1] + "G"},
+        lambda found: found | {"first": 2},
+        lambda found: found | {"format_version": 2},
+    ],
+    ids=["order", "twice", "beyond", "short", "digits", "first", "format"],
+)
+def test_what_no_checkpoint_can_say_is_damage_of_it(memory, change):
+    """Though its digest is right; the records are read, and it stands until it is made anew."""
+    expected = answers(memory)
+    fields = json.loads(memory.get(checkpoint_key(64)))
+    del fields["digest"]
+    canonical = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    body = json.dumps(change(fields), **canonical).encode()
+    sealed = change(fields) | {"digest": hashlib.sha256(body).hexdigest()}
+    memory.put(checkpoint_key(64), json.dumps(sealed, **canonical).encode())
+    assert answers(memory) == expected
 
 
 def test_another_checkpoint_under_a_key_is_damage_of_it(memory):
@@ -315,68 +342,23 @@ def test_a_collection_deletes_checkpoints_that_others_took_the_place_of(memory):
     assert checkpoints(memory).keys() == {64, 72, 80}
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Dying(LossyStore):
-    """A client that is gone before or after one of its calls; the calls of a checkpoint are counted alone."""
-
-    def __init__(self, store, at, *, after):
-        super().__init__(store, "", 0, landed=after)
-        self.at, self.asked, self.begun = at, 0, False
-
-    def __getattr__(self, name):
-        real = getattr(self.store, name)
-        if name not in {"put", "create", "get", "head", "list"}:
-            return real
-
-        def call(*arguments, **options):
-            self.begun |= name == "create" and arguments[0] == commit_key(16)
-            self.asked += self.begun
-            if self.asked == self.at and not self.landed:
-                raise Killed
-            answer = real(*arguments, **options)
-            if self.asked == self.at:
-                raise Killed
-            return answer
-
-        return call
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_call_of_a_checkpoint_leaves_a_whole_history(after):
     """The version is there or not; the run again is one version, and the next one makes what is missing."""
     before = MemoryStore()
     versions(before, 15)
-    counted = Dying(MemoryStore(now=before.now, objects=dict(before.objects)), -1, after=after)
+    counted = Dying(copied(before), begin=commit_key(16))
     versions(counted, 16, first=16)
     assert counted.asked > 10
     for at in range(1, counted.asked + 1):
-        store = MemoryStore(now=before.now, objects=dict(before.objects))
-        with (
-            patch("labelsnap.snapshots.keeping.records.ThreadPoolExecutor", OneByOne),
-            pytest.raises(Killed),
-        ):
-            versions(Dying(store, at, after=after), 16, first=16)
+        store = copied(before)
+        with one_by_one(), pytest.raises(Killed):
+            versions(Dying(store, at, after=after, begin=commit_key(16)), 16, first=16)
         assert answers(store) == answers(bare(store))
         versions(store, 17, first=16)
         assert checkpoints(store).keys() == {8, 16}
         assert checkpoints(store) == made_anew(store)
         assert [each.publish_id for each in list_versions(store)] == [f"run-{number}" for number in range(1, 18)]
-
-
-class OneByOne:
-    """Reads in the thread that asks."""
-
-    def __init__(self, _):
-        self.map = map
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
 
 
 def test_a_checkpoint_that_cannot_be_written_is_told_and_the_version_stands(caplog):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from fabricating import Counted
+from dying import Dying, Killed, copied, one_by_one
 from publishing import manifest_of, publish, published
 
 from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
@@ -27,6 +27,7 @@ from labelsnap.snapshots import (
 )
 from labelsnap.snapshots.runs import runs_of
 from labelsnap.storage.interface import delete_each
+from tests.contracts.long_history import Counted
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 
@@ -353,6 +354,32 @@ def test_an_object_that_the_store_keeps_is_named_and_the_collection_goes_on_late
     assert [info.key for info in memory.list("manifests/")] == [f"manifests/{latest(memory).commit.manifest}.json"]
     assert collect(memory).deleted
     assert keys(memory) == {"own-b", "shared"}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_at_any_call_of_a_collection_loses_nothing(memory, after):
+    """What is kept is whole; the next collections delete what is left, and two more find nothing."""
+    history(memory, *"abcdefgh")
+    memory.put(work_key("run", "lines/1"), b"x")
+    expire(memory, keep=1)
+    memory.pass_time(days=8)
+    collect(memory)
+    memory.pass_time(days=1)
+    counted = Dying(copied(memory))
+    collect(counted)
+    assert counted.asked > 20
+    for at in range(1, counted.asked + 1):
+        store = copied(memory)
+        with one_by_one(), pytest.raises(Killed):
+            collect(Dying(store, at, after=after))
+        assert [read_file(store, file) for file in latest(store).manifest.files] == [b"h", b"s"]
+        collect(store)
+        assert keys(store) == {"own-h", "shared"}
+        assert [info.key for info in store.list("manifests/")] == [f"manifests/{latest(store).commit.manifest}.json"]
+        store.pass_time(days=8)
+        assert {entry.key.partition("/")[0] for entry in collected(store).deleted} <= {"_probe"}
+        store.pass_time(days=8)
+        assert collected(store).deleted == ()
 
 
 def test_two_collections_make_one_epoch(memory):

@@ -1,5 +1,5 @@
 """Versions are kept: their history, names, rollbacks, expiry, and the collection of what nobody needs.
 
 In: a dataset's store. Out: which versions there are, and which objects may go.
-Doors: behind, epochs, expire, gc, history, records, rollback, tagging, tags, witnesses.
+Doors: behind, checkpoints, epochs, expire, gc, history, records, rollback, tagging, tags, witnesses.
 """

@@ -64,7 +64,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: Number
     expired: Runs
     kept: tuple[Kept, ...]
-    runs: Annotated[str, Meta(pattern=r"^([0-9a-f]{8}|\.{8})*\Z")]
+    runs: Annotated[str, Meta(pattern=r"^[0-9a-f.]*\Z")]
 
     def commits(self) -> Iterator[Commit]:
         """Give the versions that were kept; what had ``expired`` is as of the checkpoint."""
@@ -162,9 +162,12 @@ def read_checkpoint(store: ObjectStore, number: int) -> Checkpoint | None:
     if (body := store.get(key, most=DOCUMENT_BYTES)) is None:
         return None
     found = unseal(body, Checkpoint, name=f"the checkpoint {key!r}")
-    told = (found.version, found.first, len(found.runs) // _DIGITS)
-    if told != (number, first_of(number), number - found.first + 1):
+    told = (found.version, found.first, len(found.runs))
+    kept = [each.version for each in found.kept]
+    if told != (number, first_of(number), (number - found.first + 1) * _DIGITS):
         raise damaged(f"the checkpoint {key!r}", f"one of versions {found.first} to {found.version}")
+    if kept != sorted({version for version in kept if found.first <= version <= number}):
+        raise damaged(f"the checkpoint {key!r}", "versions that it does not tell of, or not in their order")
     return found
 
 

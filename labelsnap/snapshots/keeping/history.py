@@ -105,8 +105,13 @@ def _commit_keys(store: ObjectStore, since: int) -> list[CommitKey]:
 
 
 def keys_of_version(store: ObjectStore, version: int) -> tuple[CommitKey, ...]:
-    """List the keys of one version's records: one, or none, or several where there is a fork."""
-    return tuple(CommitKey(version, info.key) for info, _ in listed(store, COMMIT, f"{version:020d}"))
+    """List the keys of one version's records: one, or none, or several where there is a fork.
+
+    Where there is none it is looked for again: a folder's list may lack what was there when it was read.
+    """
+    lists = (listed(store, COMMIT, f"{version:020d}") for _ in range(2))
+    found = (tuple(CommitKey(version, info.key) for info, _ in each) for each in lists)
+    return next(filter(None, found), ())
 
 
 def _singles(keys: Iterable[CommitKey]) -> Runs:

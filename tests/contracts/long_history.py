@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from publishing import published
-
+from labelsnap.snapshots import Committed, Draft, Manifest, commit
 from labelsnap.snapshots.keeping.records import Commit
 from labelsnap.snapshots.layout import commit_key
 from labelsnap.snapshots.runs import gaps
 from labelsnap.snapshots.sealed import seal
+from labelsnap.storage import probe
 from tests.contracts.memory_store import MemoryStore
 
 PAGE = 1000
@@ -46,13 +46,22 @@ class Counted:
         return self.asked.total()
 
 
+def publish_one(store, body, name, parent, **options):
+    """Publish a version of one small file upon another, as a run of this name."""
+    files = [Draft(store).add_file("a.txt", body)]
+    manifest = Manifest.of(dataset="long", created_at="", config={}, result={}, files=files, packs=[])
+    outcome = commit(store, manifest, publish_id=name, parent=parent, started_at=probe(store), **options)
+    assert isinstance(outcome, Committed)
+    return outcome.commit
+
+
 def long_history(newest, kept=()):
     """A store of so many versions of one manifest, of which those that are named are kept, and the newest.
 
     The records are as those who publish write them; the last version is published by the library, upon them.
     """
     store = MemoryStore()
-    first = published(store, {"a.txt": b"a"}, publish_id="run-1")
+    first = publish_one(store, b"a", "run-1", 0)
     for version in range(2, newest):
         expired = gaps(tuple((number, number) for number in (*kept, version)), version) if version == newest - 1 else ()
         record = Commit(
@@ -67,4 +76,4 @@ def long_history(newest, kept=()):
             behind=(),
         )
         store.put(commit_key(version), seal(record))
-    return store, published(store, {"a.txt": b"b"}, publish_id=f"run-{newest}", parent=newest - 1)
+    return store, publish_one(store, b"b", f"run-{newest}", newest - 1)
