@@ -127,8 +127,8 @@ def thumbnails(store: ObjectStore, settlement: Settlement) -> list[Thumbnail]:
 
     def drawn(source: BucketSource) -> Iterator[Thumbnail | None]:
         chosen = [row_id for split in SPLITS for row_id in choose(source.kinds(split), THUMBNAILS_OF_A_SPLIT)]
-        for sample in sorted(source.some(chosen), key=lambda sample: SPLITS.index(sample.split)):
-            body = source.pick_image(sample)
+        samples = sorted(source.some(chosen), key=lambda sample: SPLITS.index(sample.split))
+        for sample, body in zip(samples, source.pick_images(samples), strict=True):
             yield (
                 None
                 if body is None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _ROWS: Final = (*SCHEMAS, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
-_PARALLEL: Final = 8
+_PARALLEL: Final = 12
 _Columns: TypeAlias = tuple[str, ...] | None
 """Some columns of a table, all where None."""
 _REUSED: Final = STANDING | {"images": (*STANDING["images"], *_LOCATION)}

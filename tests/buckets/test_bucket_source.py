@@ -177,10 +177,10 @@ def test_images_of_one_bucket_lie_on_disk_at_a_time(source, tmp_path):
     assert 0 < most <= 20
 
 
-def test_one_image_of_many_is_picked(source, tmp_path):
-    """It has its own bytes, and nothing is laid out."""
-    for row in [*samples(source, "val"), *samples(source, "train")]:
-        assert source.pick_image(row) == body(*names([row]))
+def test_few_images_of_many_are_picked(source, tmp_path):
+    """Each has its own bytes, in their order, and nothing is laid out."""
+    rows = [*samples(source, "val"), *samples(source, "train")]
+    assert list(source.pick_images(rows)) == [body(name) for name in names(rows)]
     assert not (tmp_path / "source" / "images").exists()
 
 
@@ -208,13 +208,19 @@ def test_an_image_that_its_table_lacks_is_damage(source, rows):
     assert refused.value.code == "object_damaged"
 
 
-@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image, BucketSource.image_file])
+def picked(source, row):
+    """The image of one row, picked."""
+    (found,) = source.pick_images([row])
+    return found
+
+
+@pytest.mark.parametrize("read", [BucketSource.read_image, picked, BucketSource.image_file])
 def test_image_that_was_not_copied_has_no_bytes(source, read):
     """A dataset that refers to images gives None."""
     assert read(source, sample(copied=False)) is None
 
 
-@pytest.mark.parametrize("read", [BucketSource.read_image, BucketSource.pick_image])
+@pytest.mark.parametrize("read", [BucketSource.read_image, picked])
 def test_damaged_image_is_refused(source, folder_store, read):
     """Bytes that are not those that were published are no training image."""
     for pack in list(folder_store.list("data/images/")):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.manifest import Manifest
+from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Draft
@@ -58,6 +59,23 @@ def test_another_export_of_the_same_rows_uploads_its_heads(folder_store, tmp_pat
     assert second.bytes < first.bytes / 3
     assert restored(folder_store, tmp_path, one) == export("one")
     assert restored(folder_store, tmp_path, two) == export("another")
+
+
+def test_a_chunk_that_was_joined_is_read_again_without_its_objects(folder_store, tmp_path):
+    """What a process added it has at hand; where its copy is damaged the store is read."""
+    one, _ = kept(folder_store, tmp_path, export("one"), "one")
+    folder = Folder(10_000_000, tmp_path)
+    at_hand = AtHandStore(folder_store, folder)
+    two, _ = kept(at_hand, tmp_path, export("another"), "another", one)
+    for pack in two.packs:
+        folder.drop(f"{folder_store.url}/{pack.key}")
+        folder_store.delete(pack.key)
+    assert restored(at_hand, tmp_path, two) == export("another")
+    (copy,) = {path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size == two.files[0].size}
+    copy.write_bytes(bytes(two.files[0].size))
+    with pytest.raises(StorageRefusedError):
+        restored(at_hand, tmp_path, two)
+    folder.close()
 
 
 def test_a_changed_line_uploads_its_frame(folder_store, tmp_path):

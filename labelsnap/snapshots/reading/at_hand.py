@@ -267,6 +267,14 @@ class AtHandStore:
         """See ObjectStore."""
         self.store.abort(upload)
 
+    def hold(self, sha256: str, body: Path) -> None:
+        """Keep a copy of a file that is joined from objects."""
+        self.folder.take(self._name(sha256), body)
+
+    def give(self, sha256: str, path: Path) -> bool:
+        """Put the copy of a file that is joined from objects at ``path``; False where there is none."""
+        return self.folder.give(self._name(sha256), path)
+
     def _bring(self, key: str, offset: int, length: int | None) -> bool:
         """Whether a copy of an object is there; one of which enough parts were asked for is brought."""
         name = self._name(key)

@@ -14,6 +14,7 @@ import msgspec
 from labelsnap.snapshots.keeping.epochs import keys_of, newest_epoch
 from labelsnap.snapshots.layout import data_key, without_generation
 from labelsnap.snapshots.manifest import File, Pack, digest
+from labelsnap.snapshots.reading.at_hand import AtHandStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,6 +88,11 @@ class Draft:
         if missing := standing is None or standing.size != pack.size:
             self._store.put(pack.key, body)
         self._count(Uploads(1, pack.size, 0, 0) if missing else Uploads(0, 0, 1, pack.size))
+
+    def hold(self, file: File, body: Path) -> None:
+        """Have a joined file at hand, where anything is: it is read again in this run."""
+        if isinstance(self._store, AtHandStore):
+            self._store.hold(file.sha256, body)
 
     def add_small_files(self, path: str, members: Iterable[tuple[str, bytes]]) -> tuple[Pack, tuple[File, ...]]:
         """Add many small files, (logical path, bytes), as one object: a request a thousand, not a thousand.

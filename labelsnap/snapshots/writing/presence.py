@@ -46,7 +46,7 @@ def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> 
 
 
 def check_kept_objects(store: ObjectStore, earlier: Contents, contents: Contents) -> None:
-    """Raise StorageRefusedError when an object that a snapshot, or a part, takes over of an earlier one is gone."""
+    """Raise StorageRefusedError when an object is lost that a snapshot, or a part of one, has of an earlier one."""
     standing = sizes_of(earlier)
     lost = absent(store, {key: size for key, size in sizes_of(contents).items() if key in standing})
     if lost:
