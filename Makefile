@@ -24,6 +24,7 @@ install: $(INSTALLED)  ## Install labelsnap and what its tests need into .venv
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m compileall -q config deploy flows labelsnap tasks
 	@touch $@
 
 demo: install  ## Run the whole thing on this machine, with no account

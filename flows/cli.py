@@ -19,7 +19,7 @@ from flows.commands.faults import StoppedBySignal, fault_of, signals_raise
 from flows.commands.operations import app as operations
 from flows.commands.options import HEARTBEAT_SECONDS, MAX_COUNT, Json, Ref, Runner, help_alone
 from flows.commands.output import discard_output, output_checked
-from flows.commands.process import loading, loading_runs, pass_over_scipy, share_heaps
+from flows.commands.process import loading, loading_runs, look_seldom_for_garbage, pass_over_scipy, share_heaps
 from flows.commands.snapshots import app as snapshots
 from labelsnap.errors import ConfigurationError, OutputLostError, RunStoppedError
 
@@ -127,6 +127,7 @@ def main() -> None:
     Prefect's client tries at the end to deliver each of its events, for minutes where its server has gone.
     """
     share_heaps()
+    look_seldom_for_garbage()
     pass_over_scipy()
     status = _ended()
     gc.freeze()  # the end of the process looks through all that it holds, otherwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +29,8 @@ HEARTBEATS: Final = "_send_heartbeats"
 def run_here(flow: Flow[..., dict[str, Any]], runner: str, *arguments: Any) -> dict[str, Any]:
     """The flow's result, its tasks carried out by the runner of this name. Shows how far it is on standard error."""
     pass_over_pandas()
-    run = flow.with_options(task_runner=runner_of(runner))
+    run = copy(flow)  # as ``with_options`` gives it, which works out the schema of the parameters anew
+    run.task_runner = runner_of(runner)
     if all(isinstance(each, BaseModel) for each in arguments):
         run.serialize_parameters = encoded  # type: ignore[method-assign]
     check_server()

@@ -181,3 +181,15 @@ import coolname
 print(json.dumps("generate" in vars(coolname)))
 """
     assert told(code) is True
+
+
+def test_a_command_looks_seldom_for_garbage():
+    """Python's own threshold is for programs that make some; what is loaded holds the most."""
+    code = """
+import atexit, gc
+from flows import cli
+atexit.register(lambda: print(json.dumps([gc.get_threshold()[0] > 10_000, gc.isenabled()])))
+cli._ended = lambda: 0
+cli.main()
+"""
+    assert told(code) == [True, True]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from prefect import flow, flow_engine
+from prefect.task_runners import ProcessPoolTaskRunner
 
 from config.dataset import Dataset
 from flows.commands.process import VERSION_CHECK
@@ -87,6 +88,19 @@ def test_parameters_that_are_no_models_go_prefects_own_way(monkeypatch):
     monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
     monkeypatch.setattr("prefect.Flow.__call__", lambda self, number: self.serialize_parameters({"number": number}))
     assert run_here(counted, "thread", 7) == {"number": 7}
+
+
+def test_the_runner_that_is_chosen_is_the_runs_alone(monkeypatch):
+    """The flow that the run was made of keeps its own, and whatever else a flow of Prefect's has is the same."""
+    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
+    before = refresh.task_runner
+    monkeypatch.setattr("prefect.Flow.__call__", lambda self: self)
+    run = run_here(refresh, "process")
+    assert isinstance(run.task_runner, ProcessPoolTaskRunner)
+    assert refresh.task_runner is before
+    same = vars(refresh.with_options(task_runner=run.task_runner))
+    left_out = {"serialize_parameters"}
+    assert {name: vars(run)[name] for name in vars(run).keys() - left_out} == same
 
 
 @pytest.mark.parametrize(("environment", "asks"), [({}, False), ({VERSION_CHECK: "true"}, True)])
