@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import chain
 from math import ceil, floor
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
-from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import numpy as np
 from msgspec import Struct
@@ -30,7 +30,7 @@ from labelsnap.records.geometry import BoundingBox, Mask, Point, Polygon, Polyli
 from labelsnap.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from labelsnap.formats.description.census import Census
     from labelsnap.memory import Budget
@@ -51,6 +51,33 @@ _WRONG_MASKS: Final = (
     "readers of 8 bits (Datumaro, and CVAT by it) take the numbers modulo 256 and give wrong masks without a word. "
     "Only boxes are safe there: Datumaro's type `voc_detection`."
 )
+_ANNOTATION: Final = """<annotation>
+\t<folder>VOC</folder>
+\t<filename>{file_name}</filename>
+\t<source>
+\t\t<database>{database}</database>
+\t</source>
+\t<size>
+\t\t<width>{width}</width>
+\t\t<height>{height}</height>
+\t\t<depth>{depth}</depth>
+\t</size>
+\t<segmented>{segmented}</segmented>{objects}
+</annotation>
+"""
+_OBJECT: Final = """
+\t<object>
+\t\t<name>{}</name>
+\t\t<pose>Unspecified</pose>
+\t\t<truncated>0</truncated>
+\t\t<difficult>0</difficult>
+\t\t<bndbox>
+\t\t\t<xmin>{}</xmin>
+\t\t\t<ymin>{}</ymin>
+\t\t\t<xmax>{}</xmax>
+\t\t\t<ymax>{}</ymax>
+\t\t</bndbox>
+\t</object>"""
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FOLDERS: Final = re.compile(r"[\\/]")
 
@@ -106,10 +133,12 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         void, names = void_of(registry), self.class_names(registry)
 
         def files(sample: Sample) -> Iterator[Artifact]:
-            xml = _xml(dataset.name, sample, registry, names)
+            written = tuple(_written(sample))
+            has_maps = _has_maps(sample, written)
+            xml = _xml(dataset.name, sample, registry, names, written, has_maps=has_maps)
             yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
-            if _has_maps(sample):
-                of_classes, of_objects = self._maps(sample, registry, void, dataset.memory)
+            if has_maps:
+                of_classes, of_objects = self._maps(sample, registry, void, written, dataset.memory)
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
 
@@ -135,10 +164,15 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         told = ((images, others), (classes, void_of(registry) == WORD_VOID), (objects, counted.crowded))
         return tuple(sentence for sentence, is_so in told if is_so)
 
-    def _maps(self, sample: Sample, registry: ClassRegistry, void: int, memory: Budget) -> tuple[bytes, bytes]:
-        """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254."""
+    def _maps(
+        self, sample: Sample, registry: ClassRegistry, void: int, written: Collection[_Written], memory: Budget
+    ) -> tuple[bytes, bytes]:
+        """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254.
+
+        In this an object has its number among those that are ``written`` to the XML file, from 1.
+        """
         segments, shown = shown_of(sample)
-        number_of = _numbers(sample)
+        number_of = {each.place: number for number, each in enumerate(written, start=1)}
         numbers = [number_of[segment.place] for segment in segments]
         ids = [registry.class_of(segment.annotation).id for segment in segments]
         of_objects = BYTE_VOID if max(numbers, default=0) < BYTE_VOID else WORD_VOID
@@ -169,30 +203,24 @@ def _listed(_: int, sample: Sample) -> Iterator[bytes]:
 
 
 def _segmented(number: int, sample: Sample) -> Iterator[bytes]:
-    if _has_maps(sample):
+    if _has_maps(sample, tuple(_written(sample))):
         yield from _listed(number, sample)
 
 
-def _has_maps(sample: Sample) -> bool:
+def _has_maps(sample: Sample, written: Collection[_Written]) -> bool:
     """Whether an image's pixels are known: it has a polygon or a mask, or no object at all.
 
     Where there are boxes, lines or points alone, nobody said which of their pixels are background. What should have an
     area and has none counts as no object.
     """
-    written = [each.annotation.geometry for each in _written(sample)]
     if written:
-        return any(isinstance(geometry, Polygon | Mask) for geometry in written)
+        return any(isinstance(each.annotation.geometry, Polygon | Mask) for each in written)
     return not any(isinstance(annotation.geometry, Polyline | Point) for annotation in _drawn(sample))
 
 
 def _drawn(sample: Sample) -> Iterator[Annotation]:
     """Give all objects of an image, label by label."""
     return chain.from_iterable(label.annotations for label in sample.record.entry.labels)
-
-
-def _numbers(sample: Sample) -> Mapping[int, int]:
-    """Number what is written to the XML file from 1, by its place among all objects of the image."""
-    return {each.place: number for number, each in enumerate(_written(sample), start=1)}
 
 
 def _written(sample: Sample) -> Iterator[_Written]:
@@ -203,35 +231,27 @@ def _written(sample: Sample) -> Iterator[_Written]:
             yield _Written(place, annotation, _corners(box, image))
 
 
-def _xml(database: str, sample: Sample, registry: ClassRegistry, names: Mapping[int, str]) -> bytes:
+def _xml(
+    database: str,
+    sample: Sample,
+    registry: ClassRegistry,
+    names: Mapping[int, str],
+    written: Iterable[_Written],
+    *,
+    has_maps: bool,
+) -> bytes:
     image = sample.image
-    root = ET.Element("annotation")
-    _add(root, "folder", "VOC")
-    _add(root, "filename", _jpg(image.file_name))
-    _add(_add(root, "source"), "database", database)
-    size = _add(root, "size")
-    for name, value in (("width", image.width), ("height", image.height), ("depth", CHANNELS)):
-        _add(size, name, value)
-    _add(root, "segmented", int(_has_maps(sample)))
-    for each in _written(sample):
-        found = _add(root, "object")
-        _add(found, "name", names[registry.class_of(each.annotation).id])
-        _add(found, "pose", "Unspecified")
-        _add(found, "truncated", 0)
-        _add(found, "difficult", 0)
-        corners = _add(found, "bndbox")
-        for name, value in zip(("xmin", "ymin", "xmax", "ymax"), each.corners, strict=True):
-            _add(corners, name, value)
-    ET.indent(root, "\t")
-    xml: bytes = ET.tostring(root, encoding="utf-8")
-    return xml + b"\n"
-
-
-def _add(parent: ET.Element, tag: str, text: str | int | None = None) -> ET.Element:
-    element = ET.SubElement(parent, tag)
-    if text is not None:
-        element.text = str(text)
-    return element
+    objects = ((names[registry.class_of(each.annotation).id], *each.corners) for each in written)
+    text = _ANNOTATION.format(
+        file_name=escape(_jpg(image.file_name)),
+        database=escape(database),
+        width=image.width,
+        height=image.height,
+        depth=CHANNELS,
+        segmented=int(has_maps),
+        objects="".join(_OBJECT.format(escape(name), *corners) for name, *corners in objects),
+    )
+    return text.encode(errors="xmlcharrefreplace")
 
 
 def _spelled(name: str) -> str:

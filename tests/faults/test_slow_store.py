@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from io import BytesIO
 
 import pytest
 
@@ -235,3 +236,20 @@ def test_parts_may_take_their_time_to_be_joined(lies, monkeypatch, tmp_path):
         file.truncate(MULTIPART_BYTES)
     store.put(KEY, large)
     assert [command for command, path in served.asked if "partNumber" not in path] == ["POST", "POST"]
+
+
+def test_parts_of_a_large_file_are_not_held_in_memory(lies, monkeypatch, tmp_path):
+    """Of an open file s3transfer reads up to ten parts of 16 MB ahead; of a path each part as it is sent."""
+    held = []
+
+    def holding(content):
+        held.append(len(content))
+        return BytesIO(content)
+
+    monkeypatch.setattr("s3transfer.upload.BytesIO", holding)
+    _, store = lies(lambda handler: joining(handler, 0))
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(MULTIPART_BYTES)
+    store.put(KEY, large)
+    assert held == []

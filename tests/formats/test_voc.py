@@ -13,6 +13,7 @@ from format_samples import annotation, count, dataset, every_kind, files_of, lab
 from msgspec.structs import replace
 from PIL import Image
 
+from labelsnap.formats import voc
 from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.voc import Voc
@@ -270,6 +271,30 @@ def test_names_are_text() -> None:
     name = "<car> & \x00\x1f'\uffff\" 🚗"
     root = ET.fromstring(written(annotation(LEFT, name=name), classes=registry(name))["Annotations/street.xml"])  # noqa: S314
     assert root.findtext("object/name") == "<car> & ��'�\" 🚗"
+
+
+def test_file_names_are_text() -> None:
+    """Mark-up in an image's name stays text too, in the file that keeps it as its name."""
+    named = sample(label(annotation(LEFT)), size=(4, 3))
+    named = replace(named, image=replace(named.image, file_name="a<b>&amp;'c.png"))
+    files = files_of(Voc(), dataset(named), "train")
+    assert ET.fromstring(files["Annotations/a<b>&amp;'c.xml"]).findtext("filename") == "a<b>&amp;'c.png"  # noqa: S314
+
+
+def test_objects_of_a_row_are_looked_at_once_for_all_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The XML file and both label maps are of one list of what has an area; the list of a split asks once more."""
+    looked_at: list[Geometry] = []
+    in_pixels = voc._box_of
+
+    def noted(geometry: Geometry) -> voc.Box | None:
+        looked_at.append(geometry)
+        return in_pixels(geometry)
+
+    monkeypatch.setattr(voc, "_box_of", noted)
+    described = dataset(sample(label(annotation(LEFT), annotation(MIDDLE)), size=(4, 3)))
+    (row,) = described.rows("train")
+    assert len(list(Voc().files_of_row(described)(row.sample))) == 3
+    assert len(looked_at) == 2
 
 
 def test_classes_that_xml_spells_alike_stay_apart() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.exceptions import Boto3Error
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.parsers import ResponseParserError
 
@@ -83,11 +82,12 @@ class S3Store:
             if isinstance(body, bytes):
                 client.put_object(Bucket=self.bucket, Key=name, Body=body, ContentMD5=content_md5(body))
                 return
+            if body.stat().st_size >= MULTIPART_BYTES:
+                with create_transfer_manager(client, _TRANSFER) as manager:  # parts of a path are not held in memory
+                    manager.upload(str(body), self.bucket, name).result()
+                return
             with body.open("rb") as file:
-                if os.fstat(file.fileno()).st_size >= MULTIPART_BYTES:
-                    client.upload_fileobj(file, self.bucket, name, Config=_TRANSFER)
-                else:
-                    client.put_object(Bucket=self.bucket, Key=name, Body=file, ContentMD5=content_md5(file))
+                client.put_object(Bucket=self.bucket, Key=name, Body=file, ContentMD5=content_md5(file))
 
     def create(self, key: str, body: bytes) -> bool:
         """See ObjectStore. One PutObject with ``If-None-Match: *``, never in parts: some servers ignore it there."""
