@@ -110,7 +110,7 @@ def check_holds(sample, body, size):
         assert np.allclose(found, (box.left, box.top, box.width, box.height), atol=1), name
 
 
-@pytest.mark.parametrize("size", [WIDE, SQUARE], ids=["wide", "square"])
+@pytest.mark.parametrize("size", [WIDE, pytest.param(SQUARE, marks=pytest.mark.slow)], ids=["wide", "square"])
 @pytest.mark.parametrize("declared", ["stored", "turned", "absent"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("place", PLACES)

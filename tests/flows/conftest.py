@@ -17,6 +17,7 @@ from street_versions import publish_six
 from flows import cli
 from flows.refresh import refresh
 from labelsnap.references import pull
+from tasks import describe
 from tests.flows.plain_runs import plain_runs
 
 __all__ = ["plain_runs"]
@@ -76,7 +77,8 @@ def begun(sandbox, beginnings, tmp_path_factory):
         workspace = sandbox.workspace
         held = sandbox.settings, workspace.edits, workspace.removed, workspace.rows
         small = os.environ.get("LABELSNAP_ROWS_PER_BUCKET")
-        key = make.__qualname__, chosen.model_dump_json(exclude={"store"}), repr(held), small
+        shown = describe.THUMBNAILS_OF_A_SPLIT
+        key = make.__qualname__, chosen.model_dump_json(exclude={"store"}), repr(held), small, shown
         if key not in beginnings:
             elsewhere = chosen.model_copy(update={"store": tmp_path_factory.mktemp("begun").as_uri()})
             beginnings[key] = make(elsewhere, *given), elsewhere.url

@@ -193,7 +193,9 @@ def test_no_scratch(labelsnap, dataset_file, monkeypatch, tmp_path):
     assert "LABELSNAP_TEMPORARY_DIRECTORY" in result["error"]["remedy"]
 
 
-@pytest.mark.parametrize("size", ["16k", "128k", "512k"])
+@pytest.mark.parametrize(
+    "size", [pytest.param("16k", marks=pytest.mark.slow), pytest.param("128k", marks=pytest.mark.slow), "512k"]
+)
 def test_a_full_scratch_disk(labelsnap, dataset_file, monkeypatch, tmp_path, size):
     """Full while the export comes down, in a bucket, or later: status 4, no row is a problem, and a retry goes on."""
     disk = tmp_path / "disk"

@@ -182,10 +182,10 @@ def test_chunks_may_end_inside_a_character(sandbox, dataset, first_version):
     ("fault", "lost"),
     [
         (Fault("chunk", "short_body", times=2), 0),
-        (Fault("chunk", "status", status=503, times=2), 0),
-        (Fault("composite_mask", "corrupt", times=1), 0),
+        pytest.param(Fault("chunk", "status", status=503, times=2), 0, marks=pytest.mark.slow),
+        pytest.param(Fault("composite_mask", "corrupt", times=1), 0, marks=pytest.mark.slow),
         (Fault("composite_mask", "status", status=404, times=1), 1),
-        (Fault("image", "status", status=404, times=1), 1),
+        pytest.param(Fault("image", "status", status=404, times=1), 1, marks=pytest.mark.slow),
         (Fault("image", "wrong_type", times=1), 0),
     ],
     ids=lambda value: f"{value.target}-{value.effect}" if isinstance(value, Fault) else str(value),

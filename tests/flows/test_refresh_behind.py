@@ -87,6 +87,7 @@ def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_bac
     assert ids(refresh(dataset())) == ids(first) | {"tree": highest + 1, "car": highest + 2}
 
 
+@pytest.mark.slow
 def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(dataset, begun, labelsnap, days_ago):
     """Nor do an expiry of the version that gave it and two collections of garbage."""
     first, second = begun(with_a_tree, dataset(**WITHOUT_BOTH), labelsnap)
@@ -136,7 +137,7 @@ def test_a_rollback_of_a_rollback_forgets_nothing(dataset, begun, labelsnap):
 @pytest.mark.parametrize(
     "way_out",
     [
-        "expire",
+        pytest.param("expire", marks=pytest.mark.slow),
         pytest.param("rollback", marks=pytest.mark.slow),
         pytest.param("rollback to the first", marks=pytest.mark.slow),
     ],

@@ -44,7 +44,7 @@ def versions(dataset):
     "wrong",
     [
         {"unsent_lines": 5},
-        {"error_lines": 1, "unsent_errors": 2},
+        pytest.param({"error_lines": 1, "unsent_errors": 2}, marks=pytest.mark.slow),
         pytest.param({"unsent_lines": -5}, marks=pytest.mark.slow),
         pytest.param({"short_size": True}, marks=pytest.mark.slow),
         pytest.param({"short_size": True, "chunk_bytes": 4099, "cut": "byte"}, marks=pytest.mark.slow),
@@ -94,7 +94,7 @@ def listed(sandbox, filtered):
     return [getattr(row, name) for row in sandbox.rows("DONE") if not row.skipped]
 
 
-@pytest.mark.parametrize("filtered", ["data_row_ids", "global_keys"])
+@pytest.mark.parametrize("filtered", ["data_row_ids", pytest.param("global_keys", marks=pytest.mark.slow)])
 def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtered):
     """Where the version before has rows that it asks for, though the others have theirs; it is asked twice."""
     ids = [found for found in dict.fromkeys(listed(sandbox, filtered)) if found]

@@ -15,6 +15,7 @@ STARTS = "graphql:exportDataRows*"
 TASKS = "graphql:GetUserCreatedTasks*"
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 def test_a_refresh_under_all_hiccups_at_once_publishes_every_row_with_one_export(sandbox, dataset_file, labelsnap):
     """Each hits the first request of each kind; what is waited for is said."""

@@ -68,7 +68,9 @@ def test_an_image_that_was_replaced_with_an_edit_is_the_new_one(sandbox, dataset
     assert (counted(result), before == after) == ((1, 0, 0), False)
 
 
-@pytest.mark.parametrize(("told", "requests"), [(False, (0, 0, 0)), (True, (1, 0, 0))])
+@pytest.mark.parametrize(
+    ("told", "requests"), [pytest.param(False, (0, 0, 0), marks=pytest.mark.slow), (True, (1, 0, 0))]
+)
 def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edited, told, requests):
     """An image whose data row was not changed stands unasked; a changed one is downloaded."""
     sandbox.settings.no_validators = True
@@ -81,7 +83,7 @@ def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edit
 @pytest.mark.parametrize(
     ("no_validators", "details", "unconfirmed"),
     [
-        (True, True, 0),
+        pytest.param(True, True, 0, marks=pytest.mark.slow),
         (False, False, 1),
         pytest.param(False, True, 0, marks=pytest.mark.slow),
         pytest.param(True, False, 1, marks=pytest.mark.slow),
@@ -149,7 +151,7 @@ def test_an_image_elsewhere_is_another_one(sandbox, dataset):
         pytest.param({"coco": {}, "voc": {}}, id="from records", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize(("seconds", "is_kept"), [(WEEK, True), (HOUR, False)])
+@pytest.mark.parametrize(("seconds", "is_kept"), [pytest.param(WEEK, True, marks=pytest.mark.slow), (HOUR, False)])
 def test_a_referenced_url_is_exchanged_before_it_ends(sandbox, dataset, first_version, *, seconds, is_kept, formats):
     """One that lasts another day stays, so that nothing changes; no mask is asked for where one does not."""
     sandbox.settings.image_seconds = seconds

@@ -36,7 +36,7 @@ def with_an_edit(made, sandbox):
     return first, refresh(made)
 
 
-@pytest.mark.parametrize("how", ["gone", "cut short"])
+@pytest.mark.parametrize("how", [pytest.param("gone", marks=pytest.mark.slow), "cut short"])
 def test_formats_and_raw_lines_that_are_lost_are_made_anew(sandbox, first_version, dataset, tmp_path, how):
     """A pack of small files, a document and a chunk: the next version is whole, and what it would be without a past."""
     made = dataset(formats={"coco": {}})
@@ -66,7 +66,7 @@ def test_a_lost_pack_of_images_comes_into_no_other_version(sandbox, dataset, mon
     assert read_snapshot(store_of(first)).commit.version == 1
 
 
-@pytest.mark.parametrize("way_out", ["a copy", "rollback"])
+@pytest.mark.parametrize("way_out", [pytest.param("a copy", marks=pytest.mark.slow), "rollback"])
 def test_the_runbooks_ways_out_of_a_lost_object_are_some(sandbox, dataset, begun, labelsnap, way_out):
     """The object is put back; or the version before is gone back to, and the next refresh makes the rest again."""
     made = dataset(formats={"coco": {}})

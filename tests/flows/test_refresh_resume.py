@@ -110,8 +110,8 @@ def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sand
 @pytest.mark.parametrize(
     ("name", "again"),
     [
-        ("*", True),
         ("taken", False),
+        pytest.param("*", True, marks=pytest.mark.slow),
         pytest.param("taken", True, marks=pytest.mark.slow),
         pytest.param("export-000", False, marks=pytest.mark.slow),
         pytest.param("*", False, marks=pytest.mark.slow),
@@ -141,6 +141,7 @@ def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, first_ver
     assert files(result) == files(undisturbed)
 
 
+@pytest.mark.slow
 def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(sandbox, dataset, small_buckets, tmp_path):
     """A retry that does not know its export any more asks for another, whose lines stand elsewhere by now."""
     sandbox.settings.chunk_bytes = 20_000
@@ -156,6 +157,7 @@ def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(san
     assert result["rows"] == refresh(dataset(store=f"file://{tmp_path}/other", formats={}))["rows"]
 
 
+@pytest.mark.slow
 def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox, dataset, small_buckets):
     """Rows that came since are in it, and its own moment is noted, not that of the killed one."""
     later = sandbox.rows("DONE")[5:]
@@ -234,6 +236,7 @@ def test_a_chunk_that_is_refused_once_is_asked_for_at_a_new_address(sandbox, dat
     assert sandbox.requests.count("graphql:export*") == 1
 
 
+@pytest.mark.slow
 def test_image_urls_that_have_ended_since_are_no_problem_of_their_rows(
     sandbox, dataset, first_version, small_buckets, tmp_path
 ):

@@ -25,6 +25,7 @@ def done(sandbox, count=None):
     return [row for row in sandbox.rows("DONE") if not row.skipped][:count]
 
 
+@pytest.mark.slow
 def test_a_row_that_stands_keeps_its_split_whatever_becomes_of_its_image(chosen, sandbox, first_version, replaced):
     """Replaced at the source, referenced instead of copied, replaced again, and copied again."""
     versions = [first_version(chosen())]
