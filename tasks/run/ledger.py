@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -34,7 +33,6 @@ Receipt = TypeVar("Receipt")
 
 _NOTED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,199})\.json")
 """What receipts are called."""
-PARALLEL: Final = 16
 
 log = logging.getLogger(__name__)
 
@@ -137,10 +135,7 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything of the run: its outcome is known."""
-        keys = [info.key for info, _ in listed(self._store, SCRATCH, f"{self._run}/")]
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="clear") as pool:
-            for _ in pool.map(self._store.delete, keys):
-                pass
+        self._store.delete_many([info.key for info, _ in listed(self._store, SCRATCH, f"{self._run}/")])
 
 
 def ledger_here(url: str, run: str) -> Ledger:
