@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 
@@ -13,6 +14,7 @@ from flows.refresh import refresh
 from labelsnap.errors import DatasetRejectedError, LabelboxRefusedError
 from labelsnap.snapshots.reading.read import list_versions, read_snapshot
 from labelsnap.storage import open_store
+from tasks.export import fetch_stream
 from tasks.parts import standing_rows
 
 TABLES = {"formats": {}}
@@ -186,3 +188,15 @@ def test_rows_of_the_error_stream_count_as_problems(sandbox, dataset, errors, re
     with pytest.raises(DatasetRejectedError, match="8 of 28") as caught:
         refresh(chosen)
     assert (caught.value.code, versions(chosen)) == ("too_many_problems", 0)
+
+
+def test_both_streams_are_fetched_side_by_side(dataset, monkeypatch):
+    """Each is a chain of questions to Labelbox, and none of the one waits for the other."""
+    met = Barrier(2)
+
+    def meeting(*given):
+        met.wait(20)
+        return fetch_stream(*given)
+
+    monkeypatch.setattr("flows.refresh.fetch_stream", meeting)
+    assert refresh(dataset(**TABLES))["published"]
