@@ -1,8 +1,7 @@
 """What coverage traces: code while a test or a fixture runs it, and neither pytest nor stand-ins for other servers.
 
-Python 3.11 runs all that is traced at half its speed, whether it is measured or not. Tests that
-run no line which others do not run, too, are not traced: the share of lines that are run may be said too low by it, and
-never too high.
+Python 3.11 runs all that is traced at half its speed, whether it is measured or not. Tests that run no line which
+others do not run, too, are not traced: the share of lines that are run may be said too low by it, and never too high.
 """
 
 from __future__ import annotations
