@@ -103,7 +103,7 @@ def test_requests_of_a_refresh(own_sandbox, dataset, asked, tmp_path):
     assert of(asked, "head", below="data/") == {}
     assert {key.split("/")[1] for key in of(asked, "put", below="data/")} <= {"raw"}
     assert lists(asked) <= 7
-    assert fixed(asked) <= 30
+    assert fixed(asked) <= 31
     assert asked.total() <= 40
 
     asked.clear()
