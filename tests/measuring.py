@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-STAND_INS: Final = ("anyio", "deploy", "socketserver", "uvicorn")
+STAND_INS: Final = ("anyio", "deploy", "http", "socketserver", "uvicorn")
 """Packages whose threads serve a test, and run no code that is measured."""
 UNMEASURED: Final = (
     "tests/buckets/test_bucket_orientation.py",
@@ -80,6 +80,8 @@ def meanwhile(trace):
 
 
 def serves(thread):
-    """Whether a thread is a stand-in's."""
-    modules = type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None) or ""
+    """Whether a thread is a stand-in's; a listener's, which has a server of our own kind, is not."""
+    target = getattr(thread, "_target", None)
+    of = type(target.__self__) if hasattr(target, "__self__") else target
+    modules = type(thread).__module__, getattr(of, "__module__", None) or ""
     return any(module.partition(".")[0] in STAND_INS for module in modules)
