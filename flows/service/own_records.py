@@ -5,12 +5,16 @@ Such a server ends with the command, and cleans up nothing but events, which it 
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, FlowFilter, FlowFilterName
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.settings import PREFECT_API_URL
 
 if TYPE_CHECKING:
@@ -24,12 +28,21 @@ LONGEST: Final = timedelta(days=30)
 AT_ONCE: Final = 20
 """How many older ones go with a command, so that what gathered before this is gone after some."""
 
+log = logging.getLogger(__name__)
+
 
 def trim_own_records() -> None:
-    """Delete older runs from the database of a server of one's own; one that settings name is its operator's."""
-    if not PREFECT_API_URL.value():
-        with get_client(sync_client=True) as client:
+    """Delete older runs from the database of a server of one's own; one that settings name is its operator's.
+
+    What fails of it is told in the log: the next command does it.
+    """
+    if PREFECT_API_URL.value():
+        return
+    with get_client(sync_client=True) as client:  # a server that does not start is told as for the run
+        try:
             trim(client)
+        except (PrefectException, httpx.HTTPError) as error:
+            log.warning("Older runs stay in Prefect's own database: %s", error)
 
 
 def trim(client: SyncPrefectClient, *, kept: int = KEPT, at_once: int = AT_ONCE) -> int:
@@ -46,6 +59,8 @@ def trim(client: SyncPrefectClient, *, kept: int = KEPT, at_once: int = AT_ONCE)
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
         for artifact in client.read_artifacts(artifact_filter=of_run):  # the server deletes logs with a run, not these
             if artifact.id is not None:
-                client.delete_artifact(artifact.id)
-        client.delete_flow_run(run)
+                with suppress(ObjectNotFound):  # another command's server has the same database, and deletes, too
+                    client.delete_artifact(artifact.id)
+        with suppress(ObjectNotFound):
+            client.delete_flow_run(run)
     return len(ended)

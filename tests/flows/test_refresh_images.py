@@ -15,6 +15,7 @@ from labelsnap.references import pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, read_table
+from labelsnap.snapshots.writing.small import SMALL_PACK
 from labelsnap.storage import open_store
 
 EDITED = 3
@@ -277,6 +278,36 @@ def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, d
     pulled = {name: bytes_of(each["ref"], tmp_path / name) for name, each in (("kept", second), ("first", first))}
     assert pulled["kept"].items() <= pulled["first"].items()
     assert verify(open_store(chosen.url), second["version"]).faults == ()
+
+
+def test_packs_of_images_do_not_gather(sandbox, dataset):
+    """Where a row comes each night its image goes into a pack with those of the nights before, while that is small."""
+    ids = [row.id for row in sandbox.rows()][:14]
+    for night in range(1, 15):
+        chosen = dataset(formats={"yolo": {}}, filters={"data_row_ids": ids[:night]})
+        refresh(chosen)
+    packs = read_snapshot(open_store(chosen.url)).manifest.packs
+    assert sum(pack.size < SMALL_PACK for pack in packs if pack.key.startswith("data/images/")) <= 1
+
+
+@pytest.mark.parametrize("folder", ["data/packs/", "data/images/"])
+def test_what_a_run_reads_as_damaged_is_told(sandbox, dataset, first_version, caplog, folder):
+    """A pack that is packed anew is read: where a byte of it is another one the log names it; what is whole moves."""
+    chosen = dataset(formats={"yolo": {}})
+    first_version(chosen)
+    store = open_store(chosen.url)
+    (pack,) = (each for each in read_snapshot(store).manifest.packs if each.key.startswith(folder))
+    (place, *_) = sorted(each["offset"] for each in rows(chosen, 1, "images").values())
+    body = bytearray(store.get(pack.key, most=pack.size))
+    body[place if "images" in folder else 0] ^= 255
+    store.put(pack.key, bytes(body))
+    for row in sandbox.rows()[4:]:
+        sandbox.remove_row(row.index) if "images" in folder else sandbox.edit_row(row.index)
+    second = refresh(chosen)
+    faults = verify(store, second["version"]).faults
+    assert second["published"]
+    assert ("is lost or damaged" in caplog.text) is bool(faults)
+    assert {fault.key for fault in faults} <= {pack.key}
 
 
 def bytes_of(ref, directory):

@@ -93,3 +93,29 @@ def test_what_cannot_be_tidied_is_told_and_the_version_stands(nightly, monkeypat
     assert "somebody else" in describe(result)
     assert "error" not in run()["keep"]
     assert result["version"] in live(store)
+
+
+def test_a_resting_dataset_rests(sandbox, dataset, days_ago):
+    """Where nothing changes at the source, garbage of runs is collected once a week, and not night after night."""
+    chosen = dataset(formats={"coco": {}}, keep={"versions": 2})
+    store = open_store(chosen.url)
+    for night in range(20):
+        days_ago(1)
+        assert refresh(chosen)["published"] is (night == 0)
+    assert len([*store.list("commits/")]) <= 1 + 20 // 7
+    assert len([*store.list("gc/")]) <= 2 * (20 // 7)
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), ValueError("a fault of ours")])
+def test_whatever_fails_of_it_the_version_stands(nightly, monkeypatch, fault):
+    """Also what no store says is told, and does not end the run."""
+    run, store = nightly
+
+    def fail(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(housekeeping, "expire", fail)
+    result = run()
+    assert result["keep"]["error"]["code"] == "unforeseen"
+    assert str(fault) in result["keep"]["error"]["message"]
+    assert live(store) == {result["version"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import httpx
 import pytest
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
@@ -14,6 +15,7 @@ from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
 )
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Running
 
 from flows.backfill import backfill
@@ -78,6 +80,37 @@ def test_the_artifacts_of_a_run_go_with_it(client, ours):
     assert trim(client, kept=0) == 1
     assert not client.read_artifacts(artifact_filter=of_run)
     assert not runs_of(client, ours)
+
+
+def test_two_commands_that_trim_at_once(client, ours, monkeypatch):
+    """What the other one has deleted meanwhile is gone, and no reason for a refresh not to begin."""
+    for _ in range(3):
+        client.create_flow_run(ours, state=Completed())
+    read = client.read_flow_runs
+
+    def met(**asked):
+        found = read(**asked)
+        with get_client(sync_client=True) as other:
+            assert trim(other, kept=0) == 3
+        return found
+
+    monkeypatch.setattr(client, "read_flow_runs", met)
+    trim(client, kept=0)
+    monkeypatch.undo()
+    assert not runs_of(client, ours)
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout("slow"), PrefectException("locked")])
+def test_what_fails_of_it_stops_no_command(client, monkeypatch, caplog, fault):
+    """A server that is busy keeps its older runs for the next command."""
+
+    def fail(_):
+        raise fault
+
+    monkeypatch.setattr(own_records, "trim", fail)
+    monkeypatch.setattr(own_records.PREFECT_API_URL, "value", lambda: None)
+    trim_own_records()
+    assert str(fault) in caplog.text
 
 
 def test_a_server_that_is_named_keeps_what_its_operator_says(client, ours):

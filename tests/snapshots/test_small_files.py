@@ -126,8 +126,21 @@ def test_large_packs_stand_until_a_third_of_them_is_waste(folder_store, monkeypa
     assert sum(sent) < 2 * first
 
 
-def test_what_cannot_be_read_stays_where_it_is(folder_store):
-    """A pack that is damaged or gone is none to be packed anew: `verify` names it, and the run goes on."""
+def test_files_of_a_few_bytes_are_packed_anew_only_where_it_pays(folder_store):
+    """Of many rows packs are full before they are large: one edit writes what is in one of them."""
+    of_night = {f"labels/{number:06}.txt": b"%06d 0.5 0.5" % number for number in range(2000)}
+    kept, whole = added(folder_store, of_night, pack_files=400)
+    for night in range(4):
+        of_night[f"labels/{night * 500:06}.txt"] = b"changed %d" % night
+        kept, uploaded = added(folder_store, of_night, manifest(kept), packing=True, pack_files=400)
+        assert uploaded < whole / 2
+    assert read_back(folder_store, kept) == {
+        path.removeprefix("formats/yolo/"): body for path, body in of_night.items()
+    }
+
+
+def test_what_cannot_be_read_stays_where_it_is(folder_store, caplog):
+    """A pack that is damaged or gone is none to be packed anew: the log and `verify` name it, and the run goes on."""
     first, _ = added(folder_store, bodies(20))
     (key,) = first.packs
     changed = bodies(20) | {"labels/0007.txt": b"changed"}
@@ -135,6 +148,7 @@ def test_what_cannot_be_read_stays_where_it_is(folder_store):
     folder_store.put(key, b"?" * len(whole))
     second, _ = added(folder_store, changed, manifest(first), packing=True)
     assert key in second.packs
+    assert key in caplog.text
     folder_store.put(key, whole)
     assert read_back(folder_store, second) == changed
     folder_store.delete(key)

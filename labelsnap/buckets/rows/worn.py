@@ -1,7 +1,8 @@
-"""Packs of images of which a bucket uses little any more: what it uses is read, to be packed anew."""
+"""Packs of images that are small, or of which a bucket uses little: what it uses is read, to be packed anew."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pyarrow as pa
 from labelsnap.records.image import Image
 from labelsnap.snapshots.layout import DATA
 from labelsnap.snapshots.manifest import digest
-from labelsnap.snapshots.writing.small import USED
+from labelsnap.snapshots.writing.small import SMALL_PACK, USED
 from labelsnap.snapshots.writing.tar import END_BYTES, tar_size
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _PACK: Final = re.compile(rf"{DATA}images/bucket-[0-9]{{5}}-of-(?P<count>[0-9]{{5,10}})-")
 _PARALLEL: Final = 4  # each holds an image
 
+log = logging.getLogger(__name__)
+
 
 def brought(
     store: ObjectStore,
@@ -34,26 +37,34 @@ def brought(
     directory: Path,
     bucket: BucketInput,
 ) -> dict[str, Image]:
-    """Read those images that lie in worn packs of buckets into ``directory``; return them by sha256.
+    """Read those images that lie in small and worn packs of buckets into ``directory``; return them by sha256.
 
-    There it is their name. ``images`` are all that the bucket has. What cannot be read as it was written stays where
-    it is.
+    There it is their name. ``images`` are all that the bucket has. What is not as it was written stays where it is, and
+    is told.
     """
     there = {image.sha256: image for image in images if image.sha256 is not None and image.sha256 in standing}
-    worn = _worn(there, standing, bucket.count)
-    moving = {sha256: image for sha256, image in there.items() if standing[sha256].pack.key in worn}
+    is_fresh = any(image.sha256 is not None and image.sha256 not in standing for image in images)
+    chosen = _worth_packing(there, standing, bucket.count, is_fresh=is_fresh)
+    moving = {sha256: image for sha256, image in there.items() if standing[sha256].pack.key in chosen}
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="worn") as pool:
         read = pool.map(lambda image: _read(store, image, standing[str(image.sha256)], directory), moving.values())
         return {sha256: image for (sha256, image), is_read in zip(moving.items(), read, strict=True) if is_read}
 
 
-def _worn(images: Mapping[str, Image], standing: Mapping[str, ImageLocation], count: int) -> set[str]:
-    """Which packs are larger than what one of ``count`` buckets uses of them is worth."""
+def _worth_packing(
+    images: Mapping[str, Image], standing: Mapping[str, ImageLocation], count: int, *, is_fresh: bool
+) -> set[str]:
+    """Which packs are larger than what one of ``count`` buckets uses of them is worth, and which are small.
+
+    Small ones are none where there is just one and nothing is fresh.
+    """
     packs = {standing[sha256].pack for sha256 in images}
     used = Counter[str]()
     for sha256, image in images.items():
         used[standing[sha256].pack.key] += tar_size(image.size or 0)
-    return {pack.key for pack in packs if used[pack.key] + END_BYTES < USED * pack.size * _share(pack.key, count)}
+    worn = {pack.key for pack in packs if used[pack.key] + END_BYTES < USED * pack.size * _share(pack.key, count)}
+    small = {pack.key for pack in packs if pack.size < SMALL_PACK and _share(pack.key, count) == 1}
+    return worn | small if is_fresh or worn or len(small) > 1 else worn
 
 
 def _share(key: str, count: int) -> float:
@@ -63,8 +74,10 @@ def _share(key: str, count: int) -> float:
 
 
 def _read(store: ObjectStore, image: Image, location: ImageLocation, directory: Path) -> bool:
-    content = store.get(location.pack.key, offset=location.offset, length=image.size) if image.size else b""
+    key = location.pack.key
+    content = store.get(key, offset=location.offset, length=image.size) if image.size else b""
     if content is None or digest(content) != image.sha256:
+        log.warning("%s/%s is lost or damaged: run `labelsnap snapshots verify`.", store.url, key)
         return False
     (directory / image.sha256).write_bytes(content)
     return True

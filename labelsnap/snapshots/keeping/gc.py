@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 GRACE: Final = timedelta(days=7)
 GRACE_FLOOR: Final = timedelta(hours=24)  # more than a publication may take
 WAIT: Final = timedelta(hours=24)  # from an epoch to its deletions: who reads an expired version can finish
+AT_ONCE: Final = timedelta(0)
 MAX_RACES: Final = 10
 DELETED_AT_ONCE: Final = 1000
 SCRATCH_AT_ONCE: Final = 100  # of which each is looked at just before: its key may be used again
@@ -121,10 +122,12 @@ def plan_collection(
     record of a version that is kept is missing or damaged, another dataset lies below this one, or an epoch's record is
     damaged, unless ``lost`` says that such epochs are given up.
     """
-    return _planned(store, grace, wait, Marked(), lost=lost)
+    return _planned(store, grace, wait, AT_ONCE, Marked(), lost=lost)
 
 
-def _planned(store: ObjectStore, grace: timedelta, wait: timedelta, marked: Marked, *, lost: bool) -> CollectionPlan:
+def _planned(
+    store: ObjectStore, grace: timedelta, wait: timedelta, rest: timedelta, marked: Marked, *, lost: bool
+) -> CollectionPlan:
     if grace < GRACE_FLOOR:
         raise ConfigurationError(
             f"Expected a grace period of {GRACE_FLOOR} at least, found {grace}.",
@@ -143,7 +146,8 @@ def _planned(store: ObjectStore, grace: timedelta, wait: timedelta, marked: Mark
     if damaged_ones and not lost:
         raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
-    garbage = () if waiting else _garbage(store, history, now - grace, marked)
+    is_resting = rest > AT_ONCE and now - max(listed_epochs(store).values(), default=now - rest) < rest
+    garbage = () if waiting or is_resting else _garbage(store, history, now - grace, marked)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
     return CollectionPlan(condemned, ripe, waiting, undated, uploads, lost=damaged_ones)
@@ -154,20 +158,22 @@ def collect(
     *,
     grace: timedelta = GRACE,
     wait: timedelta = WAIT,
+    rest: timedelta = AT_ONCE,
     lost: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Collection:
     """Delete what ripe epochs condemned and is still garbage, and condemn what is garbage now.
 
-    So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. ``on_progress`` is
+    So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. None lists any sooner
+    than ``rest`` after the last one that did, or deleted: each leaves an epoch and a version. ``on_progress`` is
     told how many objects of how many are done with. Checkpoints that newer ones took the place of go too, for nobody
     needs them. Broken off, it can be called again. Raises like
     ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
     StorageOutcomeUnknownError when an answer is lost.
     """
     marked = Marked()
-    plan = _planned(store, grace, wait, marked, lost=lost)
+    plan = _planned(store, grace, wait, rest, marked, lost=lost)
     for number in plan.lost:
         _note_swept(store, number, (), ())
     swept = [sweep(store, epoch, marked, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ PACK_BYTES: Final = 16 << 20  # a pack is closed when it has so many bytes, whic
 PACK_FILES: Final = 4096  # or so many files
 SMALL_PACK: Final = 256 << 10  # a pack of fewer bytes is written anew with what is fresh: it takes no request more
 USED: Final = 2 / 3  # and so is a pack of which less is used
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -98,24 +101,30 @@ class SmallFiles:
             self._pending, self._size = [], 0
 
     def _take_in(self, store: ObjectStore) -> None:
-        """Pack anew what lies in packs that are small or worn. What cannot be read as it was written stays there."""
+        """Pack anew what lies in small and worn packs. What is not as it was written stays there, and is told."""
         kept: defaultdict[str, list[File]] = defaultdict(list)
         for file in self.files.values():
             if file.key in self.packs and self.has(file):
                 kept[file.key].append(file)
-        for key in _worth_packing(kept, self.packs, is_fresh=bool(self._pending)):
+        for key in self._worth_packing(kept):
             bodies = [(file, body or b"") for file, body in read_ranges(store, kept[key])]
-            if all(digest(body) == file.sha256 for file, body in bodies):
+            whole = [(file, body) for file, body in bodies if digest(body) == file.sha256]
+            if len(whole) == len(bodies):
                 del self.packs[key]
-                for file, body in sorted(bodies, key=lambda each: each[0].path):
-                    self._pack(file.path, body)
+            else:
+                log.warning("%s/%s is lost or damaged: run `labelsnap snapshots verify`.", store.url, key)
+            for file, body in sorted(whole, key=lambda each: each[0].path):
+                self._pack(file.path, body)
 
-
-def _worth_packing(kept: Mapping[str, Sequence[File]], packs: Mapping[str, Pack], *, is_fresh: bool) -> Iterable[str]:
-    """Return which packs are packed anew: worn ones, and small ones unless there is just one and nothing is fresh."""
-    worn = [key for key, files in kept.items() if _used(files) < USED * packs[key].size]
-    small = [key for key in kept if packs[key].size < SMALL_PACK]
-    return sorted({*worn, *(small if is_fresh or worn or len(small) > 1 else ())})
+    def _worth_packing(self, kept: Mapping[str, Sequence[File]]) -> list[str]:
+        """Which packs are packed anew: worn ones, and small ones unless there is just one and nothing is fresh."""
+        worn = [key for key, files in kept.items() if _used(files) < USED * self.packs[key].size]
+        small = [
+            key
+            for key, files in kept.items()
+            if self.packs[key].size < SMALL_PACK and len(files) < USED * self.pack_files
+        ]
+        return sorted({*worn, *(small if self._pending or worn or len(small) > 1 else ())})
 
 
 def _used(files: Iterable[File]) -> int:
