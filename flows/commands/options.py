@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from flows.commands.console import say
 from labelsnap.errors import ConfigurationError
 
 MAX_DAYS: Final = 36_500
@@ -29,5 +30,5 @@ Runner = Annotated[
 def help_alone(context: typer.Context) -> None:
     """Print the help on standard error where no command is given, and exit as for any wrong use."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        say(context.get_help())
         raise typer.Exit(ConfigurationError.exit_status)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.receipt import BucketReceipt
+from labelsnap.buckets.rows import worn
 from labelsnap.buckets.rows.fetch import Fetcher, RowError
 from labelsnap.labelbox.downloads.download import Downloader
 from labelsnap.labelbox.downloads.known import ImageAnswer, Known
@@ -197,8 +198,12 @@ class Routed(Downloader):
 
 
 @pytest.fixture
-def golden(server, tmp_path):
-    """Builds the golden bucket again upon what an earlier labelsnap, or a build, left: rows of a table, and counts."""
+def golden(server, tmp_path, monkeypatch):
+    """Builds the golden bucket again upon what an earlier labelsnap, or a build, left: rows of a table, and counts.
+
+    No pack is small enough to be packed anew for that.
+    """
+    monkeypatch.setattr(worn, "SMALL_PACK", 0)
     images, _ = server
     images.images = {f"/{path.name}": path.read_bytes() for path in (GOLDEN / "sources").iterdir()}
     shutil.copytree(GOLDEN / "store", tmp_path / "store")
