@@ -62,7 +62,7 @@ def add_chunk(draft: Draft, path: str, plain: Path, task: str, known: Known) -> 
                     chunk.point(standing)
                 else:
                     chunk.write(frame)
-        file, packs = chunk.add(draft, path, body, known.objects)
+        file, packs = chunk.add(draft, path, body, known.objects, worth=0)
         if file.parts:
             draft.hold(file, body)
         return file, packs

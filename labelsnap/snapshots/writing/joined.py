@@ -52,6 +52,8 @@ class Ranges:
 _BLOCK: Final = 1 << 20
 MAX_OBJECTS: Final = 16
 """Of so many objects a file is joined at most: that is how many requests read it."""
+WORTH: Final = 4
+"""Of a document what lies in an object is written anew with what is fresh, where it is at most so many times that."""
 
 
 class Joining:
@@ -77,15 +79,23 @@ class Joining:
         self._size += len(content)
 
     def add(
-        self, draft: Draft, path: str, body: Path, standing: Mapping[str, Pack], *, most: float = inf
+        self,
+        draft: Draft,
+        path: str,
+        body: Path,
+        standing: Mapping[str, Pack],
+        *,
+        most: float = inf,
+        worth: float = WORTH,
     ) -> tuple[File, tuple[Pack, ...]]:
         """Add the file ``body``, which the pieces give; return it and the packs that it is joined from, if it is.
 
-        ``standing`` are the objects that may be pointed to, by key. Where they are too many, what lies in those that
-        the file has least of is written anew with what is fresh. The file is written whole where nothing of it stands,
-        it would have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
+        ``standing`` are the objects that may be pointed to, by key. What lies in those that the file has not more of
+        than ``worth`` times what is fresh, and in the smallest where they are too many, is written anew with that. The
+        file is written whole where nothing of it stands, it would have more than MAX_PARTS parts, or its objects would
+        have more than ``most`` bytes.
         """
-        self._take_in(body, self._least())
+        self._take_in(body, self._least(worth))
         packs = [listed_pack(standing, key) for key in sorted({part.key for part in self.parts if part.key})]
         if not packs or len(self.parts) > MAX_PARTS or sum(pack.size for pack in packs) + self._size > most:
             return draft.add_file(path, body), ()
@@ -96,15 +106,22 @@ class Joining:
         size, sha256 = measured(body)
         return File(path, "", size, sha256, parts=placed), tuple(packs)
 
-    def _least(self) -> frozenset[str]:
-        """The objects that have to go for the file to be of few: the smaller ones, so that large ones seldom do."""
+    def _least(self, worth: float) -> frozenset[str]:
+        """The objects whose pieces are written anew: smaller ones first, as long as they are not much more than that.
+
+        So what a night changes is written a few times more, and objects are few: each is many times the next.
+        """
         sizes = Counter[str]()
         for part in self.parts:
             sizes[part.key] += part.size
-        del sizes[""]
-        if len(sizes) < MAX_OBJECTS:
-            return frozenset()
-        return frozenset(key for key, _ in sizes.most_common()[MAX_OBJECTS // 2 :])
+        fresh = sizes.pop("", 0)
+        taken: list[str] = []
+        for key, size in sorted(sizes.items(), key=lambda each: (each[1], each[0])):
+            if size > worth * fresh and len(sizes) - len(taken) < MAX_OBJECTS:
+                break
+            taken.append(key)
+            fresh += size
+        return frozenset(taken)
 
     def _take_in(self, body: Path, keys: frozenset[str]) -> None:
         """Write anew what lies in these objects; ``body`` is what all pieces give."""
