@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def add_revision(
-    draft: Draft, store: ObjectStore, path: str, body: Path, base: Manifest | None, *, most: float = inf
+    draft: Draft,
+    store: ObjectStore,
+    path: str,
+    body: Path,
+    base: Manifest | None,
+    *,
+    most: float = inf,
+    worth: float = 0,
 ) -> tuple[File, tuple[Pack, ...]]:
     """Add the file ``body``, of whose lines those that the base has under its path are pointed to."""
     earlier = base.file(path) if base else None
@@ -35,4 +42,4 @@ def add_revision(
                     revision.point(part)
             else:
                 revision.write(line)
-        return revision.add(draft, path, body, standing_objects(base, [earlier]), most=most)
+        return revision.add(draft, path, body, standing_objects(base, [earlier]), most=most, worth=worth)

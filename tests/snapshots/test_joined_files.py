@@ -13,7 +13,7 @@ from labelsnap.snapshots.manifest import File, Manifest, Part, decode_manifest, 
 from labelsnap.snapshots.reading.content import download_file, fetch, read_file
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import Draft
-from labelsnap.snapshots.writing.joined import MAX_OBJECTS, Ranges
+from labelsnap.snapshots.writing.joined import MAX_OBJECTS, WORTH, Ranges
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.store_faults import LossyStore
 from tests.snapshots.revisions import add_revision
@@ -73,7 +73,7 @@ def test_every_version_of_many_reads_back(folder_store, tmp_path):
         content = document(changes, rows=100)
         manifest, _ = revised(folder_store, tmp_path, content, manifest)
         versions.append((manifest, content))
-    assert any(len(manifest.packs) > 2 for manifest, _ in versions)
+    assert any(len(manifest.packs) > 3 for manifest, _ in versions)
     for manifest, content in versions:
         assert content_of(folder_store, manifest) == content
 
@@ -101,7 +101,7 @@ def test_a_file_of_many_nights_is_of_few_objects(folder_store, tmp_path):
     manifest, changes, sent = None, {}, 0
     for night in range(60):
         changes |= {(night * 37 + edit * 101) % 2000: b"night %d %s\n" % (night, b"y" * 290) for edit in range(5)}
-        manifest, uploads = revised(folder_store, tmp_path, document(changes), manifest)
+        manifest, uploads = revised(folder_store, tmp_path, document(changes), manifest, worth=WORTH)
         sent += uploads.bytes if night else 0
         assert len(manifest.packs) <= 6  # each is four times the next, or more, from the lines of a night to the file
     assert content_of(folder_store, manifest) == document(changes)
@@ -109,6 +109,16 @@ def test_a_file_of_many_nights_is_of_few_objects(folder_store, tmp_path):
     watched = LossyStore(folder_store, "", 0, landed=False)
     assert read_file(watched, manifest.files[0]) == document(changes)
     assert len(watched.calls) <= MAX_OBJECTS
+
+
+def test_a_file_of_too_many_objects_takes_the_smallest_in(folder_store, tmp_path):
+    """However small they are beside what is fresh, no more than MAX_OBJECTS are pointed to."""
+    manifest, changes = None, {}
+    for night in range(MAX_OBJECTS + 4):
+        changes |= {night * 90: b"night %d\n" % night}
+        manifest, _ = revised(folder_store, tmp_path, document(changes), manifest)
+        assert len(manifest.packs) <= MAX_OBJECTS
+    assert content_of(folder_store, manifest) == document(changes)
 
 
 def test_damaged_part_is_refused(folder_store, tmp_path):
