@@ -48,18 +48,11 @@ def look_seldom_for_garbage() -> None:
     gc.set_threshold(*GARBAGE)
 
 
-UNUSED: Final = frozenset(
-    {
-        "coolname",
-        "google.protobuf.timestamp_pb2",
-        "humanize",
-        "jsonschema",
-        "pathspec",
-        "prefect.blocks.notifications",
-        "prefect.blocks.webhook",
-    }
-)
-"""What Prefect and the SDK load and a run does not use: 0.2 seconds, of which certificates for webhooks take a part."""
+UNUSED: Final = frozenset({"google.protobuf.timestamp_pb2", "prefect.blocks.notifications", "prefect.blocks.webhook"})
+"""What Prefect and the SDK load and a run does not use: 0.2 seconds, of which certificates for webhooks take a part.
+
+None is a package: who imports a module of one would have it before the package itself.
+"""
 
 
 @contextmanager
