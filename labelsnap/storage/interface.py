@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MAX_KEY_BYTES: Final = 1024  # S3's limit on a key, prefix included
 RECORD_BYTES: Final = 1 << 20  # of a small object: a commit record, a tag, a note; JSON of nothing takes 30 times that
 DOCUMENT_BYTES: Final = 1 << 30  # of one that lists a dataset's files: a manifest, an epoch, a receipt
+DELETED_SIDE_BY_SIDE: Final = 16
 UNSUPPORTED: Final = "unsupported"
 """The code of the error for an operation that the store does not have."""
 
@@ -117,13 +119,17 @@ class ObjectStore(Protocol):
 
 
 def delete_each(delete: Callable[[str], None], keys: Iterable[str]) -> None:
-    """Remove objects one by one. Raises what the first that cannot be removed raised, once all were tried."""
-    refused: list[StorageRefusedError] = []
-    for key in keys:
+    """Remove objects one a request, side by side. Raises what one that stays raised, once all were tried."""
+
+    def tried(key: str) -> StorageRefusedError | None:
         try:
             delete(key)
         except StorageRefusedError as error:
-            refused.append(error)
+            return error
+        return None
+
+    with ThreadPoolExecutor(DELETED_SIDE_BY_SIDE, thread_name_prefix="delete") as pool:
+        refused = [error for error in pool.map(tried, keys) if error]
     if refused:
         others = f" {len(refused) - 1} others were refused too." if len(refused) > 1 else ""
         first = refused[0]

@@ -67,11 +67,11 @@ def server(request, aws):
 
 
 def test_a_thousand_go_by_one_request(server):
-    """A server that knows no such request is asked one by one."""
+    """A server that knows no such request is asked for each, side by side."""
     knows_many, asked = server
     keys = [f"data/{number}.txt" for number in range(DELETED_AT_ONCE + 2 if knows_many else 3)]
     open_store("s3://bucket/dataset").delete_many(keys)
-    assert asked == ([1000, 2] if knows_many else [3, *keys])
+    assert (asked if knows_many else [asked[0], *sorted(asked[1:])]) == ([1000, 2] if knows_many else [3, *keys])
 
 
 def test_what_a_server_keeps_is_named_once_all_others_are_gone(server):
@@ -81,4 +81,4 @@ def test_what_a_server_keeps_is_named_once_all_others_are_gone(server):
     with pytest.raises(StorageRefusedError, match=KEPT) as refused:
         open_store("s3://bucket/dataset").delete_many(keys)
     assert refused.value.code == "access_denied"
-    assert asked == ([3, KEPT] if knows_many else [3, *keys])
+    assert [asked[0], *sorted(asked[1:])] == ([3, KEPT] if knows_many else [3, *sorted(keys)])
