@@ -44,6 +44,11 @@ class LabelsnapError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"
 
+    @property
+    def described(self) -> dict[str, str]:
+        """The error as commands and results describe it in JSON."""
+        return {"code": self.code, "message": self.message, "remedy": self.remedy}
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.remedy, self.code)
 

@@ -36,7 +36,7 @@ def keep_house(dataset: Dataset, keep: Keep) -> dict[str, Any]:
     except Exception as error:
         fault = error if isinstance(error, LabelsnapError) else unforeseen(error)
         log.warning("The dataset was not tidied up: %s %s", fault.message, fault.remedy, exc_info=error)
-        return told | {"error": {"code": fault.code, "message": fault.message, "remedy": fault.remedy}}
+        return told | {"error": fault.described}
     return told | {
         "condemned": len(done.condemned),
         "deleted": len(done.deleted),

@@ -114,16 +114,11 @@ def print_json(value: object) -> None:
     print(json_text(value, ascii_only=encoding.lower() not in _UNICODE))
 
 
-def described(error: LabelsnapError) -> dict[str, str]:
-    """An error as every command describes it in JSON."""
-    return {"code": error.code, "message": error.message, "remedy": error.remedy}
-
-
 def print_error(error: LabelsnapError, *, as_json: bool) -> None:
     """An error as one JSON object on standard output, or in two lines (one where it was stopped) on standard error."""
     if as_json:
         rejected = getattr(error, "result", None)
-        print_json(rejected if rejected is not None else {"error": described(error)})
+        print_json(rejected if rejected is not None else {"error": error.described})
     elif isinstance(error, RunStoppedError):
         say(f"labelsnap: {error}")
     else:

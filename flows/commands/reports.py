@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from flows.commands.console import counted, described, joined
+from flows.commands.console import counted, joined
 from labelsnap.snapshots.runs import runs_of
 from labelsnap.snapshots.tables.parquet_files import reader_too_old
 
@@ -122,7 +122,7 @@ def _too_old(outcome: Verification) -> ReaderTooOldError:
 def verification_error(outcome: Verification) -> dict[str, Any]:
     """The error that goes with faults, or with what could not be read here, as every command describes one."""
     if not outcome.faults and outcome.unread:
-        return {"error": described(_too_old(outcome))}
+        return {"error": _too_old(outcome).described}
     if not outcome.faults:
         return {}
     keys = sorted({fault.key for fault in outcome.faults})

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec import to_builtins
 
-from flows.commands.console import describe, described, print_error, print_json, print_text, progress_shown
+from flows.commands.console import describe, print_error, print_json, print_text, progress_shown
 from flows.commands.options import MAX_COUNT, MAX_DAYS, Apply, DatasetUrl, Json, Ref, help_alone
 from labelsnap.errors import StorageError
 
@@ -25,7 +25,7 @@ def list_snapshots(dataset_url: DatasetUrl, as_json: Json = False) -> None:
 
     versions, fault = versions_of(dataset_url)
     if as_json:
-        print_json({"versions": versions} | ({"error": described(fault)} if fault else {}))
+        print_json({"versions": versions} | ({"error": fault.described} if fault else {}))
     else:
         print_text(describe_versions(versions))
     if fault:

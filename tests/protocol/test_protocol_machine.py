@@ -37,6 +37,7 @@ from labelsnap.snapshots.keeping.gc import WAIT
 from labelsnap.snapshots.keeping.history import published_by
 from labelsnap.storage import probe
 from tests.contracts.memory_store import MemoryStore
+from tests.contracts.one_by_one import one_by_one
 
 FATES = st.sampled_from(["answered"] * 6 + ["lost", "cut", "late", "killed"])
 LETTERS = st.sampled_from("abc")
@@ -283,23 +284,10 @@ def left_to_take_over(records):
     return found
 
 
-class OneByOne:
-    """Reads small records in the thread that asks for them, so that a history is the same in every run."""
-
-    def __init__(self, _):
-        self.map = map
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-
 @pytest.fixture(autouse=True)
 def records_are_read_one_by_one():
     """No threads but the clients' own."""
-    with patch("labelsnap.snapshots.keeping.records.ThreadPoolExecutor", OneByOne):
+    with one_by_one():
         yield
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 from tests.contracts.memory_store import MemoryStore
 
 CALLS = {"put", "create", "get", "head", "list", "delete", "delete_many"}
@@ -42,24 +40,6 @@ class Dying:
             return answer
 
         return call
-
-
-class _OneByOne:
-    """Reads in the thread that asks."""
-
-    def __init__(self, _):
-        self.map = map
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-
-def one_by_one():
-    """Small records are read in the thread that asks for them, for as long as this is entered."""
-    return patch("labelsnap.snapshots.keeping.records.ThreadPoolExecutor", _OneByOne)
 
 
 def copied(store):

@@ -9,7 +9,7 @@ from threading import Barrier
 from unittest.mock import patch
 
 import pytest
-from dying import Dying, Killed, copied, one_by_one
+from dying import Dying, Killed, copied
 from hypothesis import given
 from hypothesis import strategies as st
 from publishing import manifest_of, publish, published
@@ -34,6 +34,7 @@ from labelsnap.snapshots.keeping.history import RECENT, newest_key, newest_recor
 from labelsnap.snapshots.layout import checkpoint_key, commit_key
 from tests.contracts.long_history import Counted, long_history
 from tests.contracts.memory_store import MemoryStore
+from tests.contracts.one_by_one import one_by_one
 from tests.contracts.store_faults import LossyStore
 
 HINT = "checkpoints/newest.json"

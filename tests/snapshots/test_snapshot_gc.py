@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from dying import Dying, Killed, copied, one_by_one
+from dying import Dying, Killed, copied
 from publishing import manifest_of, publish, published
 
 from labelsnap.errors import ConfigurationError, StorageOutcomeUnknownError, StorageRefusedError
@@ -29,6 +29,7 @@ from labelsnap.snapshots.runs import runs_of
 from labelsnap.storage.interface import delete_each
 from tests.contracts.long_history import Counted
 from tests.contracts.memory_store import MemoryStore
+from tests.contracts.one_by_one import one_by_one
 from tests.contracts.store_faults import LossyStore
 
 

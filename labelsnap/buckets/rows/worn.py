@@ -13,7 +13,7 @@ import pyarrow as pa
 from labelsnap.records.image import Image
 from labelsnap.snapshots.layout import DATA
 from labelsnap.snapshots.manifest import digest
-from labelsnap.snapshots.writing.small import SMALL_PACK, USED
+from labelsnap.snapshots.writing.small import SMALL_PACK, USED, worth_packing
 from labelsnap.snapshots.writing.tar import END_BYTES, tar_size
 
 if TYPE_CHECKING:
@@ -44,27 +44,24 @@ def brought(
     """
     there = {image.sha256: image for image in images if image.sha256 is not None and image.sha256 in standing}
     is_fresh = any(image.sha256 is not None and image.sha256 not in standing for image in images)
-    chosen = _worth_packing(there, standing, bucket.count, is_fresh=is_fresh)
+    chosen = _chosen(there, standing, bucket.count, is_fresh=is_fresh)
     moving = {sha256: image for sha256, image in there.items() if standing[sha256].pack.key in chosen}
     with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="worn") as pool:
         read = pool.map(lambda image: _read(store, image, standing[str(image.sha256)], directory), moving.values())
         return {sha256: image for (sha256, image), is_read in zip(moving.items(), read, strict=True) if is_read}
 
 
-def _worth_packing(
+def _chosen(
     images: Mapping[str, Image], standing: Mapping[str, ImageLocation], count: int, *, is_fresh: bool
 ) -> set[str]:
-    """Which packs are larger than what one of ``count`` buckets uses of them is worth, and which are small.
-
-    Small ones are none where there is just one and nothing is fresh.
-    """
+    """Which packs are packed anew for one of ``count`` buckets: see ``worth_packing``."""
     packs = {standing[sha256].pack for sha256 in images}
     used = Counter[str]()
     for sha256, image in images.items():
         used[standing[sha256].pack.key] += tar_size(image.size or 0)
     worn = {pack.key for pack in packs if used[pack.key] + END_BYTES < USED * pack.size * _share(pack.key, count)}
     small = {pack.key for pack in packs if pack.size < SMALL_PACK and _share(pack.key, count) == 1}
-    return worn | small if is_fresh or worn or len(small) > 1 else worn
+    return worth_packing(worn, small, is_fresh=is_fresh)
 
 
 def _share(key: str, count: int) -> float:

@@ -37,7 +37,7 @@ from labelsnap.storage import probe
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from labelsnap.snapshots.keeping.history import History
@@ -138,7 +138,8 @@ def _planned(
     if history.head is None:
         return CollectionPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
-    pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(store)]
+    epochs = listed_epochs(store)
+    pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(epochs)]
     ripe = tuple(epoch for _, epoch, age in pending if epoch and age >= wait)
     waiting = tuple(epoch for _, epoch, age in pending if epoch and -wait <= age < wait)
     undated = tuple(epoch for _, epoch, age in pending if epoch and age < -wait)
@@ -146,7 +147,7 @@ def _planned(
     if damaged_ones and not lost:
         raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
-    is_resting = rest > AT_ONCE and now - max(listed_epochs(store).values(), default=now - rest) < rest
+    is_resting = rest > AT_ONCE and now - max(epochs.values(), default=now - rest) < rest
     garbage = () if waiting or is_resting else _garbage(store, history, now - grace, marked)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
@@ -300,9 +301,8 @@ def _stands_as_condemned(store: ObjectStore, key: str, begun: datetime) -> bool:
     return info is None or info.modified < begun - GRACE_FLOOR
 
 
-def _pending(store: ObjectStore) -> list[tuple[int, datetime]]:
+def _pending(epochs: Mapping[EpochKey, datetime]) -> list[tuple[int, datetime]]:
     """Return the epochs that are not swept, with the store's time of their beginning."""
-    epochs = listed_epochs(store)
     done = {key.number for key in epochs if key.swept}
     return [(key.number, modified) for key, modified in sorted(epochs.items()) if key.number not in done]
 

@@ -14,7 +14,7 @@ from labelsnap.snapshots.reading.ranges import read_ranges
 from labelsnap.snapshots.writing.joined import listed_pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.snapshots.writing.draft import Draft
@@ -117,14 +117,19 @@ class SmallFiles:
                 self._pack(file.path, body)
 
     def _worth_packing(self, kept: Mapping[str, Sequence[File]]) -> list[str]:
-        """Which packs are packed anew: worn ones, and small ones unless there is just one and nothing is fresh."""
+        """Which packs are packed anew: see ``worth_packing``."""
         worn = [key for key, files in kept.items() if _used(files) < USED * self.packs[key].size]
         small = [
             key
             for key, files in kept.items()
             if self.packs[key].size < SMALL_PACK and len(files) < USED * self.pack_files
         ]
-        return sorted({*worn, *(small if self._pending or worn or len(small) > 1 else ())})
+        return sorted(worth_packing(worn, small, is_fresh=bool(self._pending)))
+
+
+def worth_packing(worn: Collection[str], small: Collection[str], *, is_fresh: bool) -> set[str]:
+    """Which packs are packed anew: worn ones, and small ones unless there is just one and nothing is fresh."""
+    return {*worn, *(small if is_fresh or worn or len(small) > 1 else ())}
 
 
 def _used(files: Iterable[File]) -> int:
