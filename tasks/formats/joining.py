@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
 from prefect import task
 
 from config.dataset import Dataset
@@ -28,14 +27,15 @@ from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from labelsnap.buckets.parts.index import SplitPart
-    from labelsnap.buckets.parts.work import BucketMade
+    from labelsnap.buckets.parts.work import BucketMade, Segment
     from labelsnap.storage import ObjectStore
 
-SIDE_BY_SIDE = 8
-"""Buckets whose indexes are read at a time."""
+SIDE_BY_SIDE: Final = 8
+"""Buckets that are read at a time,"""
+HELD_BYTES: Final = 8 << 20
+"""… if they have no more than so many bytes together, packed as they lie in the store. One bucket may have more."""
 
 
 @task(**RETRIES)
@@ -91,31 +91,47 @@ def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Itera
         if made is None and stood == file:
             return Bucket(now, now, (), b"")
         before = read_part(store, stood, name, split)
-        return Bucket(now, before, joint.changed.get(index), made_of(store, made, now) if made and now else b"")
+        return Bucket(now, before, joint.changed.get(index), made_of(store, made, name, split) if made and now else b"")
 
-    buckets = sorted({*joint.now, *joint.before})
+    def size(index: int) -> int:
+        files = {joint.now.get(index), joint.before.get(index)}
+        place = _place(joint.made.get(index), name, split)
+        return sum(file.size for file in files if file) + (place.size if place else 0)
+
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="parts") as pool:
-        for first in range(0, len(buckets), SIDE_BY_SIDE):
-            yield from pool.map(read, buckets[first : first + SIDE_BY_SIDE])
+        for some in batches(sorted({*joint.now, *joint.before}), size):
+            yield from pool.map(read, some)
 
 
-def made_of(store: ObjectStore, made: BucketMade, part: SplitPart) -> bytes:
-    """The items that were made of a bucket for a format and split.
+def batches(buckets: Iterable[int], size: Callable[[int], int]) -> Iterator[list[int]]:
+    """Buckets in their order, a few at a time: as many as are read side by side, and are not too large together."""
+    some: list[int] = []
+    held = 0
+    for bucket in buckets:
+        more = size(bucket)
+        if some and (len(some) == SIDE_BY_SIDE or held + more > HELD_BYTES):
+            yield some
+            some, held = [], 0
+        some.append(bucket)
+        held += more
+    if some:
+        yield some
 
-    Raises StorageRefusedError where they are not there, or are longer than its index says.
+
+def made_of(store: ObjectStore, made: BucketMade, name: str, split: str) -> bytes:
+    """The items that were made of a bucket for a format and split, as one Zstandard frame; b"" where there are none.
+
+    Raises StorageRefusedError where they are not there.
     """
-    place = next((each for each in made.segments if (each.format, each.split) == (part.format, part.split)), None)
+    place = _place(made, name, split)
     if place is None:
         return b""
     content = store.get(made.key, offset=place.offset, length=place.size, most=DOCUMENT_BYTES)
     if content is None:
         raise damaged(repr(made.key), "nothing")
-    most = sum(map(sum, (row.sizes for row in part.rows)))
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
-            items: bytes = stream.read(most + 1)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise damaged(repr(made.key), f"what is no Zstandard ({error})") from error
-    return items
+    return content
+
+
+def _place(made: BucketMade | None, name: str, split: str) -> Segment | None:
+    segments = made.segments if made else ()
+    return next((each for each in segments if (each.format, each.split) == (name, split)), None)

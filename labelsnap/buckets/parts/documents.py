@@ -6,11 +6,13 @@ known where an unchanged row's items lie, and which of those that were made anew
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
+
+import pyarrow as pa
 
 from labelsnap.buckets.parts.index import is_kept
 from labelsnap.formats.interface import BETWEEN, CLOSING, EMPTY, OPENING
@@ -38,7 +40,7 @@ class Bucket(NamedTuple):
     """What a bucket has of one format and split, now and in the version before, and what was made of it.
 
     ``changed`` are the rows that were made whatever the version before has, all where None; ``made`` are their items,
-    list after list.
+    list after list, as one Zstandard frame, or nothing where there are none.
     """
 
     now: SplitPart | None
@@ -81,10 +83,13 @@ class _List:
             _append(self.runs, run)
             self.size += run.size
 
-    def write(self, content: memoryview) -> int:
-        """Take what was made; return from where it lies."""
+    def write(self, items: IO[bytes], size: int) -> int:
+        """Take so many bytes of what was made; return from where they lie. Raises StorageRefusedError for fewer."""
         offset = self.made
-        self.made += self.fresh.write(content)
+        while (left := offset + size - self.made) > 0:
+            if not (content := items.read(min(_BLOCK, left))):
+                raise damaged("what was made of a bucket", f"{left} bytes fewer than its index tells of")
+            self.made += self.fresh.write(content)
         return offset
 
     def resolved(self, *, is_there: bool) -> list[_Run]:
@@ -110,6 +115,21 @@ def _append(runs: list[_Run], run: _Run) -> None:
         runs[-1] = runs[-1]._replace(size=runs[-1].size + run.size)
     else:
         runs.append(run)
+
+
+@contextmanager
+def _unpacked(made: bytes) -> Iterator[IO[bytes]]:
+    """Give the items of a Zstandard frame to read. Raises StorageRefusedError where it is none, or is cut."""
+    if not made:
+        yield BytesIO()
+        return
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(made), "zstd") as items:
+            yield items
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise damaged("what was made of a bucket", f"what is no Zstandard ({error})") from error
 
 
 class _Place(NamedTuple):
@@ -157,25 +177,27 @@ class Lists:
                 each.add(_Run(size, each.before, None))
                 each.before += size
             return
+        with _unpacked(bucket.made) as made:
+            self._add(now, before, bucket.changed, made)
+            if made.read(1):
+                raise damaged("what was made of a bucket", "more bytes than its index tells of")
+
+    def _add(
+        self, now: Sequence[RowPart], before: Sequence[RowPart], changed: Collection[str] | None, made: IO[bytes]
+    ) -> None:
         numbers = {row.id: number for number, row in enumerate(before)}
-        made, start = memoryview(bucket.made), 0
         for at, each in enumerate(self.lists):
             offsets = [*accumulate((row.sizes[at] for row in before), initial=each.before)]
             for row in now:
                 number, size = numbers.get(row.id), row.sizes[at]
                 was = None if number is None else before[number]
-                fresh = None
-                if not is_kept(was, row.id, bucket.changed):
-                    fresh = each.write(made[start : start + size])
-                    start += size
+                fresh = None if is_kept(was, row.id, changed) else each.write(made, size)
                 stands = was is not None and (was.sizes[at], was.digests[at]) == (size, row.digests[at])
                 standing = offsets[number] if stands and number is not None else None
                 if standing is None and fresh is None:
                     raise damaged("the index of a bucket", f"other items of the row {row.id!r} than it was kept with")
                 each.add(_Run(size, standing, fresh))
             each.before = offsets[-1]
-        if start != len(made):
-            raise damaged("what was made of a bucket", f"{len(made)} bytes, where its index tells of {start}")
 
     def _rows(self, part: SplitPart | None) -> tuple[RowPart, ...]:
         return part.rows if part and part.lists == self._paths else ()
