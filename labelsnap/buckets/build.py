@@ -32,7 +32,7 @@ from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from datetime import datetime
 
@@ -97,9 +97,24 @@ class BucketBuilder:
         A bucket without lines has files only where it has to tell of rows that left, or is the first. Of one whose rows
         all stand, and that has no other, nothing but the problems is written.
         """
-        outcome = Outcome()
-        numbered = list(lines)
-        reuse = self._reuse
+        outcome, reuse = Outcome(), self._reuse
+        if known := self._filled(bucket, list(lines), reuse, outcome):
+            return known
+        try:
+            return self._written(bucket, reuse, outcome)
+        except Exception as error:
+            check_rows(error)
+            if not self._left_out(outcome):
+                raise
+            return self._written(bucket, reuse, outcome)
+
+    def _filled(
+        self, bucket: BucketInput, numbered: Sequence[tuple[int, bytes]], reuse: Reuse, outcome: Outcome
+    ) -> BucketReceipt | None:
+        """Give every line its place, and fetch what is missing; the receipt where no table has to be written for that.
+
+        Lines and records go with it: when tables are written, neither is in memory any more.
+        """
         looked = reuse.of_lines(numbered)
         kept = {number: row for number, row in looked.kept.items() if row not in bucket.unwritable}
         records = dict(self._records((each for each in numbered if each[0] not in kept), looked.taken, outcome))
@@ -118,13 +133,7 @@ class BucketBuilder:
             if row in bucket.unwritable
         ]
         self._complete(written, self._reused(reuse, written, outcome), outcome)
-        try:
-            return self._written(bucket, reuse, outcome)
-        except Exception as error:
-            check_rows(error)
-            if not self._left_out(outcome):
-                raise
-            return self._written(bucket, reuse, outcome)
+        return None
 
     def _as_before(self, bucket: BucketInput, told: Told, outcome: Outcome) -> BucketReceipt:
         """Take the whole bucket over; the lines that gave no row are told as in any other."""

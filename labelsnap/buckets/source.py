@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from labelsnap.masks.decoding.png import Limits
     from labelsnap.records.model import Sample
+    from labelsnap.records.tables.tables import Tables
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.tables.bucket_tables import BucketFiles
     from labelsnap.storage.interface import ObjectStore
@@ -95,18 +96,20 @@ class BucketSource:
             of_row = numbers(columns[0])
             return [Listed(of_row[row_id], row_id, split, name) for row_id, split, name in zip(*columns, strict=True)]
 
-    def decoded(self, bucket: int, row_ids: Collection[str]) -> list[Sample]:
-        """The samples of some rows of a bucket, by data row id."""
-        if not row_ids:
-            return []
+    def decoded(self, bucket: int, groups: Iterable[Collection[str]]) -> Iterator[list[Sample]]:
+        """The samples of some rows of a bucket, by data row id, group after group: its tables are read once."""
         files = self._buckets[self._count, bucket]
-        with decoding(f"bucket {bucket} of the tables"):
-            tables = {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
-            samples = list(from_tables(rows_of(tables, row_ids)))
-        for sample in samples:
-            if found := too_large(sample, self._limits.pixels):
-                raise damaged(files["data_rows"].path, found)
-        return samples
+        tables: Tables | None = None
+        for row_ids in groups:
+            samples: list[Sample] = []
+            if row_ids:
+                with decoding(f"bucket {bucket} of the tables"):
+                    tables = tables or {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
+                    samples = list(from_tables(rows_of(tables, row_ids)))
+            for sample in samples:
+                if found := too_large(sample, self._limits.pixels):
+                    raise damaged(files["data_rows"].path, found)
+            yield samples
 
     def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
         """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
@@ -124,7 +127,7 @@ class BucketSource:
         for row_id in row_ids:
             of_bucket[bucket_of(row_id.encode(), self._count)].append(row_id)
         for bucket in sorted(of_bucket):
-            yield from self.decoded(bucket, of_bucket[bucket])
+            yield from chain.from_iterable(self.decoded(bucket, [of_bucket[bucket]]))
 
     def _once(self, bucket: int, split: str) -> list[Row]:
         """The rows of a bucket and split, decoded, or read from the directory where an earlier pass has left them."""
@@ -134,7 +137,7 @@ class BucketSource:
                 found: list[Row] = pickle.loads(kept.read())  # noqa: S301 - written by this object
                 return found
         of_split = {row.id: row.number for row in self.listed(bucket) if row.split == split}
-        samples = self.decoded(bucket, list(of_split))
+        samples = chain.from_iterable(self.decoded(bucket, [list(of_split)]))
         found = [Row(of_split[sample.record.data_row.id], sample) for sample in samples]
         with pa.CompressedOutputStream(str(path), _CODEC) as keeping:
             keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))

@@ -118,7 +118,10 @@ def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):
 
 
 def test_no_other_rows_are_decoded_than_those_that_are_asked_for(rows, files, folder_store, tmp_path):
-    """Of a bucket all rows are listed, with their numbers; some are decoded, and none where none is asked for."""
+    """Of a bucket all rows are listed, with their numbers; some are decoded, and none where none is asked for.
+
+    Its tables are read once, however many groups of its rows are asked for.
+    """
     watched = LossyStore(folder_store, "", 0, landed=False)
     source = BucketSource(watched, files, tmp_path)
     bucket = bucket_of(b"row-row04", BUCKETS)
@@ -128,9 +131,12 @@ def test_no_other_rows_are_decoded_than_those_that_are_asked_for(rows, files, fo
         for row_id, row in sorted((row.record.data_row.id, row) for row in rows.values())
         if bucket_of(row_id.encode(), BUCKETS) == bucket
     ]
-    assert source.decoded(bucket, []) == []
+    assert list(source.decoded(bucket, [[]])) == [[]]
     assert not [key for _, key in watched.calls if "/annotations/" in key]
-    assert source.decoded(bucket, ["row-row04"]) == [rows["row04"]]
+    (other, *_) = [each.id for each in source.listed(bucket) if each.id != "row-row04"]
+    others = [row for row in rows.values() if row.record.data_row.id == other]
+    assert list(source.decoded(bucket, [["row-row04"], [], [other]])) == [[rows["row04"]], [], others]
+    assert len([key for _, key in watched.calls if "/annotations/" in key]) == 1
 
 
 def test_rows_that_a_report_shows_are_decoded_once_for_all_splits(rows, files, folder_store):

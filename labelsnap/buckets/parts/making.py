@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.small import SmallFiles
 
+DECODED: Final = 64
+"""So many rows of a bucket are held decoded at a time."""
 _DIGEST_BYTES: Final = 16
 
 
@@ -85,12 +87,14 @@ def make_parts(
     listed = source.listed(bucket)
     each_split = (_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits)
     makings = [making for making in each_split if making.is_of_rows]
-    wanted = {row.id for row in listed if any(making.has(row) and making.is_made(row) for making in makings)}
-    samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
-    for row in listed:  # what is painted of a sample is at hand for the format that comes next
-        for making in makings:
-            if making.has(row):
-                making.take(row, samples)
+    groups = [listed[first : first + DECODED] for first in range(0, len(listed), DECODED)]
+    wanted = ([row.id for row in rows if any(map(partial(_is_made, row), makings))] for rows in groups)
+    for rows, decoded in zip(groups, source.decoded(bucket, wanted), strict=True):
+        samples = {sample.record.data_row.id: sample for sample in decoded}
+        for row in rows:  # what is painted of a sample is at hand for the format that comes next
+            for making in makings:
+                if making.has(row):
+                    making.take(row, samples)
     segments: list[Segment] = []
     offset = 0
     for making in makings:
@@ -107,6 +111,10 @@ def make_parts(
     others = {split: _others(before.get(("", split)), part, changed) for split, part in listing.items()}
     parts = (*listing.values(), *filter(None, (making.part() for making in makings)))
     return Made(parts, others, tuple(segments), unwritable)
+
+
+def _is_made(row: Listed, making: _SplitMaking) -> bool:
+    return making.has(row) and making.is_made(row)
 
 
 def _listing(split: str, listed: Sequence[Listed]) -> SplitPart:
@@ -169,11 +177,17 @@ class _SplitMaking:
         else:
             self._keep(self._before[row.id])
 
-    def packed(self) -> bytes:
-        """The items that were made, list after list, as one Zstandard frame; nothing where there are none."""
-        plain = b"".join(self._fresh)
-        content: bytes = pa.compress(plain, codec="zstd", asbytes=True) if plain else b""
-        return content
+    def packed(self) -> memoryview:
+        """The items that were made, list after list, as one Zstandard frame; nothing where there are none.
+
+        They are let go.
+        """
+        fresh, self._fresh = self._fresh, []
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, "zstd") as packing:
+            for items in fresh:
+                packing.write(items)
+        return memoryview(sink.getvalue() if any(fresh) else b"")
 
     def part(self) -> SplitPart | None:
         """What the rows gave, when all small files are written; None where it is nothing."""
