@@ -60,23 +60,23 @@ class Here:
             return self._manifests[version]
 
     def read_ahead(self, version: int) -> None:
-        """Read what each step asks for first: the base's manifest, and the epoch in which objects are written.
+        """Read what each step asks for first: the base's manifest.
 
         What cannot be read is told by the step that needs it.
         """
         with suppress(LabelsnapError):
             self.manifest(version)
-            self._generation()
 
     def draft(self, base: Contents | None) -> Draft:
         """What a task writes, upon the base snapshot or a part of it."""
         return Draft(self.store, base, generation=self._generation)
 
-    def begin(self, run: str, version: int, manifest: str, *, anew: bool) -> None:
+    def begin(self, run: str, version: int, manifest: str, epoch: int, *, anew: bool) -> None:
         """Say that a run begins in this process, upon a version with the manifest of this sha256 (0: none).
 
-        One that is not begun ``anew`` may have receipts of others.
+        It writes objects in an epoch of garbage collection. One that is not begun ``anew`` may have receipts of others.
         """
+        self._epoch = epoch
         if version:
             self._named[version] = manifest
         if anew:
