@@ -51,8 +51,9 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
             take_over(store, before.run, begun.run, look=look)
     here = here_of(dataset.url)
     here.begin(begun.run, begun.base.version, begun.base.manifest, epoch, anew=begun.way == "anew")
-    note_beginning(store, dataset, begun)
+    here.soon(partial(note_beginning, store, dataset, begun))
     if left is not None and begun.run != left.beginning.run:
+        here.settle()
         Ledger(store, left.beginning.run).clear()
     return begun
 

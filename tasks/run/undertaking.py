@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.states import Cancelled
@@ -9,7 +10,7 @@ from prefect.states import Cancelled
 from config.settings import load_settings
 from labelsnap.errors import LabelboxError, LabelsnapError, RunStoppedError
 from labelsnap.storage import open_store
-from tasks.machines.here import let_go
+from tasks.machines.here import here_of, let_go
 from tasks.machines.room import scratch_fault
 from tasks.prepare import prepare
 from tasks.run.endings import Ending, ending_of
@@ -64,9 +65,12 @@ def _worked(
         beginning = prepare(dataset, flow_run)
         try:
             result = work(beginning)
+            here_of(dataset.url).settle()
         except OSError as error:
             raise scratch_fault(error) or error from None
         except LabelsnapError as error:
+            with suppress(LabelsnapError):  # what is still written comes before what is made of it
+                here_of(dataset.url).settle()
             ending = ending_of(error)
             if ending is Ending.NOTHING:
                 forget(store, dataset, beginning.run)
