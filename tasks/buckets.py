@@ -235,7 +235,13 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         receipt = builder.build(bucket, lines)
     if bucket.unwritable:
         return built_again(receipt, built)
-    return ledger.note(name, receipt) if costly(receipt) else receipt
+    if not costly(receipt):
+        return receipt
+    note = partial(ledger.note, name, receipt)
+    if run not in here.begun:
+        return note()
+    here.soon(note)  # which this process waits for itself, as it runs the whole flow
+    return receipt
 
 
 def costly(receipt: BucketReceipt) -> bool:

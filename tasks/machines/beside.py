@@ -74,6 +74,12 @@ class Later:
         if failed:
             raise failed[0][1]
 
+    def rest(self) -> None:
+        """Return when all that was begun has ended, whatever came of it."""
+        with self._lock:
+            begun = [future for _, future in self._begun if future]
+        wait(begun)
+
 
 def _started(call: Callable[[], Answer]) -> Future[Answer]:
     future: Future[Answer] = Future()

@@ -81,9 +81,10 @@ class Here:
         """
         with suppress(LabelsnapError):
             manifest = self.manifest(version)
-            files = [*manifest.below(ROWS), *manifest.below(CLASSES_PATH)] if manifest and self.folder else ()
-            if len(files) <= AHEAD:
-                for _ in side_by_side(partial(read_file, self.store), files):
+            if isinstance(self.store, AtHandStore):
+                self.store.look()
+                files = [*manifest.below(ROWS), *manifest.below(CLASSES_PATH)] if manifest else ()
+                for _ in side_by_side(partial(read_file, self.store), files if len(files) <= AHEAD else ()):
                     pass
 
     def draft(self, base: Contents | None) -> Draft:
@@ -116,6 +117,10 @@ class Here:
     def settle(self) -> None:
         """Return when all calls are made. Raises what one of them raised."""
         self._later.settle()
+
+    def rest(self) -> None:
+        """Return when all calls have ended, whatever came of them."""
+        self._later.rest()
 
     def close(self) -> None:
         """Remove the copies."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.states import Cancelled
@@ -64,13 +64,10 @@ def _worked(
     while True:
         beginning = prepare(dataset, flow_run)
         try:
-            result = work(beginning)
-            here_of(dataset.url).settle()
+            result = _written(dataset, partial(work, beginning))
         except OSError as error:
             raise scratch_fault(error) or error from None
         except LabelsnapError as error:
-            with suppress(LabelsnapError):  # what is still written comes before what is made of it
-                here_of(dataset.url).settle()
             ending = ending_of(error)
             if ending is Ending.NOTHING:
                 forget(store, dataset, beginning.run)
@@ -80,4 +77,14 @@ def _worked(
                     continue
             raise
         forget(store, dataset, beginning.run)
+        here_of(dataset.url).settle()
         return result
+
+
+def _written(dataset: Dataset, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of the work; where it fails, what it still wrote beside has ended: others go on with that."""
+    try:
+        return work()
+    except Exception:
+        here_of(dataset.url).rest()
+        raise
