@@ -10,6 +10,7 @@ from tasks.buckets import build_bucket, group_rows
 from tasks.describe import describe
 from tasks.formats.unwritable import WRITINGS, check_writings, failed_at, without
 from tasks.housekeeping import keep_house
+from tasks.machines.here import here_of
 from tasks.machines.window import windowed
 from tasks.publish import publish
 from tasks.run.outlived import check_urls_lived
@@ -58,12 +59,14 @@ def assembled(
             break
         check_writings(writing, formats)
         unwritable |= found
+        here_of(dataset.url).settle()
         again = windowed(build, without(buckets.inputs, found, unwritable), side_by_side)
         receipts |= {receipt.index: receipt for receipt in again}
     formats = (*formats, describe(dataset, settlement, formats, base))
     watch.lap("convert")
 
     result = summary(dataset, settlement, results, errors, formats, watch.seconds)
+    here_of(dataset.url).settle()
     publication = publish(dataset, beginning, settlement, (*results, *errors), formats, result)
     watch.lap("publish")
     tidied = {"keep": keep_house(dataset, dataset.keep)} if dataset.keep else {}

@@ -14,7 +14,7 @@ from flows.runners.cluster_runner import check_workers
 from labelsnap.storage import open_store
 from tasks.export import fetch_stream, start_exports, wait_for_exports
 from tasks.machines.beside import beside
-from tasks.machines.here import read_ahead
+from tasks.machines.here import here_of, read_ahead
 from tasks.run.hints import note_exported
 from tasks.run.undertaking import undertake
 from tasks.telling.stopwatch import Stopwatch
@@ -45,7 +45,8 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
             lost = start(partial(fetched, "ERRORS"))
             results = fetched("RESULT")
         result = assembled(dataset, beginning, results, lost.result(), watch)
-        note_exported(open_store(dataset.url), dataset, created or beginning.exported_since)
+        since = created or beginning.exported_since
+        here_of(dataset.url).soon(partial(note_exported, open_store(dataset.url), dataset, since))
         return result
 
     check_workers(dataset)

@@ -39,7 +39,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.run.beginning import Head
-from tasks.run.ledger import ledger_here
+from tasks.run.ledger import LITTLE, ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.unfinished import TAKEN, Taken
 
@@ -125,7 +125,8 @@ def group_rows(
             structs.replace(each, taken=taken[each.index]) if each.lines else each
             for each in with_lines(store, ledger, wanted, of_lines, directory)
         )
-    return ledger.note("buckets", Buckets(inputs, tuple(left_out)))
+    grouped = Buckets(inputs, tuple(left_out))
+    return ledger.note("buckets", grouped) if sum(stream.size for stream in results) > LITTLE else grouped
 
 
 def with_lines(
@@ -234,7 +235,13 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         receipt = builder.build(bucket, lines)
     if bucket.unwritable:
         return built_again(receipt, built)
-    return ledger.note(name, receipt) if costly(receipt) else receipt
+    if not costly(receipt):
+        return receipt
+    note = partial(ledger.note, name, receipt)
+    if run not in here.begun:
+        return note()
+    here.soon(note)  # which this process waits for itself, as it runs the whole flow
+    return receipt
 
 
 def costly(receipt: BucketReceipt) -> bool:

@@ -67,13 +67,13 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed[name] = [listed_of(file, format_folder(name)) for file in files]
         readmes[name] = card(description, format_of(name, given), listed[name])
-    cards = draft.add_files((of_card[name], readme) for name, readme in readmes.items())
+    documents = [(of_card[name], readme) for name, readme in readmes.items()]
+    cards = tuple(draft.placed(*each) for each in documents)
     content = content_of(settlement, (*formats, FormatReceipt("", cards, (), Uploads())))
     if earlier and stands(dataset, earlier, content.files, settlement.conversion.lost):
         standing = files_there(earlier, (*of_croissant.values(), REPORT), settlement.conversion.lost)
         if standing:
-            return FormatReceipt("", (*cards, *standing), (), draft.uploads)
-    documents: list[tuple[str, bytes]] = []
+            return FormatReceipt("", (*draft.add_files(documents), *standing), (), draft.uploads)
     for name, given in options.items():
         described = [*listed[name], Listed(DESCRIBED[0], digest(readmes[name]), small=False)]
         documents.append((of_croissant[name], croissant(description, format_of(name, given), described)))
@@ -85,11 +85,17 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         formats=[format_of(name, given) for name, given in options.items()],
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
-        problems=[decoder_of(Problem).decode(line) for line in read_file(store, settlement.problems).splitlines()],
+        problems=problems_told(store, settlement.problems),
         noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
     )
     documents.append((REPORT, html(page)))
-    return FormatReceipt(name="", files=(*cards, *draft.add_files(documents)), packs=(), uploads=draft.uploads)
+    return FormatReceipt(name="", files=draft.add_files(documents), packs=(), uploads=draft.uploads)
+
+
+def problems_told(store: ObjectStore, file: File) -> list[Problem]:
+    """The rows that could not be used; of none the store is asked for none."""
+    lines = read_file(store, file).splitlines() if file.size else ()
+    return [decoder_of(Problem).decode(line) for line in lines]
 
 
 def files_there(earlier: Manifest, paths: Iterable[str], lost: Collection[str]) -> tuple[File, ...]:

@@ -26,7 +26,7 @@ from tasks.machines.beside import beside
 from tasks.machines.environment import downloader, labelbox, scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
-from tasks.run.ledger import ledger_here
+from tasks.run.ledger import LITTLE, ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
 from tasks.telling.progress import report
@@ -108,26 +108,26 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
 
     Each is noted as soon as it is started, and a run that is gone on with has the same ones.
     """
-    ledger = ledger_here(dataset.url, run)
     client = labelbox(load_settings())
     parts = enumerate(parts_of(dataset))
-    name = f"labelsnap {dataset.dataset} {run}"
-    return ExportTasks(ids=tuple(started(ledger, client, part, f"{number:03}", name) for number, part in parts))
+    return ExportTasks(ids=tuple(started(dataset, run, client, part, f"{number:03}") for number, part in parts))
 
 
-def started(ledger: Ledger, client: Client, request: ExportRequest, number: str, name: str) -> str:
+def started(dataset: Dataset, run: str, client: Client, request: ExportRequest, number: str) -> str:
     """The id of the run's export of this number: the one that it has, or a new one, noted as soon as it is known.
 
-    That it is asked for is noted before it is, so that a run that is gone on with looks for it, under its name.
+    That it is asked for is noted before it is, so that a run that is gone on with looks for it, under its name; and so
+    is all that this process still writes, such as how the run has begun.
     """
+    here, ledger = here_of(dataset.url), ledger_here(dataset.url, run)
     if known := ledger.recall(f"export-{number}", ExportTask):
         return known.id
-    asked = Asked(f"{name} {number}")
+    asked = Asked(f"labelsnap {dataset.dataset} {run} {number}")
     perhaps_started = ledger.recall(f"asked-{number}", Asked) == asked
-    with beside() as start_beside:
-        noted = start_beside(partial(ledger.note, f"asked-{number}", asked))
-        task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started, ready=noted.result)
-    return ledger.note(f"export-{number}", ExportTask(task_id)).id
+    here.soon(partial(ledger.note, f"asked-{number}", asked))
+    task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started, ready=here.settle)
+    here.soon(partial(ledger.note, f"export-{number}", ExportTask(task_id)))
+    return task_id
 
 
 @task(**RETRIES)
@@ -177,7 +177,7 @@ def bring(
     stream: Stream,
     on_progress: Callable[[int, int], None] = lambda *_: None,
 ) -> StreamReceipt:
-    """Bring a stream's chunks into the store, compressed, each with a checkpoint; finished ones are kept.
+    """Bring a stream's chunks into the store, compressed, each of a long one with a checkpoint; finished ones are kept.
 
     ``export`` names the export within the snapshot; streams are joined in the order of these names. Of lines that the
     snapshot ``base`` (0: none) has nothing is uploaded. Where other lines come than Labelbox announced, or no RESULT at
@@ -331,7 +331,7 @@ def _fetched(
                 file, packs = add_chunk(draft, path, plain, source.task_id, frames.result().near(offset / total.size))
                 plain.unlink()
                 made = ChunkReceipt(chunk.end, file, packs, breaks, ends_line, source.task_id)
-                receipt = names.ledger.note(names.of(offset), made)
+                receipt = names.ledger.note(names.of(offset), made) if total.size > LITTLE else made
             receipts.append(receipt)
             offset = receipt.end + 1
             on_progress(offset, total.size)

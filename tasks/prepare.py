@@ -11,7 +11,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.labelbox.client import check_source
 from labelsnap.snapshots.keeping.behind import behind_of
-from labelsnap.snapshots.keeping.history import newest_key
+from labelsnap.snapshots.keeping.history import newest_and_epoch
 from labelsnap.snapshots.keeping.records import Commit, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
@@ -37,7 +37,7 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
         found = start(partial(recall_left, store, dataset))
         newest = start(partial(head_of, store))
     named.result()
-    now, head, left = probed.result(), newest.result(), found.result()
+    now, (head, epoch), left = probed.result(), newest.result(), found.result()
     if not head.version:
         check_outermost(store.url)
     run = f"{flow_run}-{uuid4().hex[:8]}"
@@ -50,17 +50,21 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
         if begun.way == "over":
             take_over(store, before.run, begun.run, look=look)
     here = here_of(dataset.url)
-    here.begin(begun.run, begun.base.version, begun.base.manifest, anew=begun.way == "anew")
-    note_beginning(store, dataset, begun)
+    here.begin(begun.run, begun.base.version, begun.base.manifest, epoch, anew=begun.way == "anew")
+    here.soon(partial(note_beginning, store, dataset, begun))
     if left is not None and begun.run != left.beginning.run:
+        here.settle()
         Ledger(store, left.beginning.run).clear()
     return begun
 
 
-def head_of(store: ObjectStore) -> Head:
-    """The newest version. Raises ``StorageRefusedError`` on a fork, and where its record is gone or damaged."""
-    key = newest_key(store)
-    return head_at(store, read_commit(store, key)) if key else Head()
+def head_of(store: ObjectStore) -> tuple[Head, int]:
+    """The newest version, and the newest epoch of garbage collection, in which the run writes.
+
+    Raises ``StorageRefusedError`` on a fork, and where the version's record is gone or damaged.
+    """
+    key, epoch = newest_and_epoch(store)
+    return head_at(store, read_commit(store, key)) if key else Head(), epoch
 
 
 def head_at(store: ObjectStore, commit: Commit) -> Head:

@@ -21,6 +21,7 @@ from labelsnap.labelbox.export import ExportRequest, split_lists, wait
 from labelsnap.records.lines.moments import By
 from tasks.export import bring, started
 from tasks.machines.environment import labelbox
+from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
@@ -90,7 +91,9 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
     ledger = ledger_here(dataset.url, run)
     if done := ledger.recall(f"window-{window.name}", WindowReceipt):
         return done
-    return ledger.note(f"window-{window.name}", _export(dataset, run, base, window, by))
+    exported = _export(dataset, run, base, window, by)
+    here_of(dataset.url).settle()
+    return ledger.note(f"window-{window.name}", exported)
 
 
 def within(stream: StreamReceipt, span: Span) -> StreamReceipt:
@@ -119,7 +122,6 @@ def _export(dataset: Dataset, run: str, base: int, window: Window, by: By) -> Wi
 
 def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, attempt: int) -> WindowReceipt:
     settings = load_settings()
-    ledger = ledger_here(dataset.url, run)
     client = labelbox(settings)
     bounds = (window.start, _whole_second_after(window.end))
     request = ExportRequest(
@@ -132,7 +134,7 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
     for number, part in enumerate(split_lists(request)):
         seconds = int((window.end - window.start).total_seconds())
         export = f"{window.name}-{seconds}-{number:03}-{attempt}"
-        task_id = started(ledger, client, part, export, f"labelsnap {dataset.dataset} {run}")
+        task_id = started(dataset, run, client, part, export)
         wait(
             client,
             task_id,

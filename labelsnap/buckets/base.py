@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from labelsnap.snapshots.manifest import Contents
 
-_ROWS_PATH: Final = re.compile(rf"{PARTS}rows/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})\.ndjson\.zst")
+ROWS: Final = f"{PARTS}rows/"
+"""Where a snapshot tells of the rows of each bucket."""
+_ROWS_PATH: Final = re.compile(rf"{ROWS}bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})\.ndjson\.zst")
 _PACK: Final = re.compile(rf"data/images/bucket-(?P<index>{NUMBER})-of-(?P<count>{COUNT})-[^/]*\.tar")
 
 
@@ -39,7 +41,7 @@ class BasePart(Struct, frozen=True):
 
 def rows_path(index: int, count: int) -> str:
     """Return the logical path of what a snapshot tells of the rows of a bucket."""
-    return f"{PARTS}rows/{bucket_name(index, count)}.ndjson.zst"
+    return f"{ROWS}{bucket_name(index, count)}.ndjson.zst"
 
 
 def part_base(

@@ -142,7 +142,8 @@ class BucketBuilder:
         outcome.annotations_dropped.update(told.tally.annotations_dropped)
         of_problems = table_path("problems", bucket.index, bucket.count)
         standing = (file for path, file in self.earlier.files.items() if path != of_problems)
-        files = (*map(self.draft.keep_file, standing), *self._files(bucket, {"problems": _problems(outcome)}))
+        kept, made = self._files(bucket, {"problems": _problems(outcome)})
+        files = (*map(self.draft.keep_file, standing), *kept, *self.draft.add_files(made))
         packs = {key: self.earlier.packs[key] for key in told.packs}
         return self._receipt(bucket, outcome, told, files, packs)
 
@@ -305,16 +306,18 @@ class BucketBuilder:
             packs |= {key: known[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
             measures = add(chain(measures, measure_tables(kept)))
         left = left_table(outcome.given, tables["data_rows"]["data_row_id"].to_pylist())
-        files = self._files(bucket, tables | {"problems": _problems(outcome)} | ({LEFT: left} if len(left) else {}))
-        told = tell(files, tables, packs, len(left))
+        every_table = tables | {"problems": _problems(outcome)} | ({LEFT: left} if len(left) else {})
+        standing, bodies = self._files(bucket, every_table)
+        told = tell((*standing, *(self.draft.placed(*each) for each in bodies)), tables, packs, len(left))
         if told.rows:
-            files = (*files, self.draft.add_file(rows_path(bucket.index, bucket.count), encode_told(told)))
+            bodies.append((rows_path(bucket.index, bucket.count), encode_told(told)))
+        files = (*standing, *self.draft.add_files(bodies))
         stored.wait()
         changed = reuse.changed(told.rows, outcome.anew)
         return structs.replace(self._receipt(bucket, outcome, told, files, packs), measures=measures, changed=changed)
 
-    def _files(self, bucket: BucketInput, tables: Tables) -> tuple[File, ...]:
-        """Write the tables, but for those that stand in the earlier snapshot as they are.
+    def _files(self, bucket: BucketInput, tables: Tables) -> tuple[list[File], list[tuple[str, bytes]]]:
+        """The tables that stand in the earlier snapshot as they are, and path and bytes of those to be added.
 
         One without rows is written by the first bucket alone, so that each table has a file; but where the earlier
         snapshot has it, it stays: a version that has the same rows has the same files.
@@ -329,7 +332,7 @@ class BucketBuilder:
             body = write_table(table)
             if len(table) or bucket.is_first or self.earlier.has(path, body):
                 bodies.append((path, body))
-        return (*files, *self.draft.add_files(bodies))
+        return files, bodies
 
     def _tally(self, told: Told, outcome: Outcome) -> Tally:
         return Tally(

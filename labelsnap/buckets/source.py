@@ -27,7 +27,7 @@ from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, rea
 from labelsnap.snapshots.tables.images import packed_images
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from labelsnap.masks.decoding.png import Limits
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from labelsnap.storage.interface import ObjectStore
 
 THREADS: Final = 8
-PICKED: Final = 3
-"""Images that are held at a time where few are picked."""
+PICKED_BYTES: Final = 8 << 20
+"""How many bytes of images are held at a time where few are picked: a larger one is held alone."""
 _LISTED: Final = ("data_row_id", "split", "file_name")
 _CODEC: Final = "lz4"  # a tenth of the time that it takes to decode the rows anew
 
@@ -187,9 +187,9 @@ class BucketSource:
     def pick_images(self, samples: Iterable[Sample]) -> Iterator[bytes | None]:
         """Give what ``read_image`` does for a few samples of many, a few side by side: no other images are read."""
         files = [self.image_file(sample) for sample in samples]
-        with ThreadPoolExecutor(PICKED, thread_name_prefix="pick") as pool:
-            for first in range(0, len(files), PICKED):
-                yield from pool.map(self._read, files[first : first + PICKED])
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="pick") as pool:
+            for held in _held_at_once(files):
+                yield from pool.map(self._read, held)
 
     def _read(self, file: File | None) -> bytes | None:
         return read_file(self._store, file) if file else None
@@ -229,6 +229,18 @@ def too_large(sample: Sample, pixels: int) -> str | None:
         ),
         None,
     )
+
+
+def _held_at_once(files: Sequence[File | None]) -> Iterator[Sequence[File | None]]:
+    """Divide images, in their order, into those that are held at a time."""
+    begin = size = 0
+    for at, file in enumerate(files):
+        more = file.size if file else 0
+        if at > begin and size + more > PICKED_BYTES:
+            yield files[begin:at]
+            begin, size = at, 0
+        size += more
+    yield files[begin:]
 
 
 def _hash(sample: Sample, count: int) -> int:

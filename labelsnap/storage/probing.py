@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -30,10 +31,12 @@ def probe(store: ObjectStore, *, single_writer: bool = False) -> datetime:
     elif not (store.capabilities.conditional_create and _created(store, key)):
         raise _no_conditional_create(store)
     try:
-        if not single_writer and store.create(key, _SECOND):
-            raise _no_conditional_create(store)
-        if store.get(key) != _FIRST or (info := store.head(key)) is None:
-            raise _forgetful(store)
+        with ThreadPoolExecutor(1, thread_name_prefix="probe") as pool:
+            looked = pool.submit(store.head, key)
+            if not single_writer and store.create(key, _SECOND):
+                raise _no_conditional_create(store)
+            if store.get(key) != _FIRST or (info := looked.result()) is None:
+                raise _forgetful(store)
         return info.modified
     finally:
         store.delete(key)

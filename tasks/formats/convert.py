@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.reading.content import sha256_of
 from labelsnap.snapshots.writing.small import SmallFiles
 from tasks.formats.given import format_input, painting, picture_limits
+from tasks.machines.beside import beside
 from tasks.machines.environment import scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
@@ -67,11 +69,12 @@ def convert_bucket(
         items = directory / "items"
         with items.open("wb") as target:
             made = make_parts(source, work, before, ways, target)
-        key = ""
-        if made.segments:
-            key = Ledger(store, run).key(f"parts/{sha256_of(items)}.zst")
-            store.put(key, items)
-        file = draft.add_file(index_path(work.index, work.count), encode_index(made.parts))
+        key = Ledger(store, run).key(f"parts/{sha256_of(items)}.zst") if made.segments else ""
+        with beside() as start:
+            sent = start(partial(store.put, key, items)) if key else None
+            file = draft.add_file(index_path(work.index, work.count), encode_index(made.parts))
+        if sent:
+            sent.result()
     return BucketMade(work.index, file, key, made.segments, draft.uploads, made.others, made.unwritable)
 
 

@@ -9,27 +9,41 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from prefect import runtime
 
 from config.settings import load_settings
+from labelsnap.buckets.base import ROWS
 from labelsnap.errors import LabelsnapError
 from labelsnap.snapshots.keeping.epochs import newest_epoch
-from labelsnap.snapshots.keeping.records import read_manifest
+from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
+from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.read import read_snapshot
+from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH
 from labelsnap.snapshots.writing.draft import Draft
 from labelsnap.storage import open_store
+from tasks.machines.beside import Later
 from tasks.machines.room import no_scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
     from labelsnap.snapshots.manifest import Contents, Manifest
     from labelsnap.storage import ObjectStore
 
+Answer = TypeVar("Answer")
+
 MOST: Final = 4
 """Of so many runs a process keeps what it has at hand; of more the one that began first is let go."""
+
+
+AHEAD: Final = 17
+"""So many files are read before a step asks for them, at most: what the base tells of each bucket, and its classes."""
 
 
 @dataclass(eq=False, slots=True)
@@ -43,6 +57,7 @@ class Here:
     store: ObjectStore
     folder: Folder | None = None
     begun: dict[str, set[str]] = field(default_factory=dict)
+    _later: Later = field(default_factory=Later)
     _named: dict[int, str] = field(default_factory=dict)
     _manifests: dict[int, Manifest] = field(default_factory=dict)
     _epoch: int | None = None
@@ -60,29 +75,52 @@ class Here:
             return self._manifests[version]
 
     def read_ahead(self, version: int) -> None:
-        """Read what each step asks for first: the base's manifest, and the epoch in which objects are written.
+        """Read what each step asks for first, as far as there is a folder for it: see ``AHEAD``.
 
         What cannot be read is told by the step that needs it.
         """
         with suppress(LabelsnapError):
-            self.manifest(version)
-            self._generation()
+            manifest = self.manifest(version)
+            if isinstance(self.store, AtHandStore):
+                self.store.look()
+                files = [*manifest.below(ROWS), *manifest.below(CLASSES_PATH)] if manifest else ()
+                for _ in side_by_side(partial(read_file, self.store), files if len(files) <= AHEAD else ()):
+                    pass
 
     def draft(self, base: Contents | None) -> Draft:
         """What a task writes, upon the base snapshot or a part of it."""
         return Draft(self.store, base, generation=self._generation)
 
-    def begin(self, run: str, version: int, manifest: str, *, anew: bool) -> None:
+    def begin(self, run: str, version: int, manifest: str, epoch: int, *, anew: bool) -> None:
         """Say that a run begins in this process, upon a version with the manifest of this sha256 (0: none).
 
-        One that is not begun ``anew`` may have receipts of others.
+        It writes objects in an epoch of garbage collection. One that is not begun ``anew`` may have receipts of others.
         """
+        self._epoch = epoch
         if version:
             self._named[version] = manifest
         if anew:
             self.begun[run] = set()
         else:
             self.begun.pop(run, None)
+
+    def soon(self, call: Callable[[], Answer]) -> Future[Answer]:
+        """What will come of a call, beside the work; the run waits for it in ``settle``.
+
+        Without a folder nobody may know this again, and the call is made at once.
+        """
+        future = self._later.begin(call)
+        if self.folder is None:
+            self.settle()
+        return future
+
+    def settle(self) -> None:
+        """Return when all calls are made. Raises what one of them raised."""
+        self._later.settle()
+
+    def rest(self) -> None:
+        """Return when all calls have ended, whatever came of them."""
+        self._later.rest()
 
     def close(self) -> None:
         """Remove the copies."""

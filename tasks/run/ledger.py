@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Receipt = TypeVar("Receipt")
 
+LITTLE: Final = 32 << 20
+"""Bytes of an export that are brought and grouped again as soon as receipts of it were read: none is written."""
 _NOTED: Final = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,199})\.json")
 """What receipts are called."""
 
@@ -133,9 +135,13 @@ class Ledger:
         """Remove a receipt: its work has to be done again."""
         self._store.delete(self.key(f"receipts/{name}.json"))
 
+    def keys(self) -> list[str]:
+        """Where everything of the run lies in the store."""
+        return [info.key for info, _ in listed(self._store, SCRATCH, f"{self._run}/")]
+
     def clear(self) -> None:
-        """Remove everything of the run: its outcome is known."""
-        self._store.delete_many([info.key for info, _ in listed(self._store, SCRATCH, f"{self._run}/")])
+        """Remove everything of the run."""
+        self._store.delete_many(self.keys())
 
 
 def ledger_here(url: str, run: str) -> Ledger:

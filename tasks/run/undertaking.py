@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from prefect.states import Cancelled
@@ -9,7 +10,7 @@ from prefect.states import Cancelled
 from config.settings import load_settings
 from labelsnap.errors import LabelboxError, LabelsnapError, RunStoppedError
 from labelsnap.storage import open_store
-from tasks.machines.here import let_go
+from tasks.machines.here import here_of, let_go
 from tasks.machines.room import scratch_fault
 from tasks.prepare import prepare
 from tasks.run.endings import Ending, ending_of
@@ -63,7 +64,7 @@ def _worked(
     while True:
         beginning = prepare(dataset, flow_run)
         try:
-            result = work(beginning)
+            result = _written(dataset, partial(work, beginning))
         except OSError as error:
             raise scratch_fault(error) or error from None
         except LabelsnapError as error:
@@ -76,4 +77,14 @@ def _worked(
                     continue
             raise
         forget(store, dataset, beginning.run)
+        here_of(dataset.url).settle()
         return result
+
+
+def _written(dataset: Dataset, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of the work; where it fails, what it still wrote beside has ended: others go on with that."""
+    try:
+        return work()
+    except Exception:
+        here_of(dataset.url).rest()
+        raise

@@ -87,8 +87,11 @@ def give_up_export(store: ObjectStore, dataset: Dataset, beginning: Beginning) -
 
 def forget(store: ObjectStore, dataset: Dataset, run: str) -> None:
     """A run's outcome is known: its name goes first, then its ledger, so that nobody goes on with half a ledger."""
-    store.delete(_key(dataset))
-    Ledger(store, run).clear()
+    ledger = Ledger(store, run)
+    with ThreadPoolExecutor(1, thread_name_prefix="forget") as pool:
+        keys = pool.submit(ledger.keys)
+        store.delete(_key(dataset))
+        store.delete_many(keys.result())
 
 
 def take_over(store: ObjectStore, before: str, run: str, *, look: bool) -> None:

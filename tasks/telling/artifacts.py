@@ -1,6 +1,7 @@
 """What one sees of a run in Prefect's interface: how far it is while it works, and what came of it.
 
-An artifact that cannot be made is a warning in the run's log and nothing more: the dataset does not depend on it.
+An artifact that cannot be made is a warning in the run's log and nothing more: the dataset does not depend on it. Nor
+does the work wait for one: the run does, at its end.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import shlex
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -21,9 +23,11 @@ from prefect.artifacts import (
 
 from labelsnap.buckets.noted import said_of
 from labelsnap.shown import line, markdown
+from tasks.machines.here import here_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from types import TracebackType
     from uuid import UUID
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 STEP: Final = 10
-"""Per cent between two updates of how far a run is: each is a request to Prefect's server, which is waited for."""
+"""Per cent between two updates of how far a run is: each is a request to Prefect's server."""
 PAUSE: Final = 1.0
 """Seconds between two updates, but for the last."""
 
@@ -47,19 +51,30 @@ def advancing(
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Item]:
     """The items, while a progress artifact ``progress-DATASET`` follows how much of the total has passed."""
-    artifact: UUID | None = None
-    with Unimportant():
-        artifact = _id(create_progress_artifact(0.0, key=f"progress-{dataset.dataset}", description=f"rows of {total}"))
+    soon = here_of(dataset.url).soon
+    made = soon(partial(_progress, dataset, total))
     done, shown, told = 0, 0, clock()
     for item in items:
         done += size(item)
         percent = 100 * done // total if total else 100
         is_due = percent >= shown + STEP and clock() >= told + PAUSE
-        if artifact is not None and (is_due or percent == 100 > shown):  # noqa: PLR2004 - per cent
+        if is_due or percent == 100 > shown:  # noqa: PLR2004 - per cent
             shown, told = percent, clock()
-            with Unimportant():
-                update_progress_artifact(artifact, float(percent))
+            soon(partial(_advance, made, percent))
         yield item
+
+
+def _progress(dataset: Dataset, total: int) -> UUID | None:
+    """A new artifact of progress; None where it cannot be made."""
+    with Unimportant():
+        return _id(create_progress_artifact(0.0, key=f"progress-{dataset.dataset}", description=f"rows of {total}"))
+    return None
+
+
+def _advance(made: Future[UUID | None], percent: int) -> None:
+    with Unimportant():
+        if (artifact := made.result()) is not None:
+            update_progress_artifact(artifact, float(percent))
 
 
 def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
@@ -71,6 +86,10 @@ def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
 
 def show_picture(dataset: Dataset, svg: str) -> None:
     """A picture ``samples-DATASET``, of which everything is in its address."""
+    here_of(dataset.url).soon(partial(_show_picture, dataset, svg))
+
+
+def _show_picture(dataset: Dataset, svg: str) -> None:
     address = f"data:image/svg+xml,{quote(svg, safe='/+=:;,')}"
     with Unimportant():
         create_image_artifact(
@@ -80,6 +99,10 @@ def show_picture(dataset: Dataset, svg: str) -> None:
 
 def show_result(dataset: Dataset, result: Mapping[str, Any]) -> None:
     """A page ``result-DATASET``: the version, how to see it and what changed, and where rows and annotations went."""
+    here_of(dataset.url).soon(partial(_show_result, dataset, result))
+
+
+def _show_result(dataset: Dataset, result: Mapping[str, Any]) -> None:
     with Unimportant():
         description = markdown(str(result["ref"]))
         create_markdown_artifact(result_page(result), key=f"result-{dataset.dataset}", description=description)

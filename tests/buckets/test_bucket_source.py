@@ -190,6 +190,17 @@ def test_few_images_of_many_are_picked(source, tmp_path):
     assert not (tmp_path / "source" / "images").exists()
 
 
+def test_few_bytes_of_picked_images_are_held_at_a_time(files, folder_store, tmp_path, monkeypatch):
+    """An image that has as many is held alone: the next is read when it was taken."""
+    monkeypatch.setattr("labelsnap.buckets.source.PICKED_BYTES", 1)
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    source = BucketSource(watched, files, tmp_path)
+    picking = source.pick_images(samples(source, "train"))
+    for taken in (1, 2, 3):
+        next(picking)
+        assert len([key for _, key in watched.calls if key.startswith("data/images/")]) == taken
+
+
 def test_where_an_image_lies_is_known_without_reading_it(rows, files, folder_store, tmp_path):
     """Its place in its pack, under its file name; tables of images are read once a bucket and split."""
     watched = LossyStore(folder_store, "", 0, landed=False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from types import SimpleNamespace
 
 import pytest
 from prefect import flow, flow_engine
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_TLS_INSECURE_SKIP_VERIFY, PREFECT_API_URL, temporary_settings
 from prefect.task_runners import ProcessPoolTaskRunner
 
 from config.dataset import Dataset
 from flows.commands.process import VERSION_CHECK
-from flows.commands.running import ending_at_once, run_here
+from flows.commands.running import ending_at_once, reading_certificates_once, run_here
 from flows.refresh import refresh
 from tests.flows.test_cli_process import told
 
@@ -60,6 +63,29 @@ def test_an_engine_that_knows_no_such_choice_has_its_way(monkeypatch):
     with ending_at_once():
         assert not hasattr(flow_engine, "_send_heartbeats")
     assert not hasattr(flow_engine, "_send_heartbeats")
+
+
+def test_prefects_clients_read_one_list_of_certificates_once(monkeypatch):
+    """In a run that was typed; outside of it Prefect is as it was, and one that trusts whomever shares nothing."""
+    read, own = [], ssl.create_default_context
+
+    def reading(**named):
+        read.append(named)
+        return own(**named)
+
+    monkeypatch.setattr(ssl, "create_default_context", reading)
+    named = temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"})
+    with named, reading_certificates_once():
+        for _ in range(3):
+            get_client(sync_client=True)
+        assert [each.keys() for each in read] == [{"cafile"}]
+        with temporary_settings({PREFECT_API_TLS_INSECURE_SKIP_VERIFY: True}):
+            get_client(sync_client=True)
+            get_client(sync_client=True)
+        assert read[1:] == [{}, {}]
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"}):
+        get_client(sync_client=True)
+    assert len(read) == 4
 
 
 def test_the_server_keeps_the_parameters_that_prefect_would_send(monkeypatch):

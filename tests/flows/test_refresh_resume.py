@@ -141,8 +141,42 @@ def test_work_whose_receipt_is_damaged_is_done_again(sandbox, dataset, first_ver
     assert files(result) == files(undisturbed)
 
 
+@pytest.fixture
+def long_export(monkeypatch):
+    """Every export is so long that what is brought of it is noted."""
+    for step in ("export", "buckets"):
+        monkeypatch.setattr(f"tasks.{step}.LITTLE", 0)
+
+
+def receipts(tmp_path):
+    """The first words of the names of what a broken-off refresh has noted."""
+    return {receipt.name.partition("-")[0].removesuffix(".json") for receipt in tmp_path.rglob("receipts/*.json")}
+
+
+@pytest.mark.usefixtures("small_buckets")
+def test_of_a_short_export_the_fetched_rows_alone_are_noted(dataset, tmp_path):
+    """Its lines are brought again as soon as receipts of them are read, and each receipt is two requests."""
+    broken_off(dataset(formats={}))
+    assert receipts(tmp_path) == {"asked", "export", "bucket"}
+
+
+@pytest.mark.usefixtures("small_buckets", "long_export")
+def test_of_a_long_export_each_chunk_and_the_buckets_are_noted(sandbox, dataset, tmp_path):
+    """And a retry asks for no chunk again."""
+    sandbox.settings.chunk_bytes = 20_000
+    chosen, asked = dataset(formats={}), []
+
+    def then():
+        asked.append(sandbox.requests.count("chunk"))
+        assert receipts(tmp_path) == {"asked", "export", "result", "buckets", "bucket"}
+
+    assert retried(chosen, then)["resumed"]
+    assert asked == [sandbox.requests.count("chunk")]
+
+
 @pytest.mark.slow
-def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(sandbox, dataset, small_buckets, tmp_path):
+@pytest.mark.usefixtures("small_buckets", "long_export")
+def test_an_export_that_was_started_anew_shares_no_chunk_with_the_one_before(sandbox, dataset, tmp_path):
     """A retry that does not know its export any more asks for another, whose lines stand elsewhere by now."""
     sandbox.settings.chunk_bytes = 20_000
     chosen = dataset(formats={})

@@ -10,7 +10,7 @@ import pytest
 from config.reading import parse_dataset
 from labelsnap.errors import LabelboxRefusedError, StorageRefusedError
 from tasks import prepare as preparing
-from tasks.machines.beside import beside
+from tasks.machines.beside import Later, beside
 from tasks.machines.here import Here
 from tasks.run.beginning import Head
 
@@ -69,6 +69,34 @@ def test_a_process_that_is_told_to_end_waits_for_no_call():
         block()
     assert not never.is_set()
     never.set()
+
+
+def test_the_work_goes_on_while_a_call_is_made_and_waits_for_it_later():
+    """What comes of it is known as soon as it has ended."""
+    go_on, made, later = Event(), [], Later()
+    future = later.begin(lambda: (go_on.wait(SECONDS), made.append("made"), RUN.get())[-1])
+    assert made == []
+    go_on.set()
+    later.settle()
+    assert (made, future.result()) == (["made"], "none")
+
+
+def test_a_call_that_failed_is_told_and_made_again_by_who_waits_next():
+    """So a repeated step goes on behind nothing that was not written."""
+    tried, later = [], Later()
+
+    def call():
+        tried.append("tried")
+        if len(tried) == 1:
+            raise StorageRefusedError("no", remedy="", code="access_denied")
+
+    later.begin(call)
+    later.rest()
+    with pytest.raises(StorageRefusedError):
+        later.settle()
+    later.settle()
+    later.settle()
+    assert tried == ["tried"] * 2
 
 
 @pytest.fixture

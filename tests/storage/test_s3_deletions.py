@@ -52,8 +52,9 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(params=[True, False], ids=["many", "one by one"])
-def server(request, aws):
+def server(request, aws, monkeypatch):
     """A server of either kind; gives the list of what it was asked."""
+    monkeypatch.setattr("labelsnap.storage.s3.store._ONE_BY_ONE", set())
     asked = []
     handler = type("Handler", (Answering,), {"knows_many": request.param})
 
@@ -82,3 +83,11 @@ def test_what_a_server_keeps_is_named_once_all_others_are_gone(server):
         open_store("s3://bucket/dataset").delete_many(keys)
     assert refused.value.code == "access_denied"
     assert [asked[0], *sorted(asked[1:])] == ([3, KEPT] if knows_many else [3, *sorted(keys)])
+
+
+def test_a_server_is_asked_once_whether_it_knows_a_request_for_many(server):
+    """From then on this process asks it for each."""
+    knows_many, asked = server
+    for key in ("data/a.txt", "data/b.txt"):
+        open_store("s3://bucket/dataset").delete_many([key])
+    assert asked == ([1, 1] if knows_many else [1, "data/a.txt", "data/b.txt"])

@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import urllib3
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its debug log has whole URLs, signatures included
 
 CONNECT_SECONDS: Final = 10.0
+_READING: Final = Lock()
 HOSTS: Final = 32
 """How many origins keep their idle connections."""
 
@@ -120,9 +122,14 @@ def _certificates() -> str:
     return found if isinstance(found, str) else DEFAULT_CA_BUNDLE_PATH
 
 
-@lru_cache(maxsize=2)
 def _trusting(certificates: str) -> ssl.SSLContext:
-    """One context a process: reading the list takes longer than a request."""
+    """One context a process, whichever thread asks first: reading the list takes longer than a request."""
+    with _READING:
+        return _read(certificates)
+
+
+@lru_cache(maxsize=2)
+def _read(certificates: str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certificates)
 
 

@@ -20,6 +20,7 @@ from labelsnap.snapshots.values import Moment, Number, Size
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from labelsnap.snapshots.manifest import Contents
@@ -70,7 +71,12 @@ def listed_epochs(store: ObjectStore) -> dict[EpochKey, datetime]:
 
 def newest_epoch(store: ObjectStore) -> int:
     """Return the number of the newest epoch: the generation of what is written now. 0 when there is none."""
-    return max((key.number for key in epoch_keys(store)), default=0)
+    return newest_of(listed_epochs(store))
+
+
+def newest_of(keys: Iterable[EpochKey]) -> int:
+    """Return the number of the newest of these epochs and notes, 0 when there are none."""
+    return max((key.number for key in keys), default=0)
 
 
 def read_epoch(store: ObjectStore, number: int) -> Epoch | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain, groupby
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.keeping.checkpoints import UNTOLD, Chain, last_told, read_chain, read_checkpoint, read_hint
 from labelsnap.snapshots.keeping.records import WAY_OUT, Commit, Outcome, outcome_of, readable, side_by_side, sole_key
-from labelsnap.snapshots.keeping.witnesses import NOBODY, Witness, highest_witness
+from labelsnap.snapshots.keeping.witnesses import NOBODY, Heard, Witness, hear_witnesses
 from labelsnap.snapshots.layout import COMMIT, CommitKey, checkpoint_key, commit_key
 from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import UNREADABLE
@@ -123,9 +124,18 @@ def newest_key(store: ObjectStore) -> CommitKey | None:
 
     Raises StorageRefusedError when two records claim that version (a fork), or when a later one's record is gone.
     """
-    witness, found = _seen(store, 0)
+    return newest_and_epoch(store)[0]
+
+
+def newest_and_epoch(store: ObjectStore) -> tuple[CommitKey | None, int]:
+    """Return ``newest_key``, and the number of the newest epoch as of before (0: there is none).
+
+    Raises as that does.
+    """
+    heard, hint = _heard(store)
+    witness, found = _listed_after(store, heard.witness, hint, 0)
     _check_listed(store, found, witness)
-    return sole_key(found.keys, found.newest) if found.keys else None
+    return sole_key(found.keys, found.newest) if found.keys else None, heard.epoch
 
 
 def head_version(found: Listing) -> int:
@@ -135,7 +145,18 @@ def head_version(found: Listing) -> int:
 
 def _seen(store: ObjectStore, back: int) -> tuple[Witness, Listing]:
     """Ask what says that there was a version, and then which records there are."""
-    witness, hint = highest_witness(store), read_hint(store)
+    heard, hint = _heard(store)
+    return _listed_after(store, heard.witness, hint, back)
+
+
+def _heard(store: ObjectStore) -> tuple[Heard, int]:
+    """Ask what says that there was a version: tags and epochs, and beside them the hint."""
+    with ThreadPoolExecutor(1, thread_name_prefix="hint") as pool:
+        hint = pool.submit(read_hint, store)
+        return hear_witnesses(store), hint.result()
+
+
+def _listed_after(store: ObjectStore, witness: Witness, hint: int, back: int) -> tuple[Witness, Listing]:
     found = _listing(store, hint, back)
     return max(witness, _hinted(store, hint)) if hint > found.newest else witness, found
 

@@ -267,6 +267,10 @@ class AtHandStore:
         """See ObjectStore."""
         self.store.abort(upload)
 
+    def look(self) -> None:
+        """Ask which data objects stand, unless that was asked before."""
+        self._standing(DATA)
+
     def hold(self, sha256: str, body: Path) -> None:
         """Keep a copy of a file that is joined from objects."""
         self.folder.take(self._name(sha256), body)

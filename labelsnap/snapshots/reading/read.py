@@ -21,7 +21,7 @@ from labelsnap.snapshots.keeping.history import (
 )
 from labelsnap.snapshots.keeping.records import Commit, read_commit, read_manifest, readable, sole_key
 from labelsnap.snapshots.keeping.tags import astray, read_tag
-from labelsnap.snapshots.keeping.witnesses import highest_witness
+from labelsnap.snapshots.keeping.witnesses import hear_witnesses
 from labelsnap.snapshots.layout import is_tag_name
 from labelsnap.snapshots.runs import holds
 from labelsnap.storage import check_store_url
@@ -144,7 +144,7 @@ def find_commit(store: ObjectStore, selector: int | str = LATEST) -> CommitKey:
 
 def _without_record(store: ObjectStore, selector: int | str, version: int | str) -> LabelsnapError:
     """Return the error for what no record is listed of: a version that was given up, one that is lost, or none."""
-    witness = highest_witness(store)
+    witness = hear_witnesses(store).witness
     versions = [key.version for key in list_records(store, ALL).keys]
     if isinstance(version, int) and 0 < version <= max([witness.version, *versions]):
         return _given_up(store, version) or missing_records(store, ((version, version),), witness)

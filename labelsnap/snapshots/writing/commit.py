@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -169,8 +170,10 @@ def _put_manifest(store: ObjectStore, manifest: Manifest, started_at: datetime) 
     body = readable_size("a manifest", encode(manifest), DOCUMENT_BYTES)
     key = manifest_key(digest(body))
     store.put(key, body)
-    if store.get(key, most=DOCUMENT_BYTES) != body or (info := store.head(key)) is None:
-        raise damaged(f"the manifest {key!r}", "other bytes after writing it")
+    with ThreadPoolExecutor(1, thread_name_prefix="manifest") as pool:
+        looked = pool.submit(store.head, key)
+        if store.get(key, most=DOCUMENT_BYTES) != body or (info := looked.result()) is None:
+            raise damaged(f"the manifest {key!r}", "other bytes after writing it")
     if info.modified - started_at > PUBLISH_LIMIT:
         raise StorageRefusedError(
             f"Expected a publication to take {PUBLISH_LIMIT} at most, found that it began at {started_at}.",

@@ -82,6 +82,11 @@ class Draft:
         size, sha256 = measured(body)
         return Pack(key=self._key(path, sha256), size=size, sha256=sha256)
 
+    def placed(self, path: str, body: bytes | Path) -> File:
+        """Say what a file will be that is to be added."""
+        pack = self.place(path, body)
+        return File(path=path, key=pack.key, size=pack.size, sha256=pack.sha256)
+
     def send(self, pack: Pack, body: bytes | Path) -> None:
         """Upload a placed object, where it is missing."""
         standing = self._store.head(pack.key)

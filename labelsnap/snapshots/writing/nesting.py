@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labelsnap.errors import ConfigurationError, StorageRefusedError
+from labelsnap.snapshots.keeping.records import side_by_side
 from labelsnap.snapshots.layout import COMMIT
 from labelsnap.snapshots.listing import listed
 from labelsnap.storage import open_store
@@ -18,18 +19,22 @@ def check_outermost(dataset_url: str) -> None:
 
     A folder above it that may not be read is passed over. Raises StorageOutcomeUnknownError.
     """
-    for outer in _above(dataset_url):
-        try:
-            found = next(listed(open_store(outer), COMMIT), None)
-        except StorageRefusedError:
-            continue
-        if found is not None:
+    above = tuple(_above(dataset_url))
+    for outer, is_dataset in zip(above, side_by_side(_is_dataset, above), strict=True):
+        if is_dataset:
             raise ConfigurationError(
                 f"Expected a place for the dataset that is its own, found {dataset_url} below the dataset {outer}.",
                 remedy="Choose another `store` or `dataset` in the dataset file: garbage collection of the outer "
                 "dataset would delete what is below it.",
                 code="dataset_nested",
             )
+
+
+def _is_dataset(url: str) -> bool:
+    try:
+        return next(listed(open_store(url), COMMIT), None) is not None
+    except StorageRefusedError:
+        return False
 
 
 def _above(url: str) -> Iterator[str]:

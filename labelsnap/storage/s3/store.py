@@ -51,6 +51,8 @@ _RANGE: Final = re.compile(r"bytes (?P<first>[0-9]{1,18})-", re.IGNORECASE)
 _TRANSFER: Final = TransferConfig(
     multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES // 4, max_concurrency=4
 )
+_ONE_BY_ONE: Final[set[tuple[str, str]]] = set()
+"""Of which end points and buckets this process knows that they delete one object a request."""
 _ABSENT: Final = {"NoSuchKey", "404"}  # an answer to HEAD has no body, so no code but the status
 _NO_SUCH_RANGE: Final = {"InvalidRange", "416"}
 _STANDS_THERE: Final = {"PreconditionFailed", "ConditionalRequestConflict"}
@@ -180,11 +182,20 @@ class S3Store:
         kept: list[str] = []
         for begin in range(0, len(keys), DELETED_AT_ONCE):
             batch = keys[begin : begin + DELETED_AT_ONCE]
+            if self._place in _ONE_BY_ONE:
+                kept += batch
+                continue
             try:
                 kept += self._delete_batch(batch)
-            except StorageRefusedError:  # of the request as a whole: some servers know no such one
+            except StorageRefusedError as refused:  # of the request as a whole
                 kept += batch
+                if refused.code == UNSUPPORTED:
+                    _ONE_BY_ONE.add(self._place)
         delete_each(self.delete, kept)
+
+    @property
+    def _place(self) -> tuple[str, str]:
+        return client_here(repeat=True).meta.endpoint_url, self.bucket
 
     def _delete_batch(self, keys: Sequence[str]) -> tuple[str, ...]:
         """Remove so many objects by one request; return those that the server did not remove."""
