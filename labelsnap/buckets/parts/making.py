@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from labelsnap.buckets.boundary import fault_in
 from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
 from labelsnap.buckets.parts.work import Segment
-from labelsnap.formats.interface import BETWEEN, Document, Rows, no_files
+from labelsnap.formats.interface import BETWEEN, Artifact, Document, Rows, no_files
 from labelsnap.formats.shared.endings import ending, takes
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import damaged
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.parts.index import Index
     from labelsnap.buckets.parts.work import BucketWork
     from labelsnap.buckets.source import BucketSource, Listed
-    from labelsnap.formats.interface import Artifact, Dataset, Format
+    from labelsnap.formats.interface import Dataset, Format
     from labelsnap.records.model import Sample
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.small import SmallFiles
@@ -83,10 +84,11 @@ def make_parts(
     """
     bucket, changed = work.index, work.changed
     listed = source.listed(bucket)
-    each_split = (_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits)
+    each_split = [_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits]
     makings = [making for making in each_split if making.is_of_rows]
     wanted = {row.id for row in listed if any(making.has(row) and making.is_made(row) for making in makings)}
-    samples = {sample.record.data_row.id: sample for sample in source.decoded(bucket, sorted(wanted))}
+    is_sharded = any(making.is_sharded for making in each_split)
+    samples = {each.record.data_row.id: each for each in _decoded(source, bucket, listed, wanted, keep=is_sharded)}
     for row in listed:  # what is painted of a sample is at hand for the format that comes next
         for making in makings:
             if making.has(row):
@@ -109,6 +111,18 @@ def make_parts(
     return Made(parts, others, tuple(segments), unwritable)
 
 
+def _decoded(
+    source: BucketSource, bucket: int, listed: Sequence[Listed], wanted: Collection[str], *, keep: bool
+) -> list[Sample]:
+    """Decode the rows that are wanted; where these are all, they may be kept for those who write shards."""
+    if len(wanted) < len(listed):
+        return source.decoded(bucket, sorted(wanted))
+    rows = source.whole(bucket, listed)
+    if keep:
+        source.keep(bucket, rows)
+    return [row.sample for row in chain.from_iterable(rows.values())]
+
+
 def _listing(split: str, listed: Sequence[Listed]) -> SplitPart:
     return SplitPart("", split, rows=tuple(RowPart(row.id, (), ()) for row in listed if row.split == split))
 
@@ -128,13 +142,10 @@ class _SplitMaking:
         self.faults: dict[str, str] = {}
         self._source = source
         self._bucket = bucket
-        self._lists: list[tuple[str, Rows]] = [
-            (file.path, piece)
-            for file in way.form.files(way.dataset, split)
-            if isinstance(file, Document)
-            for piece in file.pieces
-            if isinstance(piece, Rows)
-        ]
+        files = list(way.form.files(way.dataset, split))
+        self.is_sharded = any(isinstance(file, Artifact) and file.shard for file in files)
+        documents = (file for file in files if isinstance(file, Document))
+        self._lists = [(each.path, piece) for each in documents for piece in each.pieces if isinstance(piece, Rows)]
         self._of_row = way.form.files_of_row(way.dataset)
         self._before = way.before(split, self._paths)
         self._fresh = [bytearray() for _ in self._lists]
