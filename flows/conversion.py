@@ -65,10 +65,11 @@ def _steps(
 
     if conversion.whole:
         return
-    needed: list[Writing] = [*product(dataset.formats, SPLITS)]
+    shards: list[ShardWork] = []
     for each in shards_of(dataset, settlement, made):
         if each.standing:
             yield (FormatReceipt(each.format, (each.standing,), (), Uploads()),)
         else:
-            needed.append(each)
-    yield from ((receipt,) for receipt in windowed(write, needed, side_by_side))
+            shards.append(each)
+    longest_first: list[Writing] = [*shards, *product(dataset.formats, SPLITS)]  # so that none is waited for alone
+    yield from ((receipt,) for receipt in windowed(write, longest_first, side_by_side))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-import pyarrow as pa
 
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.interface import Row, Shard, predicted_labels
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from labelsnap.buckets.parts.decoded import DecodedRows, RowsBySplit
     from labelsnap.masks.decoding.png import Limits
     from labelsnap.records.model import Sample
     from labelsnap.records.tables.tables import Tables
@@ -41,7 +39,6 @@ THREADS: Final = 8
 PICKED_BYTES: Final = 8 << 20
 """How many bytes of images are held at a time where few are picked: a larger one is held alone."""
 _LISTED: Final = ("data_row_id", "split", "file_name")
-_CODEC: Final = "lz4"  # a tenth of the time that it takes to decode the rows anew
 
 
 class Listed(NamedTuple):
@@ -65,14 +62,20 @@ class BucketSource:
     """One pass after another over the samples that lie in bucket tables.
 
     The order is canonical: bucket, then data row id. One bucket is in memory at a time, and the images of one bucket
-    and split are on disk; ``directory`` is the source's own, and keeps what was decoded of a split for its next pass.
+    and split are on disk; ``directory`` is the source's own. What ``kept`` has of a bucket is not decoded again.
     Images and masks of more pixels than ``limits`` has are damage of their table, before a picture is made of them.
     """
 
     def __init__(
-        self, store: ObjectStore, files: Iterable[File], directory: Path, limits: Limits = DEFAULT_LIMITS
+        self,
+        store: ObjectStore,
+        files: Iterable[File],
+        directory: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        kept: DecodedRows | None = None,
     ) -> None:
         self._store = store
+        self._kept = kept
         self._limits = limits
         self._directory = directory
         self._buckets: dict[tuple[int, int], BucketFiles] = bucket_files(files)
@@ -129,19 +132,25 @@ class BucketSource:
         for bucket in sorted(of_bucket):
             yield from chain.from_iterable(self.decoded(bucket, [of_bucket[bucket]]))
 
-    def _once(self, bucket: int, split: str) -> list[Row]:
-        """The rows of a bucket and split, decoded, or read from the directory where an earlier pass has left them."""
-        path = self._directory / f"{bucket}-{split}.rows"
-        if path.exists():
-            with pa.CompressedInputStream(str(path), _CODEC) as kept:
-                found: list[Row] = pickle.loads(kept.read())  # noqa: S301 - written by this object
-                return found
-        of_split = {row.id: row.number for row in self.listed(bucket) if row.split == split}
-        samples = chain.from_iterable(self.decoded(bucket, [list(of_split)]))
-        found = [Row(of_split[sample.record.data_row.id], sample) for sample in samples]
-        with pa.CompressedOutputStream(str(path), _CODEC) as keeping:
-            keeping.write(pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+    def whole(self, bucket: int, listed: Sequence[Listed]) -> RowsBySplit:
+        """Decode all rows of a bucket, which are ``listed``."""
+        of_row = {row.id: row.number for row in listed}
+        found: RowsBySplit = {}
+        for sample in chain.from_iterable(self.decoded(bucket, [list(of_row)])):
+            found.setdefault(sample.split, []).append(Row(of_row[sample.record.data_row.id], sample))
         return found
+
+    def keep(self, bucket: int, rows: RowsBySplit) -> None:
+        """Keep what was decoded of a bucket for those who write its shards, if anything is kept."""
+        if self._kept:
+            self._kept.keep(self._buckets[self._count, bucket].values(), rows)
+
+    def _once(self, bucket: int, split: str) -> list[Row]:
+        """The rows of a bucket and split, decoded, or as they are kept."""
+        if self._kept is None:
+            return self.whole(bucket, [row for row in self.listed(bucket) if row.split == split]).get(split, [])
+        files = self._buckets[self._count, bucket].values()
+        return self._kept.rows(files, split, lambda: self.whole(bucket, self.listed(bucket)))
 
     def shards(self, split: str, count: int) -> Iterator[Shard]:
         """The samples of a split in ``count`` shards, a power of two, those of one bucket one after another."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
-import numpy as np
 from msgspec import Struct
 from msgspec.json import format as indented
 
@@ -21,8 +20,7 @@ from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import JsonObject, image_answers, object_keys, row_keys
 from labelsnap.formats.shared.names import one_line, stem
-from labelsnap.masks.rasters.overlay import in_its_box
-from labelsnap.masks.rasters.png_writer import encode_png
+from labelsnap.masks.rasters.cut_out import encode_cut_out
 from labelsnap.records.geometry import BoundingBox, Mask, MaskReference, Point, Polygon, Polyline
 from labelsnap.records.shapes import drawable_ring
 from labelsnap.shown import line
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Classification, Sample
 
 _LEAST_OF_A_LINE = 2  # vertices
-_PAINTED = 3  # bytes of a pixel: the mask, and its rows, as they are and compressed
+_FILTERED = 2  # bytes of a pixel: its rows, as they are and compressed
 _COUNTED = 128  # and of a character of its runs
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
@@ -138,6 +136,6 @@ def _mask(runs: Runs, memory: Budget) -> JsonObject:
     """Cut the mask to its box; a mask without pixels is one black pixel."""
     left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
     corners = [(left, top), (left + width - 1, top + height - 1)]
-    with memory.claim(_PAINTED * height * width + _COUNTED * len(runs.counts)):
-        png = encode_png(in_its_box(runs).paint(np.ones(1, np.uint8)))
+    with memory.claim(_FILTERED * height * width + _COUNTED * len(runs.counts)):
+        png = encode_cut_out(runs)
         return _points("mask", corners) | {"mask": b64encode(png).decode("ascii")}

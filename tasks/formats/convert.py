@@ -50,7 +50,7 @@ def convert_bucket(
     before = read_index(store, work.before)
     draft = here.draft(part_of(before, [work]))
     with scratch(settings) as directory, painting(", ".join(dataset.formats)):
-        source = BucketSource(store, work.tables, directory, limits)
+        source = BucketSource(store, work.tables, directory, limits, here.rows)
         ways = []
         for each, options in dataset.formats.items():
             form = format_of(each, options)

@@ -97,7 +97,7 @@ def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, cens
     form = format_of(work.format, dataset.formats[work.format])
     draft = here.draft(work.base)
     with scratch(settings) as directory, painting(work.format):
-        source = BucketSource(store, work.tables, directory, limits)
+        source = BucketSource(store, work.tables, directory, limits, here.rows)
         described = format_input(dataset, form, registry, census, limits, source)
         body = directory / "shard"
         try:

@@ -17,6 +17,7 @@ from prefect import runtime
 
 from config.settings import load_settings
 from labelsnap.buckets.base import ROWS
+from labelsnap.buckets.parts.decoded import DecodedRows
 from labelsnap.errors import LabelsnapError
 from labelsnap.snapshots.keeping.epochs import newest_epoch
 from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
@@ -50,12 +51,14 @@ AHEAD: Final = 17
 class Here:
     """What a process has at hand in one run. Without a ``folder`` that is nothing but the store.
 
+    ``rows`` are those that were decoded, in the same folder.
     ``begun`` are the runs that were begun anew in this process, each with the names of the receipts that it wrote
     there: in such a run no others are known to this process.
     """
 
     store: ObjectStore
     folder: Folder | None = None
+    rows: DecodedRows | None = None
     begun: dict[str, set[str]] = field(default_factory=dict)
     _later: Later = field(default_factory=Later)
     _named: dict[int, str] = field(default_factory=dict)
@@ -193,7 +196,7 @@ def _opened(url: str) -> Here:
         folder = Folder(settings.at_hand_bytes, settings.temporary_directory)
     except OSError as error:
         raise no_scratch(error) from None
-    return Here(AtHandStore(store, folder), folder)
+    return Here(AtHandStore(store, folder), folder, DecodedRows(folder))
 
 
 def _work(url: str) -> _Work | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import chain
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from labelsnap.buckets.grouping import bucket_of
+from labelsnap.buckets.parts.decoded import DecodedRows
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketInput
 from labelsnap.buckets.rows.images import images_table, store_images
@@ -21,6 +23,7 @@ from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.counts import kind_of
 from labelsnap.records.geometry import Point
 from labelsnap.records.tables.tables import to_tables, write_table
+from labelsnap.snapshots.reading.at_hand import Folder
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Draft
 from tasks.describe import thumbnails
@@ -96,14 +99,49 @@ def test_every_pass_gives_a_splits_samples_in_one_order(source, rows):
     assert list(samples(source, "test")) == []
 
 
-def test_later_passes_are_read_from_the_directory(source, folder_store):
-    """What was decoded once needs no store again, of whole splits and of shards."""
-    rows = list(source.rows("train"))
+@pytest.fixture
+def kept(tmp_path):
+    """What a process has decoded, in a folder of its own."""
+    folder = Folder(1 << 20, tmp_path)
+    yield DecodedRows(folder)
+    folder.close()
+
+
+def test_what_was_decoded_is_not_read_again(files, folder_store, kept, tmp_path):
+    """What one source has decoded, of any split, needs no store again for another: whole splits and shards."""
+    one, other = (BucketSource(folder_store, files, tmp_path, kept=kept) for _ in range(2))
+    rows = list(one.rows("train"))
+    assert rows == list(BucketSource(folder_store, files, tmp_path).rows("train"))
+    others = list(BucketSource(folder_store, files, tmp_path).rows("val"))
     for stored in list(folder_store.list("data/tables/")):
         folder_store.delete(stored.key)
-    assert list(source.rows("train")) == rows
-    halves = [*source.rows("train", index=0, count=2), *source.rows("train", index=1, count=2)]
+    assert list(other.rows("train")) == rows
+    assert list(other.rows("val")) == others
+    halves = [*other.rows("train", index=0, count=2), *other.rows("train", index=1, count=2)]
     assert halves == sorted(rows, key=lambda row: bucket_of(row.sample.record.data_row.id.encode(), BUCKETS) & 1)
+
+
+def test_threads_that_come_at_once_decode_a_bucket_once(files, folder_store, kept, tmp_path):
+    """Eight passes at a time read each table of rows once among them, and give the same."""
+    watched = LossyStore(folder_store, "", 0, landed=False)
+    sources = [BucketSource(watched, files, tmp_path, kept=kept) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda source: list(source.rows("train")), sources))
+    assert all(each == found[0] for each in found)
+    read = [key for _, key in watched.calls if "/annotations/" in key]
+    assert len(read) == len(set(read)) == BUCKETS
+
+
+def test_rows_are_decoded_again_where_there_is_no_room_to_keep_them(files, folder_store, tmp_path):
+    """A folder that holds nothing changes nothing but what is read."""
+    folder = Folder(0, tmp_path)
+    source = BucketSource(folder_store, files, tmp_path, kept=DecodedRows(folder))
+    assert (
+        list(source.rows("val"))
+        == list(source.rows("val"))
+        == list(BucketSource(folder_store, files, tmp_path).rows("val"))
+    )
+    folder.close()
 
 
 def test_rows_are_chosen_by_what_they_hold_and_then_decoded(source, rows):

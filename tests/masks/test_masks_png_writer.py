@@ -17,7 +17,7 @@ from PIL import Image
 from labelsnap.formats.shared.colours import colours
 from labelsnap.masks.rasters import zero_runs
 from labelsnap.masks.rasters.overlay import Overlay, overlay
-from labelsnap.masks.rasters.png_writer import encode_overlay, encode_png
+from labelsnap.masks.rasters.png_writer import encode_overlay
 from labelsnap.memory import BeyondBudgetError, Budget
 
 VALUES = {"L": (np.uint8, ()), "I;16": (np.uint16, ()), "RGB": (np.uint8, (3,))}
@@ -66,22 +66,6 @@ def test_a_palette_keeps_indexes_and_gives_colours(stack, colours):
         assert image.mode == "P"
         assert np.array_equal(np.asarray(image), expected)
         assert np.array_equal(np.asarray(image.convert("RGB")), palette[expected])
-
-
-@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20)))
-def test_arrays_of_bytes_are_grey(raster):
-    """An array comes back pixel by pixel, however it lies in memory."""
-    for laid in (raster, np.asfortranarray(raster)):
-        with Image.open(io.BytesIO(encode_png(laid))) as image:
-            assert image.mode == "L"
-            assert np.array_equal(np.asarray(image), raster)
-
-
-@pytest.mark.parametrize("raster", [np.zeros((0, 4), np.uint8), np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), bool)])
-def test_other_arrays_are_refused(raster):
-    """No pixels, several channels and other numbers are named."""
-    with pytest.raises(ValueError, match="expected a plane of bytes"):
-        encode_png(raster)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mask_pictures import from_mask
 
 from labelsnap.masks.decoding import compiling
 from labelsnap.masks.errors import MaskError
-from labelsnap.masks.rasters.overlay import in_its_box, overlay
+from labelsnap.masks.rasters.overlay import overlay
 from labelsnap.masks.runs import empty_runs, encode_counts
 from labelsnap.records.geometry import Runs
 
@@ -132,13 +132,3 @@ def test_runs_without_length_are_laid_as_if_they_were_none():
     """Other people's strings may hold runs of no pixels: 1 off, 2 on, 0 off, 1 on, 2 off is one run of three."""
     runs = Runs(2, 3, encode_counts(np.array([1, 2, 0, 1, 2])), 3, (0, 0, 2, 2))
     assert overlay([runs], 2, 3).paint(np.ones(1, np.uint8)).tolist() == [[0, 1, 0], [1, 1, 0]]
-
-
-@given(stacks())
-def test_a_mask_in_its_box_is_what_the_box_cuts_out(stack):
-    """The picture has the box's size; of a mask without pixels it is one pixel, empty."""
-    for mask in stack:
-        runs = from_mask(mask)
-        left, top, width, height = runs.bounding_box
-        expected = mask[top : top + height, left : left + width] if runs.area else np.zeros((1, 1))
-        assert np.array_equal(in_its_box(runs).paint(np.ones(1, np.uint8)), expected)

@@ -23,6 +23,7 @@ print(runs.area, runs.bounding_box)
 WRITE = """
 import numpy as np
 from hashlib import sha256
+from labelsnap.masks.rasters.cut_out import encode_cut_out
 from labelsnap.masks.rasters.overlay import overlay
 from labelsnap.masks.rasters.png_writer import encode_overlay
 from labelsnap.masks.shapes.polygons import fill_rings
@@ -30,6 +31,7 @@ rings = [[(30 * number, 7 * number), (90 * number, 200), (45 * number, 11.5 * nu
 shown = overlay([fill_rings([ring], 240, 320) for ring in rings], 240, 320)
 for values in (np.arange(1, 9, dtype=np.uint8), np.arange(250, 258, dtype=np.uint16), np.eye(8, 3, dtype=np.uint8)):
     print(sha256(encode_overlay(shown, values)).hexdigest())
+print(sha256(encode_cut_out(fill_rings(rings, 240, 320))).hexdigest())
 """
 
 

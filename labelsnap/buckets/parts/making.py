@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
@@ -13,19 +14,19 @@ from msgspec.structs import replace
 from labelsnap.buckets.boundary import fault_in
 from labelsnap.buckets.parts.index import RowPart, SplitPart, format_folder, is_kept
 from labelsnap.buckets.parts.work import Segment
-from labelsnap.formats.interface import BETWEEN, Document, Rows, no_files
+from labelsnap.formats.interface import BETWEEN, Artifact, Document, Rows, no_files
 from labelsnap.formats.shared.endings import ending, takes
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import IO
 
     from labelsnap.buckets.parts.index import Index
     from labelsnap.buckets.parts.work import BucketWork
     from labelsnap.buckets.source import BucketSource, Listed
-    from labelsnap.formats.interface import Artifact, Dataset, Format
+    from labelsnap.formats.interface import Dataset, Format
     from labelsnap.records.model import Sample
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.small import SmallFiles
@@ -85,11 +86,12 @@ def make_parts(
     """
     bucket, changed = work.index, work.changed
     listed = source.listed(bucket)
-    each_split = (_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits)
+    each_split = [_SplitMaking(source, bucket, way, split) for way in ways for split in way.dataset.splits]
     makings = [making for making in each_split if making.is_of_rows]
     groups = [listed[first : first + DECODED] for first in range(0, len(listed), DECODED)]
-    wanted = ([row.id for row in rows if any(map(partial(_is_made, row), makings))] for rows in groups)
-    for rows, decoded in zip(groups, source.decoded(bucket, wanted), strict=True):
+    wanted = [[row.id for row in rows if any(map(partial(_is_made, row), makings))] for rows in groups]
+    keep = any(making.is_sharded for making in each_split)
+    for rows, decoded in zip(groups, _decoded(source, bucket, listed, wanted, keep=keep), strict=True):
         samples = {sample.record.data_row.id: sample for sample in decoded}
         for row in rows:  # what is painted of a sample is at hand for the format that comes next
             for making in makings:
@@ -117,6 +119,23 @@ def _is_made(row: Listed, making: _SplitMaking) -> bool:
     return making.has(row) and making.is_made(row)
 
 
+def _decoded(
+    source: BucketSource, bucket: int, listed: Sequence[Listed], wanted: Sequence[Sequence[str]], *, keep: bool
+) -> Iterator[list[Sample]]:
+    """Decode the rows that are wanted, group after group.
+
+    With ``keep``, where these are all, they are decoded at once and kept for those who write shards.
+    """
+    if not keep or sum(map(len, wanted)) < len(listed):
+        yield from source.decoded(bucket, wanted)
+        return
+    rows = source.whole(bucket, listed)
+    source.keep(bucket, rows)
+    samples = {row.sample.record.data_row.id: row.sample for row in chain.from_iterable(rows.values())}
+    for row_ids in wanted:
+        yield [samples.pop(row_id) for row_id in row_ids]
+
+
 def _listing(split: str, listed: Sequence[Listed]) -> SplitPart:
     return SplitPart("", split, rows=tuple(RowPart(row.id, (), ()) for row in listed if row.split == split))
 
@@ -136,13 +155,10 @@ class _SplitMaking:
         self.faults: dict[str, str] = {}
         self._source = source
         self._bucket = bucket
-        self._lists: list[tuple[str, Rows]] = [
-            (file.path, piece)
-            for file in way.form.files(way.dataset, split)
-            if isinstance(file, Document)
-            for piece in file.pieces
-            if isinstance(piece, Rows)
-        ]
+        files = list(way.form.files(way.dataset, split))
+        self.is_sharded = any(isinstance(file, Artifact) and file.shard for file in files)
+        documents = (file for file in files if isinstance(file, Document))
+        self._lists = [(each.path, piece) for each in documents for piece in each.pieces if isinstance(piece, Rows)]
         self._of_row = way.form.files_of_row(way.dataset)
         self._before = way.before(split, self._paths)
         self._fresh = [bytearray() for _ in self._lists]

@@ -113,3 +113,18 @@ def encode_instances(ordered: Any, labels: Any, height: int, width: int, of: Any
     for index in range(of.shape[0]):
         if of[index, COUNT] and of[index, END] < height * width:
             encode_run(of, index, height * width, height * width, characters)
+
+
+@compiled
+def encode_toggles(toggles: Any, height: int, width: int, of: Any, characters: Any) -> None:
+    """Turn where one mask begins and ends, in turn, into its counts string, area and border.
+
+    ``of`` is as in ``encode_instances``, of one instance.
+    """
+    for index in range(0, toggles.size - 1, 2):
+        begin, end = int64(toggles[index]), int64(toggles[index + 1])
+        left, x = begin // height, end // height
+        top, y = begin - left * height, end - x * height
+        encode_stretch(of, int64(0), begin, left, top, x, y, int64(height), characters)
+    if of[0, COUNT] and of[0, END] < height * width:
+        encode_run(of, int64(0), height * width, height * width, characters)

@@ -1,5 +1,5 @@
 """Many masks on one image: where they meet, which of them each pixel shows, and that picture as a PNG.
 
 In: runs in the order in which they are painted. Out: pairs that overlap, stretches of pixels, PNG bytes.
-Doors: overlaps, overlay, png_writer.
+Doors: cut_out, overlaps, overlay, png_writer.
 """

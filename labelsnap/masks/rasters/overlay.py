@@ -72,20 +72,6 @@ def overlay(masks: Sequence[Runs], height: int, width: int) -> Overlay:
     return Overlay(height, width, len(masks), positions, labels)
 
 
-def in_its_box(runs: Runs) -> Overlay:
-    """Lay one mask over a picture of its bounding box's size, or of one pixel where the mask has none."""
-    left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
-    toggles = toggles_of(runs)
-    toggles[1::2] -= 1  # the last pixels: what follows them may be in the next column
-    columns = toggles // runs.height
-    toggles = (columns - left) * height + toggles - columns * runs.height - top
-    toggles[1::2] += 1
-    positions, labels = np.zeros(toggles.size + 1, np.int64), np.zeros(toggles.size + 1, np.int32)
-    positions[1:], labels[::2] = toggles, -1
-    seen = _lengths(positions, height * width) > 0
-    return Overlay(height, width, 1, positions[seen], labels[seen])
-
-
 def _lengths(positions: NDArray[np.int64], pixels: int) -> NDArray[np.int64]:
     """Return how many pixels each stretch has."""
     lengths = np.negative(positions)

@@ -2,7 +2,7 @@
 
 The format: W3C, Portable Network Graphics (PNG) Specification, Third Edition. Every row is filtered by Up, the
 difference to the row above, which leaves zeros but where a column changes: so an overlay is neither painted nor looked
-at pixel by pixel. Of small arrays zlib codes the runs, which takes it less than making codes of their own takes here.
+at pixel by pixel.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 GREY: Final = 0  # colour types
 RGB: Final = 2
 UP: Final = 2  # filter type
-PLANE: Final = 2  # dimensions
 COLOURS: Final = 256  # of a palette, at most
 BYTE_BITS: Final = 8
 WORD: Final = 4  # bytes
@@ -36,22 +35,6 @@ CHANGE: Final = 128
 """Bytes for each stretch of an overlay, each column and each row; those that they are compressed to, thrice, count."""
 ZEROS: Final = 64
 """Of so many bytes of rows in which nothing changes, one counts for what they are compressed to, thrice."""
-
-
-def encode_png(raster: NDArray[np.uint8]) -> bytes:
-    """Write an array (height, width) of bytes as a grey PNG, small as masks are that are cut out.
-
-    Raises ValueError for other arrays.
-    """
-    if raster.ndim != PLANE or not raster.size or raster.dtype != np.uint8:
-        raise ValueError(f"expected a plane of bytes, found {raster.dtype} {raster.shape}")
-    height, width = raster.shape
-    rows = np.zeros((height, width + 1), np.uint8)
-    rows[:, 0] = UP
-    rows[0, 1:] = raster[0]
-    np.subtract(raster[1:], raster[:-1], out=rows[1:, 1:])
-    deflate = zlib.compressobj(strategy=zlib.Z_RLE)
-    return _png(deflate.compress(rows.data) + deflate.flush(), (height, width), BYTE_BITS, GREY)
 
 
 def encode_overlay(
@@ -80,7 +63,7 @@ def encode_overlay(
     changes = shown.positions.size + shown.width + shown.height
     with memory.claim(BLOCK + CHANGE * changes + rows // ZEROS):
         pixels = compressed(_residuals(shown, of_label))
-        return _png(pixels, (shown.height, shown.width), depth, colour_type, palette)
+        return png_of(pixels, (shown.height, shown.width), depth, colour_type, palette)
 
 
 def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> Residuals:
@@ -107,7 +90,7 @@ def _residuals(shown: Overlay, of_label: NDArray[np.uint8]) -> Residuals:
     return Residuals(places, values, pixel_bytes, row_bytes, height * row_bytes)
 
 
-def _png(
+def png_of(
     pixels: bytes, size: tuple[int, int], depth: int, colour_type: int, palette: NDArray[np.uint8] | None = None
 ) -> bytes:
     """Write a zlib stream of filtered rows as a PNG of (height, width)."""
