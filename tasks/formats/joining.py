@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from prefect import task
 
 from config.dataset import Dataset
@@ -20,6 +19,7 @@ from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack, damaged
 from labelsnap.snapshots.writing.small import SmallFiles
+from labelsnap.storage.compression import plain_of
 from labelsnap.storage.interface import DOCUMENT_BYTES
 from tasks.formats.given import format_input
 from tasks.machines.environment import scratch
@@ -112,10 +112,8 @@ def made_of(store: ObjectStore, made: BucketMade, part: SplitPart) -> bytes:
         raise damaged(repr(made.key), "nothing")
     most = sum(map(sum, (row.sizes for row in part.rows)))
     try:
-        with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
-            items: bytes = stream.read(most + 1)
+        return plain_of(content, most)
     except OSError as error:
         if error.errno is not None:
             raise
         raise damaged(repr(made.key), f"what is no Zstandard ({error})") from error
-    return items
