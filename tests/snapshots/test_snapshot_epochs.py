@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from unittest.mock import patch
 
+import msgspec
 import pytest
 from dying import Dying, Killed, copied
 from publishing import manifest_of, publish, published
@@ -209,6 +210,16 @@ def test_what_is_left_of_an_epoch_that_is_over_is_nothing(memory, left):
     assert 1 not in [epoch.number for epoch in (*plan.ripe, *plan.waiting, *plan.undated)]
     weeks(memory, 1)
     assert all(1 not in numbers for numbers in records(memory))
+
+
+def test_an_epoch_that_says_it_is_over_is_damaged(memory):
+    """Whoever believed it would have no epoch left, and number the next one as the first."""
+    weeks(memory, 3)
+    found = read_epoch(memory, 2)
+    memory.put(epoch_key(2), seal(msgspec.structs.replace(found, over=2)))
+    with pytest.raises(StorageRefusedError, match=epoch_key(2)) as refused:
+        collect(memory)
+    assert refused.value.code == "object_damaged"
 
 
 def test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does(memory):

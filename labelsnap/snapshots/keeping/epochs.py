@@ -92,7 +92,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
     if body is None or fields_of(body) is None:
         return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
-    return epoch if epoch.number == number else None
+    return epoch if epoch.over < epoch.number == number else None
 
 
 def keys_of(contents: Contents) -> frozenset[str]:
