@@ -126,7 +126,7 @@ class Nights:
 
 
 def main(rows: int = 100, nights: int = 400, lengths: tuple[int, ...] = LENGTHS) -> dict[str, float]:
-    """Print the table; return its figures by name."""
+    """Print the tables; return their figures by name."""
     with tempfile.TemporaryDirectory() as folder, Sandbox(rows, directory=Path(folder, "sandbox")) as sandbox:
         bucket = connected(sandbox)
         with engine() as runtime, counted() as asked:
@@ -134,8 +134,9 @@ def main(rows: int = 100, nights: int = 400, lengths: tuple[int, ...] = LENGTHS)
             figures: dict[str, float] = {}
             for length in lengths:
                 figures |= with_history(project, length)
+            show(history_table(figures, lengths))
             figures |= night_after_night(project, rows, nights)
-    print("\n".join(table(figures, lengths, nights)))  # noqa: T201 - a command line prints
+            show(nights_table(figures, nights))
     return figures
 
 
@@ -231,8 +232,8 @@ def gathered(manifest: Manifest) -> dict[str, float]:
     }
 
 
-def table(figures: dict[str, float], lengths: tuple[int, ...], nights: int) -> list[str]:
-    """The lines of the table, each with what should be."""
+def history_table(figures: dict[str, float], lengths: tuple[int, ...]) -> list[list[str]]:
+    """What is asked by how many versions there are, and what should be."""
     of_history = {
         "a publishing refresh: requests": ("publishing", "≤ 1.1 × young"),
         "an unchanged refresh: requests": ("unchanged", "≤ 1.1 × young"),
@@ -241,6 +242,15 @@ def table(figures: dict[str, float], lengths: tuple[int, ...], nights: int) -> l
         f"`gc`, dry, of {KEPT} kept versions and fewer: requests": ("gc", "by what is kept"),
         "the first publication upon records without a checkpoint": ("first_publication_upon", "each record once"),
     }
+    head = ["versions", *(f"{length:,}" for length in lengths), "should be"]
+    return [head] + [
+        [title, *(f"{figures[f'{name}_{length}']:,}" for length in lengths), wanted]
+        for title, (name, wanted) in of_history.items()
+    ]
+
+
+def nights_table(figures: dict[str, float], nights: int) -> list[list[str]]:
+    """What there is after so many nights, and what should be."""
     of_nights = {
         "packs of small files": ("packs_of_small_files", "≤ 16"),
         "their bytes, to those in use": ("bytes_of_packs_to_used", "≤ 1.5, and 10 %"),
@@ -252,15 +262,15 @@ def table(figures: dict[str, float], lengths: tuple[int, ...], nights: int) -> l
         "requests that deleted them": ("requests_that_deleted_them", "one a thousand, where the store can"),
         "store after 95 of 100 rows left, to a fresh one": ("bytes_after_most_rows_left_to_fresh", "≤ 1.3"),
     }
-    head = ["", "of versions", *(f"{length:,}" for length in lengths), "should be"]
-    lines = [head, ["---"] * len(head)]
-    lines += [
-        [title, "", *(f"{figures[f'{name}_{length}']:,}" for length in lengths), wanted]
-        for title, (name, wanted) in of_history.items()
-    ]
-    lines += [["", f"after {nights} nights", "", "should be"], ["---"] * 4]
-    lines += [[title, "", f"{figures[name]:,}", wanted] for title, (name, wanted) in of_nights.items()]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    head = [f"after {nights} nights", "", "should be"]
+    return [head] + [[title, f"{figures[name]:,}", wanted] for title, (name, wanted) in of_nights.items()]
+
+
+def show(table: list[list[str]]) -> None:
+    """Print a table, as Markdown."""
+    head, *lines = table
+    for line in (head, ["---"] * len(head), *lines, []):
+        print(f"| {' | '.join(line)} |" if line else "", flush=True)  # noqa: T201 - a command line prints
 
 
 if __name__ == "__main__":

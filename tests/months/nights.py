@@ -6,7 +6,6 @@ every format, joined documents, packs, and the publication. All else is what the
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.manifest import digest, encode
 from labelsnap.storage import probe
 from tests.buckets.converting import SHAPES, Converting, Row
-from tests.months.plain import Folder
+from tests.months.plain import Folder, check_not_scattered
 from tests.months.power import Point, Power, PowerCutError
 
 if TYPE_CHECKING:
@@ -31,13 +30,9 @@ if TYPE_CHECKING:
 ROWS = 12
 BUCKETS = 2
 FORMATS = {"coco": {}, "yolo": {"task": "segment"}}
-MOST_PACKS, MOST_OBJECTS, MOST_RECORDS = 16, 16, 6
-"""Packs of small files of a version, objects of a document, and what tells of collections once all have rested."""
-WASTE, SPARE = 1.5, 1.1
+MOST_RECORDS = 6
+"""What tells of collections, once all have rested."""
 MOST_TO_FRESH = 1.3
-FROM_FORMATS = ("tables/classes/", "tables/data_rows/", "tables/left/")
-"""What is needed of a manifest behind the newest version."""
-
 NUMBER = st.integers(0, ROWS - 1)
 ANY = st.integers(0, 7)
 """One of several, by its place from the newest."""
@@ -174,30 +169,23 @@ class Nights(RuleBasedStateMachine):
 
     def pick(self, number):
         """A kept version."""
-        kept = sorted(self.kept())
+        kept = sorted(self.folder.kept())
         return kept[-1 - number % len(kept)]
-
-    def kept(self):
-        """The versions that are kept, by what the newest record says, with the manifest of each."""
-        records = self.folder.records()
-        assert sorted(records) == list(range(1, len(records) + 1)), "versions have gaps"
-        gone = {each for first, last in records[len(records)]["expired"] for each in range(first, last + 1)}
-        return {number: record["manifest"] for number, record in records.items() if number not in gone}
 
     # What must be in the end
 
     def come_to_rest(self):
         """Nights are over: what is kept is whole, what nobody has is gone, and the newest version is not scattered."""
-        kept = self.kept()
+        kept = self.folder.kept()
         assert set(self.tags.values()) <= kept.keys(), "a version that has a name has expired"
         for version, manifest in kept.items():
             self.assert_whole(version, manifest)
         self.collect_all()
         for version, manifest in kept.items():
             self.assert_whole(version, manifest)
-        self.assert_nothing_unreachable()
+        self.folder.check_nothing_unreachable()
         self.refresh(None)
-        assert_not_scattered(self.made[self.kept()[max(self.kept())]].manifest)
+        check_not_scattered(self.folder.newest())
         self.leave_few()
 
     def assert_whole(self, version, manifest):
@@ -212,24 +200,6 @@ class Nights(RuleBasedStateMachine):
             self.place.clock.pass_time(**waiting)
             collect(self.store, sleep=patient)
 
-    def assert_nothing_unreachable(self):
-        found = {info.key for kind in ("data/", "manifests/", "work/", "_probe/") for info in self.store.list(kind)}
-        assert found - self.reachable() == set(), "what no version has is there"
-
-    def reachable(self):
-        """The keys of what versions have that are kept, or is needed of those behind the newest, by plain JSON."""
-        records = self.folder.records()
-        keys = set()
-        wanted = [(manifest, ("",)) for manifest in self.kept().values()]
-        wanted += [(manifest, FROM_FORMATS) for manifest in records[len(records)]["behind"]]
-        for sha256, paths in wanted:
-            keys.add(f"manifests/{sha256}.json")
-            path = self.folder.root / f"manifests/{sha256}.json"
-            manifest = json.loads(path.read_bytes()) if path.is_file() else {"files": [], "packs": []}
-            keys |= {file["key"] for file in manifest["files"] if file["path"].startswith(paths)}
-            keys |= {pack["key"] for pack in manifest["packs"] if paths == ("",)}
-        return keys
-
     def leave_few(self):
         """Most rows leave, and of versions the newest alone is kept: the store is hardly larger than a new one."""
         self.rows = {0: 3, 1: (self.rows.get(1, 0) + 1) % len(SHAPES)}
@@ -240,20 +210,11 @@ class Nights(RuleBasedStateMachine):
         expire(self.store, keep=1, sleep=patient)
         for _ in range(2):
             self.collect_all()
-        self.assert_nothing_unreachable()
-        for version, manifest in self.kept().items():
+        self.folder.check_nothing_unreachable()
+        for version, manifest in self.folder.kept().items():
             self.assert_whole(version, manifest)
         fresh = Converting(self.root / "fresh", FORMATS, BUCKETS)
         fresh.convert(self.named())
         sizes = [sum(info.size for info in store.list("data/")) for store in (self.store, fresh.store)]
         assert sizes[0] <= MOST_TO_FRESH * sizes[1], "what has left still takes up room"
         assert len(list(self.store.list("gc/"))) <= MOST_RECORDS, "what tells of collections gathers"
-
-
-def assert_not_scattered(manifest):
-    """A version's small files lie in few packs, of which little is waste, and its documents in few objects."""
-    sizes = {pack.key: pack.size for pack in manifest.packs if pack.key.startswith("data/packs/")}
-    live = {(file.key, file.offset): file.size for file in manifest.files if file.key in sizes}
-    assert len(sizes) <= MOST_PACKS
-    assert sum(sizes.values()) <= SPARE * WASTE * sum(live.values())
-    assert max(len({part.key for part in file.parts}) for file in manifest.files) <= MOST_OBJECTS
