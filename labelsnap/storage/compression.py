@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -38,3 +40,12 @@ def decompressed(source: Path, name: str, *, most: int | None = None) -> Iterato
             if size > allowed:
                 raise too_long(name, allowed)
             yield block
+
+
+def plain_of(content: bytes, most: int) -> bytes:
+    """What Zstandard bytes unpack to; of more than ``most`` bytes the first, which are more than that.
+
+    Memory is taken as they come, not for ``most`` at once. Raises ``OSError`` when they are damaged or cut.
+    """
+    with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as compressed:
+        return b"".join(islice(iter(partial(compressed.read, BLOCK), b""), most // BLOCK + 1))

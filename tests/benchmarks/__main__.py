@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
         help="who is compared with the strong script (all)",
     )
     parser.add_argument("--growth", type=at_least_one, default=5, help="times as many rows that `growth` ends at (5)")
-    parser.add_argument("--nights", type=at_least_one, default=30, help="refreshes that `nights` makes (30)")
+    parser.add_argument("--nights", type=at_least_one, default=400, help="refreshes that `nights` makes (400)")
     found = parser.parse_args()
     if unknown := set(found.names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")

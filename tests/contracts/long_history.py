@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from labelsnap.snapshots import Committed, Draft, Manifest, commit
-from labelsnap.snapshots.keeping.records import Commit
+from labelsnap.snapshots.keeping.records import Commit, side_by_side
 from labelsnap.snapshots.layout import commit_key
 from labelsnap.snapshots.runs import gaps
 from labelsnap.snapshots.sealed import seal
@@ -55,15 +55,14 @@ def publish_one(store, body, name, parent, **options):
     return outcome.commit
 
 
-def long_history(newest, kept=()):
-    """A store of so many versions of one manifest, of which those that are named are kept, and the newest.
+def lengthened(store, first, newest, kept=()):
+    """Put the records of versions after the first up to a number, of its manifest, as those who publish write them.
 
-    The records are as those who publish write them; the last version is published by the library, upon them.
+    Of all these versions those that are named are kept, and the newest.
     """
-    store = MemoryStore()
-    first = publish_one(store, b"a", "run-1", 0)
-    for version in range(2, newest):
-        expired = gaps(tuple((number, number) for number in (*kept, version)), version) if version == newest - 1 else ()
+    expired = gaps(tuple((number, number) for number in (*kept, newest)), newest)
+
+    def put(version):
         record = Commit(
             version=version,
             parent=version - 1,
@@ -72,8 +71,21 @@ def long_history(newest, kept=()):
             publish_id=f"run-{version}",
             write_id=first.write_id,
             rows=1,
-            expired=expired,
+            expired=expired if version == newest else (),
             behind=(),
         )
         store.put(commit_key(version), seal(record))
+
+    for _ in side_by_side(put, range(first.version + 1, newest + 1)):
+        pass
+
+
+def long_history(newest, kept=()):
+    """A store of so many versions of one manifest, of which those that are named are kept, and the newest.
+
+    The last version is published by the library, upon records that were put.
+    """
+    store = MemoryStore()
+    first = publish_one(store, b"a", "run-1", 0)
+    lengthened(store, first, newest - 1, kept)
     return store, publish_one(store, b"b", f"run-{newest}", newest - 1)

@@ -14,6 +14,12 @@ from pyarrow import parquet
 from tests.months.project import Seen
 
 RECORD = re.compile(r"([0-9]{20})\.json")
+NEEDED = ("tables/classes/", "tables/data_rows/", "tables/left/")
+"""What is needed of a manifest behind the newest version."""
+MOST_PACKS, MOST_OBJECTS = 16, 16
+"""Packs of small files of a version, and objects of a document."""
+WASTE, SPARE = 1.5, 1.1
+"""How many bytes packs may have to those in use."""
 
 
 @dataclass
@@ -37,6 +43,31 @@ class Folder:
         """The commit records by version."""
         paths = ((RECORD.fullmatch(path.name), path) for path in (self.root / "commits").iterdir())
         return {int(found[1]): json.loads(path.read_bytes()) for found, path in paths if found}
+
+    def kept(self):
+        """The manifests of the versions that are kept, by their numbers, as the newest record says."""
+        records = self.records()
+        assert sorted(records) == list(range(1, len(records) + 1)), "versions have gaps"
+        gone = {each for first, last in records[len(records)]["expired"] for each in range(first, last + 1)}
+        return {number: record["manifest"] for number, record in records.items() if number not in gone}
+
+    def newest(self):
+        """The manifest of the newest version."""
+        records = self.records()
+        return self.manifest(records[max(records)]["manifest"])
+
+    def check_nothing_unreachable(self):
+        """Nothing lies there that no kept version has, and that is not needed of those behind the newest."""
+        records = self.records()
+        wanted = [(manifest, ("",)) for manifest in self.kept().values()]
+        wanted += [(manifest, NEEDED) for manifest in records[max(records)]["behind"]]
+        keys = set()
+        for sha256, paths in wanted:
+            keys.add(f"manifests/{sha256}.json")
+            manifest = self.manifest(sha256) if (self.root / f"manifests/{sha256}.json").is_file() else {"files": []}
+            keys |= {file["key"] for file in manifest["files"] if file["path"].startswith(paths)}
+            keys |= {pack["key"] for pack in manifest.get("packs", ()) if paths == ("",)}
+        assert self.objects().keys() - keys == set(), "what no version has is there"
 
     def objects(self):
         """Size and time of every object that garbage collection may delete, by key."""
@@ -142,3 +173,12 @@ def check_pulled(directory, version):
     found = [path for path in (directory / "images").rglob("*") if path.is_file()]
     hashes = sorted((path.parent.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in found)
     assert hashes == sorted((version.splits[row_id], seen.image) for row_id, seen in version.rows.items())
+
+
+def check_not_scattered(manifest):
+    """A version's small files lie in few packs, of which little is waste, and its documents in few objects."""
+    sizes = {pack["key"]: pack["size"] for pack in manifest["packs"] if pack["key"].startswith("data/packs/")}
+    live = {(file["key"], file["offset"]): file["size"] for file in manifest["files"] if file["key"] in sizes}
+    assert len(sizes) <= MOST_PACKS
+    assert sum(sizes.values()) <= SPARE * WASTE * sum(live.values())
+    assert max(len({key for key, *_ in file.get("parts", ())}) for file in manifest["files"]) <= MOST_OBJECTS

@@ -20,7 +20,10 @@ class PowerCutError(RuntimeError):
 
 @dataclass(frozen=True)
 class Point:
-    """A moment of a run: before or after the store is called for the ``times``th time so, told by operation and key."""
+    """A moment of a run: before or after the store is called for the ``times``th time so, told by operation and key.
+
+    The operation "" is any.
+    """
 
     operation: str
     key: str
@@ -29,7 +32,8 @@ class Point:
 
     def is_met(self, operation, key, *, after):
         """Whether a call is such a call."""
-        return self.operation == operation and self.after == after and re.match(self.key, key) is not None
+        is_such = self.operation in {"", operation}
+        return is_such and self.after == after and re.match(self.key, key) is not None
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from config.reading import parse_dataset
 from tests.months.engine import engine
 from tests.months.machine import FUTURE, LATELY, Months
+from tests.months.plain import check_not_scattered
 from tests.months.power import Point, Power, powered
 from tests.months.project import team_project
 from tests.months.team import Event, World
@@ -29,7 +32,7 @@ def world(tmp_path, monkeypatch):
         for name, value in (project.sandbox.environment() | small).items():
             monkeypatch.setenv(name, value)
 
-        def dataset(root):
+        def dataset(root, formats=("coco",)):
             content = {
                 "dataset": "streets",
                 "store": root.as_uri(),
@@ -37,7 +40,7 @@ def world(tmp_path, monkeypatch):
                 "params": {"data_row_details": True},
                 "filters": {"workflow_status": "Done"},
                 "split": {"train": 0.4, "val": 0.3, "test": 0.3},
-                "formats": {"coco": {}},
+                "formats": {name: {} for name in formats},
                 "problems": {"max_share": 0},
             }
             return parse_dataset(content)
@@ -109,3 +112,30 @@ def test_rows_of_one_image_while_buckets_become_fewer_and_more(world):
     for number in range(5):
         team.edit(number, (), is_last=True)
     team.versions_read_whole()
+
+
+@pytest.mark.slow
+def test_forty_nights_leave_nothing_behind(world):
+    """Edits, kills at some call of the store, expiry, collections, rollbacks: packs and objects are few in the end."""
+    ours = replace(world, dataset=partial(world.dataset, formats=("coco", "yolo")))
+    team = type("OurNights", (Months,), {"world": ours})()
+    try:
+        team.begin()
+        for night in range(40):
+            team.edit(night, ["schema-2-bus", "schema-4-dog"][: night % 3], is_last=False)
+            point = Point("", "", after=night % 2 == 0, times=1 + 17 * night % 90)
+            cut = Event(point, kills=True, is_retried=night % 3 == 0, edits=None)
+            team.refreshed(cut if night % 4 == 3 else None)
+            if night % 10 == 9:
+                team.roll_back(2, is_last=True)
+                team.expire(2)
+                team.collect()
+        team.versions_read_whole()
+        team.expire(1)
+        team.collect()
+        team.collect()
+        team.folder.check_nothing_unreachable()
+        check_not_scattered(team.folder.newest())
+        team.versions_read_whole()
+    finally:
+        team.teardown()

@@ -11,11 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("labelsnap", "tasks", "config", "deploy", "flows", "tests", "pyproject.toml")
-COMMIT, GC, DRAFT, TAGGING, LAYOUT, HISTORY, CHECKPOINTS = (
+COMMIT, GC, EPOCHS, DRAFT, TAGGING, LAYOUT, HISTORY, CHECKPOINTS = (
     f"labelsnap/snapshots/{name}.py"
     for name in (
         "writing/commit",
         "keeping/gc",
+        "keeping/epochs",
         "writing/draft",
         "keeping/tagging",
         "layout",
@@ -60,12 +61,53 @@ MUTATIONS = {
         "self._generation = 0",
         "test_condemned_object_is_used_by_no_publication",
     ),
-    "no fence": (GC, "        _fence(store, sleep)", "        pass", "test_stalled_publication_loses_to_the_fence"),
+    "no fence": (
+        GC,
+        "fence = _fence(store, sleep) if set(epoch.condemned) - is_used else None",
+        "fence = None",
+        "test_stalled_publication_loses_to_the_fence",
+    ),
     "no second mark": (
         GC,
         "spared = _in_use(store, _history(store), epoch.condemned, marked)",
         "spared: set[Condemned] = set()",
         "test_spared_object_is_not_deleted",
+    ),
+    "a collector that was overtaken goes on": (
+        GC,
+        "if begun is None or EpochKey(epoch.number, swept=True) in epochs:",
+        "if begun is None:",
+        "test_a_collector_that_another_one_overtook_deletes_nothing",
+    ),
+    "an epoch takes away what itself says is over": (
+        GC,
+        "drop_over(store, plan.over)",
+        "drop_over(store, begun.over)",
+        "test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does",
+    ),
+    "epochs are over at once": (
+        EPOCHS,
+        " and fence - done >= SETTLED:",
+        ":",
+        "test_who_began_before_an_epoch_was_done_is_still_refused",
+    ),
+    "epochs are over without a fence": (
+        GC,
+        "fence) if fence else 0",
+        "fence or begun + 9 * WAIT)",
+        "test_no_epoch_is_over_by_a_collection_that_deletes_nothing",
+    ),
+    "what is over is begun again": (
+        EPOCHS,
+        "for number, modified in begun if number > over]",
+        "for number, modified in begun]",
+        "test_what_is_left_of_an_epoch_that_is_over_is_nothing",
+    ),
+    "what is over is lost": (
+        EPOCHS,
+        "if number <= over:",
+        "if number < 0:",
+        "test_what_a_tagged_version_has_is_used_again_when_all_epochs_of_its_days_are_gone",
     ),
     "commit records are garbage": (
         LAYOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from unittest.mock import patch
@@ -31,6 +32,7 @@ from labelsnap.snapshots import (
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.snapshots.keeping.checkpoints import EVERY, chain_of, first_of, fold
 from labelsnap.snapshots.keeping.history import RECENT, newest_key, newest_record, published_by, survey
+from labelsnap.snapshots.keeping.records import side_by_side
 from labelsnap.snapshots.layout import checkpoint_key, commit_key
 from tests.contracts.long_history import Counted, long_history
 from tests.contracts.memory_store import MemoryStore
@@ -427,3 +429,13 @@ def test_requests_do_not_grow_with_the_history(newest):
     assert asked(lambda each: plan_expiry(each, keep=10)).requests <= 25 + pages
     assert asked(plan_collection).requests <= 30 + pages
     assert latest(store).version == last.version + 1
+
+
+def test_records_are_not_all_held_that_nobody_has_taken_yet():
+    """Of however many, some hundred are read ahead: whoever makes the first checkpoint of an old dataset reads all."""
+    asked = []
+    given = side_by_side(asked.append, range(5000))
+    next(given)
+    time.sleep(0.3)  # in which all could be read
+    assert len(asked) <= 1000
+    assert len([None, *given]) == len(asked) == 5000

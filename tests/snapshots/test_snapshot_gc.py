@@ -453,7 +453,8 @@ def test_an_epoch_whose_record_is_lost_condemns_all_that_is_older(memory, damage
         memory.delete(lost)
         collect(memory)  # lists the same objects again, under a number that was used
         memory.delete(lost)
-        memory.put(f"gc/{2:020d}.json", b"{}")
+        lost = f"gc/{2:020d}.json"  # the newest of those that are lost is told
+        memory.put(lost, b"{}")
     with pytest.raises(StorageRefusedError, match=lost) as refused:
         publish(memory, stale, publish_id="again", parent=3)
     assert refused.value.code == "object_condemned"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 import zstandard
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.storage.compression import BLOCK, compress, decompressed
+from labelsnap.storage.compression import BLOCK, compress, decompressed, plain_of
 from labelsnap.storage.lines import lines
 
 CONTENT = b"0123456789abcdef" * (BLOCK // 16) + b"tail"
@@ -71,3 +73,15 @@ def test_a_line_without_end_is_not_held():
 def test_many_lines_of_the_longest_length_are_no_long_one():
     """What is counted is one line."""
     assert [len(line) for line in lines([b"a" * 9 + b"\n", b"a" * 9 + b"\n" + b"b" * 9], most=9)] == [10, 10, 9]
+
+
+def test_packed_bytes_take_the_memory_of_what_is_in_them():
+    """Not of the most that may be; of more than that so much comes as tells it, and what is cut is an error."""
+    packed = zstandard.compress(CONTENT)
+    tracemalloc.start()
+    assert plain_of(packed, 1 << 30) == CONTENT
+    assert tracemalloc.get_traced_memory()[1] < 8 * len(CONTENT)
+    tracemalloc.stop()
+    assert len(CONTENT) > len(plain_of(packed, 100)) > 100
+    with pytest.raises(OSError, match=r".+"):
+        plain_of(packed[:-4], 1 << 30)

@@ -20,6 +20,7 @@ from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.reading.pull import FORMATS
 from labelsnap.snapshots.tables.bucket_paths import COUNT, NUMBER
 from labelsnap.snapshots.values import Size
+from labelsnap.storage.compression import plain_of
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ def read_part(store: ObjectStore, file: File | None, name: str, split: str) -> S
 def _parts(store: ObjectStore, file: File, is_wanted: Callable[[_Whose], bool]) -> Index:
     whose, part_of = decoder_of(_Whose), decoder_of(SplitPart)
     try:
-        with pa.CompressedInputStream(pa.BufferReader(read_file(store, file)), "zstd") as stream:
-            lines = stream.read(DOCUMENT_BYTES + 1)
+        lines = plain_of(read_file(store, file), DOCUMENT_BYTES)
         if len(lines) > DOCUMENT_BYTES:
             raise damaged(repr(file.path), f"one that unpacks to more than {DOCUMENT_BYTES} bytes")
         parts = [part_of.decode(line) for line in lines.splitlines() if is_wanted(whose.decode(line))]

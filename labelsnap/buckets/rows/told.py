@@ -24,6 +24,7 @@ from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, damaged
 from labelsnap.snapshots.reading.content import checked
 from labelsnap.snapshots.tables.bucket_tables import name_of_tables
+from labelsnap.storage.compression import plain_of
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def read_told(store: ObjectStore, file: File) -> Told | None:
     if content is None or len(content) != file.size:
         return None
     try:
-        with pa.CompressedInputStream(pa.BufferReader(checked(file, content)), "zstd") as stream:
-            body = stream.read(DOCUMENT_BYTES + 1)
+        body = plain_of(checked(file, content), DOCUMENT_BYTES)
         if len(body) > DOCUMENT_BYTES:
             raise damaged(repr(file.path), f"what unpacks to more than {DOCUMENT_BYTES} bytes")
         return decoder_of(Told).decode(body)

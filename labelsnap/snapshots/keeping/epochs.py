@@ -1,30 +1,35 @@
 """Epochs of garbage collection: which objects may be deleted, so that nobody builds on one of them.
 
 A data object's key says in which epoch it was written. An epoch lists keys that were written before it and are in no
-kept version; from then on no publication may use them but those that its parent has.
+kept version; from then on no publication may use them but those that its parent has. Once nobody can have them any more
+the epoch is over: the next ones say so, and its record is taken away. FORMAT.md says why that is safe.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
 from labelsnap.snapshots.listing import listed
-from labelsnap.snapshots.manifest import FORMAT_VERSION
+from labelsnap.snapshots.manifest import FORMAT_VERSION, UNREADABLE
 from labelsnap.snapshots.runs import gaps
-from labelsnap.snapshots.sealed import fields_of, unseal
+from labelsnap.snapshots.sealed import fields_of, seal, timestamp, unseal
 from labelsnap.snapshots.values import Moment, Number, Size
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from labelsnap.snapshots.manifest import Contents
     from labelsnap.storage import ObjectStore
+
+SETTLED: Final = timedelta(days=8)
+"""What a publication consists of, it has begun to find and to write less than so long before its manifest is put."""
 
 
 class Condemned(msgspec.Struct, frozen=True, order=True):
@@ -35,18 +40,25 @@ class Condemned(msgspec.Struct, frozen=True, order=True):
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
-    """An epoch: condemned objects, sorted by key. ``head`` is the version that was the newest then."""
+    """An epoch: condemned objects, sorted by key. ``head`` is the version that was the newest then.
+
+    The epochs up to the number ``over`` are over. Records did not always say so.
+    """
 
     format_version: int = FORMAT_VERSION
     number: Number
     head: Number
+    over: Number = 0
     created_at: Moment
     write_id: str
     condemned: tuple[Condemned, ...]
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """The note that an epoch's objects are deleted, but for those that were ``spared`` (a version has them again)."""
+    """The note that an epoch's objects are deleted, but for those that were ``spared`` (a version has them again).
+
+    As of the fence of that, the epochs up to the number ``over`` were over.
+    """
 
     format_version: int = FORMAT_VERSION
     number: Number
@@ -54,11 +66,7 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     deleted: Number
     deleted_bytes: Number
     spared: tuple[Condemned, ...]
-
-
-def epoch_keys(store: ObjectStore) -> tuple[EpochKey, ...]:
-    """List epochs and the notes that they are done, in order."""
-    return tuple(sorted(listed_epochs(store)))
+    over: Number = 0
 
 
 def listed_epochs(store: ObjectStore) -> dict[EpochKey, datetime]:
@@ -89,7 +97,7 @@ def read_epoch(store: ObjectStore, number: int) -> Epoch | None:
     if body is None or fields_of(body) is None:
         return None
     epoch = unseal(body, Epoch, name=f"the epoch {key!r}")
-    return epoch if epoch.number == number else None
+    return epoch if epoch.over < epoch.number == number else None
 
 
 def keys_of(contents: Contents) -> frozenset[str]:
@@ -97,22 +105,93 @@ def keys_of(contents: Contents) -> frozenset[str]:
     return frozenset({file.key for file in contents.files if file.key} | {pack.key for pack in contents.packs})
 
 
+def pending_after(over: int, epochs: Mapping[EpochKey, datetime]) -> list[tuple[int, datetime]]:
+    """Return the epochs after a number whose objects are not deleted yet, with the store's time of their beginning."""
+    done = {key.number for key in epochs if key.swept}
+    begun = [(key.number, modified) for key, modified in sorted(epochs.items()) if key.number not in done]
+    return [(number, modified) for number, modified in begun if number > over]
+
+
+def read_note(store: ObjectStore, number: int) -> Swept | None:
+    """Read the note that an epoch is done; None: there is none. Raises StorageRefusedError where it is damaged."""
+    key = epoch_key(number, swept=True)
+    body = store.get(key, most=DOCUMENT_BYTES)
+    return unseal(body, Swept, name=f"the note {key!r}") if body is not None else None
+
+
+def note_swept(
+    store: ObjectStore, number: int, deleted: Sequence[Condemned], spared: Iterable[Condemned], over: int = 0
+) -> Swept:
+    """Put the note that an epoch is done, and return it."""
+    note = Swept(
+        number=number,
+        created_at=timestamp(),
+        deleted=len(deleted),
+        deleted_bytes=sum(entry.size for entry in deleted),
+        spared=tuple(sorted(spared)),
+        over=over,
+    )
+    store.put(epoch_key(number, swept=True), seal(note))
+    return note
+
+
+def over_up_to(store: ObjectStore, epochs: Collection[EpochKey]) -> int:
+    """Return the number up to which epochs are over, as the newest one says that can be read."""
+    numbers = sorted((key.number for key in epochs if not key.swept), reverse=True)
+    return next((found.over for found in (read_epoch(store, number) for number in numbers) if found), 0)
+
+
+def over_by_now(store: ObjectStore, epochs: Collection[EpochKey]) -> int:
+    """Return the number up to which the next epoch says that they are: what the newest note says is new in it.
+
+    A note that is damaged says nothing: the next one does.
+    """
+    newest = max((key.number for key in epochs if key.swept), default=0)
+    try:
+        note = read_note(store, newest) if newest else None
+    except StorageRefusedError as error:
+        if error.code not in UNREADABLE:
+            raise
+        note = None
+    return max(over_up_to(store, epochs), note.over if note else 0)
+
+
+def settled_up_to(epochs: Mapping[EpochKey, datetime], over: int, fence: datetime) -> int:
+    """Return the number up to which epochs are over as of a fence: all of them were done so long before it was made."""
+    while (done := epochs.get(EpochKey(over + 1, swept=True))) is not None and fence - done >= SETTLED:
+        over += 1
+    return over
+
+
+def drop_over(store: ObjectStore, over: int) -> None:
+    """Delete the records of the epochs up to a number, and then the notes that say that they are done."""
+    keys = [key for key in sorted(listed_epochs(store)) if key.number <= over]
+    for swept in (False, True):
+        if going := [epoch_key(number, swept=swept) for number, is_note in keys if is_note == swept]:
+            store.delete_many(going)
+
+
 def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:
     """Raise StorageRefusedError when an epoch up to the newest one lists one of the keys, or may: its record is lost.
 
     The newest epoch must be asked for after the commit records were listed and before the next one is created: then
-    either it is known here, or its fence takes the version. No epoch lists a key that was written in it or later.
+    either it is known here, or its fence takes the version. No epoch lists a key that was written in it or later, and
+    those that are over list none that a publication can have.
     """
     generations = {newest, *map(generation_of, keys)}
     first, last = min(generations) + 1, max(generations)
-    there = {key.number for key in epoch_keys(store) if not key.swept and first <= key.number <= last}
+    there = {key.number for key in listed_epochs(store) if not key.swept and first <= key.number <= last}
     missing = gaps([(0, first - 1), *((number, number) for number in there)], last)
-    for number in sorted({*there, *(run[-1] for run in missing[-1:])}):
+    over = 0
+    for number in sorted({*there, *(run[-1] for run in missing[-1:])}, reverse=True):
+        if number <= over:
+            return
         epoch = read_epoch(store, number)
         if epoch is None:
             condemned = {key for key in keys if generation_of(key) < number}
             does = f"may delete, because its record {epoch_key(number)!r} is missing or damaged"
         else:
+            over = max(over, epoch.over)
             condemned = {entry.key for entry in epoch.condemned}
             does = "deletes"
         if found := sorted(keys & condemned):

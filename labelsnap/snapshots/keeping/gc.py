@@ -13,7 +13,19 @@ from uuid import uuid4
 from labelsnap.errors import ConfigurationError, StorageRefusedError
 from labelsnap.snapshots.keeping.behind import behind_of, manifests_behind, needed
 from labelsnap.snapshots.keeping.checkpoints import drop_superseded
-from labelsnap.snapshots.keeping.epochs import Condemned, Epoch, Swept, keys_of, listed_epochs, newest_epoch, read_epoch
+from labelsnap.snapshots.keeping.epochs import (
+    Condemned,
+    Epoch,
+    drop_over,
+    keys_of,
+    listed_epochs,
+    note_swept,
+    over_by_now,
+    over_up_to,
+    pending_after,
+    read_epoch,
+    settled_up_to,
+)
 from labelsnap.snapshots.keeping.history import ALL, check_whole, read_history
 from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
 from labelsnap.snapshots.keeping.tags import list_tags
@@ -24,6 +36,7 @@ from labelsnap.snapshots.layout import (
     SCRATCH,
     EpochKey,
     Kind,
+    commit_key,
     epoch_key,
     generation_of,
     manifest_key,
@@ -37,7 +50,7 @@ from labelsnap.storage import probe
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from labelsnap.snapshots.keeping.history import History
@@ -66,7 +79,8 @@ class CollectionPlan:
 
     ``waiting`` are epochs too young to be deleted. While one waits, no other begins. ``undated`` are those from the
     future, whose age cannot be told: they are closed, and what they list is listed anew. ``uploads`` were broken off,
-    and would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again.
+    and would be removed. ``lost`` are epochs whose records are damaged: what they listed is listed again. The epochs up
+    to ``over`` are over.
     """
 
     condemned: tuple[Condemned, ...]
@@ -75,6 +89,7 @@ class CollectionPlan:
     undated: tuple[Epoch, ...] = ()
     uploads: tuple[Upload, ...] = ()
     lost: tuple[int, ...] = ()
+    over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +154,12 @@ def _planned(
         return CollectionPlan((), (), ())
     now = probe(store, single_writer=history.single_writer)
     epochs = listed_epochs(store)
-    pending = [(number, read_epoch(store, number), now - modified) for number, modified in _pending(epochs)]
-    ripe = tuple(epoch for _, epoch, age in pending if epoch and age >= wait)
-    waiting = tuple(epoch for _, epoch, age in pending if epoch and -wait <= age < wait)
-    undated = tuple(epoch for _, epoch, age in pending if epoch and age < -wait)
-    damaged_ones = tuple(number for number, epoch, _ in pending if epoch is None)
+    over = over_up_to(store, epochs)
+    begun = [(number, read_epoch(store, number), now - modified) for number, modified in pending_after(over, epochs)]
+    ripe = tuple(epoch for _, epoch, age in begun if epoch and age >= wait)
+    waiting = tuple(epoch for _, epoch, age in begun if epoch and -wait <= age < wait)
+    undated = tuple(epoch for _, epoch, age in begun if epoch and age < -wait)
+    damaged_ones = tuple(number for number, epoch, _ in begun if epoch is None)
     if damaged_ones and not lost:
         raise damaged(f"the epoch {epoch_key(damaged_ones[0])!r}", "other bytes", remedy=GIVE_UP)
     listed = {entry for epoch in ripe for entry in epoch.condemned}
@@ -151,7 +167,7 @@ def _planned(
     garbage = () if waiting or is_resting else _garbage(store, history, now - grace, marked)
     condemned = tuple(entry for entry in garbage if entry not in listed)
     uploads = tuple(upload for upload in store.uploads() if upload.begun < now - grace and _is_ours(upload.key))
-    return CollectionPlan(condemned, ripe, waiting, undated, uploads, lost=damaged_ones)
+    return CollectionPlan(condemned, ripe, waiting, undated, uploads, damaged_ones, over)
 
 
 def collect(
@@ -168,19 +184,20 @@ def collect(
 
     So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. None lists any sooner
     than ``rest`` after the last one that did, or deleted: each leaves an epoch and a version. ``on_progress`` is
-    told how many objects of how many are done with. Checkpoints that newer ones took the place of go too, for nobody
-    needs them. Broken off, it can be called again. Raises like
-    ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
-    StorageOutcomeUnknownError when an answer is lost.
+    told how many objects of how many are done with. Checkpoints that newer ones took the place of go too, and epochs
+    that are over. Broken off, it can be called again. Raises like ``plan_collection``; StorageRefusedError when another
+    collector began an epoch meanwhile, and StorageOutcomeUnknownError when an answer is lost.
     """
     marked = Marked()
     plan = _planned(store, grace, wait, rest, marked, lost=lost)
     for number in plan.lost:
-        _note_swept(store, number, (), ())
+        note_swept(store, number, (), ())
     swept = [sweep(store, epoch, marked, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
     for epoch in plan.undated:
-        _note_swept(store, epoch.number, (), epoch.condemned)
+        note_swept(store, epoch.number, (), epoch.condemned)
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
+    if begun:
+        drop_over(store, plan.over)  # which the epoch before says too, should this one be lost
     for upload in plan.uploads:
         store.abort(upload)
     drop_superseded(store)
@@ -204,11 +221,13 @@ def condemn(
     been deleted.
     """
     history = read_history(store, expired=False, above=ALL)
-    number = max([newest_epoch(store), *(generation_of(entry.key) for entry in garbage)]) + 1
+    epochs = listed_epochs(store)
+    number = max(0, *(key.number for key in epochs), *(generation_of(entry.key) for entry in garbage)) + 1
     key = epoch_key(number)
     epoch = Epoch(
         number=number,
         head=history.head.version if history.head else 0,
+        over=over_by_now(store, epochs),
         created_at=timestamp(),
         write_id=uuid4().hex,
         condemned=garbage,
@@ -236,12 +255,15 @@ def sweep(
 
     Spared are also scratch that was written again since, and what is not ours. A version is made first: who listed the
     commit records before the epoch was there loses the race for it, and who lists them afterwards finds the epoch. So
-    no version to come has the objects.
+    no version to come has the objects. Where another collector is done with the epoch by then, nothing is left to do.
     """
-    if set(epoch.condemned) - _in_use(store, _history(store), epoch.condemned, marked):
-        _fence(store, sleep)
-    begun = listed_epochs(store)[EpochKey(epoch.number, swept=False)]
+    is_used = _in_use(store, _history(store), epoch.condemned, marked)
+    fence = _fence(store, sleep) if set(epoch.condemned) - is_used else None
     spared = _in_use(store, _history(store), epoch.condemned, marked)
+    epochs = listed_epochs(store)
+    begun = epochs.get(EpochKey(epoch.number, swept=False))
+    if begun is None or EpochKey(epoch.number, swept=True) in epochs:
+        return (), ()
     deleted: list[Condemned] = []
     left = [entry for entry in epoch.condemned if entry not in spared]
     done = 0
@@ -253,7 +275,8 @@ def sweep(
         spared |= set(batch).difference(going)
         done += len(batch)
         on_progress(done, len(left))
-    return tuple(deleted), _note_swept(store, epoch.number, deleted, spared).spared
+    over = settled_up_to(epochs, over_up_to(store, epochs), fence) if fence else 0
+    return tuple(deleted), note_swept(store, epoch.number, deleted, spared, over).spared
 
 
 def _batches(entries: Sequence[Condemned]) -> Iterator[Sequence[Condemned]]:
@@ -266,18 +289,6 @@ def _batches(entries: Sequence[Condemned]) -> Iterator[Sequence[Condemned]]:
 
 def _is_scratch(key: str) -> bool:
     return SCRATCH.match(key) is not None or PROBE.match(key) is not None
-
-
-def _note_swept(store: ObjectStore, number: int, deleted: Sequence[Condemned], spared: Iterable[Condemned]) -> Swept:
-    note = Swept(
-        number=number,
-        created_at=timestamp(),
-        deleted=len(deleted),
-        deleted_bytes=sum(entry.size for entry in deleted),
-        spared=tuple(sorted(spared)),
-    )
-    store.put(epoch_key(number, swept=True), seal(note))
-    return note
 
 
 def _history(store: ObjectStore) -> History:
@@ -301,20 +312,15 @@ def _stands_as_condemned(store: ObjectStore, key: str, begun: datetime) -> bool:
     return info is None or info.modified < begun - GRACE_FLOOR
 
 
-def _pending(epochs: Mapping[EpochKey, datetime]) -> list[tuple[int, datetime]]:
-    """Return the epochs that are not swept, with the store's time of their beginning."""
-    done = {key.number for key in epochs if key.swept}
-    return [(key.number, modified) for key, modified in sorted(epochs.items()) if key.number not in done]
-
-
-def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> None:
-    """Make the newest version again, under the next number."""
+def _fence(store: ObjectStore, sleep: Callable[[float], None]) -> datetime | None:
+    """Make the newest version again, under the next number; return the store's time of it."""
     publish_id = uuid4().hex
     for _ in range(MAX_RACES):
         history = read_history(store, expired=False, above=ALL)
         outcome = recommit(store, history, history.commits[-1], action="fence", publish_id=publish_id, sleep=sleep)
         if not isinstance(outcome, LostRace):
-            return
+            made = store.head(commit_key(outcome.commit.version))
+            return made.modified if made else None
     raise StorageRefusedError(
         f"Expected to make a version of {store.url} before deleting, found others being published all the time.",
         remedy="Nothing was deleted. Run the collection again when nobody publishes.",

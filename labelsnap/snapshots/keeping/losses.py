@@ -11,14 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.snapshots.keeping.epochs import Condemned, Swept, listed_epochs, read_epoch
+from labelsnap.snapshots.keeping.epochs import listed_epochs, read_epoch, read_note
 from labelsnap.snapshots.keeping.history import without_way_on
 from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
-from labelsnap.snapshots.layout import MANIFEST, epoch_key
+from labelsnap.snapshots.layout import MANIFEST
 from labelsnap.snapshots.manifest import UNREADABLE
 from labelsnap.snapshots.runs import holds, merged, runs_of
-from labelsnap.snapshots.sealed import unseal
-from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,22 +88,16 @@ def _condemned_manifests(store: ObjectStore) -> dict[str, int]:
             continue
         try:
             epoch = read_epoch(store, key.number)
-            spared = _spared(store, key.number)
+            note = read_note(store, key.number)
         except StorageRefusedError as error:
             if error.code not in UNREADABLE:
                 raise
             continue
         if epoch:
-            found |= {entry.key: epoch.head for entry in epoch.condemned if entry not in spared}
+            spared = note.spared if note else ()
+            found |= {entry.key: epoch.head for entry in sorted(set(epoch.condemned).difference(spared))}
     matches = ((MANIFEST.match(key), head) for key, head in found.items())
     return {match["sha256"]: head for match, head in matches if match}
-
-
-def _spared(store: ObjectStore, number: int) -> frozenset[Condemned]:
-    """Return what of an epoch's objects was not deleted, by the note that it is done; nothing where there is none."""
-    key = epoch_key(number, swept=True)
-    body = store.get(key, most=DOCUMENT_BYTES)
-    return frozenset(unseal(body, Swept, name=f"the note {key!r}").spared) if body is not None else frozenset()
 
 
 def _all_swept(store: ObjectStore) -> StorageRefusedError:

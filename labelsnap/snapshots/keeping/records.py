@@ -31,6 +31,7 @@ WAY_OUT: Final = (
     "`labelsnap snapshots expire {url} --keep N --lost --yes` gives the version up."
 )
 _PARALLEL: Final = 16
+_AHEAD: Final = 512
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,13 +61,17 @@ Outcome = Commit | StorageRefusedError
 
 
 def side_by_side(work: Callable[[Asked], Told], asked: Iterable[Asked]) -> Iterator[Told]:
-    """Give what the work gives of each, in their order; sixteen are asked of the store at a time."""
+    """Give what the work gives of each, in their order; sixteen are asked of the store at a time.
+
+    No more is held than some hundred answers that nobody has taken yet, of however many.
+    """
     each = list(asked)
     if len(each) <= 1:
         yield from map(work, each)
         return
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        yield from pool.map(work, each)
+        for begin in range(0, len(each), _AHEAD):
+            yield from pool.map(work, each[begin : begin + _AHEAD])
 
 
 def sole_key(keys: Sequence[CommitKey], version: int) -> CommitKey:

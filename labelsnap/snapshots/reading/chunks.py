@@ -7,12 +7,9 @@ hashes of the frames, in a skippable frame at the beginning, the *head*.
 from __future__ import annotations
 
 import struct
-from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-import pyarrow as pa
 from msgspec import Meta
 
 from labelsnap.decoders import decoder_of
@@ -20,7 +17,7 @@ from labelsnap.records.lines.elision import restore
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, damaged
 from labelsnap.snapshots.reading.content import download_file, unpacked
 from labelsnap.snapshots.values import Sha256, Size
-from labelsnap.storage.compression import BLOCK
+from labelsnap.storage.compression import plain_of
 from labelsnap.storage.lines import lines
 
 if TYPE_CHECKING:
@@ -107,9 +104,7 @@ def _head_size(file: File, content: bytes) -> int:
 
 def _decoded(file: File, content: bytes) -> Head:
     try:
-        with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
-            blocks = iter(partial(stream.read, BLOCK), b"")
-            plain = b"".join(islice(blocks, _HEAD_PLAIN_BYTES // BLOCK + 1))
+        plain = plain_of(content, _HEAD_PLAIN_BYTES)
         if len(plain) > _HEAD_PLAIN_BYTES:
             raise damaged(f"the head of {file.path!r}", f"one that unpacks to more than {_HEAD_PLAIN_BYTES} bytes")
         return decoder_of(Head).decode(plain)

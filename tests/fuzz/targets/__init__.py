@@ -16,6 +16,7 @@ NAMES = (
     "export_lines",
     "manifests",
     "store_tables",
+    "indexes",
     "webhooks",
     "dataset_files",
 )
