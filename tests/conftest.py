@@ -27,7 +27,7 @@ from tests.contracts.store_fixtures import (
     store_url,
 )
 from tests.examples import draw_few
-from tests.measuring import pytest_collection_finish
+from tests.measuring import pytest_sessionstart
 from tests.sharing import ByWhatIsShared
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "localbucket_url",
     "ministack_endpoint",
     "ministack_url",
-    "pytest_collection_finish",
+    "pytest_sessionstart",
     "store",
     "store_url",
 ]

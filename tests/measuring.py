@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from importlib.machinery import SourceFileLoader
 from typing import Final
 
 import pytest
 
+MEASURED: Final = ("config", "flows", "labelsnap", "tasks")
+"""Packages whose lines are measured, as ``[tool.coverage.run]`` has them."""
 STAND_INS: Final = ("anyio", "deploy", "http", "socketserver", "uvicorn")
 """Packages whose threads serve a test, and run no code that is measured."""
 UNMEASURED: Final = (
@@ -30,7 +33,7 @@ UNMEASURED: Final = (
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_finish(session):
+def pytest_sessionstart(session):
     """Where coverage traces, have it trace no more than it needs to."""
     if sys.gettrace() is not None and threading.gettrace() is not None:
         measuring = Measuring(sys.gettrace(), threading.gettrace())
@@ -53,6 +56,27 @@ class Measuring:
         return self.trace_thread(frame, event, arg)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self):
+        """Of what is imported for tests, modules of ours are traced."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SourceFileLoader, "exec_module", self.importing(SourceFileLoader.exec_module))
+            return (yield from meanwhile(None))
+
+    def importing(self, execute):
+        """Give what executes a module in the place of ``execute``: traced, if it is measured."""
+
+        def traced(loader, module):
+            before = sys.gettrace()
+            sys.settrace(self.trace if module.__name__.partition(".")[0] in MEASURED else None)
+            try:
+                execute(loader, module)
+            finally:
+                sys.settrace(before)
+                begin()
+
+        return traced
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
         """Pytest's own work for a test is not traced."""
         self.of_item = None if item.nodeid.startswith(UNMEASURED) else self.trace
@@ -67,6 +91,10 @@ class Measuring:
     def pytest_fixture_setup(self):
         """So is what a fixture does before the test."""
         return (yield from meanwhile(self.of_item))
+
+
+def begin():
+    """Do nothing: what traces takes up its work with the next call, and so sees its caller's end."""
 
 
 def meanwhile(trace):
