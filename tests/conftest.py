@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 from functools import cache
 
@@ -56,6 +57,15 @@ KEPT = ("LABELSNAP_TEST_",)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests are dealt out by file, one worker alone starts Prefect's server."""
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    """While workers collect their tests, the loops over masks are compiled for all of them."""
+    if session.config.getvalue("dist") == "no":
+        return (yield)
+    with subprocess.Popen([sys.executable, "-m", "tests.loops"], cwd=session.config.rootpath):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
