@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
 import sys
 from functools import cache
 
@@ -28,6 +27,7 @@ from tests.contracts.store_fixtures import (
     store_url,
 )
 from tests.examples import draw_few
+from tests.fast import pytest_runtest_call
 from tests.measuring import pytest_sessionstart
 from tests.sharing import ByWhatIsShared
 
@@ -39,6 +39,7 @@ __all__ = [
     "localbucket_url",
     "ministack_endpoint",
     "ministack_url",
+    "pytest_runtest_call",
     "pytest_sessionstart",
     "store",
     "store_url",
@@ -57,15 +58,6 @@ KEPT = ("LABELSNAP_TEST_",)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests are dealt out by file, one worker alone starts Prefect's server."""
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session):
-    """While workers collect their tests, the loops over masks are compiled for all of them."""
-    if session.config.getvalue("dist") == "no":
-        return (yield)
-    with subprocess.Popen([sys.executable, "-m", "tests.loops"], cwd=session.config.rootpath):
-        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

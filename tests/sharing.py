@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Final
 
 from xdist.scheduler import LoadFileScheduling
@@ -15,7 +17,20 @@ TOGETHER: Final = (
 
 
 class ByWhatIsShared(LoadFileScheduling):
-    """A file's tests go to one worker, and so do those of these files."""
+    """A file's tests go to one worker, and so do those of these files.
+
+    While workers collect their tests the loops over masks are compiled, for all of them.
+    """
+
+    def __init__(self, *given) -> None:
+        """Begin to compile."""
+        super().__init__(*given)
+        self.compiling = subprocess.Popen([sys.executable, "-m", "tests.loops"], cwd=self.config.rootpath)
+
+    def schedule(self) -> None:
+        """Deal out what is collected, when all is compiled."""
+        assert self.compiling.wait() == 0
+        super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
         """Give the name of what the test is carried out together with."""
