@@ -60,6 +60,11 @@ def pytest_xdist_make_scheduler(config, log):
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+def pytest_configure_node(node):
+    """Tell a worker whether loops are compiled before its tests."""
+    node.workerinput["compiled"] = node.config.getvalue("dist") == "loadfile"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Modules and tests stand to the end: the collector of garbage looks through them neither now nor later."""

@@ -11,19 +11,20 @@ from tests.fast import SECONDS, pytest_runtest_call
 
 
 def item(worker, marks):
-    """A test that has these marks, in a worker of pytest-xdist or in a process that runs all."""
-    config = SimpleNamespace(workerinput={}) if worker else SimpleNamespace()
+    """A test that has these marks, in a worker of pytest-xdist that is told this, or in a process that runs all."""
+    config = SimpleNamespace() if worker is None else SimpleNamespace(workerinput=worker)
     return SimpleNamespace(config=config, get_closest_marker=lambda name: name if name in marks else None)
 
 
 @pytest.mark.parametrize(
     ("worker", "marks", "seconds", "fails"),
     [
-        (True, (), SECONDS + 0.1, True),
-        (True, (), SECONDS - 0.1, False),
-        (True, ("slow",), SECONDS + 0.1, False),
-        (True, ("integration",), SECONDS + 0.1, False),
-        (False, (), SECONDS + 0.1, False),
+        ({"compiled": True}, (), SECONDS + 0.1, True),
+        ({"compiled": True}, (), SECONDS - 0.1, False),
+        ({"compiled": True}, ("slow",), SECONDS + 0.1, False),
+        ({"compiled": True}, ("integration",), SECONDS + 0.1, False),
+        ({"compiled": False}, (), SECONDS + 0.1, False),
+        (None, (), SECONDS + 0.1, False),
     ],
 )
 def test_a_fast_test_that_takes_long_fails(worker, marks, seconds, fails):
