@@ -27,7 +27,8 @@ from tests.contracts.store_fixtures import (
     store_url,
 )
 from tests.examples import draw_few
-from tests.measuring import pytest_collection_finish
+from tests.fast import pytest_runtest_call
+from tests.measuring import pytest_sessionstart
 from tests.sharing import ByWhatIsShared
 
 __all__ = [
@@ -38,7 +39,8 @@ __all__ = [
     "localbucket_url",
     "ministack_endpoint",
     "ministack_url",
-    "pytest_collection_finish",
+    "pytest_runtest_call",
+    "pytest_sessionstart",
     "store",
     "store_url",
 ]
@@ -56,6 +58,11 @@ KEPT = ("LABELSNAP_TEST_",)
 def pytest_xdist_make_scheduler(config, log):
     """Where tests are dealt out by file, one worker alone starts Prefect's server."""
     return ByWhatIsShared(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_configure_node(node):
+    """Tell a worker whether loops are compiled before its tests."""
+    node.workerinput["compiled"] = node.config.getvalue("dist") == "loadfile"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -83,3 +83,31 @@ def test_threads_that_serve_are_not_traced(traced, by, is_traced):
     thread.start()
     thread.join()
     assert ("called" in names) is is_traced
+
+
+@pytest.mark.parametrize(
+    ("modules", "expected"),
+    [
+        (["labelsnap.memory"], ["labelsnap.memory"]),
+        (["numpy"], []),
+        (["labelsnapper"], []),
+        (["flows", "numpy", "tasks.run"], ["flows", "tasks.run"]),
+        (["numpy", "labelsnap", "numpy.linalg"], ["labelsnap"]),
+    ],
+)
+def test_modules_are_traced_that_are_measured(traced, modules, expected):
+    """Whichever of them imports the next one, and after that as before."""
+    names, measuring = traced
+    seen = []
+
+    def execute(loader, module):
+        if loader:
+            load(loader[1:], SimpleNamespace(__name__=loader[0]))
+        before = names.count("called")
+        called()
+        if names.count("called") > before:
+            seen.insert(0, module.__name__)
+
+    load = measuring.importing(execute)
+    load(modules[1:], SimpleNamespace(__name__=modules[0]))
+    assert seen == expected

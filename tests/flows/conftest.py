@@ -6,13 +6,15 @@ import json
 import os
 import sys
 from copy import deepcopy
-from shutil import copytree
+from functools import cache
+from shutil import copy, copytree
 from urllib.parse import urlsplit
 
 import pytest
 from prefect.client.orchestration import get_client
 from pyarrow import parquet
 from street_versions import publish_six
+from typer.main import get_command
 
 from flows import cli
 from flows.refresh import refresh
@@ -21,6 +23,14 @@ from tasks import describe
 from tests.flows.plain_runs import plain_runs
 
 __all__ = ["plain_runs"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_command_line_is_built_once():
+    """Each call works out all commands from what their functions are declared with; a process has but one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", cache(get_command))
+        yield
 
 
 class CommandLine:
@@ -125,12 +135,19 @@ def replaced(sandbox):
     return replace
 
 
+@pytest.fixture(scope="session")
+def six_versions(tmp_path_factory):
+    """The folder of a dataset with six versions."""
+    folder = tmp_path_factory.mktemp("six")
+    publish_six(folder.as_uri())
+    return folder
+
+
 @pytest.fixture
-def url(tmp_path):
-    """A dataset in a folder, with six versions of a YOLO tree, of which there are two, in turn."""
-    url = f"file://{tmp_path}/store/street-scenes"
-    publish_six(url)
-    return url
+def url(six_versions, folder):
+    """A dataset in a folder, with six versions of a YOLO tree, of which there are two, in turn; all of it is new."""
+    copytree(six_versions, folder, copy_function=copy)
+    return folder.as_uri()
 
 
 @pytest.fixture

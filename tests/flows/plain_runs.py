@@ -18,8 +18,9 @@ NUMBERS = count()
 def plain_runs():
     """Take the place of ``prefect_server``: a flow is its function, and each call of one is a flow run of its own.
 
-    One that fails is called again as the same flow run, as often as the flow's ``retries`` say. A report shows one row
-    of a split, for drawing its pictures takes as long as all other formats.
+    One that fails is called again as the same flow run, as often as the flow's ``retries`` say. A command looks for no
+    older runs, for which Prefect would start a server. A report shows one row of a split, for drawing its pictures
+    takes as long as all other formats.
     """
     with engine() as runtime:
 
@@ -31,5 +32,9 @@ def plain_runs():
             runtime.flow_run.run_count = 1 + (flow.retries or 0)
             return flow.fn(*given, **named)
 
-        with patch.object(Flow, "__call__", run), patch("tasks.describe.THUMBNAILS_OF_A_SPLIT", 1):
+        with (
+            patch.object(Flow, "__call__", run),
+            patch("flows.commands.running.trim_own_records"),
+            patch("tasks.describe.THUMBNAILS_OF_A_SPLIT", 1),
+        ):
             yield

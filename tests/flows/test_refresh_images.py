@@ -280,10 +280,11 @@ def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, d
     assert verify(open_store(chosen.url), second["version"]).faults == ()
 
 
-def test_packs_of_images_do_not_gather(sandbox, dataset):
+@pytest.mark.parametrize("nights", [5, pytest.param(14, marks=pytest.mark.slow)])
+def test_packs_of_images_do_not_gather(sandbox, dataset, nights):
     """Where a row comes each night its image goes into a pack with those of the nights before, while that is small."""
-    ids = [row.id for row in sandbox.rows()][:14]
-    for night in range(1, 15):
+    ids = [row.id for row in sandbox.rows()][:nights]
+    for night in range(1, nights + 1):
         chosen = dataset(formats={"yolo": {}}, filters={"data_row_ids": ids[:night]})
         refresh(chosen)
     packs = read_snapshot(open_store(chosen.url)).manifest.packs

@@ -30,7 +30,7 @@ def add_revision(
     earlier = base.file(path) if base else None
     if base is None or earlier is None:
         return draft.add_file(path, body), ()
-    offsets: dict[bytes, int] = {}
+    ranges, offsets = Ranges(earlier), dict[bytes, int]()
     place = 0
     for line in read_file(store, earlier).splitlines(keepends=True):
         offsets.setdefault(line, place)
@@ -38,7 +38,7 @@ def add_revision(
     with joining(body.parent) as revision:
         for line in body.read_bytes().splitlines(keepends=True):
             if line in offsets:
-                for part in Ranges(earlier).of(offsets[line], len(line)):
+                for part in ranges.of(offsets[line], len(line)):
                     revision.point(part)
             else:
                 revision.write(line)

@@ -404,7 +404,7 @@ def test_sixteen_writers_make_gap_free_versions_and_one_history_of_checkpoints()
     assert checkpoints(store) == made_anew(store)
 
 
-@pytest.mark.parametrize("newest", [5000, pytest.param(26_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("newest", [2000, *(pytest.param(each, marks=pytest.mark.slow) for each in (5000, 26_000))])
 def test_requests_do_not_grow_with_the_history(newest):
     """Of so many versions 160 are kept: what is asked to begin, to publish, to list, to expire and to collect."""
     kept = range(1, newest, newest // 160)
