@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect import runtime
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled
 
 from config.settings import load_settings
@@ -13,11 +16,13 @@ from tasks.machines.here import let_go
 from tasks.machines.room import scratch_fault
 from tasks.prepare import prepare
 from tasks.run.endings import Ending, ending_of
+from tasks.run.exports import cancel_exports
 from tasks.run.lease import held
+from tasks.run.ledger import Ledger
 from tasks.run.unfinished import forget, give_up_export
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from config.dataset import Dataset
     from labelsnap.storage import ObjectStore
@@ -56,6 +61,24 @@ def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dic
             let_go(dataset.url)
 
 
+@contextmanager
+def _exports_ended(ledger: Ledger) -> Iterator[None]:
+    """Cancel the run's exports where the block fails so that nobody goes on with them."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, RunStoppedError) or ending_of(error) is not Ending.EVERYTHING or not _may_be_retried():
+            cancel_exports(ledger)
+        raise
+
+
+def _may_be_retried() -> bool:
+    """Whether Prefect may start this flow run again: one of a deployment, also after its process ended, or its flow."""
+    context = FlowRunContext.get()
+    retries = (context.flow.retries if context and context.flow else 0) or 0
+    return runtime.deployment.id is not None or runtime.flow_run.run_count <= retries
+
+
 def _worked(
     dataset: Dataset, flow_run: str, store: ObjectStore, work: Callable[[Beginning], dict[str, Any]]
 ) -> dict[str, Any]:
@@ -63,7 +86,8 @@ def _worked(
     while True:
         beginning = prepare(dataset, flow_run)
         try:
-            result = work(beginning)
+            with _exports_ended(Ledger(store, beginning.run)):
+                result = work(beginning)
         except OSError as error:
             raise scratch_fault(error) or error from None
         except LabelsnapError as error:
