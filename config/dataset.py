@@ -220,7 +220,7 @@ class Dataset(_Part):
     images: ImageRule = "copy"
     orientation: Literal["declared", "stored", "upright"] = "declared"
     masks: Literal["composite", "instance"] = "composite"
-    labels: Literal["selected", "latest", "all"] = "selected"
+    labels: Literal["selected", "latest", "benchmark", "all"] = "selected"
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"
     split: Split = Split()

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from prefect.client.orchestration import get_client
 from prefect.states import AwaitingRetry
 
+from config.dataset import Dataset
+from labelsnap.storage import open_store
+from tasks.run.exports import cancel_exports
+from tasks.run.ledger import Ledger
+from tasks.run.unfinished import recall_left
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -25,7 +31,7 @@ STARTS: Final = 3
 log = logging.getLogger(__name__)
 
 
-def run_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's signature
+def run_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Schedule a crashed run of a deployment once more; as the same run it goes on with its export and its work.
 
     Prefect's own retries are of runs that failed. One that has no deployment was typed by a person, who sees it end;
@@ -35,6 +41,17 @@ def run_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> Non
     with get_client(sync_client=True) as client:
         if not settled(client, flow_run.id):
             log.warning("The run's process was stopped; the run is started again in %d seconds.", DELAY.seconds)
+        elif flow_run.deployment_id:
+            end_exports(flow, flow_run, state)
+
+
+def end_exports(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - as above
+    """Cancel the exports of a run that does not go on, and whose process was ended before it could do so itself."""
+    dataset = Dataset.model_validate(flow_run.parameters["dataset"])
+    store = open_store(dataset.url)
+    left = recall_left(store, dataset)
+    if left and left.beginning.cause == str(flow_run.id) and not left.published:
+        cancel_exports(Ledger(store, left.beginning.run))
 
 
 def settled(client: SyncPrefectClient, run_id: UUID, *, gone: bool = False) -> bool:

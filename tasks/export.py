@@ -26,6 +26,7 @@ from tasks.machines.beside import beside
 from tasks.machines.environment import downloader, labelbox, scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
+from tasks.run.exports import ASKED, EXPORT, Asked, ExportTask
 from tasks.run.ledger import LITTLE, ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from tasks.run.ledger import Ledger
 
 
-ASKED: Final = 2
+TIMES: Final = 2
 """How often a stream is asked for of which other lines come than Labelbox announces."""
 REFUSED: Final = {"http_403", "http_404", "http_410"}
 """How a server answers for what it does not have; S3 says 403 where nobody may list."""
@@ -55,18 +56,6 @@ BEHIND_SECONDS: Final = 30.0
 BLOCK: Final = 1 << 20
 
 log = logging.getLogger(__name__)
-
-
-class ExportTask(Struct, frozen=True):
-    """The id of an export task at Labelbox."""
-
-    id: str
-
-
-class Asked(Struct, frozen=True):
-    """The name of an export that Labelbox is asked for: it may have been started, though no id came."""
-
-    name: str
 
 
 class ExportTasks(Struct, frozen=True):
@@ -120,13 +109,13 @@ def started(dataset: Dataset, run: str, client: Client, request: ExportRequest, 
     is all that this process still writes, such as how the run has begun.
     """
     here, ledger = here_of(dataset.url), ledger_here(dataset.url, run)
-    if known := ledger.recall(f"export-{number}", ExportTask):
+    if known := ledger.recall(f"{EXPORT}{number}", ExportTask):
         return known.id
     asked = Asked(f"labelsnap {dataset.dataset} {run} {number}")
-    perhaps_started = ledger.recall(f"asked-{number}", Asked) == asked
-    here.soon(partial(ledger.note, f"asked-{number}", asked))
+    perhaps_started = ledger.recall(f"{ASKED}{number}", Asked) == asked
+    here.soon(partial(ledger.note, f"{ASKED}{number}", asked))
     task_id = start(client, request, name=asked.name, perhaps_started=perhaps_started, ready=here.settle)
-    here.soon(partial(ledger.note, f"export-{number}", ExportTask(task_id)))
+    here.soon(partial(ledger.note, f"{EXPORT}{number}", ExportTask(task_id)))
     return task_id
 
 
@@ -191,7 +180,7 @@ def bring(
     client = labelbox(settings)
     with downloader(settings) as pool, scratch(settings) as directory, beside() as start_beside:
         frames = start_beside(partial(_earlier_frames, here.store, earlier, stream))
-        for attempt in range(ASKED):
+        for attempt in range(TIMES):
             total = totals(client, task_id, stream)
             source = _Source(client, task_id, stream, pool, directory)
             names = _Names(ledger_here(dataset.url, run), f"{stream.lower()}-{export}", task_id, anew=attempt > 0)

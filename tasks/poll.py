@@ -10,6 +10,7 @@ from config.settings import load_settings
 from labelsnap.labelbox.export import ExportRequest, split_lists, totals, wait
 from labelsnap.labelbox.starting import start
 from tasks.machines.environment import labelbox
+from tasks.run.exports import cancel_export
 
 if TYPE_CHECKING:
     from config.dataset import Dataset
@@ -32,6 +33,10 @@ def done_since(dataset: Dataset, since: datetime) -> int:
     rows = 0
     for part in split_lists(request):
         task_id = start(client, part, name=f"labelsnap poll {dataset.dataset} {uuid4().hex}")
-        wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        try:
+            wait(client, task_id, timeout=settings.export_timeout, poll_interval=settings.poll_interval)
+        except BaseException:
+            cancel_export(client, task_id)
+            raise
         rows += totals(client, task_id, "RESULT").lines
     return rows

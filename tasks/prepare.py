@@ -19,7 +19,8 @@ from tasks.machines.beside import beside
 from tasks.machines.environment import labelbox
 from tasks.machines.here import here_of, let_go
 from tasks.machines.retries import RETRIES
-from tasks.run.beginning import Beginning, Head, begin
+from tasks.run.beginning import Beginning, Head, Left, begin
+from tasks.run.exports import cancel_exports
 from tasks.run.ledger import Ledger
 from tasks.run.unfinished import look_anew, note_beginning, recall_left, take_over
 
@@ -43,12 +44,7 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
     run = f"{flow_run}-{uuid4().hex[:8]}"
     begun = begin(head, left, cause=flow_run, run=run, now=now, hours=settings.resume_hours)
     if left is not None:
-        before = left.beginning
-        look = begun.looking_since != before.looking_since
-        if begun.way == "on" and look:
-            look_anew(store, begun.run)
-        if begun.way == "over":
-            take_over(store, before.run, begun.run, look=look)
+        _settle(store, left, begun)
     here = here_of(dataset.url)
     here.begin(begun.run, begun.base.version, begun.base.manifest, epoch, anew=begun.way == "anew")
     here.soon(partial(note_beginning, store, dataset, begun))
@@ -56,6 +52,21 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
         here.settle()
         Ledger(store, left.beginning.run).clear()
     return begun
+
+
+def _settle(store: ObjectStore, left: Left, begun: Beginning) -> None:
+    """Put into effect what of another run this one begins with; its exports are ended, or gone on with."""
+    before = left.beginning
+    look = begun.looking_since != before.looking_since
+    if begun.way == "on":
+        if look:
+            look_anew(store, begun.run)
+        return
+    with beside() as start:
+        cancelled = start(partial(cancel_exports, Ledger(store, before.run)))
+        if begun.way == "over":
+            take_over(store, before.run, begun.run, look=look)
+    cancelled.result()
 
 
 def head_of(store: ObjectStore) -> tuple[Head, int]:

@@ -23,6 +23,7 @@ from tasks.export import bring, started
 from tasks.machines.environment import labelbox
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
+from tasks.run.exports import WINDOW, cancel_export
 from tasks.run.ledger import ledger_here
 from tasks.run.receipts import StreamReceipt
 from tasks.run.wanted import Wanted
@@ -89,11 +90,11 @@ def export_window(dataset: Dataset, run: str, base: int, window: Window, by: By)
     too large, in halves at once. Raises ``LabelboxRefusedError`` when an hour is too much, and for all other refusals.
     """
     ledger = ledger_here(dataset.url, run)
-    if done := ledger.recall(f"window-{window.name}", WindowReceipt):
+    if done := ledger.recall(f"{WINDOW}{window.name}", WindowReceipt):
         return done
     exported = _export(dataset, run, base, window, by)
     here_of(dataset.url).settle()
-    return ledger.note(f"window-{window.name}", exported)
+    return ledger.note(f"{WINDOW}{window.name}", exported)
 
 
 def within(stream: StreamReceipt, span: Span) -> StreamReceipt:
@@ -135,13 +136,18 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
         seconds = int((window.end - window.start).total_seconds())
         export = f"{window.name}-{seconds}-{number:03}-{attempt}"
         task_id = started(dataset, run, client, part, export)
-        wait(
-            client,
-            task_id,
-            timeout=settings.export_timeout,
-            poll_interval=settings.poll_interval,
-            on_progress=lambda _: wanted.check(),
-        )
+        try:
+            wait(
+                client,
+                task_id,
+                timeout=settings.export_timeout,
+                poll_interval=settings.poll_interval,
+                on_progress=lambda _: wanted.check(),
+            )
+        except LabelboxRefusedError as error:
+            if error.code in HALVED:
+                cancel_export(client, task_id)
+            raise
         stream = f"v{base:08}-{export}"
         results.append(bring(dataset, run, base, stream, task_id, "RESULT"))
         errors.append(bring(dataset, run, base, stream, task_id, "ERRORS"))

@@ -1,4 +1,4 @@
-"""An export task at Labelbox: what is asked for, waited for, and asked for its totals.
+"""An export task at Labelbox: what is asked for, waited for, asked for its totals, and cancelled.
 
 The SDK's own wait returns alike for done, failed, cancelled and timed out, so the status is looked at here after each
 poll.
@@ -142,6 +142,19 @@ def totals(client: Client, task_id: str, stream: Stream) -> Totals:
         return Totals(size=_count(header.get("totalSize")), lines=_count(header.get("totalLines")))
 
     return client.asked(_subject(task_id), counted)
+
+
+def cancel(client: Client, task_id: str) -> bool:
+    """End a task that is in progress, so that it takes no place among those that run; one that has ended stays.
+
+    Gives whether Labelbox ends it. Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError`` where it does not, or
+    does not answer.
+    """
+
+    def cancelled(sdk: labelbox.Client) -> bool:
+        return _task(sdk, task_id).status == "IN_PROGRESS" and bool(sdk.cancel_task(task_id))
+
+    return client.asked(_subject(task_id), cancelled)
 
 
 def _count(found: object) -> int:

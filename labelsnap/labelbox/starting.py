@@ -65,6 +65,11 @@ def start(
     return client.asked(subject, starting, whole=client.patience.place, lasting={"labelbox_limit"})
 
 
+def started_as(client: Client, name: str) -> str | None:
+    """The id of the export that was started under a name; None where none is listed."""
+    return client.asked("the exports of the key's user", lambda sdk: _task_named(sdk, name))
+
+
 @dataclass(frozen=True, slots=True)
 class _Mutation:
     """What the SDK would have sent."""

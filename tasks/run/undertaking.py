@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from prefect import runtime
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled
 
 from config.settings import load_settings
@@ -14,11 +16,13 @@ from tasks.machines.here import here_of, let_go
 from tasks.machines.room import scratch_fault
 from tasks.prepare import prepare
 from tasks.run.endings import Ending, ending_of
+from tasks.run.exports import cancel_exports
 from tasks.run.lease import held
+from tasks.run.ledger import Ledger
 from tasks.run.unfinished import forget, give_up_export
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from config.dataset import Dataset
     from labelsnap.storage import ObjectStore
@@ -57,6 +61,29 @@ def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dic
             let_go(dataset.url)
 
 
+@contextmanager
+def _ended(dataset: Dataset, store: ObjectStore, run: str) -> Iterator[None]:
+    """Where the block fails, what it still wrote beside has ended: others go on with that.
+
+    The run's exports are cancelled where nobody goes on with them.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception):
+            here_of(dataset.url).rest()
+        if isinstance(error, RunStoppedError) or ending_of(error) is not Ending.EVERYTHING or not _may_be_retried():
+            cancel_exports(Ledger(store, run))
+        raise
+
+
+def _may_be_retried() -> bool:
+    """Whether Prefect may start this flow run again: one of a deployment, also after its process ended, or its flow."""
+    context = FlowRunContext.get()
+    retries = (context.flow.retries if context and context.flow else 0) or 0
+    return runtime.deployment.id is not None or runtime.flow_run.run_count <= retries
+
+
 def _worked(
     dataset: Dataset, flow_run: str, store: ObjectStore, work: Callable[[Beginning], dict[str, Any]]
 ) -> dict[str, Any]:
@@ -64,7 +91,8 @@ def _worked(
     while True:
         beginning = prepare(dataset, flow_run)
         try:
-            result = _written(dataset, partial(work, beginning))
+            with _ended(dataset, store, beginning.run):
+                result = work(beginning)
         except OSError as error:
             raise scratch_fault(error) or error from None
         except LabelsnapError as error:
@@ -79,12 +107,3 @@ def _worked(
         forget(store, dataset, beginning.run)
         here_of(dataset.url).settle()
         return result
-
-
-def _written(dataset: Dataset, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The result of the work; where it fails, what it still wrote beside has ended: others go on with that."""
-    try:
-        return work()
-    except Exception:
-        here_of(dataset.url).rest()
-        raise

@@ -22,6 +22,7 @@ from labelsnap.snapshots.listing import listed
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File, Pack
 from tasks.machines.software import software
 from tasks.run.beginning import Beginning, Left
+from tasks.run.exports import WINDOW
 from tasks.run.ledger import Ledger, name_of_values, note_at, values_in
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 BUCKET: Final = "bucket-"
 """How the receipts of buckets begin."""
-MADE: Final = (BUCKET, "result-", "errors-", "window-", "kept")
+MADE: Final = (BUCKET, "result-", "errors-", WINDOW, "kept")
 """How the receipts of work that made objects of the snapshot begin."""
 TAKEN: Final = "taken"
 LOOKERS: Final = 16

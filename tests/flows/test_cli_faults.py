@@ -317,7 +317,7 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     ids=["ctrl-c", "sigterm", "terminal-closed", "in-words"],
 )
 def test_a_command_that_is_stopped(dataset_file, sandbox, prefect_server, tmp_path, *, sent, status, options, code):
-    """One line or one object, the shell's status, and the lease is let go of."""
+    """One line or one object, the shell's status, the lease is let go of, and its export takes no place any more."""
     sandbox.settings.polls = 1000
     process = started(dataset_file(), PREFECT_API_URL.value(), *options)
     wait_for_export(process, sandbox)
@@ -328,6 +328,8 @@ def test_a_command_that_is_stopped(dataset_file, sandbox, prefect_server, tmp_pa
     assert process.returncode == status, errors
     assert "Traceback" not in errors
     assert not leases.exists() or not list(leases.iterdir())
+    *_, export = sandbox.exports
+    assert sandbox.exports.get(export).poll()[0] == "CANCELED"
     if code:
         assert json.loads(output)["error"]["code"] == code
     else:

@@ -108,6 +108,18 @@ def test_no_row_is_lost_for_a_detail(dataset, project, tmp_path):
         assert {type(name) for name in names.values()} == {str}
 
 
+def test_gold_alone(dataset, project, tmp_path):
+    """With ``labels: benchmark`` the one row that has a gold label is published with it, and every other is counted."""
+    sandbox = project("benchmark")
+    result = published(dataset, sandbox, labels="benchmark", skipped="keep")
+    assert result["rows"] == {"exported": 21, "published": 1, "excluded": {"not_benchmark": 20}, "problems": 0}
+    assert result["labels"]["published"] == 1
+    assert result["labels"]["excluded"]["not_selected"] >= 1
+    (label,) = pq.read_table(pulled(result, "parquet", tmp_path) / "labels").to_pylist()
+    assert label["is_benchmark"]
+    assert label["benchmark_score"] is None
+
+
 def test_boxes_hold_what_was_drawn_in_every_tree(dataset, project, tmp_path):
     """Whatever a picture's container and orientation, in each format's tree each reader sees the square in its box."""
     sandbox = project(*ORIENTED, "turned", "multi_picture")

@@ -96,6 +96,21 @@ def test_a_worker_that_is_stopped_gives_the_run_to_the_next(service):
     assert [each["id"] for each in found] == [run]
 
 
+@pytest.mark.parametrize("service", [1_000_000], indirect=True, ids=["long export"])
+def test_a_run_that_is_cancelled_takes_no_place_at_labelbox(service):
+    """Prefect ends its process, so the worker cancels its export, by what the run noted."""
+    with running(*WORKER, environment=service.environment, log=service.folder / "worker.log"):
+        run = service.start()
+        until(lambda: list(service.folder.glob("store/*/work/*/receipts/export-000.json")), PATIENCE)
+        assert len(service.sandbox.exports.running()) == 1
+        state = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
+        requests.post(f"{service.api}/flow_runs/{run}/set_state", json=state, timeout=30)
+        until(lambda: service.states(run)[-1] == "Cancelled", PATIENCE)
+        until(lambda: not service.sandbox.exports.running(), 30)
+    (export,) = service.sandbox.exports
+    assert service.sandbox.exports.get(export).poll()[0] == "CANCELED"
+
+
 def started_by(worker, look=0.5):
     """Prefect's worker under ours, and the one process that it has begun for a run, looked for so often."""
     (prefect,) = until(lambda: children_of(worker.pid), 60)

@@ -9,7 +9,7 @@ import pytest
 from records_lines import box, label, parsed, row
 
 from labelsnap.records.choices.policy import Policy, select
-from labelsnap.records.model import Record, Source
+from labelsnap.records.model import Excluded, Record, Source
 
 
 def made(label_id: Any, day: Any, *, skipped: Any = False, **more: Any) -> Any:
@@ -29,9 +29,15 @@ def gold(*labels: Any, **details: Any) -> Any:
     return [each.id for each in entry_of(*labels, **details).labels if each.is_benchmark]
 
 
+def published_of(*labels: Any, labels_rule: Any = "selected", **details: Any) -> Any:
+    """What is made of a row by this rule: its record, or which policy left it out."""
+    policy = Policy(Source("project", "p1"), labels=labels_rule)
+    return select(parsed(row(*labels, project={"project_details": details})), policy)
+
+
 def winner(*labels: Any, **details: Any) -> Any:
     """The id of the label that is published of a row."""
-    chosen = select(parsed(row(*labels, project={"project_details": details})), Policy(Source("project", "p1")))
+    chosen = published_of(*labels, **details)
     assert isinstance(chosen, Record)
     (published,) = chosen.entry.labels
     return published.id
@@ -116,6 +122,41 @@ def test_odd_benchmarks(labels: Any, details: Any, expected: Any, published: Any
     """References that lead nowhere are none; of several gold labels the one created last wins; skipped ones never."""
     assert gold(*labels, **details) == expected
     assert winner(*labels, **details) == published
+
+
+@pytest.mark.parametrize(
+    ("labels", "details", "expected"),
+    [
+        ([made("a", 1), refers("b", 2, "a"), refers("c", 3, "a")], {}, "a"),
+        ([made("a", 1), refers("b", 2, "a")], {"selected_label_id": "b"}, "a"),
+        ([made("a", 1), made("b", 2)], {"benchmark_reference_label": "a"}, "a"),
+        ([refers("a", 1, "b"), refers("b", 2, "a")], {}, "b"),
+        ([made("a", 1, benchmark_reference_label=True)], {}, "a"),
+    ],
+    ids=["others refer to it", "another was selected", "the project names it", "of two the later", "alone"],
+)
+def test_gold_alone(labels: Any, details: Any, expected: Any) -> None:
+    """With ``labels: benchmark`` one gold label is published, whatever was selected, and the others are counted."""
+    chosen = published_of(*labels, labels_rule="benchmark", **details)
+    assert isinstance(chosen, Record)
+    assert [each.id for each in chosen.entry.labels] == [expected]
+    assert chosen.labels_excluded == ({"not_selected": len(labels) - 1} if len(labels) > 1 else {})
+
+
+@pytest.mark.parametrize(
+    ("labels", "details", "policy", "left_out"),
+    [
+        ([], {}, "not_benchmark", {}),
+        ([made("a", 1)], {"selected_label_id": "a"}, "not_benchmark", {"not_selected": 1}),
+        ([refers("a", 1, "elsewhere"), made("b", 2)], {}, "not_benchmark", {"not_selected": 2}),
+        ([made("a", 1, skipped=True), refers("b", 2, "a")], {}, "not_benchmark", {"skipped": 1, "not_selected": 1}),
+        ([made("a", 1, skipped=True, benchmark_reference_label=True)], {}, "skipped", {"skipped": 1}),
+    ],
+    ids=["without a label", "selected only", "refers elsewhere", "gold is skipped", "all are skipped"],
+)
+def test_rows_without_gold(labels: Any, details: Any, policy: Any, left_out: Any) -> None:
+    """With ``labels: benchmark`` a row that has no gold label is left out by name, and so are its labels."""
+    assert published_of(*labels, labels_rule="benchmark", **details) == Excluded("row1", policy, left_out)
 
 
 def test_model_runs() -> None:

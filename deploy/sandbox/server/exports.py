@@ -78,6 +78,7 @@ class ExportTask:
     failure: str | None = None
     writer: Thread | None = None
     asked: str = ""
+    cancelled: bool = False
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def poll(self) -> tuple[str, int]:
@@ -86,10 +87,25 @@ class ExportTask:
             self.writer.join(_POLL_SECONDS)
         if self.failure is not None:
             return "FAILED", 0
+        if self.cancelled:
+            return self.outcome, 0
         if self.polls_left > 0 or len(self.sizes) < len(self.files):
             self.polls_left -= 1
             return "IN_PROGRESS", min(99, round(100 * self.progress))
         return self.outcome, 100
+
+    def cancel(self) -> bool:
+        """End the task while it is in progress; gives whether it was."""
+        if not self.running:
+            return False
+        self.outcome, self.polls_left, self.cancelled = "CANCELED", 0, True
+        return True
+
+    @property
+    def running(self) -> bool:
+        """Whether the task takes one of the places of its project."""
+        written = len(self.sizes) == len(self.files)
+        return not self.cancelled and self.failure is None and (self.polls_left > 0 or not written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +145,10 @@ class Exports:
     def named(self, name: str) -> list[ExportTask]:
         """The tasks that were started under a name."""
         return [task for task in self._tasks.values() if task.name == name]
+
+    def running(self) -> list[str]:
+        """The ids of the tasks in progress, oldest first."""
+        return [task.id for task in self._tasks.values() if task.running]
 
     def start(self, filters: dict[str, Any], params: dict[str, Any], name: str = "") -> ExportTask:
         """A new task; a thread writes its lines as the rows are now."""

@@ -214,6 +214,14 @@ def _task_entity(task: ExportTask) -> Json:
     }
 
 
+def _cancelable_types(_: Api, __: Json) -> Json:
+    return {"cancelableTaskTypes": ["ExportDataRows"]}
+
+
+def _cancel_task(api: Api, variables: Json) -> Json:
+    return {"cancelBulkOperationJob": {"success": _task(api, variables["id"]).cancel()}}
+
+
 def _task(api: Api, identifier: object) -> ExportTask:
     try:
         return api.exports.get(str(identifier))
@@ -301,6 +309,8 @@ _OPERATIONS: dict[str, Callable[[Api, Json], Json]] = {
     "exportDataRowsInProjectPyApi": _export_project,
     "exportDataRowsInModelRunPyApi": _export_model_run,
     "GetUserCreatedTasksPyApi": _created_tasks,
+    "GetCancelableTaskTypesPyApi": _cancelable_types,
+    "CancelTaskPyApi": _cancel_task,
     "GetExportMetadataHeaderPyApi": _header,
     "GetExportFileFromOffsetPyApi": _chunk,
     "GetProjectWebhooksPyApi": _webhooks,

@@ -28,7 +28,7 @@ class Policy(Struct, frozen=True):
     """
 
     source: Source
-    labels: Literal["selected", "latest", "all"] = "selected"
+    labels: Literal["selected", "latest", "benchmark", "all"] = "selected"
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"
     workflow_status: str | None = None
@@ -39,21 +39,20 @@ def select(row: Row, policy: Policy) -> Record | Excluded:
     """Apply a dataset's policies to a row, parsed for its source: return its record, or which policy left it out.
 
     In this order: the line's entry of the source (else ``not_selected_project``), the workflow status where the export
-    tells it (``not_in_status``), skipped labels (``skipped`` when no other is left), the choice among labels,
-    classes (``dropped_class`` when no object is left of some), and emptiness (``empty``: no annotation of any kind in
-    labels or predictions).
+    tells it (``not_in_status``), skipped labels (``skipped`` when no other is left), the choice among labels
+    (``not_benchmark`` where a gold one is asked for and there is none), classes (``dropped_class`` when no object is
+    left of some), and emptiness (``empty``: no annotation of any kind in labels or predictions).
     """
     entry = row.entry
-    if entry is None:
-        return _excluded(row, "not_selected_project")
-    if not _in_status(entry, policy.workflow_status):
-        return _excluded(row, "not_in_status")
+    if entry is None or not _in_status(entry, policy.workflow_status):
+        return _excluded(row, "not_in_status" if entry else "not_selected_project")
     labels = _without_skipped(entry.labels, policy)
-    excluded = {"skipped": len(entry.labels) - len(labels)}
+    published = _chosen(labels, entry, policy)
+    excluded = {"skipped": len(entry.labels) - len(labels), "not_selected": len(labels) - len(published)}
     if entry.labels and not labels:
         return _excluded(row, "skipped", excluded)
-    published = _chosen(labels, entry, policy)
-    excluded["not_selected"] = len(labels) - len(published)
+    if policy.labels == "benchmark" and not published:
+        return _excluded(row, "not_benchmark", excluded)
     before = entry if len(published) == len(entry.labels) else replace(entry, labels=published)
     after = _with_classes(before, policy.classes) if policy.classes else before
     dropped = dict(_count(before) - _count(after)) if policy.classes else {}
@@ -96,9 +95,12 @@ def _chosen(labels: tuple[Label, ...], entry: Entry, policy: Policy) -> tuple[La
     """Choose among the labels that were not left out as skipped.
 
     ``selected`` is, in this order: the label that the project's ``selected_label_id`` names, the gold one
-    (``is_benchmark``), the one created last. ``latest`` goes by creation alone. Of several gold ones the one created
-    last is chosen; labels created together, or at a time that is not told, are told apart by id: the greatest wins.
+    (``is_benchmark``), the one created last. ``latest`` goes by creation alone, and ``benchmark`` takes a gold one or
+    none. Of several gold ones the one created last is chosen; labels created together, or at a time that is not told,
+    are told apart by id: the greatest wins.
     """
+    if policy.labels == "benchmark":
+        labels = tuple([label for label in labels if label.is_benchmark])
     if policy.labels == "all" or len(labels) <= 1:
         return labels
     if policy.labels == "latest":
