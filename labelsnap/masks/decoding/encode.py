@@ -1,4 +1,4 @@
-"""Where columns begin and change → counts strings, areas and borders: the compiled loops of the second half."""
+"""Where columns begin and change, or a mask does → counts strings, areas and borders: compiled loops."""
 
 from __future__ import annotations
 
