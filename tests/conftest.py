@@ -11,6 +11,7 @@ import certifi
 import pytest
 import yaml
 from botocore.loaders import JSONFileLoader
+from typer.main import get_command
 
 from config.reading import load_dataset
 from deploy.sandbox import Sandbox
@@ -126,6 +127,14 @@ def descriptions_of_s3_are_read_once():
     read = cache(JSONFileLoader().load_file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_command_line_is_built_once():
+    """Each call works out all commands from what their functions are declared with; a process has but one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", cache(get_command))
         yield
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from copy import deepcopy
-from functools import cache
 from shutil import copy, copytree
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ import pytest
 from prefect.client.orchestration import get_client
 from pyarrow import parquet
 from street_versions import publish_six
-from typer.main import get_command
 
 from flows import cli
 from flows.refresh import refresh
@@ -23,14 +21,6 @@ from tasks import describe
 from tests.flows.plain_runs import plain_runs
 
 __all__ = ["plain_runs"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def the_command_line_is_built_once():
-    """Each call works out all commands from what their functions are declared with; a process has but one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("typer.main.get_command", cache(get_command))
-        yield
 
 
 class CommandLine:
