@@ -13,6 +13,11 @@ from prefect.states import AwaitingRetry, Cancelling, Crashed, Pending, Retrying
 
 from flows.again import STARTS, run_again
 from labelsnap.errors import RunStoppedError
+from labelsnap.storage import open_store, probe
+from tasks.export import start_exports
+from tasks.machines.here import here_of
+from tasks.run.beginning import Beginning, Head
+from tasks.run.unfinished import note_beginning
 from tasks.run.wanted import Wanted, check_wanted
 from tests.contracts.prefect_front import served
 
@@ -20,22 +25,28 @@ JSON = "application/json"
 
 
 @flow(name="again")
-def nothing():
+def nothing(dataset):
     """A flow to have runs of."""
 
 
 @pytest.fixture
-def crashed(prefect_server):
-    """Makes a run that went through such states and crashed; gives its states after it was looked after."""
+def crashed(prefect_server, dataset):
+    """Makes a run that went through such states and crashed; gives its states after it was looked after.
 
-    def make(*states, deployed=True):
+    ``begin`` is told the run's dataset and id before it is looked after.
+    """
+    chosen = dataset()
+    parameters = {"dataset": chosen.model_dump(mode="json")}
+
+    def make(*states, deployed=True, begin=lambda *_: None):
         with get_client(sync_client=True) as client:
             flow_id = client.create_flow(nothing)
             if deployed:
                 deployment = client.create_deployment(flow_id, name=uuid4().hex)
-                run = client.create_flow_run_from_deployment(deployment)
+                run = client.create_flow_run_from_deployment(deployment, parameters=parameters)
             else:
-                run = client.create_flow_run(nothing)
+                run = client.create_flow_run(nothing, parameters=parameters)
+            begin(chosen, str(run.id))
             for state in (*states, Crashed()):
                 client.set_flow_run_state(run.id, state, force=True)
             run_again(nothing, client.read_flow_run(run.id), Crashed())
@@ -49,6 +60,31 @@ def test_a_crashed_run_of_a_deployment_is_started_again_a_few_times(crashed):
     starts = (Running(), Crashed()) * (STARTS - 2)
     assert crashed(*starts, Running()) == "AwaitingRetry"
     assert crashed(*starts, Running(), Crashed(), Running()) == "Crashed"
+
+
+def test_an_export_goes_with_the_last_start(crashed, sandbox):
+    """A run that is started again goes on with its export; when it is given up, the export is cancelled."""
+    sandbox.settings.polls = 1_000_000
+    before = set(sandbox.exports)
+
+    def running():
+        return set(sandbox.exports.running()) - before
+
+    def begin(chosen, cause):
+        store = open_store(chosen.url)
+        now = probe(store)
+        begun = Beginning("run-1", cause, Head(), now, now, now)
+        note_beginning(store, chosen, begun)
+        start_exports.fn(chosen, "run-1")
+        here_of(chosen.url).settle()
+
+    starts = (Running(), Crashed()) * (STARTS - 1)
+    assert crashed(Running(), begin=begin) == "AwaitingRetry"
+    assert len(running()) == 1
+    assert crashed(*starts, Running(), begin=lambda *_: None) == "Crashed"
+    assert len(running()) == 1, "another run's export is left alone"
+    assert crashed(*starts, Running(), begin=begin) == "Crashed"
+    assert running() == set()
 
 
 def test_a_run_that_never_ran_is_started_again_a_few_times(crashed):
