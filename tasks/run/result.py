@@ -59,7 +59,7 @@ def summary(
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
         **({"predictions": predictions} if predictions else {}),
         "classes": classes(settlement.registry),
-        "ontology": ontology(settlement.ontology),
+        "ontology": ontology(settlement.ontology, settlement.registry),
         **blocks_of(tally.noted),
         "reused_rows": tally.reused_rows,
         **({"rows_left": tally.left} if tally.left else {}),
@@ -119,9 +119,10 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
     return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
 
 
-def ontology(receipt: OntologyReceipt) -> dict[str, Any]:
+def ontology(receipt: OntologyReceipt, registry: ClassRegistry) -> dict[str, Any]:
     """Whether the project's ontology was read, if not why, and what is kept of it: that of the base, or nothing."""
-    counts = {"classes": len(receipt.offered), "questions": receipt.questions} if receipt.files else {}
+    classes = {registry.class_of(each).id for each in receipt.offered}
+    counts = {"classes": len(classes), "questions": receipt.questions} if receipt.files else {}
     return {
         "read": receipt.reason is None,
         **({"reason": receipt.reason} if receipt.reason else {}),

@@ -111,6 +111,41 @@ def test_over_four_versions_ids_stay_and_each_change_is_named(sandbox, dataset):
     assert not any(each.rows.changed for each in found)
 
 
+def test_a_class_that_the_ontology_has_no_more_is_in_use_while_it_has_objects(sandbox, dataset, labelsnap):
+    """Its id and its objects stand; the command line tells what became of the ontology."""
+    made = dataset(formats={})
+    first = refresh(made)
+    sandbox.remove_class("car")
+    sandbox.colour_class("person", "#00ff00")
+    second = refresh(made)
+    assert (second["version"], second["ontology"]["classes"]) == (2, len(DRAWN) - 1)
+    assert second["annotations"] == first["annotations"]
+    assert names_of(second) == DRAWN
+    assert labelsnap.json("snapshots", "diff", first["ref"], second["ref"])[1]["ontology"] == {
+        "added": [],
+        "removed": [{"kind": "mask", "path": ["car"]}],
+        "renamed": [],
+        "recoloured": [{"kind": "mask", "path": ["person"], "before": "#3c7fd0", "after": "#00ff00"}],
+        "moved": [],
+        "changed": [],
+    }
+    _, text, _ = labelsnap("snapshots", "diff", first["ref"], second["ref"])
+    assert text.splitlines()[-2:] == [
+        "  ontology     removed: mask car",
+        "  ontology     recoloured: mask person: #3c7fd0 → #00ff00",
+    ]
+
+
+def test_names_of_the_dataset_file_hold_for_what_nobody_has_drawn(sandbox, dataset):
+    """A class that is dropped has no place, one that is merged no place of its own."""
+    sandbox.add_class("lamp", "point")
+    sandbox.add_class("lantern", "point")
+    sandbox.add_class("dirt")
+    result = refresh(dataset(formats={}, classes={"lantern": "lamp", "dirt": None}))
+    assert names_of(result) == [*DRAWN, "lamp"]
+    assert result["ontology"]["classes"] == len(DRAWN) + 1
+
+
 def names_of(result):
     """The classes in use, by id."""
     snapshot = open_snapshot(result["ref"])
