@@ -15,6 +15,8 @@ from labelsnap.references import open_snapshot, pull
 from labelsnap.snapshots.reading.diff import NamedClass, RenamedClass, diff
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, read_classes
 from labelsnap.storage import open_store
+from tasks.ontology import fetch_ontology
+from tasks.run.receipts import OntologyReceipt
 
 QUESTION = "graphql:GetProjectOntologyPyApi"
 DRAWN = [name for tool, names in OBJECTS.items() if tool != "edge" for name in names]
@@ -68,6 +70,14 @@ def test_an_ontology_that_may_not_be_read_stops_nothing(sandbox, dataset):
     kept = refresh(dataset(formats={}))
     assert (kept["published"], kept["version"]) == (False, 2)
     assert kept["ontology"] == whole["ontology"] | {"read": False, "reason": "key_refused"}
+
+
+def test_an_ontology_is_asked_for_no_longer_than_a_question(sandbox, dataset, monkeypatch):
+    """Labelbox fails for ever when it is asked for it: the step ends, and says why."""
+    monkeypatch.setenv("LABELSNAP_QUESTION_SECONDS", "0.5")
+    sandbox.faults.add(Fault(QUESTION, "status", status=503, times=None))
+    assert fetch_ontology.fn(dataset(), 0) == OntologyReceipt(reason="labelbox_failing")
+    assert sandbox.requests.count(QUESTION) > 1
 
 
 def test_a_model_run_has_none(sandbox, dataset):
