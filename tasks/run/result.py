@@ -121,8 +121,8 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
 
 def ontology(receipt: OntologyReceipt, registry: ClassRegistry) -> dict[str, Any]:
     """Whether the project's ontology was read, if not why, and what is kept of it: that of the base, or nothing."""
-    classes = {registry.class_of(each).id for each in receipt.offered}
-    counts = {"classes": len(classes), "questions": receipt.questions} if receipt.files else {}
+    offered = {registry.class_of(each).id for each in receipt.offered}
+    counts = {"classes": len(offered), "questions": receipt.questions} if receipt.files else {}
     return {
         "read": receipt.reason is None,
         **({"reason": receipt.reason} if receipt.reason else {}),
