@@ -1,4 +1,4 @@
-"""What every flow that publishes has in common: streams of lines → buckets → formats → one snapshot."""
+"""What every flow that publishes has in common: streams of lines, an ontology → buckets → formats → one snapshot."""
 
 from __future__ import annotations
 
@@ -25,18 +25,13 @@ if TYPE_CHECKING:
     from config.dataset import Dataset
     from labelsnap.buckets.receipt import BucketInput, BucketReceipt
     from tasks.run.beginning import Beginning
-    from tasks.run.receipts import StreamReceipt
+    from tasks.run.receipts import Exported
     from tasks.telling.stopwatch import Stopwatch
 
 
-def assembled(
-    dataset: Dataset,
-    beginning: Beginning,
-    results: tuple[StreamReceipt, ...],
-    errors: tuple[StreamReceipt, ...],
-    watch: Stopwatch,
-) -> dict[str, Any]:
-    """Publish what the streams hold, as part of a flow run; give back the result (see README.md)."""
+def assembled(dataset: Dataset, beginning: Beginning, exported: Exported, watch: Stopwatch) -> dict[str, Any]:
+    """Publish what was exported, as part of a flow run; give back the result (see README.md)."""
+    results, errors, ontology = exported.results, exported.errors, exported.ontology
     run, base = beginning.run, beginning.base.version
     side_by_side = load_settings().workers
     buckets = group_rows(dataset, run, results, errors, beginning.base)
@@ -50,7 +45,9 @@ def assembled(
     receipts = {receipt.index: receipt for receipt in shown}
     unwritable: dict[str, str] = {}
     for writing in range(1, WRITINGS + 1):
-        settlement = settle(dataset, beginning.base, buckets.lines, tuple(receipts.values()), buckets.not_in_range)
+        settlement = settle(
+            dataset, beginning.base, buckets.lines, tuple(receipts.values()), buckets.not_in_range, ontology
+        )
         check_urls_lived(dataset, beginning, settlement)
         watch.lap("fetch")
         formats = converted(dataset, run, settlement, side_by_side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ from flows.runners.cluster_runner import check_workers
 from labelsnap.errors import ConfigurationError
 from labelsnap.records.lines.moments import By
 from tasks.kept import keep_streams
+from tasks.machines.beside import beside
 from tasks.machines.window import windowed
+from tasks.ontology import fetch_ontology
+from tasks.run.receipts import Exported
 from tasks.run.span import Span
 from tasks.run.undertaking import undertake
 from tasks.telling.artifacts import show_table
@@ -58,13 +62,15 @@ def backfill(
         def export(window: Window) -> PrefectFuture[WindowReceipt]:
             return export_window.submit(dataset, run, base, window, by)
 
-        done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
-        receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
+        with beside() as begin:
+            ontology = begin(partial(fetch_ontology, dataset, base))
+            done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
+            receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
         whole = Span(by, start, end)
         results = (within(stream, whole) for receipt in receipts for stream in receipt.results)
         errors = chain.from_iterable(receipt.errors for receipt in receipts)
         kept = keep_streams(dataset, run, base)
-        return assembled(dataset, beginning, (*kept, *results), tuple(errors), watch)
+        return assembled(dataset, beginning, Exported((*kept, *results), tuple(errors), ontology.result()), watch)
 
     check_workers(dataset)
     return undertake(dataset, str(runtime.flow_run.id), work)

@@ -15,7 +15,9 @@ from labelsnap.storage import open_store
 from tasks.export import fetch_stream, start_exports, wait_for_exports
 from tasks.machines.beside import beside
 from tasks.machines.here import here_of, read_ahead
+from tasks.ontology import fetch_ontology
 from tasks.run.hints import note_exported
+from tasks.run.receipts import Exported
 from tasks.run.undertaking import undertake
 from tasks.telling.stopwatch import Stopwatch
 
@@ -46,11 +48,13 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
 
         with beside() as start:
             start(partial(read_ahead, dataset.url, base))
+            ontology = start(partial(fetch_ontology, dataset, base))
             exports = start_exports(dataset, run)
             created = wait_for_exports(exports)
             lost = start(partial(fetched, "ERRORS"))
             results = fetched("RESULT")
-        result = assembled(dataset, beginning, results, lost.result(), watch)
+        exported = Exported(results, lost.result(), ontology.result())
+        result = assembled(dataset, beginning, exported, watch)
         since = created or beginning.exported_since
         here_of(dataset.url).soon(partial(note_exported, open_store(dataset.url), dataset, since))
         return result

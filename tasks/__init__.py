@@ -2,7 +2,7 @@
 
 In: what a flow hands on. Out: receipts, never rows or pixels. Rooms beside: ``run`` (what tasks share of a run),
 ``machines`` (where they are carried out), ``telling`` (what people see), ``formats``.
-Doors: buckets, describe, export, housekeeping, kept, parts, poll, prepare, publish, settle, windows.
+Doors: buckets, describe, export, housekeeping, kept, ontology, parts, poll, prepare, publish, settle, windows.
 """
 
 import os

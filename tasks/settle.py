@@ -20,7 +20,7 @@ from tasks.formats.conversion import conversion_of
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Head
-from tasks.run.receipts import Settlement
+from tasks.run.receipts import OntologyReceipt, Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,12 @@ LEFT_OUT_PATH = "raw/left-out.json"
 
 @task(**RETRIES)
 def settle(
-    dataset: Dataset, base: Head, lines: int, receipts: tuple[BucketReceipt, ...], not_in_range: tuple[int, ...]
+    dataset: Dataset,
+    base: Head,
+    lines: int,
+    receipts: tuple[BucketReceipt, ...],
+    not_in_range: tuple[int, ...],
+    ontology: OntologyReceipt,
 ) -> Settlement:
     """Add up the buckets and the lines that none of them got, give new classes ids, write classes and problems."""
     here = here_of(dataset.url)
@@ -45,11 +50,11 @@ def settle(
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
     standing = earlier_classes(store, earlier)
-    registry, behind = update(standing, seen, dataset.classes), base.behind
+    registry, behind = update(standing, seen, dataset.classes, ontology.offered), base.behind
     same_classes = classes_table(registry).equals(classes_table(standing))
     if behind and not (earlier and same_classes and same_tables(earlier, tables)):
         others = classes_behind(store, behind)
-        registry, behind = update(inherited(standing, others), seen, dataset.classes), ()
+        registry, behind = update(inherited(standing, others), seen, dataset.classes, ontology.offered), ()
     numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
     classes, problems, *left_out = draft.add_files(
         [
@@ -67,11 +72,12 @@ def settle(
         conversion=conversion_of(store, dataset, earlier, built, classes, registry, census),
         registry=registry,
         behind=behind,
+        ontology=ontology,
         tables=(*tables, classes),
         problems=problems,
         left_out=tuple(left_out),
         packs=tuple(packs[key] for key in sorted(packs)),
-        uploads=draft.uploads,
+        uploads=draft.uploads + ontology.uploads,
     )
 
 

@@ -151,6 +151,18 @@ class Sandbox:
         """A class gets another name; its schema id stays."""
         self.workspace.rename_class(name, new_name)
 
+    def add_class(self, name: str, tool: str = "rectangle") -> None:
+        """The ontology has a class more, of which no row has an object; ``tool`` is Labelbox's word."""
+        self.workspace.add_class(name, tool)
+
+    def remove_class(self, name: str) -> None:
+        """The ontology has a class no more; rows keep the objects that they have of it."""
+        self.workspace.remove_class(name)
+
+    def colour_class(self, name: str, colour: str) -> None:
+        """A class gets another colour, ``#rrggbb``."""
+        self.workspace.colour_class(name, colour)
+
     def rotate_key(self, api_key: str) -> None:
         """Another key is the right one from now on; the one before is refused."""
         self.api_key = api_key

@@ -11,9 +11,10 @@ from labelsnap.snapshots.runs import runs_of
 from labelsnap.snapshots.tables.parquet_files import reader_too_old
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labelsnap.errors import ReaderTooOldError
+    from labelsnap.records.ontology import OntologyChanges
     from labelsnap.snapshots.checking.objects import Fault
     from labelsnap.snapshots.checking.verify import Verification
     from labelsnap.snapshots.reading.diff import Diff
@@ -152,7 +153,19 @@ def describe_diff(before: str, after: str, found: Diff) -> str:
     lines += [f"  new class    {each.name}" for each in found.classes.added]
     lines += [f"  no more      {each.name}" for each in found.classes.removed]
     lines += [f"  renamed      {each.before} → {each.after}" for each in found.classes.renamed]
-    return joined(lines)
+    return joined([*lines, *ontology_lines(found.ontology)])
+
+
+def ontology_lines(found: OntologyChanges | None) -> Iterator[str]:
+    """What became of a project's ontology: a line a feature, by its path."""
+    if found is None:
+        return
+    for change in ("added", "removed", "moved", "changed"):
+        yield from (f"  ontology     {change}: {each.kind} {' / '.join(each.path)}" for each in getattr(found, change))
+    for change in ("renamed", "recoloured"):
+        for each in getattr(found, change):
+            was, now = (value or "none" for value in (each.before, each.after))
+            yield f"  ontology     {change}: {each.kind} {' / '.join(each.path)}: {was} → {now}"
 
 
 def describe_deployed(outcome: Mapping[str, Any]) -> str:

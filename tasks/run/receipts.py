@@ -10,7 +10,7 @@ from msgspec import Struct
 from labelsnap.buckets.parts.work import Conversion
 from labelsnap.buckets.receipt import Tally
 from labelsnap.formats.description.census import Census
-from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.records.choices.classes import ClassRegistry, SeenClass
 from labelsnap.snapshots.checking.measures import Measure
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.draft import Uploads
@@ -39,6 +39,28 @@ class StreamReceipt(Struct, frozen=True):
     part: int | None = None
 
 
+class OntologyReceipt(Struct, frozen=True):
+    """The file of a project's ontology, the classes that it offers in its order, and what the result tells of it.
+
+    ``reason`` is why it was not read; then the file is that of the base, or there is none.
+    """
+
+    files: tuple[File, ...] = ()
+    offered: tuple[SeenClass, ...] = ()
+    questions: int = 0
+    unreadable: int = 0
+    uploads: Uploads = Uploads()
+    reason: str | None = None
+
+
+class Exported(Struct, frozen=True):
+    """What a run has of Labelbox: its RESULT and ERRORS streams, and the project's ontology."""
+
+    results: tuple[StreamReceipt, ...]
+    errors: tuple[StreamReceipt, ...]
+    ontology: OntologyReceipt
+
+
 class Settlement(Struct, frozen=True):
     """Counts over all buckets, measures of each, the classes with their ids, and every file and pack that stands.
 
@@ -56,6 +78,7 @@ class Settlement(Struct, frozen=True):
     conversion: Conversion
     registry: ClassRegistry
     behind: tuple[str, ...]
+    ontology: OntologyReceipt
     tables: tuple[File, ...]
     problems: File
     left_out: tuple[File, ...]
@@ -92,7 +115,7 @@ class Content(Struct, frozen=True):
 
 def content_of(settlement: Settlement, written: Sequence[Contents]) -> Content:
     """Put together what a run has made; ``written`` are its streams and formats."""
-    alone = settlement.tables, (settlement.problems,), settlement.left_out
+    alone = settlement.tables, settlement.ontology.files, (settlement.problems,), settlement.left_out
     return Content(
         files=tuple(chain(*alone, *(each.files for each in written))),
         packs=tuple(chain(settlement.packs, *(each.packs for each in written))),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labelsnap.formats.interface import Format
     from labelsnap.records.choices.classes import ClassRegistry
     from tasks.run.beginning import Beginning
-    from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt
+    from tasks.run.receipts import FormatReceipt, OntologyReceipt, Publication, Settlement, StreamReceipt
 
 REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 
@@ -59,6 +59,7 @@ def summary(
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),
         **({"predictions": predictions} if predictions else {}),
         "classes": classes(settlement.registry),
+        "ontology": ontology(settlement.ontology, settlement.registry),
         **blocks_of(tally.noted),
         "reused_rows": tally.reused_rows,
         **({"rows_left": tally.left} if tally.left else {}),
@@ -116,6 +117,18 @@ def classes(registry: ClassRegistry) -> dict[str, Any]:
     }
     removed = sum(each.removed for each in registry.classes)
     return {"in_use": len(registry.classes) - removed, "removed": removed, "suffixed": suffixed}
+
+
+def ontology(receipt: OntologyReceipt, registry: ClassRegistry) -> dict[str, Any]:
+    """Whether the project's ontology was read, if not why, and what is kept of it: that of the base, or nothing."""
+    offered = {registry.class_of(each).id for each in receipt.offered}
+    counts = {"classes": len(offered), "questions": receipt.questions} if receipt.files else {}
+    return {
+        "read": receipt.reason is None,
+        **({"reason": receipt.reason} if receipt.reason else {}),
+        **counts,
+        **({"unreadable": receipt.unreadable} if receipt.unreadable else {}),
+    }
 
 
 def held_and_lost(training_format: Format, counted: Census, registry: ClassRegistry) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def begun(sandbox, beginnings, tmp_path_factory):
 
     def copied(make, chosen, *given):
         workspace = sandbox.workspace
-        held = sandbox.settings, workspace.edits, workspace.removed, workspace.rows
+        held = sandbox.settings, workspace.edits, workspace.removed, workspace.rows, workspace.ontology
         small = os.environ.get("LABELSNAP_ROWS_PER_BUCKET")
         shown = describe.THUMBNAILS_OF_A_SPLIT
         key = make.__qualname__, chosen.model_dump_json(exclude={"store"}), repr(held), small, shown

@@ -9,7 +9,7 @@ from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.draft import Uploads
 from labelsnap.snapshots.writing.presence import sizes_of
-from tasks.run.receipts import FormatReceipt, Settlement, StreamReceipt, content_of
+from tasks.run.receipts import FormatReceipt, OntologyReceipt, Settlement, StreamReceipt, content_of
 
 
 def file(path: str, size: int, offset: int | None = None) -> File:
@@ -25,6 +25,7 @@ SETTLEMENT = Settlement(
     conversion=Conversion(),
     registry=ClassRegistry(),
     behind=(),
+    ontology=OntologyReceipt(files=(file("tables/ontology/a", 6),)),
     tables=(file("tables/a", 1),),
     problems=file("raw/problems.ndjson", 2),
     left_out=(file("raw/left-out.json", 3),),
@@ -38,11 +39,12 @@ FORMAT = FormatReceipt("voc", (file("formats/voc/a", 5, offset=512),), (Pack("da
 def test_what_is_published_is_what_is_counted() -> None:
     """Files and packs of every step are in the manifest, and each object of theirs is counted once."""
     content = content_of(SETTLEMENT, (STREAM, FORMAT))
-    paths = {"tables/a", "raw/problems.ndjson", "raw/left-out.json", "raw/result", "formats/voc/a"}
+    paths = {"tables/a", "tables/ontology/a", "raw/problems.ndjson", "raw/left-out.json", "raw/result", "formats/voc/a"}
     assert {each.path for each in content.files} == paths
     assert {each.key for each in content.packs} == {"data/images", "data/frames", "data/pack"}
     assert sizes_of(content) == {
         "data/tables/a": 1,
+        "data/tables/ontology/a": 6,
         "data/raw/problems.ndjson": 2,
         "data/raw/left-out.json": 3,
         "data/raw/result": 4,

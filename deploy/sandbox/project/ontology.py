@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from deploy.sandbox.project.identifiers import cuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
 # Tool (Labelbox's word) → class names: blanks, brackets, a slash and letters beyond ASCII are there on purpose.
 OBJECTS: dict[str, tuple[str, ...]] = {
@@ -26,6 +27,7 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "checklist": ("weather", "hazards", "attributes"),
     "text": ("remarks", "paint & plate"),
 }
+COLOUR = "#3c7fd0"
 
 
 @lru_cache(maxsize=1024)
@@ -41,19 +43,50 @@ def schema_id(seed: int, kind: str, name: str) -> str:
     return cuid(seed, f"schema:{kind}:{name}")
 
 
-def normalized(seed: int, rename: Callable[[str], str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class OntologyEdits:
+    """What has been changed on the ontology since the project was made, by the names that classes began with.
+
+    ``added`` are (tool, name), behind those that the project has; ``colours`` are ``#rrggbb``.
+    """
+
+    added: tuple[tuple[str, str], ...] = ()
+    removed: frozenset[str] = frozenset()
+    colours: Mapping[str, str] = field(default_factory=dict)
+
+    def add(self, tool: str, name: str) -> OntologyEdits:
+        """With a class more."""
+        return replace(self, added=(*self.added, (tool, name)), removed=self.removed - {name})
+
+    def remove(self, name: str) -> OntologyEdits:
+        """Without a class."""
+        return replace(self, removed=self.removed | {name})
+
+    def colour(self, name: str, colour: str) -> OntologyEdits:
+        """With another colour for a class."""
+        return replace(self, colours={**self.colours, name: colour})
+
+    @property
+    def tools(self) -> Iterator[tuple[str, str]]:
+        """The tools with their names, in order."""
+        given = ((tool, name) for tool, names in OBJECTS.items() for name in names)
+        for tool, name in dict.fromkeys((*given, *self.added)):
+            if name not in self.removed:
+                yield tool, name
+
+
+def normalized(seed: int, rename: Callable[[str], str], edits: OntologyEdits) -> dict[str, Any]:
     """The ontology in Labelbox's normalized form; ``rename`` maps a name to the one it has now."""
     tools = [
         {
             "tool": tool,
             "name": rename(name),
-            "color": "#3c7fd0",
+            "color": edits.colours.get(name, COLOUR),
             "required": False,
             "classifications": [],
             **_schema(seed, tool, name),
         }
-        for tool, names in OBJECTS.items()
-        for name in names
+        for tool, name in edits.tools
     ]
     classifications = [
         {

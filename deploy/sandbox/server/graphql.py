@@ -109,7 +109,7 @@ def _ontology(api: Api, variables: Json) -> Json:
 
 
 def _ontology_entity(api: Api) -> Json:
-    content = normalized(api.project.seed, api.project.rename)
+    content = normalized(api.project.seed, api.project.rename, api.workspace.ontology)
     counts = {"objectSchemaCount": len(content["tools"]), "classificationSchemaCount": len(content["classifications"])}
     identity = _times(cuid(api.project.seed, "ontology"), "Street scenes")
     return {**identity, "description": None, "mediaType": "IMAGE", "normalized": content, **counts}

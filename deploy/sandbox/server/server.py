@@ -147,6 +147,9 @@ class Handlers:
             workspace.remove_row,
             workspace.add_rows,
             workspace.rename_class,
+            workspace.add_class,
+            workspace.remove_class,
+            workspace.colour_class,
         )
         calls: dict[str, Callable[..., None]] = {call.__name__: call for call in rows}
         return calls | {

@@ -1,4 +1,4 @@
-"""What changes in a running sandbox: rows edited, moved, removed and added; registered webhooks; issued export tasks.
+"""What changes in a running sandbox: rows edited, moved, removed and added; the ontology; registered webhooks.
 
 Only the changes are held, never the rows themselves.
 """
@@ -11,6 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from deploy.sandbox.project.ontology import OntologyEdits
 from deploy.sandbox.project.rows import Edit, Project, Row, Status
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Workspace:
     edits: dict[int, Edit] = field(default_factory=dict)
     removed: set[int] = field(default_factory=set)
     webhooks: dict[str, Webhook] = field(default_factory=dict)
+    ontology: OntologyEdits = field(default_factory=OntologyEdits)
     lock: RLock = field(default_factory=RLock)
     _latest: datetime = _BEFORE_ALL
 
@@ -64,7 +66,7 @@ class Workspace:
     def reset(self, project: Project, rows: int) -> None:
         """Forgets every change."""
         with self.lock:
-            self.project, self.rows = project, rows
+            self.project, self.rows, self.ontology = project, rows, OntologyEdits()
             for changes in (self.edits, self.removed, self.webhooks):
                 changes.clear()
 
@@ -104,6 +106,21 @@ class Workspace:
         """A class gets another name; its schema id stays."""
         with self.lock:
             self.project = replace(self.project, class_names={**self.project.class_names, name: new_name})
+
+    def add_class(self, name: str, tool: str = "rectangle") -> None:
+        """The ontology has a class more, behind its others; ``tool`` is Labelbox's word. No row has an object of it."""
+        with self.lock:
+            self.ontology = self.ontology.add(tool, name)
+
+    def remove_class(self, name: str) -> None:
+        """The ontology has a class no more; rows keep the objects that they have of it."""
+        with self.lock:
+            self.ontology = self.ontology.remove(name)
+
+    def colour_class(self, name: str, colour: str) -> None:
+        """A class gets another colour, ``#rrggbb``."""
+        with self.lock:
+            self.ontology = self.ontology.colour(name, colour)
 
     def _change(self, index: int, **changes: Any) -> None:
         with self.lock:

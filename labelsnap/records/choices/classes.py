@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from labelsnap.records.model import Annotation
+    from labelsnap.records.ontology import Ontology
 
 Key: TypeAlias = tuple[str | None, str]
 """What makes a class: (feature schema id, ""), or (None, name) where there is no id or names are merged."""
@@ -37,9 +38,10 @@ class SeenClass(Struct, frozen=True):
 
 
 class Class(Struct, frozen=True):
-    """A class with its id (from 1). ``removed`` marks one that no record of this snapshot uses: its id stays taken.
+    """A class with its id (from 1). ``removed`` marks one that is not in use: its id stays taken.
 
-    ``kinds`` are those of its objects in the last snapshot that used it, sorted.
+    In use is what a record of the snapshot has, and what the ontology has whether a record has it or not. ``kinds`` are
+    those of its objects and of its tool in the last snapshot in which it was, sorted.
     """
 
     id: int
@@ -114,22 +116,40 @@ def seen_classes(tables: Mapping[str, pa.Table]) -> list[SeenClass]:
     return sorted(SeenClass(schema, found, tuple(sorted(of_class))) for (schema, found), of_class in kinds.items())
 
 
-def update(registry: ClassRegistry, seen: Iterable[SeenClass], renames: Mapping[str, str | None]) -> ClassRegistry:
+def offered_classes(ontology: Ontology, renames: Mapping[str, str | None]) -> tuple[SeenClass, ...]:
+    """Return the classes of an ontology in its order, as the dataset's ``classes`` rename, merge and drop them."""
+    named = ((each, renames.get(each.name, each.name)) for each in ontology.classes)
+    found = (SeenClass(each.feature_schema_id, name, (each.kind,)) for each, name in named if name is not None)
+    return tuple(dict.fromkeys(found))
+
+
+def update(
+    registry: ClassRegistry,
+    seen: Iterable[SeenClass],
+    renames: Mapping[str, str | None],
+    offered: Sequence[SeenClass] = (),
+) -> ClassRegistry:
     """Return the registry of the next snapshot, whatever the order of ``seen``: the classes of all its records.
 
-    A class is known by its feature schema's id, or by its name where the export has no id: a rename keeps the id, what
-    is no longer seen is marked removed, what comes back is the same class again, what is new is appended in the order
-    of names. Names that ``renames`` (the dataset's ``classes``) leads to are one class each.
+    ``offered`` are those of the ontology in its order (see ``offered_classes``), which are in use too, and whose names
+    count. A class is known by its feature schema's id, or by its name where the export has no id: a rename keeps the
+    id, what is neither seen nor offered is marked removed, what comes back is the same class again, what is new is
+    appended: in the ontology's order, then in the order of names. Names that ``renames`` (the dataset's ``classes``)
+    leads to are one class each.
     """
     merged = frozenset(name for name in renames.values() if name is not None)
     groups: defaultdict[Key, set[SeenClass]] = defaultdict(set)
-    for found in seen:
+    names: dict[Key, str] = {}
+    for each in offered:
+        names.setdefault(_key(each.feature_schema_id, each.name, merged), each.name)
+    for found in chain(offered, seen):
         groups[_key(found.feature_schema_id, found.name, merged)].add(found)
+    place = {key: number for number, key in enumerate(names)}
     classes = {each.id: replace(each, removed=True) for each in registry.classes}
-    for key in sorted(groups, key=lambda key: (key[0] is None, min(groups[key]))):
-        group = groups[key]
-        known = _known(key, group, classes.values()) or _new(key, group, max(classes, default=0) + 1)
-        classes[known.id] = _used(known, group)
+    for key in sorted(groups, key=lambda key: (place.get(key, len(place)), key[0] is None, min(groups[key]))):
+        group, given = groups[key], names.get(key)
+        known = _known(key, group, classes.values()) or _new(key, group, max(classes, default=0) + 1, given)
+        classes[known.id] = _used(known, group, given)
     return ClassRegistry(tuple(classes.values()), tuple(sorted(merged)))
 
 
@@ -156,16 +176,19 @@ def _known(key: Key, group: set[SeenClass], classes: Iterable[Class]) -> Class |
     return min(candidates, key=lambda each: (each.removed, each.id), default=None)
 
 
-def _new(key: Key, group: set[SeenClass], number: int) -> Class:
+def _new(key: Key, group: set[SeenClass], number: int, given: str | None) -> Class:
     schema_ids = {found.feature_schema_id for found in group}
-    return Class(number, schema_ids.pop() if len(schema_ids) == 1 else key[0], min(group).name)
+    return Class(number, schema_ids.pop() if len(schema_ids) == 1 else key[0], given or min(group).name)
 
 
-def _used(known: Class, group: set[SeenClass]) -> Class:
-    """Return a class as this snapshot uses it: under a name that is new, else its present one, else an earlier one."""
+def _used(known: Class, group: set[SeenClass], given: str | None) -> Class:
+    """Return a class as this snapshot uses it: as the ontology names it (``given``).
+
+    Else under a name that is new, else its present one, else an earlier one.
+    """
     names = {found.name for found in group}
     unknown = names - {known.name, *known.previous_names}
-    name = min(unknown) if unknown else known.name if known.name in names else min(names)
+    name = given or (min(unknown) if unknown else known.name if known.name in names else min(names))
     earlier = [each for each in (*known.previous_names, known.name) if each != name]
     schema_ids = sorted(found.feature_schema_id for found in group if found.feature_schema_id is not None)
     kinds = {kind for found in group for kind in found.kinds} | set(() if known.removed else known.kinds)

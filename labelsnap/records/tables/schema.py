@@ -220,6 +220,19 @@ CLASSES: Final = pa.schema(
         _always("merged", pa.bool_()),
     ]
 )
+ONTOLOGY: Final = pa.schema(
+    [
+        _always("position", pa.int32()),
+        pa.field("parent", pa.int32()),
+        _always("kind", TEXT),
+        _always("name", TEXT),
+        _always("path", pa.list_(TEXT)),
+        _always("feature_schema_id", TEXT),
+        *_texts("value", "instructions", "colour"),
+        _always("required", pa.bool_()),
+        _always("archived", pa.bool_()),
+    ]
+)
 PROBLEMS: Final = pa.schema(
     [
         _always("line", pa.int64()),

@@ -12,9 +12,10 @@ from pyarrow import parquet
 
 from labelsnap.records.choices.classes import Class, ClassRegistry
 from labelsnap.records.model import Problem
+from labelsnap.records.ontology import Feature, Ontology
 from labelsnap.records.tables.join import Tables, joined, rows_of
 from labelsnap.records.tables.read import OF_MASKS, STANDING, from_tables, standing_of
-from labelsnap.records.tables.schema import CLASSES, PROBLEMS
+from labelsnap.records.tables.schema import CLASSES, ONTOLOGY, PROBLEMS
 from labelsnap.records.tables.write import to_tables
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = [
     "classes_table",
     "from_tables",
     "joined",
+    "ontology_of",
+    "ontology_table",
     "problems_of",
     "problems_table",
     "rows_of",
@@ -37,6 +40,8 @@ __all__ = [
 ]
 
 _ROWS_IN_A_GROUP = 65_536
+_DERIVED = ("position", "name")
+"""Columns of the ontology that its others tell."""
 
 
 def write_table(table: pa.Table) -> bytes:
@@ -90,6 +95,25 @@ def classes_of(table: pa.Table) -> ClassRegistry:
         ),
         tuple(sorted({row["name"] for row in rows if row["merged"]})),
     )
+
+
+def ontology_table(ontology: Ontology) -> pa.Table:
+    """Return an ontology as a table, one feature a row, in its order."""
+    features = ontology.features
+    columns = {name: [getattr(each, name) for each in features] for name in ONTOLOGY.names if name != "position"}
+    return pa.table({"position": list(range(len(features))), **columns}, schema=ONTOLOGY)
+
+
+def ontology_of(table: pa.Table) -> Ontology:
+    """Return the ontology that ``ontology_table`` wrote. Raises ValueError where a feature hangs on a later one."""
+    features = []
+    for number, row in enumerate(table.select([name for name in ONTOLOGY.names if name not in _DERIVED]).to_pylist()):
+        feature = Feature(**row | {"path": tuple(row["path"])})
+        if not feature.path or (feature.parent is not None and not 0 <= feature.parent < number):
+            message = "a feature without a name, or one that hangs on a later one"
+            raise ValueError(message)
+        features.append(feature)
+    return Ontology(tuple(features))
 
 
 def problems_table(problems: Iterable[Problem]) -> pa.Table:

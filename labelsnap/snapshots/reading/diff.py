@@ -1,4 +1,4 @@
-"""What one version has that another has not: rows, annotations and classes, read bucket by bucket."""
+"""What one version has that another has not: rows, annotations, classes and the ontology, bucket by bucket."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.records.counts import kind_of
 from labelsnap.records.geometry import Mask
 from labelsnap.records.model import ChecklistAnswer, RadioAnswer
+from labelsnap.records.ontology import OntologyChanges, compare
 from labelsnap.records.questions import questions_of
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import from_tables
-from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_table
+from labelsnap.snapshots.tables.bucket_tables import (
+    CLASSES_PATH,
+    ONTOLOGY_PATH,
+    bucket_files,
+    decoding,
+    read_classes,
+    read_ontology,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -90,12 +99,16 @@ class ClassChanges(Struct, frozen=True):
 
 
 class Diff(Struct, frozen=True):
-    """What became of a version on the way to another. ``predictions`` is about a model run's."""
+    """What became of a version on the way to another. ``predictions`` is about a model run's.
+
+    ``ontology`` is None where one of the two has none: nothing is known of it.
+    """
 
     rows: RowChanges
     annotations: AnnotationChanges
     predictions: AnnotationChanges
     classes: ClassChanges
+    ontology: OntologyChanges | None = None
 
 
 class _Part(NamedTuple):
@@ -202,12 +215,22 @@ def diff(
         annotations=found.labelled.summary(names),
         predictions=found.predicted.summary(names),
         classes=_class_changes(*registries),
+        ontology=_ontology_changes(store, before, after),
     )
 
 
 def _registry(store: ObjectStore, manifest: Manifest) -> ClassRegistry:
     file = manifest.file(CLASSES_PATH)
     return read_classes(store, file) if file else ClassRegistry()
+
+
+def _ontology_changes(store: ObjectStore, before: Manifest, after: Manifest) -> OntologyChanges | None:
+    one, other = before.file(ONTOLOGY_PATH), after.file(ONTOLOGY_PATH)
+    if one is None or other is None:
+        return None
+    if one == other:
+        return OntologyChanges()
+    return compare(read_ontology(store, one), read_ontology(store, other))
 
 
 def _pairs(before: Manifest, after: Manifest) -> Iterator[tuple[Buckets, Buckets]]:

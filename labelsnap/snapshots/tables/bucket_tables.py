@@ -1,4 +1,4 @@
-"""The bucket tables among a snapshot's files, and the one table that is not cut into buckets."""
+"""The bucket tables among a snapshot's files, and the two tables that are not cut into buckets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from labelsnap.records.tables.tables import classes_of, write_table
+from labelsnap.records.tables.tables import classes_of, ontology_of, write_table
 from labelsnap.snapshots.manifest import damaged, digest
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.tables.bucket_paths import TABLE_PATH
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.ontology import Ontology
     from labelsnap.snapshots.manifest import File
     from labelsnap.storage import ObjectStore
 
 CLASSES_PATH: Final = "tables/classes/classes.parquet"
+ONTOLOGY_PATH: Final = "tables/ontology/ontology.parquet"
 
 BucketFiles = dict[str, "File"]
 """The files of one bucket by table."""
@@ -100,6 +102,13 @@ def read_classes(store: ObjectStore, file: File) -> ClassRegistry:
     table = read_table(store, file)
     with decoding(file.path):
         return classes_of(table)
+
+
+def read_ontology(store: ObjectStore, file: File) -> Ontology:
+    """Read the table of the ontology. Raises like ``read_table``."""
+    table = read_table(store, file)
+    with decoding(file.path):
+        return ontology_of(table)
 
 
 @lru_cache

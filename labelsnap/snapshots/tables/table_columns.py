@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
+from labelsnap.records.tables.schema import CLASSES, LEFT, ONTOLOGY, PROBLEMS, SCHEMAS
 from labelsnap.snapshots.manifest import damaged
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ _TABLES: Final = "tables/"
 _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     **SCHEMAS,
     "classes": CLASSES,
+    "ontology": ONTOLOGY,
     "problems": PROBLEMS,
     "left": LEFT,
     "images": IMAGES_SCHEMA,
 }
-BUCKET_TABLES: Final = _SCHEMAS.keys() - {"classes"}
+BUCKET_TABLES: Final = _SCHEMAS.keys() - {"classes", "ontology"}
 """The tables that are cut into buckets."""
 _OF_OBJECTS: Final = frozenset({"has_area", "mask_overlap"})
 _LATER: Final[Mapping[str, frozenset[str]]] = {

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from labelsnap.errors import LabelsnapError
 from labelsnap.labelbox.client import Account, check_source, connect
 from labelsnap.labelbox.export import ExportRequest, totals, wait
+from labelsnap.labelbox.ontology import ontology_of
 from labelsnap.labelbox.patience import Patience
 from labelsnap.labelbox.retry import Backoff
 from labelsnap.labelbox.starting import start
 from labelsnap.labelbox.stream import chunk_at
+from labelsnap.records.tables.tables import ontology_table, write_table
 from tests.fuzz.mutation import bytes_mutator, json_mutator
 from tests.fuzz.target import MEBIBYTE, Target
 from tests.fuzz.wires import answer, wired
@@ -26,6 +28,20 @@ if TYPE_CHECKING:
 
 ID, TASK = "cltd3vkju021907u63w2odj69", "clx0000000000000000000000"
 TIMES = {"createdAt": "2024-05-06T07:08:09.000Z", "updatedAt": "2024-05-06T07:08:09.000Z"}
+QUESTION = {"type": "radio", "name": "state", "instructions": "state", "featureSchemaId": "Q", "required": True}
+OPTION = {"label": "parked", "value": "parked", "featureSchemaId": "O", "options": [QUESTION]}
+ONTOLOGY = {
+    "tools": [
+        {
+            "tool": "rectangle",
+            "name": "car",
+            "color": "#ff00aa",
+            "featureSchemaId": "T",
+            "classifications": [{**QUESTION, "options": [OPTION]}],
+        }
+    ],
+    "classifications": [{**QUESTION, "type": "text", "options": []}],
+}
 DATA = {
     "project": {
         "id": ID,
@@ -43,6 +59,7 @@ DATA = {
         "modelSetupComplete": True,
         "setupComplete": TIMES["createdAt"],
         "uploadType": "MANUAL",
+        "ontology": {"normalized": ONTOLOGY},
     },
     "user": {
         "id": "user",
@@ -82,6 +99,7 @@ ERROR = {"message": "no", "extensions": {"code": "INTERNAL_SERVER_ERROR", "excep
 ASKED: dict[str, Callable[[Client], object]] = {
     "source": lambda client: check_source(client, "project", ID),
     "model run": lambda client: check_source(client, "model_run", ID),
+    "ontology": lambda client: write_table(ontology_table(ontology_of(client, ID))),
     "start": lambda client: start(client, ExportRequest("project", ID, {}, {}), name="a name"),
     "found": lambda client: start(client, ExportRequest("project", ID, {}, {}), name="a name", perhaps_started=True),
     "wait": lambda client: wait(client, TASK, timeout=0, poll_interval=1),

@@ -1,0 +1,73 @@
+"""The project's ontology: asked for beside its exports, and kept as a table."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from prefect import task
+
+from config.dataset import Dataset
+from config.settings import load_settings
+from labelsnap.errors import LabelboxError
+from labelsnap.labelbox.ontology import ontology_of
+from labelsnap.records.choices.classes import offered_classes
+from labelsnap.records.tables.tables import ontology_table, write_table
+from labelsnap.snapshots.tables.bucket_tables import ONTOLOGY_PATH, read_ontology
+from tasks.machines.environment import labelbox
+from tasks.machines.here import here_of
+from tasks.machines.retries import RETRIES
+from tasks.run.receipts import OntologyReceipt
+
+if TYPE_CHECKING:
+    from labelsnap.records.ontology import Ontology
+    from labelsnap.snapshots.manifest import File
+    from labelsnap.snapshots.writing.draft import Uploads
+
+SECONDS: Final = 60.0
+"""How long Labelbox is asked for an ontology; a run goes on without it."""
+
+log = logging.getLogger(__name__)
+
+
+@task(**RETRIES)
+def fetch_ontology(dataset: Dataset, base: int) -> OntologyReceipt:
+    """Put the project's ontology into the store, where the snapshot ``base`` (0: none) has not the same.
+
+    Where it cannot be read, that of the base stands: its classes do not go because Labelbox did not answer. A model run
+    has none.
+    """
+    if dataset.source.kind != "project":
+        return OntologyReceipt(reason="model_run")
+    here = here_of(dataset.url)
+    earlier = here.manifest(base)
+    client = labelbox(load_settings())
+    briefly = replace(client, patience=replace(client.patience, question=min(SECONDS, client.patience.question)))
+    try:
+        found = ontology_of(briefly, dataset.source.id)
+    except LabelboxError as error:
+        log.warning("The project's ontology is not read, and the run goes on without: %s", error.message)
+        standing = earlier.file(ONTOLOGY_PATH) if earlier else None
+        if standing is None:
+            return OntologyReceipt(reason=error.code)
+        draft = here.draft(earlier)
+        kept = draft.keep_file(standing)
+        return received(dataset, read_ontology(here.store, standing), kept, draft.uploads, reason=error.code)
+    draft = here.draft(earlier)
+    file = draft.add_file(ONTOLOGY_PATH, write_table(ontology_table(found)))
+    return received(dataset, found, file, draft.uploads)
+
+
+def received(
+    dataset: Dataset, ontology: Ontology, file: File, uploads: Uploads, *, reason: str | None = None
+) -> OntologyReceipt:
+    """What later steps and the result need of an ontology that lies in a file."""
+    return OntologyReceipt(
+        files=(file,),
+        offered=offered_classes(ontology, dataset.classes),
+        questions=ontology.questions,
+        unreadable=ontology.unreadable,
+        uploads=uploads,
+        reason=reason,
+    )
