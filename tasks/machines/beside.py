@@ -5,16 +5,24 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from labelsnap.errors import StorageOutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Answer = TypeVar("Answer")
+
+PAUSES: Final = (2.0, 10.0)
+"""Seconds until a call of which no answer came is made again, as tasks are."""
 
 
 class Start(Protocol):
@@ -33,7 +41,7 @@ def beside() -> Iterator[Start]:
     started: list[Future[Any]] = []
 
     def start(call: Callable[[], Answer]) -> Future[Answer]:
-        future = _started(call)
+        future = started_beside(call)
         started.append(future)
         return future
 
@@ -45,43 +53,70 @@ def beside() -> Iterator[Start]:
     wait(started)
 
 
+@dataclass(eq=False, slots=True)
+class _Begun:
+    """A call that was begun, and what will come of it."""
+
+    call: Callable[[], Any]
+    future: Future[Any]
+
+
 class Later:
     """Calls that are begun, and whose end somebody waits for later; threads may share it.
 
-    Each may be made twice, and has to be harmless then.
+    One of which no answer came is made again, after so many seconds (``pauses``), and has to be harmless then.
     """
 
-    def __init__(self) -> None:
-        self._begun: list[tuple[Callable[[], Any], Future[Any] | None]] = []
+    def __init__(self, pauses: tuple[float, ...] = PAUSES) -> None:
+        self._begun: list[_Begun] = []
         self._lock = Lock()
+        self._pauses = pauses
 
     def begin(self, call: Callable[[], Answer]) -> Future[Answer]:
         """What will come of a call that is made beside the work."""
-        future = _started(call)
+        each = partial(_made, call, self._pauses)
+        future = started_beside(each)
         with self._lock:
-            self._begun.append((call, future))
+            self._begun.append(_Begun(each, future))
         return future
 
     def settle(self) -> None:
-        """Return when all that was begun is done. Raises what one of them raised; those are made again by the next."""
+        """Return when all that was begun is done, whoever began it. Raises what one of them raised.
+
+        What had failed before is made again.
+        """
         with self._lock:
-            begun, self._begun = self._begun, []
-        waiting = [(call, future or _started(call)) for call, future in begun]
+            begun = list(self._begun)
+            for each in begun:
+                if each.future.done() and each.future.exception() is not None:
+                    each.future = started_beside(each.call)
+            waiting = [(each, each.future) for each in begun]
         wait([future for _, future in waiting])
-        failed = [(call, error) for call, future in waiting if (error := future.exception()) is not None]
+        failed = {each: error for each, future in waiting if (error := future.exception()) is not None}
+        done = {each for each, _ in waiting if each not in failed}
         with self._lock:
-            self._begun += [(call, None) for call, _ in failed]
-        if failed:
-            raise failed[0][1]
+            self._begun = [each for each in self._begun if each not in done]
+        for error in failed.values():
+            raise error
 
     def rest(self) -> None:
         """Return when all that was begun has ended, whatever came of it."""
         with self._lock:
-            begun = [future for _, future in self._begun if future]
+            begun = [each.future for each in self._begun]
         wait(begun)
 
 
-def _started(call: Callable[[], Answer]) -> Future[Answer]:
+def _made(call: Callable[[], Answer], pauses: tuple[float, ...]) -> Answer:
+    for pause in pauses:
+        try:
+            return call()
+        except StorageOutcomeUnknownError:
+            time.sleep(pause)
+    return call()
+
+
+def started_beside(call: Callable[[], Answer]) -> Future[Answer]:
+    """What will come of a call, in a thread that the end of the process does not wait for."""
     future: Future[Answer] = Future()
     Thread(target=copy_context().run, args=(_settle, future, call), name="beside", daemon=True).start()
     return future

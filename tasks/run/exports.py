@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -16,6 +17,8 @@ from config.settings import load_settings
 from labelsnap.errors import LabelboxAnswerError, LabelsnapError
 from labelsnap.labelbox.export import cancel
 from labelsnap.labelbox.starting import started_as
+from labelsnap.shown import line
+from tasks.machines.beside import started_beside
 from tasks.machines.environment import labelbox
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ ASKED: Final = "asked-"
 WINDOW: Final = "window-"
 """How the receipts of windows begin that are here whole; behind it stands where one begins, as in its exports."""
 SECONDS: Final = 10.0
-"""How long Labelbox is asked to cancel an export; it ends by itself, too."""
+"""How long it may take to cancel exports; they end by themselves, too."""
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +50,21 @@ class Asked(Struct, frozen=True):
 
 
 def cancel_exports(ledger: Ledger) -> None:
-    """Cancel those exports of a run that are in progress. Of a window that is here whole none is.
+    """Cancel those exports of a run that are in progress: of a window that is here whole none is.
 
-    What Labelbox does not cancel, or the store does not tell of, is logged, and stops nothing; where Labelbox does not
-    answer, it is asked no more.
+    What Labelbox does not cancel, or the store does not tell of, is logged, and stops nothing. It takes ``SECONDS`` at
+    most: then nobody waits any more.
     """
     try:
-        found = _noted(ledger)
-    except LabelsnapError as error:
-        log.warning("Which exports of an earlier run are in progress cannot be told, and none is cancelled: %s", error)
-        return
+        started_beside(partial(_cancel_exports, ledger)).result(SECONDS)
+    except TimeoutError:
+        log.warning("In %g seconds exports could not all be cancelled; those that are in progress run on.", SECONDS)
+    except Exception as error:  # noqa: BLE001 - why it is cancelled is told by the run itself
+        log.warning("Which exports are in progress cannot be told (%s); those run on.", line(str(error)))
+
+
+def _cancel_exports(ledger: Ledger) -> None:
+    found = _noted(ledger)
     client = labelbox(load_settings())
     for task_id, name in found:
         if not cancel_export(client, task_id, name):

@@ -10,6 +10,7 @@ import logging
 import shlex
 import time
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -52,7 +53,7 @@ def advancing(
 ) -> Iterator[Item]:
     """The items, while a progress artifact ``progress-DATASET`` follows how much of the total has passed."""
     soon = here_of(dataset.url).soon
-    made = soon(partial(_progress, dataset, total))
+    progress = _Progress(soon(partial(_new_progress, dataset, total)))
     done, shown, told = 0, 0, clock()
     for item in items:
         done += size(item)
@@ -60,21 +61,32 @@ def advancing(
         is_due = percent >= shown + STEP and clock() >= told + PAUSE
         if is_due or percent == 100 > shown:  # noqa: PLR2004 - per cent
             shown, told = percent, clock()
-            soon(partial(_advance, made, percent))
+            soon(partial(progress.advance, percent))
         yield item
 
 
-def _progress(dataset: Dataset, total: int) -> UUID | None:
+def _new_progress(dataset: Dataset, total: int) -> UUID | None:
     """A new artifact of progress; None where it cannot be made."""
     with Unimportant():
         return _id(create_progress_artifact(0.0, key=f"progress-{dataset.dataset}", description=f"rows of {total}"))
     return None
 
 
-def _advance(made: Future[UUID | None], percent: int) -> None:
-    with Unimportant():
-        if (artifact := made.result()) is not None:
-            update_progress_artifact(artifact, float(percent))
+class _Progress:
+    """An artifact of progress that never goes back, though its updates may overtake each other."""
+
+    def __init__(self, made: Future[UUID | None]) -> None:
+        self._made = made
+        self._lock = Lock()
+        self._shown = 0
+
+    def advance(self, percent: int) -> None:
+        """Show so many per cent, unless more are shown."""
+        artifact = self._made.result()
+        with self._lock, Unimportant():
+            if artifact is not None and percent > self._shown:
+                update_progress_artifact(artifact, float(percent))
+                self._shown = percent
 
 
 def show_table(key: str, rows: list[dict[str, Any]], description: str) -> None:

@@ -294,3 +294,33 @@ def test_no_picture_is_made_of_an_image_of_more_pixels_than_any_may_have(folder_
     with pytest.raises(StorageRefusedError, match="tables/data_rows/") as refused:
         list(BucketSource(folder_store, files, tmp_path).rows("train"))
     assert refused.value.code == "object_damaged"
+
+
+class _Worn(Folder):
+    """A folder on a disk that gives other bytes than it was given, where ``damage`` makes them."""
+
+    damage = staticmethod(lambda content: content)
+
+    def read(self, name, offset, length):
+        """What the disk gives."""
+        return self.damage(super().read(name, offset, length))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: bytes([content[0] ^ 1]) + content[1:], lambda content: content[:-1]], ids=["flip", "cut"]
+)
+def test_rows_that_are_kept_are_checked(damage, tmp_path):
+    """A byte that a scratch disk gives otherwise, or a copy that is cut, is not used: the rows are decoded again."""
+    folder = _Worn(1 << 20, tmp_path)
+    kept, decoded = DecodedRows(folder), []
+
+    def decode():
+        decoded.append("decoded")
+        return {"train": ["a row"] * 3}
+
+    assert kept.rows((), "train", decode) == kept.rows((), "train", decode) == ["a row"] * 3
+    assert decoded == ["decoded"]
+    folder.damage = damage
+    assert kept.rows((), "train", decode) == ["a row"] * 3
+    assert decoded == ["decoded"] * 2
+    folder.close()

@@ -109,6 +109,33 @@ def test_what_labelbox_does_not_cancel_is_told(sandbox, dataset, running, caplog
     assert "no task of yours" in caplog.text
 
 
+@pytest.mark.usefixtures("impatient")
+def test_cancelling_takes_its_time_at_most(sandbox, dataset, monkeypatch, caplog):
+    """Where Labelbox does not answer, the run ends with its own error, and the log says that the export may run on."""
+    monkeypatch.setattr("tasks.run.exports.SECONDS", 0.5)
+    sandbox.settings.polls = ENDLESS
+    sandbox.faults.add(Fault("graphql:GetCancelable*", "delay", seconds=20))
+    with pytest.raises(LabelboxRefusedError) as error, caplog.at_level(logging.WARNING):
+        refresh(dataset())
+    assert error.value.code == "export_timeout"
+    assert "In 0.5 seconds exports could not all be cancelled" in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_fault_of_cancelling_is_not_the_runs(dataset, sandbox, monkeypatch, caplog):
+    """Whatever comes up meanwhile is logged, and the error that the run ends with is its own."""
+
+    def broken(*_):
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr("tasks.run.exports._noted", broken)
+    sandbox.settings.polls = ENDLESS
+    with pytest.raises(LabelboxRefusedError) as error, caplog.at_level(logging.WARNING):
+        refresh(dataset())
+    assert error.value.code == "export_timeout"
+    assert "no such thing" in caplog.text
+
+
 def begun(sandbox, chosen, prefect_api):
     """A refresh in a process of its own that waits for its export; it is killed once that is started."""
     before = len(sandbox.exports)

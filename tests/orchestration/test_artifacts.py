@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future
 from urllib.parse import unquote
+from uuid import uuid4
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -27,6 +29,18 @@ RESULT = {
 }
 
 TENTHS = [float(percent) for percent in range(10, 101, 10)]
+
+
+def test_progress_never_goes_back(monkeypatch):
+    """An update that is overtaken by a later one is not sent any more."""
+    sent = []
+    monkeypatch.setattr(artifacts, "update_progress_artifact", lambda _, percent: sent.append(percent))
+    made = Future()
+    made.set_result(uuid4())
+    progress = artifacts._Progress(made)
+    for percent in (10, 30, 20, 100, 40):
+        progress.advance(percent)
+    assert sent == [10.0, 30.0, 100.0]
 
 
 def test_a_results_page_says_what_came_of_the_run():

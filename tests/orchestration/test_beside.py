@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
+from functools import partial
 from threading import Barrier, Event
 
 import pytest
 
 from config.reading import parse_dataset
-from labelsnap.errors import LabelboxRefusedError, StorageRefusedError
+from labelsnap.errors import LabelboxRefusedError, StorageOutcomeUnknownError, StorageRefusedError
 from tasks import prepare as preparing
 from tasks.machines.beside import Later, beside
 from tasks.machines.here import Here
@@ -97,6 +99,44 @@ def test_a_call_that_failed_is_told_and_made_again_by_who_waits_next():
     later.settle()
     later.settle()
     assert tried == ["tried"] * 2
+
+
+def test_whoever_settles_waits_for_what_another_waits_for():
+    """Two steps write beside their work, and neither goes on before all of it is written."""
+    go, later, told = Event(), Later(), []
+
+    def slow():
+        assert go.wait(SECONDS)
+        told.append("written")
+
+    later.begin(slow)
+    with ThreadPoolExecutor(2) as pool:
+        settling = [pool.submit(later.settle) for _ in range(2)]
+        assert wait(settling, timeout=0.2).done == set()
+        go.set()
+        for each in settling:
+            each.result(SECONDS)
+    assert told == ["written"]
+
+
+def test_a_call_without_an_answer_is_made_again():
+    """As a task would be: so a lost answer to one small write ends no run. What lasts is told, after so many tries."""
+    tried, later = [], Later(pauses=(0.0, 0.0))
+
+    def call(failures):
+        tried.append(failures)
+        if len(tried) <= failures:
+            raise StorageOutcomeUnknownError("no answer", remedy="", code="storage_unreachable")
+
+    later.begin(partial(call, 2))
+    later.settle()
+    assert tried == [2] * 3
+    tried.clear()
+    later.begin(partial(call, 3))
+    with pytest.raises(StorageOutcomeUnknownError):
+        later.settle()
+    assert tried == [3] * 3
+    later.settle()
 
 
 @pytest.fixture

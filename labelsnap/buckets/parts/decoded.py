@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -26,10 +27,14 @@ RowsBySplit = dict[str, "list[Row]"]
 
 
 class DecodedRows:
-    """The rows of buckets, in a folder of the process's own, by the content of their tables; threads may share it."""
+    """The rows of buckets, in a folder of the process's own, by the content of their tables; threads may share it.
+
+    What is read there is checked by its hash, which stays in memory: where it differs, rows are decoded again.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
+        self._digests: dict[str, bytes] = {}
         self._decoding = tuple(Lock() for _ in range(_STRIPES))
 
     def rows(self, tables: Iterable[File], split: str, decode: Callable[[], RowsBySplit]) -> list[Row]:
@@ -52,12 +57,14 @@ class DecodedRows:
             sink = pa.BufferOutputStream()
             with pa.CompressedOutputStream(sink, _CODEC) as packed:
                 packed.write(plain)
-            self._folder.take(_name(bucket, split), sink.getvalue().to_pybytes())
+            content, name = sink.getvalue().to_pybytes(), _name(bucket, split)
+            self._digests[name] = hashlib.sha256(content).digest()
+            self._folder.take(name, content)
 
     def _read(self, name: str) -> list[Row] | None:
         size = self._folder.size(name)
         content = None if size is None else self._folder.read(name, 0, size)
-        if content is None:
+        if content is None or hashlib.sha256(content).digest() != self._digests.get(name):
             return None
         with pa.CompressedInputStream(pa.BufferReader(content), _CODEC) as kept:
             found: list[Row] = pickle.loads(kept.read())  # noqa: S301 - written by this process
