@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from threading import Thread
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import labelbox
@@ -59,13 +60,12 @@ class Client:
 
         Raises ``LabelboxRefusedError`` and ``LabelboxAnswerError`` about ``subject``. The call is made in a thread of
         its own: at each request the SDK describes every frame of the caller's stack (``lbox.call_info``), and a flow's
-        stack is deep.
+        stack is deep. Nobody who is told to end waits for it.
         """
 
         def once() -> Answer:
             try:
-                with ThreadPoolExecutor(1, thread_name_prefix="labelbox") as thread:
-                    return thread.submit(call, self.sdk).result()
+                return _apart(partial(call, self.sdk))
             except RAISED as error:
                 raise fault_of(error, subject) from None
 
@@ -86,6 +86,20 @@ def connect(account: Account, patience: Patience = DEFAULT) -> Client:
     for scheme in ("https://", "http://"):
         sdk.connection.mount(scheme, _connections(os.getpid()))
     return Client(sdk, patience)
+
+
+def _apart(call: Callable[[], Answer]) -> Answer:
+    """What a call gives in a thread of its own, which the end of the process does not wait for."""
+    answer: Future[Answer] = Future()
+
+    def settle() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whoever asked gets it
+            answer.set_exception(error)
+
+    Thread(target=settle, name="labelbox", daemon=True).start()
+    return answer.result()
 
 
 @cache

@@ -55,10 +55,11 @@ def beside() -> Iterator[Start]:
 
 @dataclass(eq=False, slots=True)
 class _Begun:
-    """A call that was begun, and what will come of it."""
+    """A call that was begun, what will come of it, and whether somebody was told that it failed."""
 
     call: Callable[[], Any]
     future: Future[Any]
+    told: bool = False
 
 
 class Later:
@@ -83,19 +84,21 @@ class Later:
     def settle(self) -> None:
         """Return when all that was begun is done, whoever began it. Raises what one of them raised.
 
-        What had failed before is made again.
+        What one was told of before is made again.
         """
         with self._lock:
             begun = list(self._begun)
             for each in begun:
-                if each.future.done() and each.future.exception() is not None:
-                    each.future = started_beside(each.call)
+                if each.told:
+                    each.future, each.told = started_beside(each.call), False
             waiting = [(each, each.future) for each in begun]
         wait([future for _, future in waiting])
         failed = {each: error for each, future in waiting if (error := future.exception()) is not None}
         done = {each for each, _ in waiting if each not in failed}
         with self._lock:
             self._begun = [each for each in self._begun if each not in done]
+            for each in failed:
+                each.told = True
         for error in failed.values():
             raise error
 
