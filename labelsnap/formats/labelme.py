@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Classification, Sample
 
 _LEAST_OF_A_LINE = 2  # vertices
-_FILTERED = 2  # bytes of a pixel: its rows, as they are and compressed
-_COUNTED = 128  # and of a character of its runs
 _VERSION = "5.5.0"  # the version of LabelMe from which on masks are known
 
 
@@ -136,6 +134,5 @@ def _mask(runs: Runs, memory: Budget) -> JsonObject:
     """Cut the mask to its box; a mask without pixels is one black pixel."""
     left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
     corners = [(left, top), (left + width - 1, top + height - 1)]
-    with memory.claim(_FILTERED * height * width + _COUNTED * len(runs.counts)):
-        png = encode_cut_out(runs)
-        return _points("mask", corners) | {"mask": b64encode(png).decode("ascii")}
+    png = encode_cut_out(runs, memory=memory)
+    return _points("mask", corners) | {"mask": b64encode(png).decode("ascii")}

@@ -29,12 +29,20 @@ class Measure(NamedTuple):
 
 
 GROUP_BITS, GROUP, MORE, SIGN, FIRST_CHARACTER = 5, 0x1F, 0x20, 0x10, 48
-MAX_GROUPS = 8  # 40 bits; a run of 200 million pixels takes 6
+MAX_GROUPS = 12  # 60 bits, which are an int64's at most; a run of 200 million pixels takes 6
 GROUP_LIMITS = [1 << (GROUP_BITS * groups - 1) for groups in range(1, MAX_GROUPS)]  # magnitudes that need a group more
+MAX_PIXELS = (1 << (GROUP_BITS * MAX_GROUPS - 1)) - 1  # the longest run that can be written
+
+
+def count_pixels(height: int, width: int) -> int:
+    """Return how many pixels an image has. Raises MaskError where its runs could not be written."""
+    if height * width > MAX_PIXELS:
+        raise MaskError("too_large", f"expected at most {MAX_PIXELS} pixels, found {width} × {height}")
+    return height * width
 
 
 def encode_counts(lengths: NDArray[np.integer]) -> bytes:
-    """Write one mask's run lengths, zeros first, as COCO's compressed string."""
+    """Write one mask's run lengths, zeros first, as COCO's compressed string. Raises MaskError for one too long."""
     return _encode(np.asarray(lengths, np.int64), np.zeros(1, np.int64))[0]
 
 
@@ -63,8 +71,9 @@ def decode_counts(counts: bytes) -> NDArray[np.int64]:
 
 
 def empty_runs(height: int, width: int) -> Runs:
-    """Return the runs of a mask without pixels."""
-    return Runs(height, width, encode_counts(np.array([height * width])), area=0, bounding_box=(0, 0, 0, 0))
+    """Return the runs of a mask without pixels. Raises MaskError for too many."""
+    counts = encode_counts(np.array([count_pixels(height, width)]))
+    return Runs(height, width, counts, area=0, bounding_box=(0, 0, 0, 0))
 
 
 def group_runs(
@@ -73,11 +82,13 @@ def group_runs(
     """Turn labelled stretches of a picture into one ``Runs`` an instance, None where an instance has no pixel.
 
     A stretch begins at its column-major position, ends where the next one begins, and belongs to the instance of its
-    label from 0 up, or with -1 to none. Positions ascend from 0; neighbours of one label are merged here.
+    label from 0 up, or with -1 to none. Positions ascend from 0; neighbours of one label are merged here. Raises
+    MaskError for a picture of too many pixels.
     """
     found: list[Runs | None] = [None] * instances
-    starts, ends, first, of_instances = _by_instance(positions, labels, height * width)
-    strings = _encode(*_alternate(starts, ends, first, height * width)) if first.size else []
+    pixels = count_pixels(height, width)
+    starts, ends, first, of_instances = _by_instance(positions, labels, pixels)
+    strings = _encode(*_alternate(starts, ends, first, pixels)) if first.size else []
     measures = _measures(starts, ends, first, height)
     for instance, counts, (area, box) in zip(of_instances, strings, measures, strict=True):
         found[instance] = Runs(height, width, counts, area, box)
@@ -87,9 +98,9 @@ def group_runs(
 def group_measures(
     height: int, width: int, positions: NDArray[np.int64], labels: NDArray[np.signedinteger], instances: int
 ) -> tuple[Measure | None, ...]:
-    """Return the area and box of each of the instances that ``group_runs`` gives of the same."""
+    """Return the area and box of each of the instances that ``group_runs`` gives of the same. Raises MaskError."""
     found: list[Measure | None] = [None] * instances
-    starts, ends, first, of_instances = _by_instance(positions, labels, height * width)
+    starts, ends, first, of_instances = _by_instance(positions, labels, count_pixels(height, width))
     for instance, measure in zip(of_instances, _measures(starts, ends, first, height), strict=True):
         found[instance] = measure
     return tuple(found)
@@ -165,6 +176,9 @@ def _encode(lengths: NDArray[np.int64], first: NDArray[np.int64]) -> list[bytes]
         if not larger.any():
             break
         sizes += larger
+    else:
+        if magnitudes.max() > MAX_PIXELS:
+            raise MaskError("too_large", f"expected runs of at most {MAX_PIXELS} pixels, found {lengths.max()}")
     begins = sizes.cumsum(dtype=np.int64) - sizes
     characters = np.empty(sizes.sum(dtype=np.int64), np.uint8)
     places, rest = begins, differences

@@ -36,6 +36,18 @@ def from_mask(mask):
     return Runs(*mask.shape, encoded["counts"], int(coco.area(encoded)), box)
 
 
+def compressed(lengths):
+    """Write run lengths as COCO's string, one number after another, as maskApi.c's rleToString does."""
+    text = []
+    for run, length in enumerate(lengths):
+        number, more = length - (lengths[run - 2] if run > 2 else 0), True
+        while more:
+            group, number = number & 31, number >> 5
+            more = number != (-1 if group & 16 else 0)
+            text.append(chr(48 + group + 32 * more))
+    return "".join(text).encode()
+
+
 def to_mask(runs):
     """Paint runs as a boolean array (height, width) by pycocotools."""
     return coco.decode({"size": [runs.height, runs.width], "counts": runs.counts}).astype(bool)

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as arrays
-from mask_pictures import from_mask
+from mask_pictures import compressed, from_mask
 from PIL import Image
 
 from labelsnap.masks.decoding import compiling
 from labelsnap.masks.errors import MaskError
 from labelsnap.masks.rasters.cut_out import encode_cut_out
 from labelsnap.masks.runs import encode_counts
+from labelsnap.memory import BeyondBudgetError, Budget
 from labelsnap.records.geometry import Runs
 
 
@@ -65,6 +67,52 @@ def test_a_box_that_does_not_hold_its_mask_is_refused(box):
     with pytest.raises(MaskError, match="expected a box that holds its mask") as caught:
         encode_cut_out(Runs(2, 2, mask.counts, 4, box))
     assert caught.value.code == "size_mismatch"
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-1, -1, 3, 3),
+        (0, 0, -3, 2),
+        (0, 0, 2, 0),
+        (1, 0, 2, 2),
+        (0, 0, 1 << 17, 1 << 17),
+        (0, 0, 1 << 62, 1 << 62),
+        (1 << 63, 0, 2, 2),
+    ],
+)
+def test_a_box_that_does_not_lie_in_its_image_takes_no_memory(box):
+    """Negative, empty, beyond a border, or huge: it is named, and neither allocated nor claimed."""
+    runs = Runs(2, 2, from_mask(np.ones((2, 2), bool)).counts, 4, box)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MaskError, match="expected a box that holds its mask") as caught:
+            encode_cut_out(runs, memory=Budget(0))
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.code == "size_mismatch"
+    assert taken < 1 << 20
+
+
+def test_what_a_cut_out_takes_is_claimed():
+    """A mask of 2^34 pixels, whose box is all of them, is refused by a budget of a MiB, and a part of it is not."""
+    side = 1 << 17
+    whole = Runs(side, side, compressed([0, side * side]), side * side, (0, 0, side, side))
+    with pytest.raises(BeyondBudgetError):
+        encode_cut_out(whole, memory=Budget(1 << 20))
+    corner = Runs(side, side, compressed([0, 3, side * side - 3]), 3, (0, 0, 1, 3))
+    budget = Budget(1 << 20)
+    assert pixels_of(encode_cut_out(corner, memory=budget)).tolist() == [[1], [1], [1]]
+    assert budget.taken == 0
+
+
+@pytest.mark.usefixtures("compiles")
+def test_a_mask_behind_a_long_run_is_cut_out():
+    """The last three pixels of 2^40 are one column of three."""
+    side = 1 << 20
+    runs = Runs(side, side, compressed([side * side - 3, 3]), 3, (side - 1, side - 3, 1, 3))
+    assert pixels_of(encode_cut_out(runs)).tolist() == [[1], [1], [1]]
 
 
 @pytest.mark.usefixtures("compiles")

@@ -14,6 +14,7 @@ from PIL import Image
 from labelsnap.masks.decoding.instance import decode_instance
 from labelsnap.masks.decoding.pixels import decode_pixels
 from labelsnap.masks.decoding.png import Limits, read_png
+from labelsnap.masks.decoding.sparse import is_for_sparse
 from labelsnap.masks.errors import MaskError
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
@@ -109,6 +110,13 @@ def test_pixels_up_to_the_limit_are_read():
     with pytest.raises(MaskError) as caught:
         read_png(png, limits=Limits(pixels=34))
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(("width", "sparse"), [(549_755, True), (549_756, False), (1_000_000, False)])
+def test_the_sparse_way_reads_what_its_loops_can_write(width, sparse):
+    """Their numbers have forty bits, so that they take pictures of fewer than 2^39 pixels: 549,755,813,888."""
+    body = picture(header(width=width, height=1_000_000), DATA)
+    assert is_for_sparse(read_png(body, limits=Limits(pixels=10**12))) == sparse
 
 
 def test_pillow_s_own_limit_has_no_say(monkeypatch, sparse):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from mask_pictures import from_mask
+from mask_pictures import compressed, from_mask
 
 from labelsnap.masks.decoding import compiling
 from labelsnap.masks.errors import MaskError
@@ -107,6 +107,17 @@ def test_of_more_masks_than_a_block_has_the_last_is_seen():
 
 
 @pytest.mark.usefixtures("compiles")
+@pytest.mark.parametrize("side", [1 << 20, 1 << 23, 1 << 29])
+def test_masks_behind_long_runs_are_laid_over_each_other(side):
+    """In an image of 2^40 to 2^58 pixels five lie before the end, of which the last two are seen of another mask."""
+    pixels = side * side
+    below = Runs(side, side, compressed([pixels - 5, 4, 1]), 4, (side - 1, side - 5, 1, 4))
+    above = Runs(side, side, compressed([pixels - 2, 2]), 2, (side - 1, side - 2, 1, 2))
+    seen = overlay([below, above], side, side).visible()
+    assert seen == ((3, (side - 1, side - 5, 1, 3)), (2, (side - 1, side - 2, 1, 2)))
+
+
+@pytest.mark.usefixtures("compiles")
 @pytest.mark.parametrize(
     ("counts", "reason"),
     [
@@ -116,7 +127,7 @@ def test_of_more_masks_than_a_block_has_the_last_is_seen():
         (b"1 5", "expected characters from '0' to 'o'"),
         (b"1p5", "expected characters from '0' to 'o'"),
         (b"15a", "a finished last number"),
-        (b"oooooooo0", "expected numbers of at most 8 characters, found 9"),
+        (b"oooooooooooo0", "expected numbers of at most 12 characters, found 13"),
         (encode_counts(np.array([3, -1, 4])), "expected run lengths from 0 up, found -1"),
     ],
 )

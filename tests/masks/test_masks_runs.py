@@ -60,13 +60,23 @@ def test_run_lengths_are_written_as_pycocotools_writes_them(lengths):
     assert encode_counts(np.array(lengths)) == coco.frPyObjects({"size": size, "counts": lengths}, *size)["counts"]
 
 
+def test_a_run_that_is_too_long_to_be_read_is_not_written():
+    """One of 2^59 pixels is refused, and so is a difference below -2^59; one pixel less is read back."""
+    longest = [5, 0, (1 << 59) - 1, 1, 0]
+    assert decode_counts(encode_counts(np.array(longest))).tolist() == longest
+    for lengths in ([1 << 59], [1, (1 << 63) - 1, 1, 0]):
+        with pytest.raises(MaskError, match="expected runs of at most 576460752303423487 pixels") as caught:
+            encode_counts(np.array(lengths))
+        assert caught.value.code == "too_large"
+
+
 def test_no_run_lengths_are_no_characters():
     """An empty list and an empty string stand for each other."""
     assert encode_counts(np.array([], np.int64)) == b""
     assert decode_counts(b"").tolist() == []
 
 
-@pytest.mark.parametrize("counts", [b"0p", b"0/", b"0\xff", b"0P", b"P" * 9 + b"0", b"12O3"])
+@pytest.mark.parametrize("counts", [b"0p", b"0/", b"0\xff", b"0P", b"P" * 12 + b"0", b"12O3"])
 def test_a_string_that_is_no_counts_is_refused(counts):
     """Foreign characters, an unfinished or endless number, and a negative length are named as such."""
     with pytest.raises(MaskError) as caught:

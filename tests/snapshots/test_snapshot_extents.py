@@ -70,13 +70,19 @@ def test_long_runs_are_read():
     assert extents_of([(encoded["counts"], (height, 1))]) == [[110_000_000, 0, 10, 1, 110_000_003]]
 
 
+def test_a_mask_behind_a_run_of_nine_characters_is_measured():
+    """The last three pixels of 2^20 × 2^20: 2^40 - 3 is a group of 29, seven of 31 and one of 0."""
+    side = 1 << 20
+    assert extents_of([(b"mooooooo03", (side, side))]) == [[3, side - 1, side - 3, 1, 3]]
+
+
 @pytest.mark.parametrize(
     ("counts", "size", "reason"),
     [
         (b"0p", (1, 1), "cannot be read"),  # a character beyond 'o'
         (b"0/", (1, 1), "cannot be read"),  # one below '0'
         (b"0P", (1, 1), "cannot be read"),  # the last number goes on
-        (b"P" * 8 + b"0", (1, 1), "cannot be read"),  # of nine characters
+        (b"P" * 12 + b"0", (1, 1), "cannot be read"),  # of thirteen characters
         (b"12O", (1, 2), "run of -1 pixels"),
         (b"13", (1, 3), "do not fill 1×3"),
         (b"", (2, 2), "do not fill 2×2"),

@@ -1,4 +1,7 @@
-"""Where columns begin and change, or a mask does → counts strings, areas and borders: compiled loops."""
+"""Where columns begin and change, or a mask does → counts strings, areas and borders: compiled loops.
+
+They are for images of ``MAX_PIXELS`` at most; the numpy way writes larger ones.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from labelsnap.masks.decoding.unfilter import FIELD, FIELD_BITS
 
 CURSOR, END, ZEROS, ONES, COUNT, AREA, LEFT, TOP, RIGHT, BOTTOM, FIELDS = range(11)  # what is known of an instance
 NUMBER_BYTES = 8  # what a run length takes at most: groups of 5 of its 40 bits
+MAX_PIXELS = (1 << 39) - 1  # a longer run takes more bits
 
 
 @builtin  # type: ignore[untyped-decorator]

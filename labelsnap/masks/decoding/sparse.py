@@ -88,8 +88,9 @@ class Events:
 
 
 def is_for_sparse(png: Png) -> bool:
-    """Tell whether this way may read a picture: one of 8 bits a sample that is not interlaced."""
-    return png.bit_depth == BITS and not png.interlaced and max(png.height, png.width) <= unfilter.FIELD
+    """Tell whether this way may read a picture: one of 8 bits a sample, not interlaced, and not too large for it."""
+    small = max(png.height, png.width) <= unfilter.FIELD and png.height * png.width <= encode.MAX_PIXELS
+    return png.bit_depth == BITS and not png.interlaced and small
 
 
 def find_runs_sparse(png: Png, label: Label, instances: int, limits: Limits) -> Found | None:

@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from labelsnap.masks.errors import MaskError
 from labelsnap.masks.rasters.png_writer import BYTE_BITS, GREY, UP, png_of
+from labelsnap.masks.runs import count_pixels
 from labelsnap.masks.toggles import toggles_of
+from labelsnap.memory import MEMORY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from labelsnap.memory import Budget
     from labelsnap.records.geometry import Runs
 
+FILTERED: Final = 2
+"""Bytes of a byte of the rows: as they are, and compressed."""
+COUNTED: Final = 128
+"""Bytes for each character of the runs."""
 
-def encode_cut_out(runs: Runs) -> bytes:
+
+def encode_cut_out(runs: Runs, *, memory: Budget = MEMORY) -> bytes:
     """Write what the box of a mask cuts out as PNG; of a mask without pixels that is one pixel, 0.
 
-    zlib codes what the filter leaves by runs: of a picture so small, codes of its own would take longer. Raises
-    MaskError for runs that do not fill the image, and where the box does not hold them.
+    zlib codes what the filter leaves by runs: of a picture so small, codes of its own would take longer. The memory for
+    it is claimed of ``memory``. Raises MaskError for runs that do not fill the image, and where the box does not lie in
+    it and hold them; and BeyondBudgetError.
     """
     left, top, width, height = runs.bounding_box if runs.area else (0, 0, 1, 1)
-    rows = np.zeros((height, width + 1), np.int8)
-    rows[:, 0] = UP
-    if runs.area and not _filter(runs, (left, top), rows):
-        found = f"[{left}, {top}, {width}, {height}]"
-        raise MaskError("size_mismatch", f"expected a box that holds its mask, found {found}")
-    deflate = zlib.compressobj(strategy=zlib.Z_RLE)
-    return png_of(deflate.compress(rows.data) + deflate.flush(), (height, width), BYTE_BITS, GREY)
+    if runs.area and not _lies_in_image(runs):
+        raise _wrong_box(runs)
+    with memory.claim(FILTERED * height * (width + 1) + COUNTED * len(runs.counts)):
+        rows = np.zeros((height, width + 1), np.int8)
+        rows[:, 0] = UP
+        if runs.area and not _filter(runs, (left, top), rows):
+            raise _wrong_box(runs)
+        deflate = zlib.compressobj(strategy=zlib.Z_RLE)
+        return png_of(deflate.compress(rows.data) + deflate.flush(), (height, width), BYTE_BITS, GREY)
+
+
+def _lies_in_image(runs: Runs) -> bool:
+    """Tell whether a mask's box has pixels, and all of them in the image."""
+    left, top, width, height = runs.bounding_box
+    return 0 <= left < left + width <= runs.width and 0 <= top < top + height <= runs.height
+
+
+def _wrong_box(runs: Runs) -> MaskError:
+    found = f"{list(runs.bounding_box)} in {runs.width} × {runs.height} pixels"
+    return MaskError("size_mismatch", f"expected a box that holds its mask, found {found}")
 
 
 def _filter(runs: Runs, corner: tuple[int, int], rows: NDArray[np.int8]) -> bool:
     """Write what the filter leaves of a mask into the rows of its box; say whether that holds all of it."""
     from labelsnap.masks.rasters import cutting  # noqa: PLC0415 - numba takes a fifth of a second to load
 
-    pixels = runs.height * runs.width
+    pixels = count_pixels(runs.height, runs.width)
     return bool(cutting.filter_box(_toggles(runs, pixels), pixels, runs.height, corner, rows))
 
 

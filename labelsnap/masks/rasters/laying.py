@@ -7,7 +7,7 @@ from typing import Any
 from labelsnap.masks.decoding.compiling import compiled, int64
 
 GROUP_BITS, GROUP, MORE, SIGN, FIRST_CHARACTER = 5, 0x1F, 0x20, 0x10, 48  # of a counts string, as in ``runs``
-NUMBER_BITS = 40
+NUMBER_BITS = 60
 BLOCK_BITS = 6  # masks are counted by the block
 BLOCK = 1 << BLOCK_BITS
 UNSOUND = -1

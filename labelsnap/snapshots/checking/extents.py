@@ -63,7 +63,7 @@ def mask_extents(
         lengths, uses = np.empty(characters.size, np.int64), np.empty(ends.size, np.int64)
         fault, found = loops.read_lengths(characters, ends, lengths, uses)
         if fault == loops.UNREADABLE:
-            expected = "expected numbers of up to eight characters from 0 to o"
+            expected = "expected numbers of up to twelve characters from 0 to o"
             raise OutlineError(f"a mask whose runs cannot be read: {expected}")
         if fault == loops.NEGATIVE:
             raise OutlineError(f"a mask with a run of {found} pixels")

@@ -7,7 +7,7 @@ from typing import Any
 from labelsnap.masks.decoding.compiling import compiled, int64
 
 BITS, GROUP, MORE, SIGN, FIRST = 5, 0x1F, 0x20, 0x10, 48
-MOST_BITS = 40
+MOST_BITS = 60
 """Of a number: a run of 200 million pixels takes 30."""
 AREA, LEFT, TOP, WIDTH, HEIGHT = range(5)
 """The columns of extents."""
