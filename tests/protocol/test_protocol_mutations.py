@@ -85,6 +85,18 @@ MUTATIONS = {
         "drop_over(store, begun.over)",
         "test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does",
     ),
+    "the newest epoch alone tells what is over": (
+        EPOCHS,
+        "return max((found.over for _, found in told if found), default=0)",
+        "return next((found.over for _, found in told if found), 0)",
+        "test_epochs_that_earlier_code_begins_hold_no_later_one_up",
+    ),
+    "notes go before their records": (
+        EPOCHS,
+        "    for swept in (False, True):\n        if going",
+        "    for swept in (True, False):\n        if going",
+        "test_a_note_stays_as_long_as_a_record_that_is_over",
+    ),
     "epochs are over at once": (
         EPOCHS,
         " and fence - done >= SETTLED:",

@@ -195,6 +195,6 @@ def test_a_collector_that_listed_what_a_rollback_leaves_behind_spares_it():
     epoch = condemn(store, tuple(sorted(Condemned(key, store.head(key).size) for key in keys)))
     rollback(store, 1)
     expire(store, keep=1)
-    sweep(store, epoch, Marked())
+    sweep(store, epoch, Marked(), over=0)
     (manifest,) = manifests_behind(store, head(store).behind)
     assert {file.path for file in manifest.files if store.head(file.key)} == {CLASSES, ROWS, LEFT}

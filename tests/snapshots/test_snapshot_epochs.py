@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -13,12 +14,15 @@ from publishing import manifest_of, publish, published
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import collect, expire, latest, plan_collection, read_snapshot, tag
 from labelsnap.snapshots.checking.verify import verify
-from labelsnap.snapshots.keeping.epochs import read_epoch
+from labelsnap.snapshots.keeping.epochs import Epoch, Swept, listed_epochs, over_by_now, over_up_to, read_epoch
 from labelsnap.snapshots.keeping.gc import Marked, sweep
 from labelsnap.snapshots.keeping.history import every_record
 from labelsnap.snapshots.keeping.tags import Tag
 from labelsnap.snapshots.layout import epoch_key
 from labelsnap.snapshots.sealed import seal
+from labelsnap.storage import Upload
+from labelsnap.storage.interface import delete_each
+from tests.contracts.long_history import Counted
 from tests.contracts.memory_store import MemoryStore
 from tests.contracts.one_by_one import one_by_one
 
@@ -175,7 +179,7 @@ def test_a_collector_that_another_one_overtook_deletes_nothing(memory):
     memory.pass_time(days=1)
     assert set(collect(memory).spared) == set(epoch.condemned)
     memory.delete("tags/late.json")
-    assert sweep(memory, epoch, Marked()) == ((), ())
+    assert sweep(memory, epoch, Marked(), over=0) == ((), ())
     assert all(memory.head(entry.key) for entry in epoch.condemned)
 
 
@@ -230,3 +234,129 @@ def test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does(mem
     weeks(memory, 4)
     assert len(list(memory.list("gc/"))) <= MOST
     assert verify(memory, latest(memory).version).faults == ()
+
+
+@contextmanager
+def earlier_code():
+    """Collections as they were before epochs were over: none says so, and none is taken away."""
+    with ExitStack() as stack:
+        for name in ("over_by_now", "settled_up_to", "drop_over"):
+            stack.enter_context(patch(f"labelsnap.snapshots.keeping.gc.{name}", lambda *_: 0))
+        yield
+
+
+@pytest.mark.parametrize("earlier", [1, 3])
+def test_epochs_that_earlier_code_begins_hold_no_later_one_up(memory, earlier):
+    """What those before it told holds on: the next two collections end all that there are."""
+    weeks(memory, 8)
+    assert records(memory) == ([5, 6, 7], [5, 6])
+    with earlier_code():
+        weeks(memory, earlier)
+    newest = 7 + earlier
+    assert records(memory) == (list(range(5, newest + 1)), list(range(5, newest)))
+    assert read_epoch(memory, newest).over == 0
+    weeks(memory, 2)
+    assert records(memory) == ([newest, newest + 1, newest + 2], [newest, newest + 1])
+    assert verify(memory, latest(memory).version).faults == ()
+
+
+def test_epochs_do_not_gather_where_earlier_code_collects_every_other_time(memory):
+    """Each collection by this code ends what both have left."""
+    weeks(memory, 4)
+    sizes = []
+    for _ in range(10):
+        with earlier_code():
+            weeks(memory, 1)
+        weeks(memory, 1)
+        sizes.append(len(list(memory.list("gc/"))))
+    assert max(sizes) <= MOST + 2
+    assert verify(memory, latest(memory).version).faults == ()
+
+
+def test_the_greatest_number_that_a_record_or_a_note_tells_counts(memory):
+    """Whichever tells it; one that is damaged, or not below its own number, tells nothing."""
+    made = {"created_at": "2024-05-06T00:00:00Z"}
+    note = {"deleted": 0, "deleted_bytes": 0, "spared": (), **made}
+    epoch = {"head": 1, "write_id": "0" * 32, "condemned": (), **made}
+    for number, over in ((5, 2), (6, 3), (7, 0)):
+        memory.put(epoch_key(number), seal(Epoch(number=number, over=over, **epoch)))
+    memory.put(epoch_key(8), b"{}")
+    for number, over in ((4, 1), (5, 4), (6, 6)):
+        memory.put(epoch_key(number, swept=True), seal(Swept(number=number, over=over, **note)))
+    memory.put(epoch_key(7, swept=True), b"{}")
+    there = listed_epochs(memory)
+    assert (over_up_to(memory, there), over_by_now(memory, there)) == (3, 4)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_publication_reads_no_epoch_that_is_over(memory, earlier):
+    """However many stay: for an object of before them all it reads those after the greatest number that is told."""
+    published(memory, {"own-x.txt": b"x"}, publish_id="first")
+    tag(memory, "model", 1)
+    with patch("labelsnap.snapshots.keeping.gc.drop_over"):
+        weeks(memory, 20)
+    with earlier_code():
+        weeks(memory, earlier)
+    assert len(records(memory)[0]) >= 19
+    manifest = manifest_of(memory, {"own-x.txt": b"x"}, base=read_snapshot(memory, 1).manifest)
+    counted = Counted(memory)
+    publish(counted, manifest, publish_id="again", parent=latest(memory).version)
+    assert counted.asked["get", "gc"] == 3 + earlier
+
+
+class Keeping(MemoryStore):
+    """A store that deletes nothing below a prefix, and may have uploads that were broken off."""
+
+    kept = ""
+    begun = ()
+
+    def delete_many(self, keys):
+        delete_each(self.delete, keys)
+
+    def delete(self, key):
+        if self.kept and key.startswith(self.kept):
+            raise StorageRefusedError(f"{key!r} is kept.", remedy="Allow it.", code="access_denied")
+        super().delete(key)
+
+    def uploads(self):
+        return iter(self.begun)
+
+    def abort(self, upload):
+        self.begun = tuple(each for each in self.begun if each != upload)
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [("gc/", "Epochs that are over"), ("checkpoints/", "Superseded checkpoints")]
+)
+def test_what_the_store_keeps_of_records_that_nobody_needs_is_told_and_all_else_is_done(kept, said, caplog):
+    """The collection tells its outcome and goes on to its end; a later one takes away what stayed."""
+    allowed, store = Keeping(), Keeping()
+    weeks(allowed, 9)
+    store.kept = kept
+    weeks(store, 9)
+    left = [key for key in store.objects if key not in allowed.objects and key.startswith(("gc/", "checkpoints/"))]
+    assert left
+    assert all(key.startswith(kept) for key in left)
+    assert any(f"{said} stay" in line and f"{key!r} is kept." in line for line in caplog.messages for key in left)
+    night(store)
+    store.begun = (Upload("", "broken off", store.now),)
+    store.pass_time(**OLD_ENOUGH)
+    done = collect(store)
+    assert (done.epoch, len(done.deleted) > 0, store.begun) == (9, True, ())
+    store.kept = ""
+    weeks(store, 1)
+    assert store.objects.keys().isdisjoint(left)
+
+
+def test_a_note_stays_as_long_as_a_record_that_is_over():
+    """A collector that was stopped before its deletions finds the record, and must find the note."""
+    store = Keeping()
+    store.kept = epoch_key(1)
+    weeks(store, 2)
+    stopped = read_epoch(store, 1)
+    weeks(store, 6)
+    assert records(store) == ([1, 5, 6, 7], [1, 2, 3, 4, 5, 6])
+    assert sweep(store, stopped, Marked(), over=0) == ((), ())
+    store.kept = ""
+    weeks(store, 1)
+    assert records(store) == ([6, 7, 8], [6, 7])

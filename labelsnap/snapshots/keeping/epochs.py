@@ -7,22 +7,24 @@ the epoch is over: the next ones say so, and its record is taken away. FORMAT.md
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from labelsnap.errors import StorageRefusedError
+from labelsnap.errors import StorageError, StorageRefusedError
 from labelsnap.snapshots.layout import EPOCH, EpochKey, epoch_key, generation_of
 from labelsnap.snapshots.listing import listed
-from labelsnap.snapshots.manifest import FORMAT_VERSION, UNREADABLE
+from labelsnap.snapshots.manifest import FORMAT_VERSION, UNREADABLE, damaged
 from labelsnap.snapshots.runs import gaps
 from labelsnap.snapshots.sealed import fields_of, seal, timestamp, unseal
 from labelsnap.snapshots.values import Moment, Number, Size
 from labelsnap.storage.interface import DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from labelsnap.snapshots.manifest import Contents
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 SETTLED: Final = timedelta(days=8)
 """What a publication consists of, it has begun to find and to write less than so long before its manifest is put."""
+
+log = logging.getLogger(__name__)
 
 
 class Condemned(msgspec.Struct, frozen=True, order=True):
@@ -67,6 +71,9 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     deleted_bytes: Number
     spared: tuple[Condemned, ...]
     over: Number = 0
+
+
+Told = TypeVar("Told", Epoch, Swept)
 
 
 def listed_epochs(store: ObjectStore) -> dict[EpochKey, datetime]:
@@ -115,8 +122,12 @@ def pending_after(over: int, epochs: Mapping[EpochKey, datetime]) -> list[tuple[
 def read_note(store: ObjectStore, number: int) -> Swept | None:
     """Read the note that an epoch is done; None: there is none. Raises StorageRefusedError where it is damaged."""
     key = epoch_key(number, swept=True)
-    body = store.get(key, most=DOCUMENT_BYTES)
-    return unseal(body, Swept, name=f"the note {key!r}") if body is not None else None
+    if (body := store.get(key, most=DOCUMENT_BYTES)) is None:
+        return None
+    note = unseal(body, Swept, name=f"the note {key!r}")
+    if not note.over < note.number == number:
+        raise damaged(f"the note {key!r}", f"that of epoch {note.number}, by which all up to {note.over} are over")
+    return note
 
 
 def note_swept(
@@ -135,25 +146,44 @@ def note_swept(
     return note
 
 
-def over_up_to(store: ObjectStore, epochs: Collection[EpochKey]) -> int:
-    """Return the number up to which epochs are over, as the newest one says that can be read."""
-    numbers = sorted((key.number for key in epochs if not key.swept), reverse=True)
-    return next((found.over for found in (read_epoch(store, number) for number in numbers) if found), 0)
+def over_up_to(store: ObjectStore, epochs: Iterable[EpochKey]) -> int:
+    """Return the number up to which epochs are over, by the record that tells the greatest: what is over stays so."""
+    numbers = (key.number for key in epochs if not key.swept)
+    return _greatest(_down_to_over(partial(read_epoch, store), numbers))
 
 
 def over_by_now(store: ObjectStore, epochs: Collection[EpochKey]) -> int:
-    """Return the number up to which the next epoch says that they are: what the newest note says is new in it.
+    """Return the number up to which the next epoch says that they are: the greatest that a record or a note tells."""
+    numbers = (key.number for key in epochs if key.swept)
+    return max(over_up_to(store, epochs), _greatest(_down_to_over(partial(_whole_note, store), numbers)))
 
-    A note that is damaged says nothing: the next one does.
+
+def _greatest(told: Iterable[tuple[int, Epoch | Swept | None]]) -> int:
+    return max((found.over for _, found in told if found), default=0)
+
+
+def _down_to_over(read: Callable[[int], Told | None], numbers: Iterable[int]) -> Iterator[tuple[int, Told | None]]:
+    """Read records, or notes, from the newest down to what is over by one that was read.
+
+    Those below tell less, for each tells of numbers below its own.
     """
-    newest = max((key.number for key in epochs if key.swept), default=0)
+    over = 0
+    for number in sorted(numbers, reverse=True):
+        if number <= over:
+            return
+        found = read(number)
+        over = max(over, found.over if found else 0)
+        yield number, found
+
+
+def _whole_note(store: ObjectStore, number: int) -> Swept | None:
+    """Read a note; None: it is gone or damaged."""
     try:
-        note = read_note(store, newest) if newest else None
+        return read_note(store, number)
     except StorageRefusedError as error:
         if error.code not in UNREADABLE:
             raise
-        note = None
-    return max(over_up_to(store, epochs), note.over if note else 0)
+        return None
 
 
 def settled_up_to(epochs: Mapping[EpochKey, datetime], over: int, fence: datetime) -> int:
@@ -164,11 +194,18 @@ def settled_up_to(epochs: Mapping[EpochKey, datetime], over: int, fence: datetim
 
 
 def drop_over(store: ObjectStore, over: int) -> None:
-    """Delete the records of the epochs up to a number, and then the notes that say that they are done."""
+    """Delete the records of the epochs up to a number, and once all of them are gone the notes that they are done.
+
+    A note that went before its record would let a collector that was stopped go on. What the store keeps is told.
+    """
     keys = [key for key in sorted(listed_epochs(store)) if key.number <= over]
     for swept in (False, True):
         if going := [epoch_key(number, swept=swept) for number, is_note in keys if is_note == swept]:
-            store.delete_many(going)
+            try:
+                store.delete_many(going)
+            except StorageError as error:
+                log.warning("Epochs that are over stay, until a later collection can delete them: %s", error.message)
+                return
 
 
 def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -> None:
@@ -182,16 +219,12 @@ def check_not_condemned(store: ObjectStore, keys: frozenset[str], newest: int) -
     first, last = min(generations) + 1, max(generations)
     there = {key.number for key in listed_epochs(store) if not key.swept and first <= key.number <= last}
     missing = gaps([(0, first - 1), *((number, number) for number in there)], last)
-    over = 0
-    for number in sorted({*there, *(run[-1] for run in missing[-1:])}, reverse=True):
-        if number <= over:
-            return
-        epoch = read_epoch(store, number)
+    numbers = {*there, *(run[-1] for run in missing[-1:])}
+    for number, epoch in _down_to_over(partial(read_epoch, store), numbers):
         if epoch is None:
             condemned = {key for key in keys if generation_of(key) < number}
             does = f"may delete, because its record {epoch_key(number)!r} is missing or damaged"
         else:
-            over = max(over, epoch.over)
             condemned = {entry.key for entry in epoch.condemned}
             does = "deletes"
         if found := sorted(keys & condemned):

@@ -185,19 +185,20 @@ def collect(
     So it takes two calls, more than ``wait`` apart, to delete an object: the first only lists it. None lists any sooner
     than ``rest`` after the last one that did, or deleted: each leaves an epoch and a version. ``on_progress`` is
     told how many objects of how many are done with. Checkpoints that newer ones took the place of go too, and epochs
-    that are over. Broken off, it can be called again. Raises like ``plan_collection``; StorageRefusedError when another
-    collector began an epoch meanwhile, and StorageOutcomeUnknownError when an answer is lost.
+    that are over; where the store keeps them, the log says so. Broken off, it can be called again. Raises like
+    ``plan_collection``; StorageRefusedError when another collector began an epoch meanwhile, and
+    StorageOutcomeUnknownError when an answer is lost.
     """
     marked = Marked()
     plan = _planned(store, grace, wait, rest, marked, lost=lost)
     for number in plan.lost:
         note_swept(store, number, (), ())
-    swept = [sweep(store, epoch, marked, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
+    swept = [sweep(store, epoch, marked, over=plan.over, sleep=sleep, on_progress=on_progress) for epoch in plan.ripe]
     for epoch in plan.undated:
         note_swept(store, epoch.number, (), epoch.condemned)
     begun = condemn(store, plan.condemned, sleep=sleep) if plan.condemned else None
     if begun:
-        drop_over(store, plan.over)  # which the epoch before says too, should this one be lost
+        drop_over(store, plan.over)  # which one before it says too, should this one be lost
     for upload in plan.uploads:
         store.abort(upload)
     drop_superseded(store)
@@ -248,6 +249,7 @@ def sweep(
     epoch: Epoch,
     marked: Marked,
     *,
+    over: int,
     sleep: Callable[[float], None] = time.sleep,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> tuple[tuple[Condemned, ...], tuple[Condemned, ...]]:
@@ -256,6 +258,7 @@ def sweep(
     Spared are also scratch that was written again since, and what is not ours. A version is made first: who listed the
     commit records before the epoch was there loses the race for it, and who lists them afterwards finds the epoch. So
     no version to come has the objects. Where another collector is done with the epoch by then, nothing is left to do.
+    The epochs up to ``over`` are over, and as of the fence more may be: the note says so.
     """
     is_used = _in_use(store, _history(store), epoch.condemned, marked)
     fence = _fence(store, sleep) if set(epoch.condemned) - is_used else None
@@ -275,8 +278,8 @@ def sweep(
         spared |= set(batch).difference(going)
         done += len(batch)
         on_progress(done, len(left))
-    over = settled_up_to(epochs, over_up_to(store, epochs), fence) if fence else 0
-    return tuple(deleted), note_swept(store, epoch.number, deleted, spared, over).spared
+    settled_by_now = settled_up_to(epochs, over, fence) if fence else 0
+    return tuple(deleted), note_swept(store, epoch.number, deleted, spared, settled_by_now).spared
 
 
 def _batches(entries: Sequence[Condemned]) -> Iterator[Sequence[Condemned]]:
