@@ -28,7 +28,7 @@ from tasks.formats.conversion import conversion_of, indexes_of, standing_of
 from tasks.formats.convert import convert_bucket
 from tasks.formats.joining import write_format
 from tasks.formats.shards import shards_of, write_shard
-from tasks.run.receipts import FormatReceipt, Settlement
+from tasks.run.receipts import FormatReceipt, OntologyReceipt, Settlement
 from tests.formats.format_samples import annotation, dataset, label, mask, registry, sample, text
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Converting:
             conversion=conversion,
             registry=CLASSES,
             behind=(),
+            ontology=OntologyReceipt(),
             tables=tables,
             problems=classes,
             left_out=(),

@@ -83,7 +83,7 @@ MUTATIONS = {
         GC,
         "drop_over(store, plan.over)",
         "drop_over(store, begun.over)",
-        "test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does",
+        "test_a_newest_epoch_that_is_gone_takes_nothing_along_that_is_over",
     ),
     "the newest epoch alone tells what is over": (
         EPOCHS,

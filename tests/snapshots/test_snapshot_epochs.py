@@ -236,6 +236,19 @@ def test_a_newest_epoch_that_is_damaged_says_nothing_and_the_one_before_does(mem
     assert verify(memory, latest(memory).version).faults == ()
 
 
+def test_a_newest_epoch_that_is_gone_takes_nothing_along_that_is_over(memory):
+    """The one before it told of all whose records were taken away: an object that is older than they is used again."""
+    published(memory, {"own-x.txt": b"x"}, publish_id="first")
+    tag(memory, "model", 1)
+    weeks(memory, 8)
+    newest = records(memory)[0][-1]
+    assert read_epoch(memory, newest).over > read_epoch(memory, newest - 1).over
+    memory.delete(epoch_key(newest))
+    manifest = manifest_of(memory, {"own-x.txt": b"x"}, base=read_snapshot(memory, 1).manifest)
+    made = publish(memory, manifest, publish_id="again", parent=latest(memory).version).commit
+    assert read_snapshot(memory, made.version).manifest.files == manifest.files
+
+
 @contextmanager
 def earlier_code():
     """Collections as they were before epochs were over: none says so, and none is taken away."""
