@@ -45,13 +45,21 @@ def run_again(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> Non
             end_exports(flow, flow_run, state)
 
 
-def end_exports(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - as above
+def end_exports(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's signature
     """Cancel the exports of a run that does not go on, and whose process was ended before it could do so itself."""
     dataset = Dataset.model_validate(flow_run.parameters["dataset"])
     store = open_store(dataset.url)
     left = recall_left(store, dataset)
     if left and left.beginning.cause == str(flow_run.id) and not left.published:
         cancel_exports(Ledger(store, left.beginning.run))
+
+
+LEFT_TO_ITSELF: Final[dict[str, Any]] = {
+    "persist_result": False,
+    "on_crashed": [run_again],
+    "on_cancellation": [end_exports],
+}
+"""Options of every flow that publishes: what becomes of a run whose process did not end it."""
 
 
 def settled(client: SyncPrefectClient, run_id: UUID, *, gone: bool = False) -> bool:

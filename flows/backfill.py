@@ -11,7 +11,7 @@ from prefect import flow, runtime
 
 from config.dataset import Dataset
 from config.settings import load_settings
-from flows.again import end_exports, run_again
+from flows.again import LEFT_TO_ITSELF
 from flows.assembly import assembled
 from flows.commands.options import MAX_WINDOWS
 from flows.runners.cluster_runner import check_workers
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
     from tasks.run.beginning import Beginning
 
 
-@flow(
-    name="backfill",
-    flow_run_name="backfill {dataset.dataset}",
-    persist_result=False,
-    on_crashed=[run_again],
-    on_cancellation=[end_exports],
-)
+@flow(name="backfill", flow_run_name="backfill {dataset.dataset}", **LEFT_TO_ITSELF)
 def backfill(
     dataset: Dataset, start: datetime, end: datetime, every: timedelta, by: By = "last_activity_at"
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, runtime
 
 from config.dataset import Dataset
-from flows.again import end_exports, run_again
+from flows.again import LEFT_TO_ITSELF
 from flows.assembly import assembled
 from flows.runners.cluster_runner import check_workers
 from labelsnap.storage import open_store
@@ -28,13 +28,7 @@ if TYPE_CHECKING:
     from tasks.run.receipts import StreamReceipt
 
 
-@flow(
-    name="refresh",
-    flow_run_name="refresh {dataset.dataset}",
-    persist_result=False,
-    on_crashed=[run_again],
-    on_cancellation=[end_exports],
-)
+@flow(name="refresh", flow_run_name="refresh {dataset.dataset}", **LEFT_TO_ITSELF)
 def refresh(dataset: Dataset) -> dict[str, Any]:
     """Publish what Labelbox holds when it is started, or later, as the next version; give back the result."""
 

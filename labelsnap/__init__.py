@@ -4,7 +4,7 @@ In: a reference such as ``s3://BUCKET/PREFIX/DATASET@12``. Out: snapshots, their
 neither Prefect nor the environment, and imports nothing of the project around it. README.md says what stands where.
 
 ``labelsnap.masks`` and ``labelsnap.records`` may be used alone: PNG bytes to runs, an export line to a row.
-Doors: credentials, decoders, environment, errors, memory, redaction, references, shown.
+Doors: apart, credentials, decoders, environment, errors, memory, redaction, references, shown.
 """
 
 from __future__ import annotations

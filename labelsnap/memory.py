@@ -14,11 +14,13 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
 
 SHARE: Final = 4
 """The budget is one part of so many of the memory that the process may use."""
@@ -172,3 +174,20 @@ def shared_budget(size: int = DEFAULT) -> Budget:
 
 MEMORY: Final = shared_budget()
 """The budget where no other is set."""
+
+
+def held_at_once(
+    items: Iterable[Item], size: Callable[[Item], int], most_bytes: int, most: int
+) -> Iterator[list[Item]]:
+    """Divide items, in their order: so many together at most, and bytes; one that is larger is alone."""
+    some: list[Item] = []
+    held = 0
+    for item in items:
+        more = size(item)
+        if some and (len(some) == most or held + more > most_bytes):
+            yield some
+            some, held = [], 0
+        some.append(item)
+        held += more
+    if some:
+        yield some

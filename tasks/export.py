@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -239,8 +239,7 @@ class _Source:
         """Whether the chunks end with a line that is not whole: without a break, and with more behind it."""
         if not chunks or chunks[-1].ends_line:
             return False
-        patience = self.client.patience
-        client = replace(self.client, patience=replace(patience, question=min(BEHIND_SECONDS, patience.question)))
+        client = self.client.briefly(BEHIND_SECONDS)
         try:
             chunk_at(client, self.task_id, self.stream, chunks[-1].end + 1)
         except LabelboxError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from prefect import task
@@ -42,10 +41,9 @@ def fetch_ontology(dataset: Dataset, base: int) -> OntologyReceipt:
         return OntologyReceipt(reason="model_run")
     here = here_of(dataset.url)
     earlier = here.manifest(base)
-    client = labelbox(load_settings())
-    briefly = replace(client, patience=replace(client.patience, question=min(SECONDS, client.patience.question)))
+    client = labelbox(load_settings()).briefly(SECONDS)
     try:
-        found = ontology_of(briefly, dataset.source.id)
+        found = ontology_of(client, dataset.source.id)
     except LabelboxError as error:
         log.warning("The project's ontology is not read, and the run goes on without: %s", error.message)
         standing = earlier.file(ONTOLOGY_PATH) if earlier else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.interface import Row, Shard, predicted_labels
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS
+from labelsnap.memory import held_at_once
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import Mask
 from labelsnap.records.tables.schema import SCHEMAS
@@ -197,7 +198,7 @@ class BucketSource:
         """Give what ``read_image`` does for a few samples of many, a few side by side: no other images are read."""
         files = [self.image_file(sample) for sample in samples]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="pick") as pool:
-            for held in _held_at_once(files):
+            for held in held_at_once(files, lambda file: file.size if file else 0, PICKED_BYTES, THREADS):
                 yield from pool.map(self._read, held)
 
     def _read(self, file: File | None) -> bytes | None:
@@ -238,18 +239,6 @@ def too_large(sample: Sample, pixels: int) -> str | None:
         ),
         None,
     )
-
-
-def _held_at_once(files: Sequence[File | None]) -> Iterator[Sequence[File | None]]:
-    """Divide images, in their order, into those that are held at a time."""
-    begin = size = 0
-    for at, file in enumerate(files):
-        more = file.size if file else 0
-        if at > begin and size + more > PICKED_BYTES:
-            yield files[begin:at]
-            begin, size = at, 0
-        size += more
-    yield files[begin:]
 
 
 def _hash(sample: Sample, count: int) -> int:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from threading import Thread
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import labelbox
 
+from labelsnap.apart import apart
 from labelsnap.errors import ConfigurationError
 from labelsnap.labelbox.answers import Answers
 from labelsnap.labelbox.faults import RAISED, fault_of
@@ -65,11 +64,15 @@ class Client:
 
         def once() -> Answer:
             try:
-                return _apart(partial(call, self.sdk))
+                return apart(partial(call, self.sdk), "labelbox").result()
             except RAISED as error:
                 raise fault_of(error, subject) from None
 
         return self.patience.outlast(once, whole=whole, lasting=lasting)
+
+    def briefly(self, seconds: float) -> Client:
+        """The same client, which asks one question for so many seconds at most."""
+        return replace(self, patience=replace(self.patience, question=min(seconds, self.patience.question)))
 
 
 def connect(account: Account, patience: Patience = DEFAULT) -> Client:
@@ -86,20 +89,6 @@ def connect(account: Account, patience: Patience = DEFAULT) -> Client:
     for scheme in ("https://", "http://"):
         sdk.connection.mount(scheme, _connections(os.getpid()))
     return Client(sdk, patience)
-
-
-def _apart(call: Callable[[], Answer]) -> Answer:
-    """What a call gives in a thread of its own, which the end of the process does not wait for."""
-    answer: Future[Answer] = Future()
-
-    def settle() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whoever asked gets it
-            answer.set_exception(error)
-
-    Thread(target=settle, name="labelbox", daemon=True).start()
-    return answer.result()
 
 
 @cache

@@ -16,6 +16,7 @@ from labelsnap.buckets.parts.work import Joint
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Document, Rows
 from labelsnap.formats.registry import format_of
+from labelsnap.memory import held_at_once
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack, damaged
 from labelsnap.snapshots.writing.small import SmallFiles
@@ -27,7 +28,7 @@ from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from labelsnap.buckets.parts.work import BucketMade, Segment
     from labelsnap.storage import ObjectStore
@@ -99,23 +100,8 @@ def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Itera
         return sum(file.size for file in files if file) + (place.size if place else 0)
 
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="parts") as pool:
-        for some in batches(sorted({*joint.now, *joint.before}), size):
+        for some in held_at_once(sorted({*joint.now, *joint.before}), size, HELD_BYTES, SIDE_BY_SIDE):
             yield from pool.map(read, some)
-
-
-def batches(buckets: Iterable[int], size: Callable[[int], int]) -> Iterator[list[int]]:
-    """Buckets in their order, a few at a time: as many as are read side by side, and are not too large together."""
-    some: list[int] = []
-    held = 0
-    for bucket in buckets:
-        more = size(bucket)
-        if some and (len(some) == SIDE_BY_SIDE or held + more > HELD_BYTES):
-            yield some
-            some, held = [], 0
-        some.append(bucket)
-        held += more
-    if some:
-        yield some
 
 
 def made_of(store: ObjectStore, made: BucketMade, name: str, split: str) -> bytes:

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from labelsnap.apart import apart
 from labelsnap.errors import StorageOutcomeUnknownError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
 Answer = TypeVar("Answer")
 
@@ -119,14 +121,5 @@ def _made(call: Callable[[], Answer], pauses: tuple[float, ...]) -> Answer:
 
 
 def started_beside(call: Callable[[], Answer]) -> Future[Answer]:
-    """What will come of a call, in a thread that the end of the process does not wait for."""
-    future: Future[Answer] = Future()
-    Thread(target=copy_context().run, args=(_settle, future, call), name="beside", daemon=True).start()
-    return future
-
-
-def _settle(future: Future[Answer], call: Callable[[], Answer]) -> None:
-    try:
-        future.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
-        future.set_exception(error)
+    """What will come of a call that knows the run, in a thread that the end of the process does not wait for."""
+    return apart(partial(copy_context().run, call), "beside")

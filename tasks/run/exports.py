@@ -7,7 +7,6 @@ became of the run that wanted it, unless it is cancelled.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +87,7 @@ def cancel_export(client: Client, task_id: str | None, name: str = "") -> bool:
 
     Gives whether Labelbox answers. What it refuses is told.
     """
-    briefly = replace(client, patience=replace(client.patience, question=min(SECONDS, client.patience.question)))
+    briefly = client.briefly(SECONDS)
     try:
         found = task_id or (started_as(briefly, name) if name else None)
         if found and cancel(briefly, found):

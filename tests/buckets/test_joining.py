@@ -10,9 +10,10 @@ from labelsnap.buckets.parts.documents import Bucket, Lists
 from labelsnap.buckets.parts.index import RowPart, SplitPart, encode_index, index_path
 from labelsnap.buckets.parts.work import BucketMade, Joint, Segment
 from labelsnap.errors import StorageRefusedError
+from labelsnap.memory import held_at_once
 from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.storage import open_store
-from tasks.formats.joining import HELD_BYTES, SIDE_BY_SIDE, batches, buckets_of
+from tasks.formats.joining import HELD_BYTES, SIDE_BY_SIDE, buckets_of
 
 PATH = "annotations/instances_train.json"
 MIB = 1 << 20
@@ -75,10 +76,10 @@ def test_of_buckets_that_are_joined_a_bounded_number_of_bytes_is_held(tmp_path, 
 def test_buckets_are_put_together_in_their_order_up_to_a_number_and_a_size():
     """None is left out, and none comes twice."""
     sizes = {0: 1, 1: HELD_BYTES, 2: HELD_BYTES - 1, 3: 1, 4: 1, **dict.fromkeys(range(5, 20), 0)}
-    assert list(batches(sizes, sizes.__getitem__)) == [
+    assert list(held_at_once(sizes, sizes.__getitem__, HELD_BYTES, SIDE_BY_SIDE)) == [
         [0], [1], [2, 3], [4, *range(5, 12)], [*range(12, 20)],
     ]  # fmt: skip
-    assert list(batches([], sizes.__getitem__)) == []
+    assert list(held_at_once([], sizes.__getitem__, HELD_BYTES, SIDE_BY_SIDE)) == []
 
 
 def test_items_are_unpacked_on_their_way_to_the_disk(tmp_path):
