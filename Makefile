@@ -3,6 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
+FAST_JOBS ?= 3
 ARGS ?=
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
@@ -38,8 +39,8 @@ check: install  ## Lint, format, types and the direction of imports
 
 test test-slow test-pyarrow: export PYTHONDONTWRITEBYTECODE :=  # what each test's process would compile anew
 
-test: check  ## The checks and the fast tests, with coverage
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
+test: check  ## The checks and the fast tests, with coverage; more workers than processors, because tests wait
+	$(BIN)/pytest -n $(FAST_JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 test-slow: install  ## The slow tests, those of many examples and those against real servers; they say which server is missing
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile thorough -m "slow or integration or hypothesis"

@@ -41,7 +41,7 @@ def handed_in() -> Iterator[dict[str, str]]:
     [
         ("labelsnap.snapshots", "my-own-password"),
         ("flows.cli", LEFT_OUT),
-        ("tasks.machines.fitness", LEFT_OUT),
+        pytest.param("tasks.machines.fitness", LEFT_OUT, marks=pytest.mark.slow),
         pytest.param("flows.refresh", LEFT_OUT, marks=pytest.mark.slow),
     ],
 )

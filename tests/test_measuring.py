@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -111,3 +112,12 @@ def test_modules_are_traced_that_are_measured(traced, modules, expected):
     load = measuring.importing(execute)
     load(modules[1:], SimpleNamespace(__name__=modules[0]))
     assert seen == expected
+
+
+@pytest.mark.parametrize("start", UNMEASURED)
+def test_what_is_not_measured_is_there(pytestconfig, start):
+    """Each is a folder or a file, or how a test in a file begins."""
+    path, _, name = start.partition("::")
+    there = Path(pytestconfig.rootpath, path)
+    assert there.exists()
+    assert not name or f"\ndef {name}" in there.read_text()

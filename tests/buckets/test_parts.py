@@ -99,6 +99,7 @@ def test_of_rows_that_stand_no_format_is_asked(tmp_path, asked):
     assert (third.manifest, third.uploads.objects, third.made, asked) == (second.manifest, 0, (), {})
 
 
+@pytest.mark.slow
 def test_what_other_code_makes_alike_is_pointed_to(begun, asked, monkeypatch):
     """All rows are made again, and what goes up is what one row changed, with packs that are not too small to stand."""
     monkeypatch.setattr(small, "SMALL_PACK", 0)

@@ -72,6 +72,7 @@ def test_a_deployment_is_created_then_unchanged(operator):
     assert output.startswith(f"refresh/{operator.name}: unchanged (0 2 * * *)\n")
 
 
+@pytest.mark.slow
 def test_what_operators_set_stays_while_the_file_changes(operator):
     """Paused, inactive, limits, tags, job variables and schedules of their own; the file's changes are named."""
     operator.deploy(schedule=NIGHTLY)
@@ -164,6 +165,7 @@ def test_the_schedule_of_an_earlier_labelsnap_is_taken_over(operator):
     assert (schedule.schedule.cron, schedule.active, schedule.slug) == ("0 4 * * *", False, "labelsnap")
 
 
+@pytest.mark.slow
 def test_deployments_that_no_file_names_are_named_and_left(operator, labelsnap, tmp_path):
     """By their tag; nothing about them changes."""
     operator.deploy()
@@ -174,6 +176,7 @@ def test_deployments_that_no_file_names_are_named_and_left(operator, labelsnap, 
     assert f"refresh/{operator.name}" in labelsnap("deploy", tmp_path / "other.yaml")[1]
 
 
+@pytest.mark.slow
 def test_the_parameters_of_the_file_s_schedule_stay(operator):
     """They are the operator's, however often its cron changes."""
     operator.deploy(schedule=NIGHTLY)

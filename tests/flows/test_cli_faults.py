@@ -76,7 +76,12 @@ def relay(prefect_server):
 
 
 @pytest.mark.parametrize(
-    "command", [("refresh",), ("backfill", *RANGE), ("deploy",), ("worker",)], ids=lambda command: command[0]
+    "command",
+    [
+        ("refresh",),
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (("backfill", *RANGE), ("deploy",), ("worker",))),
+    ],
+    ids=lambda command: command[0],
 )
 def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command):
     """An address that nobody answers at: status 2, nothing was started."""
@@ -305,14 +310,15 @@ def test_a_cron_that_never_comes(labelsnap, tmp_path, cron, command):
     assert "schedule" in result["error"]["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 @pytest.mark.parametrize(
     ("sent", "status", "options", "code"),
     [
         (signal.SIGINT, 130, ["--json"], "interrupted"),
-        pytest.param(signal.SIGTERM, 143, ["--json"], "terminated", marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, ["--json"], "hung_up", marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 143, ["--runner", "thread"], None, marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, ["--json"], "terminated"),
+        (signal.SIGHUP, 129, ["--json"], "hung_up"),
+        (signal.SIGTERM, 143, ["--runner", "thread"], None),
     ],
     ids=["ctrl-c", "sigterm", "terminal-closed", "in-words"],
 )

@@ -51,7 +51,7 @@ def refused(labelsnap, dataset_file, monkeypatch):
         (401, "prefect_refused", "401"),
         (404, "prefect_refused", "ends with /api"),
         (200, "prefect_unreachable", "cannot be used: it answers text/html, and no JSON"),
-        (503, "prefect_unreachable", "503"),
+        pytest.param(503, "prefect_unreachable", "503", marks=pytest.mark.slow),
     ],
 )
 def test_a_server_that_takes_nobody(refused, command, answer, code, found):

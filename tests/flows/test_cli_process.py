@@ -160,6 +160,7 @@ print(json.dumps([absent, before, names, "Webhook" in vars(webhook)]))
     assert told(code) == [[], [[], []], ["Webhook", "SlackWebhook"], True]
 
 
+@pytest.mark.slow
 def test_a_module_that_is_loaded_later_is_whole_for_every_thread():
     """Of sixteen threads that use it first none meets half of it; what it lacks it lacks; ``inspect`` loads none."""
     code = f"""{LOADED_LATER}

@@ -73,7 +73,8 @@ def lose_manifest(folder, version):
     (folder / f"manifests/{manifest}.json").unlink()
 
 
-@pytest.mark.parametrize("earlier_software", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("earlier_software", [False, True])
 def test_a_class_id_is_given_once_though_the_version_that_gave_it_was_rolled_back(
     dataset, begun, labelsnap, earlier_software
 ):

@@ -50,6 +50,7 @@ def test_an_export_that_takes_too_long_is_cancelled(sandbox, dataset, running):
     assert sandbox.requests.count("graphql:CancelTaskPyApi") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_an_export_that_a_retry_waits_for_is_not(sandbox, dataset, running):
     """The same flow run goes on with it: it is cancelled when the last retry has failed, and none is started beside."""
@@ -96,6 +97,7 @@ def test_a_look_that_takes_too_long_is_cancelled(sandbox, dataset, running):
     assert running() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_what_labelbox_does_not_cancel_is_told(sandbox, dataset, running, caplog):
     """The run ends as it would have, and the log names the task that runs on."""
@@ -109,6 +111,7 @@ def test_what_labelbox_does_not_cancel_is_told(sandbox, dataset, running, caplog
     assert "no task of yours" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_cancelling_takes_its_time_at_most(sandbox, dataset, monkeypatch, caplog):
     """Where Labelbox does not answer, the run ends with its own error, and the log says that the export may run on."""
@@ -147,9 +150,8 @@ def begun(sandbox, chosen, prefect_api):
     return process
 
 
-@pytest.mark.parametrize(
-    "noted", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["noted", "killed before its id was noted"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "killed before its id was noted"])
 def test_the_next_run_cancels_what_a_killed_one_left(sandbox, dataset, running, tmp_path, monkeypatch, *, noted):
     """Its export is cancelled, by its id or by the name that it was asked for under, and the next run has its own."""
     monkeypatch.setenv("LABELSNAP_LEASE_SECONDS", "2")

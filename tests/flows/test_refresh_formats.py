@@ -78,7 +78,8 @@ def answers(sandbox, monkeypatch):
     return given
 
 
-@pytest.mark.parametrize("ones_own", ["Dusk", pytest.param("!dusk", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ones_own", ["Dusk", "!dusk"])
 def test_an_answer_that_takes_the_folder_of_another_moves_its_images(dataset, answers, tmp_path, ones_own, monkeypatch):
     """Whatever came or went, each image lies in the folder of its own answer, of rows too that are as they were."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")

@@ -142,6 +142,7 @@ def test_a_wrong_environment_is_told_before_anything_is_asked(sandbox, refreshed
     assert sandbox.requests.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_starts_whose_answers_are_all_lost_cost_nothing(sandbox, dataset_file, labelsnap):
     """The export is found by its name."""

@@ -114,7 +114,12 @@ def test_an_edit_after_the_images_url_has_ended_costs_no_row(
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("image", "status", status=404), Fault("image", "wrong_type", times=None)], ids=str
+    "fault",
+    [
+        Fault("image", "status", status=404),
+        pytest.param(Fault("image", "wrong_type", times=None), marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, edited, fault):
     """What it sends in place of the image is not published."""
@@ -123,6 +128,7 @@ def test_a_source_that_fails_costs_no_row_that_stands(sandbox, dataset, edited, 
     assert (counted(result), before == after) == ((0, 0, 1), True)
 
 
+@pytest.mark.slow
 def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset, first_version):
     """The data row was changed, and its source sends something else: the picture that stands is not the row's."""
     chosen = dataset(problems={"max_share": 0.5}, **TABLES)
@@ -251,7 +257,7 @@ def test_all_images_are_jpegs_where_that_is_asked_for(sandbox, dataset, tmp_path
     assert next(digests) == next(digests)
 
 
-@pytest.fixture(params=["256", "4"])
+@pytest.fixture(params=["256", pytest.param("4", marks=pytest.mark.slow)])
 def buckets(request, monkeypatch):
     """One bucket for all rows, or several."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", request.param)
@@ -280,7 +286,8 @@ def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, d
     assert verify(open_store(chosen.url), second["version"]).faults == ()
 
 
-@pytest.mark.parametrize("nights", [5, pytest.param(14, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("nights", [5, 14])
 def test_packs_of_images_do_not_gather(sandbox, dataset, nights):
     """Where a row comes each night its image goes into a pack with those of the nights before, while that is small."""
     ids = [row.id for row in sandbox.rows()][:nights]

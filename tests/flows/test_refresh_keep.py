@@ -34,6 +34,7 @@ def live(store):
     return {commit.version for commit in survey(store).live}
 
 
+@pytest.mark.slow
 def test_old_versions_go_with_what_they_alone_have(nightly):
     """Tagged ones stay; what stays is whole, and a version that an expiry made counts as the one before it."""
     run, store = nightly
@@ -95,6 +96,7 @@ def test_what_cannot_be_tidied_is_told_and_the_version_stands(nightly, monkeypat
     assert result["version"] in live(store)
 
 
+@pytest.mark.slow
 def test_a_resting_dataset_rests(sandbox, dataset, days_ago):
     """Where nothing changes at the source, garbage of runs is collected once a week, and not night after night."""
     chosen = dataset(formats={"coco": {}}, keep={"versions": 2})

@@ -39,6 +39,7 @@ def test_a_key_that_is_forbidden_everything_ends_the_run(sandbox, dataset_file, 
     assert platform.node() in result["error"]["message"]
 
 
+@pytest.mark.slow
 def test_one_mask_that_is_forbidden_is_its_rows_problem(sandbox, dataset_file, labelsnap, small_buckets):
     """The key is taken for everything else, so all other rows are published."""
     sandbox.faults.add(Fault("instance_mask", "status", status=403, times=1, after=2))

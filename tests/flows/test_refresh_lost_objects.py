@@ -66,6 +66,7 @@ def test_a_lost_pack_of_images_comes_into_no_other_version(sandbox, dataset, mon
     assert read_snapshot(store_of(first)).commit.version == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way_out", [pytest.param("a copy", marks=pytest.mark.slow), "rollback"])
 def test_the_runbooks_ways_out_of_a_lost_object_are_some(sandbox, dataset, begun, labelsnap, way_out):
     """The object is put back; or the version before is gone back to, and the next refresh makes the rest again."""

@@ -108,6 +108,7 @@ def test_another_rule_makes_masks_anew_and_no_image(layered):
     assert sandbox.requests.count("*mask") == 0
 
 
+@pytest.mark.slow
 def test_a_composite_that_fails_is_asked_for_again_and_its_instances_are_not(layered):
     """Nothing changes while it fails, and then the dataset is as if it never had."""
     sandbox, dataset = layered

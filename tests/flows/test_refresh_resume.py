@@ -107,14 +107,15 @@ def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sand
     assert sandbox.requests.count("image") == result["rows"]["published"] + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "again"),
     [
         ("taken", False),
-        pytest.param("*", True, marks=pytest.mark.slow),
-        pytest.param("taken", True, marks=pytest.mark.slow),
-        pytest.param("export-000", False, marks=pytest.mark.slow),
-        pytest.param("*", False, marks=pytest.mark.slow),
+        ("*", True),
+        ("taken", True),
+        ("export-000", False),
+        ("*", False),
     ],
 )
 @pytest.mark.usefixtures("small_buckets")
@@ -225,6 +226,7 @@ def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, first_versi
     assert sandbox.requests.count("image") == undisturbed["requests"]["images"] + 1
 
 
+@pytest.mark.slow
 def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, dataset, small_buckets):
     """An edit between the two attempts is not in it, so the next look at Labelbox must find it."""
     chosen = dataset()

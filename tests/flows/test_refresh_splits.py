@@ -40,7 +40,8 @@ def test_a_row_that_stands_keeps_its_split_whatever_becomes_of_its_image(chosen,
         assert splits(later) == splits(versions[0])
 
 
-@pytest.mark.parametrize("rows_per_bucket", [pytest.param("1", marks=pytest.mark.slow), "128"])
+@pytest.mark.slow
+@pytest.mark.parametrize("rows_per_bucket", ["1", "128"])
 def test_a_row_that_comes_back_is_where_it_was(chosen, sandbox, replaced, monkeypatch, rows_per_bucket):
     """Though nothing else of its bucket is left meanwhile, its image is another, and buckets have another number."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", rows_per_bucket)

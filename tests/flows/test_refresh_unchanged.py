@@ -91,7 +91,8 @@ def test_a_version_without_indexes_is_followed_by_one_that_has_them(first_versio
     assert (refresh(made)["reason"], done) == ("unchanged", {"make_parts": 0, "thumbnail": 0})
 
 
-@pytest.mark.parametrize("how", ["gone", pytest.param("cut short", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["gone", "cut short"])
 def test_a_lost_index_comes_back_once(sandbox, dataset, done, how):
     """It comes with a version where it is another one now, else under its own key; the next night nothing is made."""
     made = dataset(formats={"coco": {}, "yolo": {"task": "segment"}})

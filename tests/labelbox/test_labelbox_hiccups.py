@@ -114,7 +114,7 @@ def test_the_request_is_the_sdks_own_byte_for_byte(sandbox, kind, filters):
 @pytest.mark.parametrize(
     "hiccup",
     [
-        "too_many_requests",
+        pytest.param("too_many_requests", marks=pytest.mark.slow),
         "too_many_exports",
         "start_lost",
         "not_listed",
@@ -175,6 +175,7 @@ def test_where_tasks_cannot_be_looked_for_by_name_an_export_is_sent_twice_at_mos
     assert any("there may be two of it" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_place_among_running_exports_is_waited_for_as_long_as_an_export(sandbox):
     """Two hours, in which other hiccups count anew; then the refusal says so, and speaks of a limit."""
     clock = Clock()

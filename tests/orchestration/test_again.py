@@ -108,6 +108,7 @@ def test_what_a_person_started_or_cancelled_is_not_started_again(crashed):
     assert crashed(Running(), Cancelling()) == "Crashed"
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_no_cancellation(prefect_server, monkeypatch, caplog):
     """It is asked again for a while; then the run goes on, and says so. A flow run that is gone is one."""
     monkeypatch.setenv("PREFECT__FLOW_RUN_ID", str(uuid4()))

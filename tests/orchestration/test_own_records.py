@@ -113,6 +113,7 @@ def test_what_fails_of_it_stops_no_command(client, monkeypatch, caplog, fault):
     assert str(fault) in caplog.text
 
 
+@pytest.mark.slow
 def test_a_server_that_is_named_keeps_what_its_operator_says(client, ours):
     """Nothing of it is deleted, however much there is."""
     made = {client.create_flow_run(ours, state=Completed()).id for _ in range(own_records.KEPT + 1)}

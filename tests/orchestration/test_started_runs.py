@@ -93,6 +93,7 @@ def test_an_end_that_nobody_reports(killed, state):
     assert run.state == "AwaitingRetry"
 
 
+@pytest.mark.slow
 def test_what_is_not_to_be_started_again(killed):
     """A run that ended well, and one of somebody else's deployment in the same pool."""
     well, foreign = killed(Completed()), killed(Running(), tags=())
@@ -134,7 +135,7 @@ class Unseen(Killed):
         self.runs = StartedRuns(NOBODY, uuid4().hex, OURS)
 
 
-@pytest.mark.parametrize("end", [StartedRuns.look_after, StartedRuns.leave])
+@pytest.mark.parametrize("end", [StartedRuns.look_after, pytest.param(StartedRuns.leave, marks=pytest.mark.slow)])
 def test_a_process_that_ended_between_two_looks(killed, end, monkeypatch):
     """The server says whose run it was: it is started again each time that it ends, and another worker's is left."""
     monkeypatch.setattr(started_runs, "UNSEEN_SECONDS", 0)
@@ -145,6 +146,7 @@ def test_a_process_that_ended_between_two_looks(killed, end, monkeypatch):
         assert (run.state, foreign.state) == ("AwaitingRetry", "Crashed")
 
 
+@pytest.mark.slow
 def test_a_process_that_ended_unseen_with_its_worker(killed):
     """Nobody reports it: it is found by its label, and another worker's run is left."""
     run, foreign = Unseen(Pending()), Unseen(Pending(), worker="labelsnap there 4567")
@@ -165,6 +167,7 @@ def test_a_crash_that_was_told_is_not_started_again_for_ever(killed, monkeypatch
     assert run.state == "Crashed"
 
 
+@pytest.mark.slow
 def test_a_child_ends_with_a_parent_that_is_killed():
     """Nobody is left to tell it: the system does."""
     program = (

@@ -89,7 +89,14 @@ def test_a_window_whose_header_is_lost_once_keeps_its_rows(sandbox, streets):
     assert export_window.fn(streets, "run", 0, window, "last_activity_at").rows == len(sandbox.rows())
 
 
-@pytest.mark.parametrize("hiccup", ["too_many_exports", "too_many_requests", "start_lost"])
+@pytest.mark.parametrize(
+    "hiccup",
+    [
+        pytest.param("too_many_exports", marks=pytest.mark.slow),
+        pytest.param("too_many_requests", marks=pytest.mark.slow),
+        "start_lost",
+    ],
+)
 def test_a_window_waits_for_what_may_pass(sandbox, streets, hiccup):
     """As it is: it is not too large, however often there is no place for it."""
     before = len(sandbox.exports)

@@ -317,7 +317,7 @@ def checkpoints_are_made_every_other_version():
         yield
 
 
-MACHINES = [Protocol, ImpatientProtocol]
+MACHINES = [Protocol, pytest.param(ImpatientProtocol, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -32,6 +32,7 @@ def connection(sandbox):
         yield connection
 
 
+@pytest.mark.slow
 def test_the_readmes_query_counts_cars_per_night_image(sandbox, dataset, connection, tmp_path):
     """The figure is what counting in the pulled COCO tree gives; a second version does not disturb it."""
     store = f"s3://datasets/duckdb-{tmp_path.name}"

@@ -345,7 +345,9 @@ def test_a_collection_deletes_checkpoints_that_others_took_the_place_of(memory):
     assert checkpoints(memory).keys() == {64, 72, 80}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, id="before"), pytest.param(True, id="after", marks=pytest.mark.slow)]
+)
 def test_a_kill_at_any_call_of_a_checkpoint_leaves_a_whole_history(after):
     """The version is there or not; the run again is one version, and the next one makes what is missing."""
     before = MemoryStore()

@@ -74,6 +74,7 @@ def test_epochs_do_not_gather(memory):
     assert verify(memory, latest(memory).version).faults == ()
 
 
+@pytest.mark.slow
 def test_epochs_do_not_gather_where_every_night_collects_and_lists_once_a_week(memory):
     """As a refresh does that keeps house: one night begins an epoch, and the next one ends it."""
     sizes = []
@@ -183,7 +184,9 @@ def test_a_collector_that_another_one_overtook_deletes_nothing(memory):
     assert all(memory.head(entry.key) for entry in epoch.condemned)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, id="before"), pytest.param(True, id="after", marks=pytest.mark.slow)]
+)
 def test_a_kill_at_any_call_of_a_collection_that_takes_epochs_away_loses_nothing(memory, after):
     """The collections after it find all epochs as they would have been."""
     weeks(memory, 6)

@@ -357,7 +357,9 @@ def test_an_object_that_the_store_keeps_is_named_and_the_collection_goes_on_late
     assert keys(memory) == {"own-b", "shared"}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "after", [pytest.param(False, id="before"), pytest.param(True, id="after", marks=pytest.mark.slow)]
+)
 def test_a_kill_at_any_call_of_a_collection_loses_nothing(memory, after):
     """What is kept is whole; the next collections delete what is left, and two more find nothing."""
     history(memory, *"abcdefgh")
