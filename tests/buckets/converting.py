@@ -144,7 +144,7 @@ class Converting:
                 for split in SPLITS
             ]
             receipts += [
-                FormatReceipt(each.format, (each.standing,), (), Uploads())
+                FormatReceipt(each.format, (each.standing,), each.base.packs, Uploads())
                 if each.standing
                 else write_shard.fn(self.dataset, each, CLASSES, counted)
                 for each in shards
