@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakSet
 
+import pyarrow as pa
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -161,6 +163,11 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def give_back() -> None:
+    """Give the system back what Arrow keeps of memory that is free again: as much as it had at most, otherwise."""
+    pa.default_memory_pool().release_unused()
 
 
 DEFAULT: Final = max(LEAST, usable_memory() // SHARE)

@@ -148,6 +148,11 @@ class BucketSource:
         if self._kept:
             self._kept.keep(self._buckets[self._count, bucket].values(), rows)
 
+    def keep_few(self, bucket: int, samples: Sequence[Sample]) -> None:
+        """Keep some rows that were decoded of a bucket, if anything is kept."""
+        if self._kept:
+            self._kept.keep_few(self._buckets[self._count, bucket].values(), samples)
+
     def _once(self, bucket: int, split: str) -> list[Row]:
         """The rows of a bucket and split, decoded, or as they are kept."""
         if self._kept is None:
@@ -170,8 +175,16 @@ class BucketSource:
                 listed = [row for row in self.listed(bucket) if _is_of(row, split, index, count)]
                 wanted = [row.id for row in listed if row.id in made]
                 groups = [wanted[first : first + _AT_ONCE] for first in range(0, len(wanted), _AT_ONCE)]
-                samples = chain.from_iterable(self.decoded(bucket, groups))
+                samples = chain.from_iterable(map(partial(self._few, bucket), groups))
                 yield from (Told(row.id, row.file_name, next(samples) if row.id in made else None) for row in listed)
+
+    def _few(self, bucket: int, row_ids: Sequence[str]) -> list[Sample]:
+        """Some rows of a bucket, as they are kept, or decoded."""
+        kept = self._kept.few(self._buckets[self._count, bucket].values(), row_ids) if self._kept else {}
+        lacking = [row_id for row_id in row_ids if row_id not in kept]
+        decoded = (sample for group in self.decoded(bucket, [lacking]) for sample in group)
+        found = kept | {sample.record.data_row.id: sample for sample in decoded}
+        return [found[row_id] for row_id in row_ids]
 
     def pick_image(self, sample: Sample) -> bytes | None:
         """What ``read_image`` gives, of one sample of many: no other image is read."""

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from labelsnap.formats.interface import NotThereError, Span
+from labelsnap.memory import Turns, give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,6 +34,8 @@ _ID: Final = "data_row_id"
 _IMAGE: Final = "image"
 _CONTENT: Final = "bytes"
 _MAGIC: Final = b"PAR1"
+_TURNS: Final = Turns(1)
+"""Those in which groups are written: each takes several times its images' bytes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +69,7 @@ class RowGroups:
         """Give a table of the rows of a shard, each as ``row`` makes it."""
         with _Writer(self.schema) as writer:
             for group in _groups(_sized(row(sample)) for sample in shard.samples()):
-                yield from writer.add(pa.Table.from_pylist(group, schema=self.schema))
+                yield from writer.add(group)
         yield from writer.taken()
 
     def renewed(self, row: Callable[[Sample], Row], standing: Standing) -> Iterator[bytes | Span]:
@@ -77,8 +80,8 @@ class RowGroups:
         )
         with _Writer(self.schema) as writer:
             for group in _groups(rows):
-                content = b"".join(writer.add(_joined(group, self.schema)))
                 before = dict.fromkeys(each.group for each in group if isinstance(each, _Place))
+                content = b"".join(writer.add(group))
                 yield from _spanned(content, before, standing.file)
         yield from writer.taken()
 
@@ -96,6 +99,7 @@ def _groups(rows: Iterable[tuple[Item, int]]) -> Iterator[list[Item]]:
         group.append(row)
         held += size
         if len(group) >= ROWS_IN_A_GROUP or held >= BYTES_IN_A_GROUP:
+            del row
             yield group
             group, held = [], 0
     if group:
@@ -106,6 +110,7 @@ class _Writer:
     """Writes groups, and gives the bytes as they come: when it is closed, those that tell of all groups."""
 
     def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
         self._pending = _Pending()
         self._writer = parquet.ParquetWriter(
             self._pending,
@@ -122,9 +127,14 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def add(self, group: pa.Table) -> list[bytes]:
-        """Write a group."""
-        self._writer.write_table(group)
+    def add(self, group: list[Any]) -> list[bytes]:
+        """Write a group of rows that were made, or stand; it is let go."""
+        with _TURNS.one():
+            table = _joined(group, self._schema)
+            group.clear()
+            self._writer.write_table(table)
+            del table
+            give_back()
         return self.taken()
 
     def taken(self) -> list[bytes]:
