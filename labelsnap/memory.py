@@ -9,6 +9,7 @@ Work that takes a core is done by turns: each of more threads than there are cor
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import deque
@@ -44,6 +45,8 @@ class BeyondBudgetError(ValueError):
         self.needed, self.budget = needed, budget
 
 
+_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""What the C library of Linux (glibc) has for it."""
 _ALL: Final[WeakSet[Budget | Turns]] = WeakSet()
 
 
@@ -166,8 +169,10 @@ def _read(path: Path) -> str:
 
 
 def give_back() -> None:
-    """Give the system back what Arrow keeps of memory that is free again: as much as it had at most, otherwise."""
+    """Give the system back what allocators keep of memory that is free again: it is done where much of it was used."""
     pa.default_memory_pool().release_unused()
+    if _TRIM:
+        _TRIM(0)
 
 
 DEFAULT: Final = max(LEAST, usable_memory() // SHARE)

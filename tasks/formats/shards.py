@@ -23,6 +23,7 @@ from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Artifact, Document
 from labelsnap.formats.registry import format_of
 from labelsnap.formats.shared.endings import ending, takes
+from labelsnap.memory import give_back
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.manifest import File, packs_of
@@ -103,6 +104,13 @@ def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMad
 @task(**RETRIES)
 def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
     """Write a shard as a stream. Where the format fails at single rows of it, they are named, and there is no file."""
+    try:
+        return _written(dataset, work, registry, census)
+    finally:
+        give_back()
+
+
+def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
     here = here_of(dataset.url)
     store = here.store
     settings = load_settings()

@@ -9,14 +9,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
 from labelsnap.formats.interface import NotThereError, Span
-from labelsnap.memory import Turns, give_back
+from labelsnap.memory import Turns
+from labelsnap.records.choices.numbers import hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Sample
 
 Row: TypeAlias = "dict[str, Any]"
-Item = TypeVar("Item")
 
 ROWS_IN_A_GROUP: Final = 100  # what the Hub's viewer reads at once of a dataset with images
-BYTES_IN_A_GROUP: Final = 64 << 20
+BYTES_IN_A_GROUP: Final = 16 << 20  # a group takes some five times as much while it is written
+ROWS_TO_AN_END: Final = 64
+"""One row of so many ends a group."""
+_HIGH: Final = 32
 _ID: Final = "data_row_id"
 _IMAGE: Final = "image"
 _CONTENT: Final = "bytes"
@@ -91,19 +94,32 @@ def _sized(row: Row) -> tuple[Row, int]:
     return row, len(row.get(_IMAGE, {}).get(_CONTENT) or b"")
 
 
-def _groups(rows: Iterable[tuple[Item, int]]) -> Iterator[list[Item]]:
-    """Divide rows, each with the size of its image in bytes."""
-    group: list[Item] = []
+def _groups(rows: Iterable[tuple[Row | _Place, int]]) -> Iterator[list[Row | _Place]]:
+    """Divide rows, each with the size of its image in bytes.
+
+    One row of so many ends its group, whichever those before it are: so groups behind one that comes or goes stand.
+    """
+    group: list[Row | _Place] = []
     held = 0
     for row, size in rows:
         group.append(row)
         held += size
-        if len(group) >= ROWS_IN_A_GROUP or held >= BYTES_IN_A_GROUP:
+        if len(group) >= ROWS_IN_A_GROUP or held >= BYTES_IN_A_GROUP or _is_last(_id_of(row)):
             del row
             yield group
             group, held = [], 0
     if group:
         yield group
+
+
+def _is_last(row_id: str) -> bool:
+    """Whether a group ends with this row: by the hash's high bits, for a shard's rows have the low ones in common."""
+    return (hash_of(row_id.encode()) >> _HIGH) % ROWS_TO_AN_END == 0
+
+
+def _id_of(row: Row | _Place) -> str:
+    found: str = row.group.ids[row.at] if isinstance(row, _Place) else row[_ID]
+    return found
 
 
 class _Writer:
@@ -127,14 +143,14 @@ class _Writer:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def add(self, group: list[Any]) -> list[bytes]:
+    def add(self, group: list[Row | _Place]) -> list[bytes]:
         """Write a group of rows that were made, or stand; it is let go."""
         with _TURNS.one():
             table = _joined(group, self._schema)
             group.clear()
             self._writer.write_table(table)
             del table
-            give_back()
+            pa.default_memory_pool().release_unused()
         return self.taken()
 
     def taken(self) -> list[bytes]:

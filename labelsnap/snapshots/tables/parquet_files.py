@@ -14,7 +14,6 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from labelsnap.errors import ReaderTooOldError, StorageError
-from labelsnap.memory import give_back
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.tables.parquet_pages import PagesError, pages_of
 from labelsnap.snapshots.tables.table_columns import check_columns, check_present
@@ -46,8 +45,6 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
     """
     with pa.OSFile(str(path)) as source, _opened(source, name) as file, pa.memory_map(str(path)) as mapped:
         yield from _batches(mapped.read_buffer(), file, name, columns, _BATCH_ROWS)  # headers alone are looked at there
-    if path.stat().st_size > _BATCH_BYTES:
-        give_back()
 
 
 def check_pages(path: Path, name: str) -> None:
