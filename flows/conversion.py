@@ -68,7 +68,7 @@ def _steps(
     shards: list[ShardWork] = []
     for each in shards_of(dataset, settlement, made):
         if each.standing:
-            yield (FormatReceipt(each.format, (each.standing,), (), Uploads()),)
+            yield (FormatReceipt(each.format, (each.standing,), each.base.packs, Uploads()),)
         else:
             shards.append(each)
     longest_first: list[Writing] = [*shards, *product(dataset.formats, SPLITS)]  # so that none is waited for alone

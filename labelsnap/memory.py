@@ -9,6 +9,7 @@ Work that takes a core is done by turns: each of more threads than there are cor
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import deque
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakSet
+
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +45,8 @@ class BeyondBudgetError(ValueError):
         self.needed, self.budget = needed, budget
 
 
+_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""What the C library of Linux (glibc) has for it."""
 _ALL: Final[WeakSet[Budget | Turns]] = WeakSet()
 
 
@@ -161,6 +166,13 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def give_back() -> None:
+    """Give the system back what allocators keep of memory that is free again: it is done where much of it was used."""
+    pa.default_memory_pool().release_unused()
+    if _TRIM:
+        _TRIM(0)
 
 
 DEFAULT: Final = max(LEAST, usable_memory() // SHARE)

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from labelsnap.buckets.grouping import bucket_of
-from labelsnap.formats.interface import Row, Shard, predicted_labels
+from labelsnap.formats.interface import Row, Shard, Told, predicted_labels
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS
 from labelsnap.memory import held_at_once
 from labelsnap.records.choices.numbers import numbers
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 THREADS: Final = 8
 PICKED_BYTES: Final = 8 << 20
 """How many bytes of images are held at a time where few are picked: a larger one is held alone."""
+_AT_ONCE: Final = 64
+"""So many rows are decoded at a time where few of a bucket are."""
 _LISTED: Final = ("data_row_id", "split", "file_name")
 
 
@@ -146,6 +148,11 @@ class BucketSource:
         if self._kept:
             self._kept.keep(self._buckets[self._count, bucket].values(), rows)
 
+    def keep_few(self, bucket: int, samples: Sequence[Sample]) -> None:
+        """Keep some rows that were decoded of a bucket, if anything is kept."""
+        if self._kept:
+            self._kept.keep_few(self._buckets[self._count, bucket].values(), samples)
+
     def _once(self, bucket: int, split: str) -> list[Row]:
         """The rows of a bucket and split, decoded, or as they are kept."""
         if self._kept is None:
@@ -160,6 +167,28 @@ class BucketSource:
 
     def _samples(self, split: str, index: int, count: int) -> Iterator[Sample]:
         return (row.sample for row in self.rows(split, index=index, count=count))
+
+    def told(self, split: str, index: int, count: int, made: Collection[str]) -> Iterator[Told]:
+        """The rows of a shard, in the order of its samples: of those that are ``made`` the samples, and no others."""
+        for buckets, bucket in self._buckets:
+            if (bucket - index) % min(buckets, count) == 0:
+                listed = [row for row in self.listed(bucket) if _is_of(row, split, index, count)]
+                wanted = [row.id for row in listed if row.id in made]
+                groups = [wanted[first : first + _AT_ONCE] for first in range(0, len(wanted), _AT_ONCE)]
+                samples = chain.from_iterable(map(partial(self._few, bucket), groups))
+                yield from (Told(row.id, row.file_name, next(samples) if row.id in made else None) for row in listed)
+
+    def _few(self, bucket: int, row_ids: Sequence[str]) -> list[Sample]:
+        """Some rows of a bucket, as they are kept, or decoded."""
+        kept = self._kept.few(self._buckets[self._count, bucket].values(), row_ids) if self._kept else {}
+        lacking = [row_id for row_id in row_ids if row_id not in kept]
+        decoded = (sample for group in self.decoded(bucket, [lacking]) for sample in group)
+        found = kept | {sample.record.data_row.id: sample for sample in decoded}
+        return [found[row_id] for row_id in row_ids]
+
+    def pick_image(self, sample: Sample) -> bytes | None:
+        """What ``read_image`` gives, of one sample of many: no other image is read."""
+        return self._read(self.image_file(sample))
 
     def read_image(self, sample: Sample) -> bytes | None:
         """The bytes of a sample's image, checked; None where it was not copied.
@@ -239,6 +268,11 @@ def too_large(sample: Sample, pixels: int) -> str | None:
         ),
         None,
     )
+
+
+def _is_of(row: Listed, split: str, index: int, count: int) -> bool:
+    """Whether a row is in a shard of a split."""
+    return row.split == split and bucket_of(row.id.encode(), count) == index
 
 
 def _hash(sample: Sample, count: int) -> int:

@@ -11,12 +11,11 @@ polygon, or a box has whole numbers, it refuses the dataset. Parquet has the typ
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import pyarrow as pa
 from msgspec import Struct
-from pyarrow import parquet
 
 from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, Shard, no_files, predicted_labels
 from labelsnap.formats.shared.attributes import attributes, distinct_name
@@ -24,6 +23,7 @@ from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import image_answers, row_keys
 from labelsnap.formats.shared.objects import objects_of
+from labelsnap.formats.shared.row_groups import RowGroups
 from labelsnap.formats.shared.sizes import parse_size
 from labelsnap.formats.shared.tabular import TableFiles
 
@@ -31,14 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from labelsnap.formats.shared.objects import Found
+    from labelsnap.formats.shared.row_groups import Row
     from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.records.model import Label, Sample
 
-Row = dict[str, Any]
 Features = dict[str, Any]
 
-ROWS_IN_A_GROUP: Final = 100  # what the Hub's viewer reads at once of a dataset with images
-BYTES_IN_A_GROUP: Final = 64 << 20
 _OBJECT_KEYS: Final = (
     "label_id",
     "feature_id",
@@ -87,13 +85,11 @@ class HuggingFace(Struct, frozen=True, forbid_unknown_fields=True):
         of_rows = features(dataset.registry, model_run=dataset.model_run)
         if self.layout == "imagefolder":
             whole = Shard(0, 1, lambda: (row.sample for row in dataset.rows(split)))
-            table = _parquet(_without_images(whole, dataset), arrow_schema(of_rows))
-            yield Artifact(f"{split}/metadata.parquet", table, shard=whole)
+            yield _table(f"{split}/metadata.parquet", whole, RowGroups(arrow_schema(of_rows)), dataset)
             return
-        schema = arrow_schema({"image": {"_type": "Image"}, **of_rows})
+        groups = RowGroups(arrow_schema({"image": {"_type": "Image"}, **of_rows}))
         for shard in dataset.shards(split, parse_size(self.shard_size)):
-            path = f"data/{split}-{shard.index:05}-of-{shard.count:05}.parquet"
-            yield Artifact(path, _parquet(_with_images(shard, dataset), schema), shard=shard)
+            yield _table(f"data/{split}-{shard.index:05}-of-{shard.count:05}.parquet", shard, groups, dataset)
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
         """Give nothing: rows stand in tables."""
@@ -165,46 +161,20 @@ def _arrow_type(of: Features) -> pa.DataType:
             return pa.struct([pa.field(name, _arrow_type(part)) for name, part in of.items()])
 
 
-def _without_images(shard: Shard, dataset: Dataset) -> Iterator[tuple[Row, int]]:
-    return ((_row(sample, dataset), 0) for sample in shard.samples())
+def _table(path: str, shard: Shard, groups: RowGroups, dataset: Dataset) -> Artifact:
+    """Give a table of a shard's rows.
 
+    An image that was not copied is a path, which ``datasets`` opens.
+    """
 
-def _with_images(shard: Shard, dataset: Dataset) -> Iterator[tuple[Row, int]]:
-    """Give rows and the bytes of their images; an image that was not copied is a path, which ``datasets`` opens."""
-    for sample in shard.samples():
+    def row(sample: Sample) -> Row:
+        if "image" not in groups.schema.names:
+            return _row(sample, dataset)
         body = dataset.read_image(sample)
-        path = sample.record.data_row.row_data if body is None else sample.image.file_name
-        yield {"image": {"bytes": body, "path": path}, **_row(sample, dataset)}, len(body or b"")
+        name = sample.record.data_row.row_data if body is None else sample.image.file_name
+        return {"image": {"bytes": body, "path": name}, **_row(sample, dataset)}
 
-
-def _parquet(rows: Iterable[tuple[Row, int]], schema: pa.Schema) -> Iterator[bytes]:
-    """Write rows, each with the size of its image, by groups; one group is in memory at a time."""
-    pending = _Pending()
-    with parquet.ParquetWriter(
-        pending,
-        schema,
-        version="2.6",
-        compression="zstd",
-        use_dictionary=[name for name in schema.names if name != "image"],
-        write_page_index=True,
-    ) as writer:
-        for group in _groups(rows):
-            writer.write_table(pa.Table.from_pylist(group, schema=schema))
-            yield pending.taken()
-    yield pending.taken()
-
-
-def _groups(rows: Iterable[tuple[Row, int]]) -> Iterator[list[Row]]:
-    group: list[Row] = []
-    held = 0
-    for row, size in rows:
-        group.append(row)
-        held += size
-        if len(group) >= ROWS_IN_A_GROUP or held >= BYTES_IN_A_GROUP:
-            yield group
-            group, held = [], 0
-    if group:
-        yield group
+    return Artifact(path, groups.written(shard, row), shard=shard, renewed=partial(groups.renewed, row))
 
 
 def _row(sample: Sample, dataset: Dataset) -> Row:
@@ -253,23 +223,3 @@ def _object(found: Found) -> Row:
         "attributes": encode(attributes(annotation.classifications)).decode(),
         "classifications": encode(annotation.classifications).decode(),
     }
-
-
-class _Pending(io.RawIOBase):
-    """A file to write to, whose bytes are taken away as they come."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, part: Any) -> int:
-        self._parts.append(bytes(part))
-        return len(self._parts[-1])
-
-    def taken(self) -> bytes:
-        """The bytes since the last call."""
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken

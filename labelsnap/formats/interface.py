@@ -15,6 +15,7 @@ from labelsnap.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
     from labelsnap.memory import Budget
     from labelsnap.records.choices.classes import ClassRegistry
@@ -37,6 +38,38 @@ Answers: TypeAlias = Literal["nowhere", "objects", "images", "everywhere"] | Onl
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """``size`` bytes, from ``offset``, of a shard as the version before has it."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of a shard by its id and the name of its image's file; it stands where there is no ``sample``."""
+
+    id: str
+    file_name: str
+    sample: Sample | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A shard as the version before has it, to be read in any order, and the rows that there are now, in theirs.
+
+    What stands of them is there, in the same order.
+    """
+
+    file: BinaryIO
+    rows: Iterable[Told]
+
+
+class NotThereError(ValueError):
+    """A shard of the version before has not what should stand in it: it is made anew as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Artifact:
     """A file of the tree that ``pull`` lays out: its POSIX path below the root, and its bytes.
 
@@ -44,6 +77,9 @@ class Artifact:
     an image: the store keeps a thousand of them as one object, and their bytes are held in memory. One with a sample as
     ``image`` is that sample's image byte for byte: who has stored it need not read it. One with a ``shard`` is made of
     its rows alone, which are not asked for before the bytes are: it is made apart, and stands while they do.
+
+    ``renewed`` gives the very bytes of a shard where some rows stand: what it makes of the others, and what it takes
+    over of the version before, as spans wherever they can be told. It raises NotThereError.
     """
 
     path: str
@@ -51,6 +87,7 @@ class Artifact:
     small: bool = False
     image: Sample | None = None
     shard: Shard | None = None
+    renewed: Callable[[Standing], Iterator[bytes | Span]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

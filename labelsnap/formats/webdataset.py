@@ -8,12 +8,23 @@ mode in the tar are fixed, so equal samples give equal bytes.
 from __future__ import annotations
 
 import tarfile
+from functools import partial
+from itertools import chain
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from msgspec import Struct
 
-from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files, predicted_labels
+from labelsnap.formats.interface import (
+    EVERYTHING,
+    Artifact,
+    Dataset,
+    Holdings,
+    NotThereError,
+    Span,
+    no_files,
+    predicted_labels,
+)
 from labelsnap.formats.shared.attributes import distinct_name
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
@@ -25,11 +36,15 @@ from labelsnap.formats.shared.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
-    from labelsnap.formats.interface import Shard
+    from labelsnap.formats.interface import Shard, Standing
     from labelsnap.formats.shared.objects import Found
     from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.records.model import Label, Sample
+
+
+_END: Final = bytes(2 * tarfile.BLOCKSIZE)
 
 
 class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,40 +74,79 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
         if split not in dataset.filled:
             return
         names, void = dataset.registry.unique_names(), void_of(dataset.registry)
+
+        def of_row(sample: Sample) -> Iterator[bytes]:
+            return chain.from_iterable(
+                _member(name, body) for name, body in self._files_of(sample, dataset, names, void)
+            )
+
         for shard in dataset.shards(split, parse_size(self.shard_size)):
-            members = self._members(dataset, shard, names, void)
-            yield Artifact(f"{split}-{shard.index:06}.tar", _tar(members), shard=shard)
+            path, renewed = f"{split}-{shard.index:06}.tar", partial(_renewed, of_row)
+            yield Artifact(path, _whole(of_row, shard), shard=shard, renewed=renewed)
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
         """Give nothing: rows stand in shards."""
         return no_files
 
-    def _members(
-        self, dataset: Dataset, shard: Shard, names: Mapping[int, str], void: int
+    def _files_of(
+        self, sample: Sample, dataset: Dataset, names: Mapping[int, str], void: int
     ) -> Iterator[tuple[str, bytes]]:
-        for sample in shard.samples():
-            key = stem(sample.image)
-            if (body := dataset.read_image(sample)) is not None:
-                yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
-            yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
-            if self.mask == "semantic":
-                yield (
-                    f"{key}.mask.png",
-                    semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory),
-                )
-            elif self.mask == "instance":
-                yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
+        key = stem(sample.image)
+        if (body := dataset.read_image(sample)) is not None:
+            yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
+        yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
+        if self.mask == "semantic":
+            yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory)
+        elif self.mask == "instance":
+            yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
 
 
-def _tar(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """Write (name, bytes) as a POSIX.1-2001 tar: time, owner and group 0, mode 0644."""
-    for name, body in files:
-        member = tarfile.TarInfo(name)
-        member.size = len(body)
-        yield member.tobuf(tarfile.PAX_FORMAT)
-        yield body
-        yield bytes(-len(body) % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+def _member(name: str, body: bytes) -> Iterator[bytes]:
+    """Give a file as it stands in a POSIX.1-2001 tar: time, owner and group 0, mode 0644."""
+    member = tarfile.TarInfo(name)
+    member.size = len(body)
+    yield member.tobuf(tarfile.PAX_FORMAT)
+    yield body
+    yield bytes(_padding(len(body)))
+
+
+def _padding(size: int) -> int:
+    return -size % tarfile.BLOCKSIZE
+
+
+def _whole(of_row: Callable[[Sample], Iterator[bytes]], shard: Shard) -> Iterator[bytes]:
+    for sample in shard.samples():
+        yield from of_row(sample)
+    yield _END
+
+
+def _renewed(of_row: Callable[[Sample], Iterator[bytes]], standing: Standing) -> Iterator[bytes | Span]:
+    """Give a shard of which the members of rows that stand are spans of the one before. Raises NotThereError."""
+    spans = _spans(standing.file)
+    for row in standing.rows:
+        if row.sample is not None:
+            yield from of_row(row.sample)
+        elif span := spans.get(PurePosixPath(row.file_name).stem):
+            yield span
+        else:
+            raise NotThereError(f"no member of the row {row.id!r}")
+    yield _END
+
+
+def _spans(tar: BinaryIO) -> dict[str, Span]:
+    """Return where the members of each key stand, one behind another. Raises NotThereError."""
+    found: dict[str, Span] = {}
+    try:
+        with tarfile.open(fileobj=tar, mode="r:") as members:
+            for member in members:
+                key, end = member.name.partition(".")[0], member.offset_data + member.size + _padding(member.size)
+                first = found[key].offset if key in found else member.offset
+                found[key] = Span(first, end - first)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise NotThereError(f"what is no tar ({error})") from error
+    return found
 
 
 def _document(dataset: Dataset, sample: Sample, names: Mapping[int, str]) -> JsonObject:

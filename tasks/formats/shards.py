@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from prefect import task
@@ -15,14 +16,17 @@ from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.boundary import check_rows
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.parts.index import format_folder
+from labelsnap.buckets.parts.shards import Renewer
 from labelsnap.buckets.source import BucketSource
 from labelsnap.buckets.unwritable import unwritable
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Artifact, Document
 from labelsnap.formats.registry import format_of
+from labelsnap.formats.shared.endings import ending, takes
+from labelsnap.memory import give_back
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.records.choices.splits import SPLITS
-from labelsnap.snapshots.manifest import File
+from labelsnap.snapshots.manifest import File, packs_of
 from labelsnap.snapshots.tables.bucket_tables import bucket_files
 from tasks.formats.conversion import DESCRIBED
 from tasks.formats.given import format_input, painting, picture_limits
@@ -36,15 +40,18 @@ if TYPE_CHECKING:
 
     from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.formats.interface import Dataset as FormatInput
-    from labelsnap.formats.interface import Format, Shard
+    from labelsnap.formats.interface import Format, Shard, Told
     from tasks.run.receipts import Settlement
+
+FEW: Final = 2
+"""A shard is made anew as a whole where more than one row of so many has to be made."""
 
 
 class ShardWork(Struct, frozen=True):
     """A shard of a format and split: its path in the format's folder, and the tables of the buckets of its rows.
 
     ``base`` is what the version before has under its path. Where that is what would be written, it is ``standing``, and
-    no tables are needed.
+    no tables are needed. ``changed`` are the ids of the rows that are not in it as they are now; None: all are made.
     """
 
     format: str
@@ -53,6 +60,7 @@ class ShardWork(Struct, frozen=True):
     tables: tuple[File, ...]
     base: BasePart = BasePart()
     standing: File | None = None
+    changed: tuple[str, ...] | None = None
 
 
 def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMade]) -> Iterator[ShardWork]:
@@ -64,9 +72,12 @@ def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMad
     others = _others(made)
 
     @cache
-    def touched(split: str, count: int) -> set[int]:
-        """The shards of a split, of so many, that rows are in or were in which are not as they were."""
-        return {bucket_of(row_id.encode(), count) for row_id in others[split]}
+    def touched(split: str, count: int) -> dict[int, tuple[str, ...]]:
+        """The rows of a split that are not as they were, or are there no more, by their shards of so many."""
+        found: dict[int, list[str]] = {}
+        for row_id in others[split]:
+            found.setdefault(bucket_of(row_id.encode(), count), []).append(row_id)
+        return {index: tuple(row_ids) for index, row_ids in found.items()}
 
     gone = conversion.before.keys() - tables.keys()
     for name, options in dataset.formats.items():
@@ -74,33 +85,48 @@ def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMad
         described = format_input(dataset, form, settlement.registry, settlement.census)
         whole = [(split, each) for split in SPLITS for each in form.files(described, split) if _is_whole(each)]
         base = conversion.bases.get(name, BasePart())
+        rows = settlement.census.rows
         before = _before(base, name, {each.path for _, each in whole}) if conversion.is_alike else {}
         for split, each in whole:
             if isinstance(each, Artifact) and each.shard:
                 buckets = _buckets_of(each.shard, count)
                 stood = before.get(each.path)
-                is_same = gone.isdisjoint(buckets) and each.shard.index not in touched(split, each.shard.count)
-                if stood and is_same:
-                    yield ShardWork(name, split, each.path, (), standing=stood)
+                part = BasePart((stood,), packs_of(base, [stood])) if stood else BasePart()
+                changed = touched(split, each.shard.count).get(each.shard.index, ())
+                if stood and gone.isdisjoint(buckets) and not changed:
+                    yield ShardWork(name, split, each.path, (), part, standing=stood)
                     continue
                 needed = tuple(chain.from_iterable(tables.get(index, ()) for index in buckets))
-                yield ShardWork(name, split, each.path, needed, BasePart((stood,) if stood else ()))
+                few = stood and len(changed) * FEW <= rows.get(split, 0) / each.shard.count
+                yield ShardWork(name, split, each.path, needed, part, changed=changed if few else None)
 
 
 @task(**RETRIES)
 def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
     """Write a shard as a stream. Where the format fails at single rows of it, they are named, and there is no file."""
+    try:
+        return _written(dataset, work, registry, census)
+    finally:
+        give_back()
+
+
+def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census: Census) -> FormatReceipt:
     here = here_of(dataset.url)
     store = here.store
     settings = load_settings()
     limits = picture_limits(settings)
     form = format_of(work.format, dataset.formats[work.format])
     draft = here.draft(work.base)
+    path = f"{format_folder(work.format)}{work.path}"
     with scratch(settings) as directory, painting(work.format):
         source = BucketSource(store, work.tables, directory, limits, here.rows)
         described = format_input(dataset, form, registry, census, limits, source)
-        body = directory / "shard"
         try:
+            few = _shard(form, replace(described, read_image=source.pick_image), work)
+            rows = _rows(dataset, form, source, work, few.shard)
+            if renewed := Renewer(store, draft, directory, work.base).add(path, few, rows) if rows else None:
+                return FormatReceipt(work.format, (renewed[0],), renewed[1], draft.uploads)
+            body = directory / "shard"
             with body.open("wb") as target:
                 target.writelines(_shard(form, described, work).chunks)
         except Exception as error:
@@ -108,8 +134,18 @@ def write_shard(dataset: Dataset, work: ShardWork, registry: ClassRegistry, cens
             if not (found := unwritable(form, described, work.split)):
                 raise
             return FormatReceipt(work.format, (), (), draft.uploads, found)
-        file = draft.add_file(f"{format_folder(work.format)}{work.path}", body)
+        file = draft.add_file(path, body)
     return FormatReceipt(work.format, (file,), (), draft.uploads)
+
+
+def _rows(
+    dataset: Dataset, form: Format, source: BucketSource, work: ShardWork, shard: Shard | None
+) -> Iterator[Told] | None:
+    """The rows of a shard of which most stand."""
+    if work.changed is None or shard is None:
+        return None
+    rows = source.told(work.split, shard.index, shard.count, frozenset(work.changed))
+    return (row for row in rows if dataset.images == "reference" or takes(form, ending(row.file_name)))
 
 
 def _shard(form: Format, described: FormatInput, work: ShardWork) -> Artifact:

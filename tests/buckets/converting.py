@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import structs
 
 from config.dataset import Dataset
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.reading import table_path
-from labelsnap.buckets.receipt import BucketReceipt, Tally
-from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
+from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
 from labelsnap.formats.registry import format_of
@@ -33,7 +37,6 @@ from tests.formats.format_samples import annotation, dataset, label, mask, regis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.records.model import Sample
@@ -58,10 +61,11 @@ SHAPES = (
 
 
 class Row(NamedTuple):
-    """What a row holds (a place in ``SHAPES``), and its split."""
+    """What a row holds (a place in ``SHAPES``), its split, and which image it has where images are copied."""
 
     shapes: int
     split: str
+    image: int = 0
 
 
 class Version(NamedTuple):
@@ -74,27 +78,44 @@ class Version(NamedTuple):
     uploads: Uploads
 
 
-def sampled(rows: Mapping[str, Row]) -> dict[str, Sample]:
-    """The rows as samples, by data row id; each image is referred to."""
-    made = (sample(label(*SHAPES[row.shapes]), name=name, split=row.split, copied=False) for name, row in rows.items())
-    return {each.record.data_row.id: each for each in made}
+def sampled(rows: Mapping[str, Row], *, copied: bool = False) -> dict[str, Sample]:
+    """The rows as samples, by data row id; each image is referred to, unless it is ``copied``."""
+    made = {
+        name: sample(label(*SHAPES[row.shapes]), name=name, split=row.split, copied=False) for name, row in rows.items()
+    }
+    if copied:
+        for name, row in rows.items():
+            content = image_of(name, row.image)
+            image = structs.replace(made[name].image, sha256=digest(content), size=len(content))
+            made[name] = structs.replace(made[name], image=image)
+    return {each.record.data_row.id: each for each in made.values()}
+
+
+def image_of(name: str, number: int) -> bytes:
+    """Bytes that stand for an image of a row, of 10,000 to 20,000: nothing compresses them."""
+    chosen = random.Random(f"{name} {number}")  # noqa: S311 - bytes
+    return chosen.randbytes(10_000 + chosen.randrange(10_000))
 
 
 class Converting:
     """Converts versions of a dataset in a folder, each upon the one before or upon none."""
 
-    def __init__(self, folder: Path, formats: Mapping[str, object] | None = None, buckets: int = 2) -> None:
+    def __init__(
+        self, folder: Path, formats: Mapping[str, object] | None = None, buckets: int = 2, *, copied: bool = False
+    ) -> None:
         self.dataset = Dataset.model_validate(
             {
                 "dataset": "street-scenes",
                 "store": folder.as_uri(),
                 "source": {"project": "p"},
-                "images": "reference",
+                "images": "copy" if copied else "reference",
                 "formats": dict(formats or FORMATS),
             }
         )
         self.store = open_store(self.dataset.url)
         self.buckets = buckets
+        self.copied = copied
+        self.images: dict[str, bytes] = {}
 
     def convert(
         self,
@@ -106,7 +127,10 @@ class Converting:
         between: Callable[[BucketMade], object] = lambda _: None,
     ) -> Version:
         """Convert rows; ``shuffled`` seeds the order in which buckets are made, ``between`` is given each of them."""
-        samples = sampled(rows)
+        samples = sampled(rows, copied=self.copied)
+        if self.copied:
+            contents = (image_of(name, row.image) for name, row in rows.items())
+            self.images |= {digest(content): content for content in contents}
         draft = Draft(self.store, base.manifest if base else None)
         built = [self._built(draft, index, samples, base, alike=alike) for index in range(self.buckets)]
         classes = draft.add_file(CLASSES_PATH, write_table(classes_table(CLASSES)))
@@ -144,7 +168,7 @@ class Converting:
                 for split in SPLITS
             ]
             receipts += [
-                FormatReceipt(each.format, (each.standing,), (), Uploads())
+                FormatReceipt(each.format, (each.standing,), each.base.packs, Uploads())
                 if each.standing
                 else write_shard.fn(self.dataset, each, CLASSES, counted)
                 for each in shards
@@ -175,6 +199,7 @@ class Converting:
             splits=SPLITS,
             name="street-scenes",
             counts=census(to_tables(ordered)).rows,
+            read_image=lambda sample: self.images.get(sample.image.sha256 or ""),
         )
         of_rows = source.rows
         source = replace(
@@ -194,6 +219,14 @@ class Converting:
     def _ordered(self, samples: Iterable[Sample]) -> list[Sample]:
         return sorted(samples, key=lambda each: (self._bucket(each.record.data_row.id), each.record.data_row.id))
 
+    def _stored(self, draft: Draft, index: int, samples: Iterable[Sample]) -> StoredImages:
+        with TemporaryDirectory() as folder:
+            images = [each.image for each in samples if each.image.sha256]
+            for image in images:
+                Path(folder, image.sha256).write_bytes(self.images[image.sha256])
+            bucket = BucketInput(index=index, count=self.buckets, lines_key="", lines=0)
+            return store_images(draft, images, {}, Path(folder), bucket)
+
     def _built(
         self, draft: Draft, index: int, samples: Mapping[str, Sample], base: Version | None, *, alike: bool
     ) -> BucketReceipt:
@@ -210,7 +243,7 @@ class Converting:
         if not of_bucket:
             return BucketReceipt(index, (), (), Tally(), census(to_tables([])), (), ())
         tables = to_tables(of_bucket)
-        whole = tables | {"images": images_table(of_bucket, StoredImages({}))}
+        whole = tables | {"images": images_table(of_bucket, self._stored(draft, index, of_bucket))}
         files: list[File] = [
             draft.add_file(table_path(name, index, self.buckets), write_table(table)) for name, table in whole.items()
         ]

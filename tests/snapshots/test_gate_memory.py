@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ from pyarrow import parquet
 
 from labelsnap.memory import Turns
 from labelsnap.snapshots.checking import decoding, documents
+from labelsnap.snapshots.tables import parquet_files
 
 LINES = (
     b'{"info":{"a":[1,2]},"images":[\n{"id":1},\n{"id":2,"b":[[],[\n3]]}\n],"none":[],'
@@ -99,3 +101,32 @@ def test_tables_are_decoded_by_turns(tmp_path, monkeypatch):
         list(pool.map(lambda _: decoding.decode_file(tmp_path / "table", "t.parquet", look), range(40)))
     assert len(most) == 40
     assert max(most) <= 2
+
+
+def test_rows_with_images_are_read_a_few_at_a_time(tmp_path):
+    """Whatever their number: a batch of a thousand would have the images of a whole shard."""
+    path = tmp_path / "shard.parquet"
+    image = pa.array([random.Random(number).randbytes(1 << 20) for number in range(40)])  # noqa: S311 - bytes
+    parquet.write_table(pa.table({"image": image}), path, row_group_size=20)
+    counts = [len(batch) for batch in parquet_files.batches(path, "formats/huggingface/data/train.parquet")]
+    assert sum(counts) == 40
+    assert max(counts) <= 16
+
+
+def test_large_files_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    """Each has groups of images, which take several times their bytes while they are read."""
+    monkeypatch.setattr(decoding, "LARGE", 1)
+    at_once, most = [0], [0]
+
+    def counted(*_):
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.02)
+        at_once[0] -= 1
+
+    monkeypatch.setattr(decoding, "_counted", counted)
+    path = tmp_path / "shard.parquet"
+    path.write_bytes(b"PAR1")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: decoding.decode_file(path, "formats/a.parquet"), range(6)))
+    assert most == [1]

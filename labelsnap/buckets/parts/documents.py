@@ -17,11 +17,11 @@ import pyarrow as pa
 from labelsnap.buckets.parts.index import is_kept
 from labelsnap.formats.interface import BETWEEN, CLOSING, EMPTY, OPENING
 from labelsnap.snapshots.manifest import damaged, packs_of
-from labelsnap.snapshots.reading.content import download_file, is_copy
-from labelsnap.snapshots.writing.joined import Ranges, joining, standing_objects
+from labelsnap.snapshots.reading.content import download_file
+from labelsnap.snapshots.writing.joined import RUN_BYTES, rejoined
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from labelsnap.storage import ObjectStore
 
 MAX_WASTE: Final = 2  # a file whose objects would be more than twice as large as itself is written whole
-RUN_BYTES: Final = 256  # a shorter run that stands is written anew: pointing to it costs as much
 _BLOCK: Final = 1 << 20
 
 
@@ -230,35 +229,20 @@ class Joiner:
             return earlier, packs_of(self.base, [earlier])
         of_rows = iter(lists)
         pieces = [each if isinstance(each, bytes) else _Place(next(of_rows), each.array) for each in document.pieces]
-        body, before = self.folder / "document", self.folder / "before"
+        before = self.folder / "before"
         if earlier:
             download_file(self.store, earlier, before)
         with before.open("rb") if earlier else BytesIO() as source:
             starts = _placed(pieces, earlier.size, source, is_alike=self.is_alike) if earlier else None
             contents = _contents(pieces, source, starts)
             if earlier is None or starts is None:
+                body = self.folder / "document"
                 with body.open("wb") as target:
                     target.writelines(content for content, _ in contents)
                 return self.draft.add_file(path, body), ()
-            return self._joined(path, contents, body, earlier)
-
-    def _joined(
-        self, path: str, contents: Iterable[_Content], body: Path, earlier: File
-    ) -> tuple[File, tuple[Pack, ...]]:
-        ranges = Ranges(earlier)
-        with joining(self.folder) as revision:
-            with body.open("wb") as target:
-                for content, standing in contents:
-                    target.write(content)
-                    if standing is None:
-                        revision.write(content)
-                    else:
-                        for part in ranges.of(standing, len(content)):
-                            revision.point(part)
-            if is_copy(body, earlier):
-                return earlier, packs_of(self.base, [earlier])
-            most = MAX_WASTE * body.stat().st_size
-            return revision.add(self.draft, path, body, standing_objects(self.base, [earlier]), most=most)
+            return rejoined(
+                self.draft, path, contents, base=self.base, earlier=earlier, folder=self.folder, waste=MAX_WASTE
+            )
 
 
 def _placed(pieces: Sequence[bytes | _Place], size: int, source: IO[bytes], *, is_alike: bool) -> list[int] | None:

@@ -124,10 +124,13 @@ def _decoded(
 ) -> Iterator[list[Sample]]:
     """Decode the rows that are wanted, group after group.
 
-    With ``keep``, where these are all, they are decoded at once and kept for those who write shards.
+    With ``keep`` they are kept for those who write shards; where these are all, they are decoded at once.
     """
     if not keep or sum(map(len, wanted)) < len(listed):
-        yield from source.decoded(bucket, wanted)
+        for few in source.decoded(bucket, wanted):
+            if keep:
+                source.keep_few(bucket, few)
+            yield few
         return
     rows = source.whole(bucket, listed)
     source.keep(bucket, rows)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from labelsnap.errors import StorageRefusedError
 from labelsnap.images.files import UNREADABLE
-from labelsnap.memory import Turns
+from labelsnap.memory import Turns, give_back
 from labelsnap.snapshots.checking.documents import check_json
 from labelsnap.snapshots.checking.extents import OutlineError, mask_extents
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
 _TURNS: Final = Turns()
 """Those in which tables are decoded: a batch unpacks to a hundred times what is read of the store for it."""
+LARGE: Final = 32 << 20
+_LARGE_TURNS: Final = Turns(1)
+"""Those of files of so many bytes: such a one has images, and groups of rows that take several times theirs."""
 _TABLES: Final = "tables/"
 _HEADER_BYTES: Final = 1 << 20  # of one header of a tar: names have 1024 at most
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
@@ -109,8 +112,14 @@ def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
 
 
 def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
-    with _TURNS.one():
-        return _counted(on_batch, path, name)
+    if path.stat().st_size < LARGE:
+        with _TURNS.one():
+            return _counted(on_batch, path, name)
+    with _LARGE_TURNS.one():
+        try:
+            return _counted(on_batch, path, name)
+        finally:
+            give_back()
 
 
 def _counted(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from labelsnap.memory import give_back
 from labelsnap.snapshots.checking.decoding import UndecodableError, passed_over
 from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, undecodable, wholes_of
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
@@ -72,6 +73,7 @@ def inspect(
     Files come to ``scratch`` (the system's folder by default), a few at a time, and memory stays flat. Raises
     StorageError when the store does not answer.
     """
+    give_back()
     wholes = wholes_of(manifest)
     written = _written(wholes, base)
     buckets = _measured(manifest, {whole.key for whole in written})

@@ -8,7 +8,7 @@ from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from labelsnap.snapshots.reading.at_hand import the_store_of
+from labelsnap.snapshots.reading.at_hand import AtHandStore, the_store_of
 from labelsnap.storage.interface import RECORD_BYTES
 
 if TYPE_CHECKING:
@@ -46,9 +46,12 @@ class ReadOnce:
             return content.read(most if length is None else length)
 
     def download(self, key: str, path: Path, *, size: int) -> bool:
-        """See ObjectStore. Of an object that is read in several places all is given."""
+        """See ObjectStore. Nobody writes to what is given; of an object that is read in several places that is all."""
         if key not in self.shared:
-            return self._store_of(key).download(key, path, size=size)
+            store = self._store_of(key)
+            if isinstance(store, AtHandStore):
+                return store.lend(key, path, size=size)
+            return store.download(key, path, size=size)
         if (copy := self._copy_of(key)) is None:
             return False
         shutil.copyfile(copy, path)

@@ -97,6 +97,18 @@ class Folder:
             shutil.copyfileobj(source, target)
         return True
 
+    def lend(self, name: str, path: Path) -> bool:
+        """Put a copy at ``path`` that nobody writes to: the same file, where it can be; False where there is none."""
+        with self._lock:
+            found = self._names.get(name)
+        if found is None:
+            return False
+        try:
+            path.hardlink_to(self._path(found))
+        except OSError:
+            return self.give(name, path)
+        return True
+
     def take(self, name: str, body: bytes | Path) -> None:
         """Keep a copy of what an object holds."""
         if isinstance(body, bytes):
@@ -233,6 +245,14 @@ class AtHandStore:
             if found and path.stat().st_size <= size:
                 self.folder.take(name, path)
             return found
+
+    def lend(self, key: str, path: Path, *, size: int) -> bool:
+        """Do what ``download`` does, for whoever only reads what is at ``path``."""
+        with self._asking(key):
+            kept = self.folder.size(self._name(key))
+            if kept is not None and kept <= size and self.folder.lend(self._name(key), path):
+                return True
+        return self.download(key, path, size=size)
 
     def head(self, key: str) -> ObjectInfo | None:
         """See ObjectStore."""

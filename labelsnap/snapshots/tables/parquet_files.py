@@ -31,6 +31,7 @@ _UNKNOWN: Final = b"arrow.schema"  # of the same length
 _BATCH_ROWS: Final = 1024
 _HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
 _EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
+_BATCH_BYTES: Final = 16 << 20  # and so many by what its pages unpack to: images are larger than other values
 MOST_VALUES: Final = 1 << 27  # of one column of a file, those in lists counted each
 MOST_ROWS: Final = 1 << 24  # of a table that is held whole: of one bucket, or of classes
 
@@ -42,8 +43,14 @@ def batches(path: Path, name: str, columns: Columns = None) -> Iterator[pa.Recor
     installed pyarrow does not read it, StorageError where it takes more memory than there is, and what else is the
     machine's fault (see ``is_machines``) as it is.
     """
-    with pa.memory_map(str(path)) as mapped, _opened(mapped, name) as file:
-        yield from _batches(mapped.read_buffer(), file, name, columns, _BATCH_ROWS)
+    with pa.OSFile(str(path)) as source, _opened(source, name) as file, pa.memory_map(str(path)) as mapped:
+        yield from _batches(mapped.read_buffer(), file, name, columns, _BATCH_ROWS)  # headers alone are looked at there
+
+
+def check_pages(path: Path, name: str) -> None:
+    """Look at the pages of a file that is read otherwise. Raises StorageRefusedError where they unpack to too much."""
+    with pa.OSFile(str(path)) as source, _opened(source, name) as file, pa.memory_map(str(path)) as mapped:
+        _checked_pages(mapped.read_buffer(), file.metadata, name, None)
 
 
 def _batches(
@@ -65,8 +72,8 @@ def _batches(
 def _checked_pages(content: pa.Buffer, footer: parquet.FileMetaData, name: str, columns: Columns) -> int:
     """Return how many rows may be read at once, by the pages' own headers: a footer may tell less than they hold.
 
-    A dictionary's value may stand in each row, at the cost of a bit. Raises StorageRefusedError where a column unpacks
-    to more than any has.
+    Of rows as large as those of a group are on average a batch has ``_BATCH_BYTES``. A dictionary's value may stand in
+    each row, at the cost of a bit. Raises StorageRefusedError where a column unpacks to more than any has.
     """
     wanted = None if columns is None else {each.partition(".")[0] for each in columns}
     fewest = MOST_ROWS
@@ -88,6 +95,8 @@ def _checked_pages(content: pa.Buffer, footer: parquet.FileMetaData, name: str, 
                 repeated += pages.dictionary
         if repeated:
             fewest = min(fewest, _EXPANDED // repeated)
+        if unpacked > _BATCH_BYTES:
+            fewest = min(fewest, group.num_rows * _BATCH_BYTES // unpacked)
     return fewest
 
 

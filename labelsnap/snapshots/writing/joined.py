@@ -6,6 +6,7 @@ object. ``buckets.parts.documents`` finds what stands by the indexes of buckets,
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections import Counter
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
     from labelsnap.snapshots.manifest import Contents
@@ -54,6 +55,8 @@ MAX_OBJECTS: Final = 16
 """Of so many objects a file is joined at most: that is how many requests read it."""
 WORTH: Final = 4
 """Of a document what lies in an object is written anew with what is fresh, where it is at most so many times that."""
+RUN_BYTES: Final = 256
+"""A shorter run that stands is written anew: pointing to it costs as much."""
 
 
 class Joining:
@@ -87,13 +90,14 @@ class Joining:
         *,
         most: float = inf,
         worth: float = WORTH,
+        known: tuple[int, str] | None = None,
     ) -> tuple[File, tuple[Pack, ...]]:
         """Add the file ``body``, which the pieces give; return it and the packs that it is joined from, if it is.
 
-        ``standing`` are the objects that may be pointed to, by key. What lies in those that the file has not more of
-        than ``worth`` times what is fresh, and in the smallest where they are too many, is written anew with that. The
-        file is written whole where nothing of it stands, it would have more than MAX_PARTS parts, or its objects would
-        have more than ``most`` bytes.
+        ``known`` are its size and sha256, where these are. ``standing`` are the objects that may be pointed to, by key.
+        What lies in those that the file has not more of than ``worth`` times what is fresh, and in the smallest where
+        they are too many, is written anew with that. The file is written whole where nothing of it stands, it would
+        have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
         """
         self._take_in(body, self._least(worth))
         packs = [listed_pack(standing, key) for key in sorted({part.key for part in self.parts if part.key})]
@@ -103,7 +107,7 @@ class Joining:
             self._fresh.flush()
             packs.append(draft.add_pack(f"{path}.part", Path(self._fresh.name)))
         placed = tuple(part if part.key else replace(part, key=packs[-1].key) for part in self.parts)
-        size, sha256 = measured(body)
+        size, sha256 = known or measured(body)
         return File(path, "", size, sha256, parts=placed), tuple(packs)
 
     def _least(self, worth: float) -> frozenset[str]:
@@ -138,6 +142,41 @@ class Joining:
                 else:
                     for start in range(0, part.size, _BLOCK):
                         self.write(source.read(min(_BLOCK, part.size - start)))
+
+
+def rejoined(
+    draft: Draft,
+    path: str,
+    contents: Iterable[tuple[bytes, int | None]],
+    *,
+    base: Contents,
+    earlier: File,
+    folder: Path,
+    waste: float,
+) -> tuple[File, tuple[Pack, ...]]:
+    """Add a file that stands in part; return it and the packs that it is joined from, if it is.
+
+    ``contents`` are its bytes, each with the place where they stand in the ``earlier`` file of the ``base``, or None.
+    Where its objects would have more than ``waste`` times its bytes it is written whole. ``folder`` holds what is
+    written meanwhile.
+    """
+    ranges, body, sha256, size = Ranges(earlier), folder / "body", hashlib.sha256(), 0
+    with joining(folder) as revision:
+        with body.open("wb") as target:
+            for content, standing in contents:
+                target.write(content)
+                sha256.update(content)
+                size += len(content)
+                if standing is None:
+                    revision.write(content)
+                else:
+                    for part in ranges.of(standing, len(content)):
+                        revision.point(part)
+        known = size, sha256.hexdigest()
+        if known == (earlier.size, earlier.sha256):
+            return earlier, packs_of(base, [earlier])
+        standing_in = standing_objects(base, [earlier])
+        return revision.add(draft, path, body, standing_in, most=waste * size, known=known)
 
 
 @contextmanager
