@@ -116,7 +116,9 @@ class Converting:
         works = list(conversion.works)
         random.Random(shuffled).shuffle(works)  # noqa: S311 - an order
         standing = tuple(conversion.bases)
-        made = tuple(convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing) for work in works)
+        made = tuple(
+            convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing, conversion.alike) for work in works
+        )
         for each in made:
             between(each)
         tables = tuple(chain.from_iterable(each.files for each in built))
@@ -152,7 +154,7 @@ class Converting:
         manifest = Manifest.of(
             dataset="street-scenes",
             created_at="",
-            config={},
+            config=self.dataset.content(),
             result={"rows": {"published": len(rows)}},
             files=[*tables, classes, *chain.from_iterable(each.files for each in receipts)],
             packs=[*chain.from_iterable(each.packs for each in receipts)],
