@@ -14,7 +14,7 @@ from labelsnap.buckets.receipt import BucketReceipt, Tally
 from labelsnap.buckets.rows.images import StoredImages, images_table
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
-from labelsnap.formats.registry import format_of
+from labelsnap.formats.shared.selected import selected
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.geometry import BoundingBox, Point, Polygon
@@ -84,17 +84,22 @@ class Converting:
     """Converts versions of a dataset in a folder, each upon the one before or upon none."""
 
     def __init__(self, folder: Path, formats: Mapping[str, object] | None = None, buckets: int = 2) -> None:
+        self._folder = folder
+        self.write(formats or FORMATS)
+        self.store = open_store(self.dataset.url)
+        self.buckets = buckets
+
+    def write(self, formats: Mapping[str, object]) -> None:
+        """From now on versions have these outputs."""
         self.dataset = Dataset.model_validate(
             {
                 "dataset": "street-scenes",
-                "store": folder.as_uri(),
+                "store": self._folder.as_uri(),
                 "source": {"project": "p"},
                 "images": "reference",
-                "formats": dict(formats or FORMATS),
+                "formats": dict(formats),
             }
         )
-        self.store = open_store(self.dataset.url)
-        self.buckets = buckets
 
     def convert(
         self,
@@ -185,9 +190,9 @@ class Converting:
         )
         return {
             f"formats/{name}/{artifact.path}": b"".join(artifact.chunks)
-            for name, options in self.dataset.formats.items()
+            for name, output in self.dataset.outputs.items()
             for split in SPLITS
-            for artifact in written(format_of(name, options), source, split)
+            for artifact in written(output.form, selected(source, output.selection.of(CLASSES)), split)
         }
 
     def _bucket(self, row_id: str) -> int:

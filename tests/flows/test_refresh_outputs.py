@@ -7,12 +7,14 @@ from collections import Counter
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from pycocotools.coco import COCO
 
 from deploy.sandbox import Fault
 from flows.refresh import refresh
-from labelsnap.errors import ConfigurationError
+from labelsnap.errors import ConfigurationError, LabelsnapError
 from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.description.narrowing import Narrowed, narrowed
 from labelsnap.references import open_snapshot, pull
 from labelsnap.snapshots.checking.verify import verify
 from labelsnap.storage import open_store
@@ -229,3 +231,28 @@ def test_outputs_are_shown_by_their_names(sandbox, dataset_file, labelsnap, tmp_
     status, _, said = labelsnap("pull", url, "--format", "yolo", tmp_path / "other")
     assert status == 2
     assert "yolo-detect, yolo-segment" in said
+
+
+@pytest.mark.parametrize("part", ["held", "lost", "not_selected"])
+def test_counts_of_an_output_that_do_not_come_to_what_was_annotated_publish_nothing(
+    sandbox, dataset, monkeypatch, part
+):
+    """Whatever counts otherwise: the records were counted apart, before they were written."""
+
+    def otherwise(counted, choice):
+        found = narrowed(counted, choice)
+        if not isinstance(found, Narrowed):
+            return found
+        labels, predictions = found.left_out
+        if part == "not_selected":
+            return replace(found, left_out=(labels | {"mask": labels.get("mask", 0) + 1}, predictions))
+        (kind,) = (kind for kind in ("mask", "polyline") if (kind == "mask") == (part == "held"))
+        return replace(found, parts=tuple((each, count + (each.kind == kind)) for each, count in found.parts))
+
+    monkeypatch.setattr("labelsnap.formats.description.facts.narrowed", otherwise)
+    chosen = dataset(formats={"coco": {"kinds": ["mask", "polyline", "bounding_box"]}})
+    with pytest.raises(LabelsnapError, match="The output coco accounts for") as stopped:
+        refresh(chosen)
+    assert stopped.value.code == "annotations_unaccounted"
+    with pytest.raises(ConfigurationError):
+        open_snapshot(f"{chosen.url}@latest")

@@ -19,7 +19,8 @@ from sample_snapshot import draft_samples
 
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.coco.writer import Coco
-from labelsnap.records.choices.selection import EVERYTHING
+from labelsnap.formats.shared.selected import selected
+from labelsnap.records.choices.selection import EVERYTHING, Selection
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 from labelsnap.records.tables.tables import to_tables, write_table
 from labelsnap.snapshots import Draft
@@ -146,6 +147,35 @@ def test_objects_without_an_area_are_in_no_file_of_coco():
     classes = registry("car")
     manifest = draft_samples(store, samples, classes=classes)
     assert inspect(store, manifest, None, {0: measure(samples)}, {"coco": EVERYTHING.of(classes)}).faults == ()
+
+
+SELECTED = Selection((("tree", "plant"), ("car", "vehicle"), ("light", "light")), ("mask", "point"))
+
+
+def with_output(store, selection, name="boxes"):
+    """The draft with a second output in COCO, which has what is ``selection``."""
+    manifest, drafted = draft(store), Draft(store)
+    pictured = dataset(*SAMPLES, classes=SOURCE.registry, model_run=True)
+    source = selected(pictured, selection.of(SOURCE.registry))
+    written = {path: body for split in source.splits for path, body in files_of(Coco(), source, split).items()}
+    files = [drafted.add_file(f"formats/{name}/{path}", body) for path, body in written.items()]
+    return structs.replace(manifest, files=tuple(sorted((*manifest.files, *files), key=lambda file: file.path)))
+
+
+def test_an_output_in_coco_is_measured_by_what_it_selects():
+    """Under the numbers of its list: of a box and masks of two classes, of labels and predictions, only the masks."""
+    store = MemoryStore()
+    manifest = with_output(store, SELECTED)
+    whole, boxes = EVERYTHING.of(SOURCE.registry), SELECTED.of(SOURCE.registry)
+    assert inspect(store, manifest, None, expected(), {"coco": whole, "boxes": boxes}).faults == ()
+    assert inspect(store, manifest, None, expected(), {"coco": whole}).faults == ()
+    faults = inspect(store, manifest, None, expected(), {"coco": whole, "boxes": whole}).faults
+    wrong = {fault.path for fault in faults}
+    assert wrong >= {f"formats/boxes/annotations/{what}_train.json" for what in ("instances", "predictions")}
+    assert all(path.startswith("formats/boxes/") for path in wrong)
+    swapped = Selection((SELECTED.classes[1], SELECTED.classes[0], SELECTED.classes[2]), SELECTED.kinds)
+    faults = inspect(store, manifest, None, expected(), {"coco": whole, "boxes": swapped.of(SOURCE.registry)}).faults
+    assert {fault.path for fault in faults if fault.damage == "counts"} == {fault.path for fault in faults} > set()
 
 
 DAMAGES = [
