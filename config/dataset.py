@@ -14,7 +14,8 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from config.crons import check_cron
-from labelsnap.formats.registry import DEFAULT, format_of
+from labelsnap.formats.outputs import Output, outputs_of, plain
+from labelsnap.formats.registry import DEFAULT
 from labelsnap.records.choices.policy import Policy
 from labelsnap.records.choices.splits import Split as SplitRule
 from labelsnap.records.choices.splits import check_group_by
@@ -241,13 +242,15 @@ class Dataset(_Part):
     @field_validator("formats", mode="before")
     @classmethod
     def _empty_options(cls, value: object) -> object:
-        return {name: options or {} for name, options in value.items()} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        given = {name: options or {} for name, options in value.items()}
+        return {name: plain(options) if isinstance(options, dict) else options for name, options in given.items()}
 
     @field_validator("formats")
     @classmethod
     def _known_formats(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        for name, options in value.items():
-            format_of(name, options)
+        outputs_of(value)
         return value
 
     @model_validator(mode="after")
@@ -265,10 +268,25 @@ class Dataset(_Part):
 
     @model_validator(mode="after")
     def _has_what_is_laid_out(self) -> Self:
-        for name, options in self.formats.items() if self.images == "reference" else ():
-            if not format_of(name, options).takes_references:
+        for name, output in self.outputs.items() if self.images == "reference" else ():
+            if not output.form.takes_references:
                 raise ValueError(f"formats: {name}, as it is set, lays out the images themselves; set images: copy")
         return self
+
+    @model_validator(mode="after")
+    def _selects_what_is_published(self) -> Self:
+        published = set(self.classes.values())
+        for name, output in self.outputs.items():
+            for own, _ in output.selection.classes or ():
+                if (called := self.classes.get(own, own)) != own and own not in published:
+                    told = f"called {called!r}" if called else "dropped"
+                    raise ValueError(f"formats: {name}: the class {own!r} is {told} by the dataset's own `classes`")
+        return self
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """What ``formats`` says, by name."""
+        return outputs_of(self.formats)
 
     @property
     def url(self) -> str:

@@ -17,6 +17,7 @@ from flows.commands.options import MAX_WINDOWS
 from flows.runners.cluster_runner import check_workers
 from labelsnap.errors import ConfigurationError
 from labelsnap.records.lines.moments import By
+from tasks.formats.named import check_named_classes
 from tasks.kept import keep_streams
 from tasks.machines.beside import beside
 from tasks.machines.window import windowed
@@ -58,6 +59,7 @@ def backfill(
 
         with beside() as begin:
             ontology = begin(partial(fetch_ontology, dataset, base))
+            check_named_classes(dataset, beginning.base, ontology.result)
             done = shown(dataset, windows, windowed(export, windows, load_settings().exports))
             receipts = sorted(counted("windows", done, len(windows)), key=lambda receipt: receipt.window.start)
         whole = Span(by, start, end)

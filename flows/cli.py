@@ -101,7 +101,9 @@ def refresh(
 def pull(  # noqa: PLR0917 - typer calls it by name
     ref: Ref,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The root of the tree.")],
-    format_name: Annotated[str, typer.Option("--format", help="coco, … as in the dataset file; also parquet and raw.")],
+    format_name: Annotated[
+        str, typer.Option("--format", help="A name below `formats` in the dataset file; also parquet and raw.")
+    ],
     cache: Annotated[
         Path | None,
         typer.Option(envvar="LABELSNAP_CACHE", metavar="DIR", help="Link files that were pulled before from here."),

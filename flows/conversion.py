@@ -46,7 +46,7 @@ def _steps(
     made: list[BucketMade] = []
 
     def convert(work: BucketWork) -> PrefectFuture[BucketMade]:
-        return convert_bucket.submit(dataset, run, work, registry, counts, standing)
+        return convert_bucket.submit(dataset, run, work, registry, counts, standing, conversion.alike)
 
     for bucket in windowed(convert, conversion.works, side_by_side):
         made.append(bucket)

@@ -13,6 +13,7 @@ from flows.assembly import assembled
 from flows.runners.cluster_runner import check_workers
 from labelsnap.storage import open_store
 from tasks.export import fetch_stream, start_exports, wait_for_exports
+from tasks.formats.named import check_named_classes
 from tasks.machines.beside import beside
 from tasks.machines.here import here_of, read_ahead
 from tasks.ontology import fetch_ontology
@@ -44,6 +45,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
             start(partial(read_ahead, dataset.url, base))
             ontology = start(partial(fetch_ontology, dataset, base))
             exports = start_exports(dataset, run)
+            check_named_classes(dataset, beginning.base, ontology.result)
             created = wait_for_exports(exports)
             lost = start(partial(fetched, "ERRORS"))
             results = fetched("RESULT")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from labelsnap.errors import ConfigurationError
-from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.formats.outputs import output_of
+from labelsnap.formats.registry import FORMATS
 from labelsnap.formats.shared.endings import layout_of
 from labelsnap.snapshots.manifest import config_of, result_of
 from labelsnap.snapshots.reading.diff import diff
@@ -44,7 +45,9 @@ def pull(
     overwrite: bool = False,
     show: Show = _unseen,
 ) -> PullReport:
-    """Lay out a snapshot as the tree of one format, images where that format wants them.
+    """Lay out a snapshot as the tree of one output, by its name in the dataset file: its format's, or its own.
+
+    Images lie where the format wants them.
 
     A ``cache`` keeps files for later trees; without ``overwrite`` nothing that is not from an earlier pull is replaced.
     ``show`` is told how far it is: what is done, how much, and of how much. Raises ConfigurationError, StorageError.
@@ -53,7 +56,8 @@ def pull(
     result = result_of(snapshot.manifest)
     options = config_of(snapshot.manifest).formats.get(format_name)
     lost = result.formats[format_name].images.lost if format_name in result.formats else {}
-    layout = layout_of(format_of(format_name, options), lost) if format_name in FORMATS else None
+    is_known = options is not None or format_name in FORMATS
+    layout = layout_of(output_of(format_name, options).form, lost) if is_known else None
     expected = result.rows.published if layout else len(snapshot.manifest.files)
     report = lay_out(
         open_store(snapshot.dataset_url),

@@ -17,8 +17,9 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.decoders import decoder_of
 from labelsnap.formats.description.card import card
 from labelsnap.formats.description.croissant import croissant
-from labelsnap.formats.description.facts import Description, Listed
-from labelsnap.formats.registry import STANDING, format_of
+from labelsnap.formats.description.facts import Listed
+from labelsnap.formats.outputs import output_of
+from labelsnap.formats.registry import STANDING
 from labelsnap.formats.report.page import Page, html
 from labelsnap.formats.report.sheet import sheet
 from labelsnap.formats.report.thumbnails import choose, thumbnail
@@ -34,6 +35,7 @@ from tasks.machines.environment import scratch
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.run.receipts import FormatReceipt, Settlement, content_of
+from tasks.run.result import description_of
 from tasks.telling.artifacts import show_picture
 from tasks.unchanged import stands
 
@@ -51,7 +53,7 @@ THUMBNAILS_SHOWN = 3
 
 @task(**RETRIES)
 def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatReceipt, ...], base: int) -> FormatReceipt:
-    """Write ``README.md`` and ``croissant.json`` for each format, and ``report.html`` for all, from counts.
+    """Write ``README.md`` and ``croissant.json`` for each output, and ``report.html`` for all, from counts.
 
     Where the base says the same, so that nothing is published, its own take the place of the last two.
     """
@@ -59,14 +61,15 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     store, earlier = here.store, here.manifest(base)
     draft = here.draft(earlier)
     description = description_of(dataset, settlement)
-    options = {name: dataset.formats.get(name, {}) for name in (*dataset.formats, *STANDING)}
-    of_card, of_croissant = ({name: f"{format_folder(name)}{each}" for name in options} for each in DESCRIBED)
+    outputs = {name: output_of(name) for name in STANDING} | dataset.outputs
+    described = {name: description.of(output) for name, output in outputs.items()}
+    of_card, of_croissant = ({name: f"{format_folder(name)}{each}" for name in outputs} for each in DESCRIBED)
     listed: dict[str, list[Listed]] = {}
     readmes: dict[str, bytes] = {}
-    for name, given in options.items():
+    for name, output in outputs.items():
         files = chain.from_iterable(receipt.files for receipt in formats if receipt.name == name)
         listed[name] = [listed_of(file, format_folder(name)) for file in files]
-        readmes[name] = card(description, format_of(name, given), listed[name])
+        readmes[name] = card(described[name], output.form, listed[name])
     documents = [(of_card[name], readme) for name, readme in readmes.items()]
     cards = tuple(draft.placed(*each) for each in documents)
     content = content_of(settlement, (*formats, FormatReceipt("", cards, (), Uploads())))
@@ -74,15 +77,15 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
         standing = files_there(earlier, (*of_croissant.values(), REPORT), settlement.conversion.lost)
         if standing:
             return FormatReceipt("", (*draft.add_files(documents), *standing), (), draft.uploads)
-    for name, given in options.items():
-        described = [*listed[name], Listed(DESCRIBED[0], digest(readmes[name]), small=False)]
-        documents.append((of_croissant[name], croissant(description, format_of(name, given), described)))
+    for name, output in outputs.items():
+        files_of = [*listed[name], Listed(DESCRIBED[0], digest(readmes[name]), small=False)]
+        documents.append((of_croissant[name], croissant(described[name], output.form, files_of)))
     pictures = thumbnails(store, settlement)
     if pictures:
         show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
     page = Page(
         description=description,
-        formats=[format_of(name, given) for name, given in options.items()],
+        outputs=list(outputs.values()),
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
         problems=problems_told(store, settlement.problems),
@@ -103,21 +106,6 @@ def files_there(earlier: Manifest, paths: Iterable[str], lost: Collection[str]) 
     files = tuple(map(earlier.file, paths))
     found = tuple(file for file in files if file and file.key not in lost)
     return found if len(found) == len(files) else ()
-
-
-def description_of(dataset: Dataset, settlement: Settlement) -> Description:
-    """The dataset in words and numbers."""
-    return Description(
-        name=dataset.dataset,
-        text=dataset.card.description,
-        license=dataset.card.license,
-        source=f"Labelbox {dataset.source.kind.replace('_', ' ')} {dataset.source.id}",
-        registry=settlement.registry,
-        census=settlement.census,
-        splits=SPLITS,
-        model_run=dataset.source.kind == "model_run",
-        converted=settlement.tally.noted.get("images.converted", 0),
-    )
 
 
 def listed_of(file: File, folder: str) -> Listed:

@@ -12,6 +12,7 @@ from config.settings import load_settings
 from labelsnap.errors import LabelboxError
 from labelsnap.labelbox.ontology import ontology_of
 from labelsnap.records.choices.classes import offered_classes
+from labelsnap.records.ontology import OBJECTS
 from labelsnap.records.tables.tables import ontology_table, write_table
 from labelsnap.snapshots.tables.bucket_tables import ONTOLOGY_PATH, read_ontology
 from tasks.machines.environment import labelbox
@@ -64,6 +65,11 @@ def received(
     return OntologyReceipt(
         files=(file,),
         offered=offered_classes(ontology, dataset.classes),
+        archived=tuple(
+            dataset.classes.get(each.name) or each.name
+            for each in ontology.features
+            if each.archived and each.kind in OBJECTS
+        ),
         questions=ontology.questions,
         unreadable=ontology.unreadable,
         uploads=uploads,

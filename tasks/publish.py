@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from prefect import task
@@ -11,6 +13,8 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
+from labelsnap.formats.coco.writer import Coco
+from labelsnap.records.counts import KINDS
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.manifest import Manifest, same_content
 from labelsnap.snapshots.reading.read import read_snapshot
@@ -47,6 +51,7 @@ def publish(
     """
     base = beginning.base.version
     judge(dataset, base, result)
+    check_counts(settlement, result)
     store = open_store(dataset.url)
     content = content_of(settlement, (*streams, *formats))
     manifest = Manifest.of(
@@ -92,6 +97,28 @@ def judge(dataset: Dataset, base: int, result: dict[str, Any]) -> None:
         )
 
 
+def check_counts(settlement: Settlement, result: dict[str, Any]) -> None:
+    """Raise where held, lost and not selected of some output are not what was annotated, as the records were measured.
+
+    The records are counted one by one before they are written, the outputs by what their tables hold.
+    """
+    counted: tuple[Counter[str], Counter[str]] = Counter(), Counter()
+    for measure in chain.from_iterable(settlement.measures.values()):
+        if measure.group.kind in KINDS:
+            counted[measure.group.predicted][measure.group.kind] += measure.amounts[0]
+    for name, told in result["formats"].items():
+        for expected, parts in zip(counted, (told, told.get("predictions", {})), strict=True):
+            found = sum((Counter(parts.get(part, {})) for part in ("held", "lost", "not_selected")), Counter[str]())
+            if found != expected:
+                raise LabelsnapError(
+                    f"The output {name} accounts for {dict(sorted(found.items()))}, where the records have "
+                    f"{dict(sorted(expected.items()))}.",
+                    remedy="Nothing was published. This is a fault of labelsnap: please report it with the dataset "
+                    "file.",
+                    code="annotations_unaccounted",
+                )
+
+
 def read_back(
     store: ObjectStore,
     dataset: Dataset,
@@ -111,7 +138,11 @@ def read_back(
         manifest,
         earlier,
         settlement.measures,
-        settlement.registry,
+        {
+            name: output.selection.of(settlement.registry)
+            for name, output in dataset.outputs.items()
+            if isinstance(output.form, Coco)
+        },
         scratch=load_settings().temporary_directory,
         on_progress=lambda done, total: report("gate", done, total),
     )

@@ -151,6 +151,8 @@ def describe(result: Mapping[str, Any]) -> str:
     for name, kinds in result["formats"].items():
         if kinds["lost"]:
             told.append(f"  {name} cannot hold  {counted(kinds['lost'])} (they are in the parquet tables)")
+        if kinds.get("not_selected"):
+            told.append(f"  {name} leaves out  {counted(kinds['not_selected'])} (by its classes and kinds)")
     return joined(told)
 
 

@@ -27,8 +27,10 @@ MOST: Final = 100
 _TOLD: Final = 3
 
 
-def unwritable(each: Format, dataset: Dataset, split: str) -> dict[str, str]:
+def unwritable(each: Format, dataset: Dataset, split: str, name: str) -> dict[str, str]:
     """Return the ids of a split's rows that a format fails at, with class and place of the fault that each provokes.
+
+    ``name`` is its output's.
 
     Raises what the format raises without any row, and ``LabelsnapError`` for more than ``MOST``.
     """
@@ -39,7 +41,7 @@ def unwritable(each: Format, dataset: Dataset, split: str) -> dict[str, str]:
         if fault := fault_in(row_id, partial(_write, each, alone(dataset, split, row.sample), split)):
             found[row_id] = fault
         if len(found) > MOST:
-            raise format_fails(each.name, found)
+            raise format_fails(name, found)
     return found
 
 

@@ -52,12 +52,12 @@ def format_of(name: str, options: Mapping[str, Any] | None = None) -> Format:
     ``bad_format_option``; an unknown name's remedy is the nearest known one.
     """
     if name not in FORMATS:
-        raise _unknown("format", name, FORMATS, code="unknown_format")
+        raise unknown("format", name, FORMATS, code="unknown_format")
     kind, given = FORMATS[name], dict(options or {})
     known = kind.__struct_fields__
     for option in given:
         if option not in known:
-            raise _unknown(f"option of the format {name}", option, known, code="unknown_format_option")
+            raise unknown(f"option of the format {name}", option, known, code="unknown_format_option")
     try:
         return converted(given, kind)
     except msgspec.ValidationError as error:
@@ -68,8 +68,9 @@ def format_of(name: str, options: Mapping[str, Any] | None = None) -> Format:
         ) from error
 
 
-def _unknown(what: str, found: str, known: Iterable[str], *, code: str) -> ConfigurationError:
+def unknown(what: str, found: str, known: Iterable[str], *, code: str, more: str = "") -> ConfigurationError:
+    """Return the error for a name that is none of those that are known; its remedy ends with ``more``."""
     names = sorted(known)
     near = get_close_matches(found, names, n=1)
     remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names) or 'none'}."
-    return ConfigurationError(f"Unknown {what}: {found!r}.", remedy=remedy, code=code)
+    return ConfigurationError(f"Unknown {what}: {found!r}.", remedy=f"{remedy}{more}", code=code)

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from msgspec import Struct
 
+from labelsnap.formats.description.narrowing import Narrowed
 from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Document, Holdings, Rows
 from labelsnap.formats.shared.colours import colours
 from labelsnap.formats.shared.endings import PICTURES
@@ -158,7 +159,8 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         )
         classes = f"Class ids above {BYTE_VOID - 1} make the maps of classes 16 bits deep: {_WRONG_MASKS}"
         objects = (
-            f"{counted.crowded} images have more than {BYTE_VOID - 1} objects, and 16 bits in their maps of objects: "
+            f"{'Up to ' if isinstance(counted, Narrowed) else ''}{counted.crowded} images have more than "
+            f"{BYTE_VOID - 1} objects, and 16 bits in their maps of objects: "
             f"{_WRONG_MASKS}"
         )
         told = ((images, others), (classes, void_of(registry) == WORD_VOID), (objects, counted.crowded))

@@ -78,12 +78,13 @@ def nested(owners: Sequence[Owner], questions: Sequence[Classification]) -> Mapp
         if index in above:
             options = range(len(asked.answer.parts))
             parts = [tuple(reversed(below.get(("answer", index, option), ()))) for option in options]
-            asked = replace(asked, answer=_with_parts(asked.answer, parts))
+            asked = replace(asked, answer=with_parts(asked.answer, parts))
         below[owners[index]].append(asked)
     return {owner: tuple(reversed(found)) for owner, found in below.items()}
 
 
-def _with_parts(answer: Answer, parts: Sequence[tuple[Classification, ...]]) -> Answer:
+def with_parts(answer: Answer, parts: Sequence[tuple[Classification, ...]]) -> Answer:
+    """Return an answer with other questions below its parts, which are in their order."""
     if isinstance(answer, TextAnswer):
         return TextAnswer(answer.content, parts[0])
     if isinstance(answer, RadioAnswer):

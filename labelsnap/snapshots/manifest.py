@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from labelsnap.decoders import converted, decoder_of
 from labelsnap.errors import StorageRefusedError
+from labelsnap.records.choices.selection import OF_OUTPUTS
 from labelsnap.snapshots.layout import OBJECT
 from labelsnap.snapshots.paths import check_tree
 from labelsnap.snapshots.tables.bucket_paths import stray_table
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 FORMAT_VERSION: Final = 1
+"""That of records, and of every manifest that a reader of version 1 reads right."""
+OF_SELECTIONS: Final = 2
+"""That of a manifest with outputs that have names of their own, ``classes`` or ``kinds``."""
 NOT_SUCH_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON, or not of the type asked for, or nested too deep to read."""
 RESTORE: Final = "Restore the object from a copy of the bucket, or use another version of the dataset."
@@ -131,6 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         ordered = tuple(sorted(files, key=lambda file: file.path))
         check_tree([file.path for file in ordered])
         return cls(
+            format_version=_version_of(config),
             dataset=dataset,
             created_at=created_at,
             config=config,
@@ -151,6 +156,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def below(self, folder: str) -> tuple[File, ...]:
         """Return the files whose path starts with ``folder`` (``tables/``)."""
         return tuple(file for file in self.files if file.path.startswith(folder))
+
+
+def _version_of(config: dict[str, Any]) -> int:
+    """Return 2 where an earlier reader would lay out an output wrongly: without images, for it knows no such format."""
+    outputs = config.get("formats")
+    options = outputs.values() if isinstance(outputs, dict) else ()
+    selects = any(isinstance(each, dict) and not each.keys().isdisjoint(OF_OUTPUTS) for each in options)
+    return OF_SELECTIONS if selects else FORMAT_VERSION
 
 
 def packs_of(contents: Contents, files: Iterable[File]) -> tuple[Pack, ...]:
@@ -186,7 +199,7 @@ def decode_manifest(body: bytes, sha256: str) -> Manifest:
     if (found := digest(body)) != sha256:
         raise damaged(f"manifest {sha256}", f"bytes with sha256 {found}")
     name = f"manifest {sha256}"
-    free = decode(body, _Free, name=name)
+    free = decode(body, _Free, name=name, known=(FORMAT_VERSION, OF_SELECTIONS))
     if (size := max(memoryview(free.config).nbytes, memoryview(free.result).nbytes)) > FREE_BYTES:
         raise damaged(name, f"a configuration or a result of {size} bytes")
     manifest = _fitting(body, Manifest, name=name)
@@ -287,13 +300,15 @@ def _read_as(kind: type[Stored], values: dict[str, Any], name: str) -> Stored:
         raise damaged(name, f"what does not fit: {error}") from error
 
 
-def decode(body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE) -> Stored:
-    """Read a manifest or commit record of the format version this code knows. Raises StorageRefusedError."""
+def decode(
+    body: bytes, kind: type[Stored], *, name: str, remedy: str = RESTORE, known: tuple[int, ...] = (FORMAT_VERSION,)
+) -> Stored:
+    """Read a manifest or record of a format version that is known. Raises StorageRefusedError."""
     version = _fitting(body, _Versioned, name=name, remedy=remedy).format_version
-    if version == FORMAT_VERSION:
+    if version in known:
         return _fitting(body, kind, name=name, remedy=remedy)
     raise StorageRefusedError(
-        f"Expected {name} in format version {FORMAT_VERSION}, found version {version}.",
+        f"Expected {name} in format version {' or '.join(map(str, known))}, found version {version}.",
         remedy="Use a later labelsnap.",
         code="format_version",
     )

@@ -8,7 +8,6 @@ from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.parts.index import PARTS, format_folder, index_files
 from labelsnap.buckets.parts.work import BucketWork, Conversion
 from labelsnap.formats.interface import Artifact, OfAllRows
-from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.snapshots.manifest import digest, packs_of
@@ -17,6 +16,7 @@ from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files
 from labelsnap.snapshots.writing.draft import Uploads
 from labelsnap.snapshots.writing.presence import absent_of, keys_in
 from tasks.formats.given import format_input
+from tasks.machines.software import outputs_alike, same_outputs
 from tasks.run.receipts import FormatReceipt
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ def conversion_of(
     registry: ClassRegistry,
     census: Census,
 ) -> Conversion:
-    """Look up what is made of each bucket for a dataset's formats, and what stands.
+    """Look up what is made of each bucket for a dataset's outputs, and what stands.
 
-    A row stands in each format where it is as it was, the base was written alike with the same classes, and its rows
-    lie in as many buckets. Nothing stands of a format that lost an object, or whose rows depend on other rows that are
-    not as they were; and nothing of any where an index is lost.
+    A row stands in each output where it is as it was, the base was written alike with the same classes and this
+    output's options, and its rows lie in as many buckets. Nothing stands of an output that lost an object, or whose
+    rows depend on other rows that are not as they were; and nothing of any where an index is lost. A bucket's index
+    tells of the outputs that there are: where there were others it is made anew.
     """
     names = dataset.formats.keys()
     filled = [receipt for receipt in built if receipt.files]
@@ -59,10 +60,12 @@ def conversion_of(
     bases: dict[str, BasePart] = {}
     lost = _lost(store, earlier) if earlier and before else frozenset()
     if earlier and before and lost.isdisjoint(keys_in(before.values())):
-        alike = [name for name in names if _is_decided_alike(dataset, name, earlier, registry, census)]
-        bases = _bases(earlier, alike, lost)
+        decided = [name for name in names if _is_decided_alike(dataset, name, earlier, registry, census)]
+        bases = _bases(earlier, decided, lost)
     same_classes = earlier is not None and _content(earlier.file(CLASSES_PATH)) == _content(classes)
     is_alike = bool(bases) and same_classes and all(each.alike for each in built)
+    alike = outputs_alike(earlier, dataset) & bases.keys() if earlier and is_alike else frozenset()
+    may_stand = bool(alike) and alike >= names and earlier is not None and same_outputs(earlier, dataset)
     tables_before = bucket_files(earlier.files) if earlier else {}
     works: list[BucketWork] = []
     standing: list[int] = []
@@ -70,7 +73,7 @@ def conversion_of(
         ((place, files),) = tables[receipt.index].items()
         stood = tables_before.get(place, {})
         is_same = all(_content(files.get(name)) == _content(stood.get(name)) for name in _DECIDING)
-        if is_alike and receipt.changed == () and is_same and receipt.index in before and bases.keys() >= set(names):
+        if may_stand and receipt.changed == () and is_same and receipt.index in before:
             standing.append(receipt.index)
         else:
             changed = receipt.changed if is_alike else None
@@ -78,17 +81,16 @@ def conversion_of(
             works.append(BucketWork(index, count, receipt.files, changed, before.get(index) if bases else None))
     is_whole = bool(standing) and not works and before.keys() == set(standing)
     whole = {name: _whole(earlier, name) for name in names} if is_whole and earlier else {}
-    return Conversion(
-        tuple(works), tuple(standing), before if bases else {}, bases, whole, is_alike, tuple(sorted(lost))
-    )
+    return Conversion(tuple(works), tuple(standing), before if bases else {}, bases, whole, alike, tuple(sorted(lost)))
 
 
 def _is_decided_alike(dataset: Dataset, name: str, earlier: Manifest, registry: ClassRegistry, census: Census) -> bool:
-    """Whether the rows of a format depend on no other rows, or these are as they were for it."""
-    form = format_of(name, dataset.formats[name])
+    """Whether the rows of an output depend on no other rows, or these are as they were for it."""
+    output = dataset.outputs[name]
+    form = output.form
     if not isinstance(form, OfAllRows) or not form.decided_by:
         return True
-    described = format_input(dataset, form, registry, census)
+    described = format_input(dataset, output, registry, census)
     files = (each for each in form.files(described, SPLITS[0]) if isinstance(each, Artifact))
     chunks = next(each.chunks for each in files if each.path == form.decided_by)
     stood = earlier.file(f"{format_folder(name)}{form.decided_by}")

@@ -17,7 +17,6 @@ from labelsnap.buckets.parts.making import Making, make_parts
 from labelsnap.buckets.parts.work import BucketMade, BucketWork
 from labelsnap.buckets.source import BucketSource
 from labelsnap.formats.description.census import Census
-from labelsnap.formats.registry import format_of
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.reading.content import sha256_of
 from labelsnap.snapshots.writing.small import SmallFiles
@@ -36,12 +35,18 @@ if TYPE_CHECKING:
 
 @task(**RETRIES)
 def convert_bucket(
-    dataset: Dataset, run: str, work: BucketWork, registry: ClassRegistry, census: Census, standing: tuple[str, ...]
+    dataset: Dataset,
+    run: str,
+    work: BucketWork,
+    registry: ClassRegistry,
+    census: Census,
+    standing: tuple[str, ...],
+    alike: frozenset[str],
 ) -> BucketMade:
-    """Make a bucket for every format: its small files, its index, and what documents are joined from.
+    """Make a bucket for every output: its small files, its index, and what documents are joined from.
 
-    Of the formats that are ``standing`` rows are taken over which did not change. Where a format fails at single rows,
-    these are named.
+    Of the outputs that are ``standing`` objects are taken over, and of those of them that are ``alike`` rows which did
+    not change. Where a format fails at single rows, these are named.
     """
     settings = load_settings()
     here = here_of(dataset.url)
@@ -52,17 +57,18 @@ def convert_bucket(
     with scratch(settings) as directory, painting(", ".join(dataset.formats)):
         source = BucketSource(store, work.tables, directory, limits, here.rows)
         ways = []
-        for each, options in dataset.formats.items():
-            form = format_of(each, options)
+        for each, output in dataset.outputs.items():
             stands = each in standing
             of_format = {place: part for place, part in before.items() if stands and part.format == each}
             ways.append(
                 Making(
-                    form=form,
-                    dataset=format_input(dataset, form, registry, census, limits, source),
+                    name=each,
+                    form=output.form,
+                    choice=output.selection.of(registry),
+                    dataset=format_input(dataset, output, registry, census, limits, source),
                     small=SmallFiles(draft, f"packs/{each}/{name}", part_of(of_format), store),
                     earlier=of_format,
-                    changed=work.changed if stands else None,
+                    changed=work.changed if each in alike else None,
                     narrowed=dataset.images != "reference",
                 )
             )

@@ -10,6 +10,7 @@ from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import Dataset as FormatInput
 from labelsnap.formats.interface import Shard, shard_count
 from labelsnap.formats.shared.endings import narrowed
+from labelsnap.formats.shared.selected import selected
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS, Limits
 from labelsnap.masks.errors import MaskError
 from labelsnap.memory import BeyondBudgetError, shared_budget
@@ -23,22 +24,24 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from labelsnap.buckets.source import BucketSource
     from labelsnap.formats.description.census import Census
-    from labelsnap.formats.interface import Format
+    from labelsnap.formats.outputs import Output
     from labelsnap.records.choices.classes import ClassRegistry
 
 
 def format_input(
     dataset: Dataset,
-    form: Format,
+    output: Output,
     registry: ClassRegistry,
     census: Census,
     limits: Limits = DEFAULT_LIMITS,
     source: BucketSource | None = None,
 ) -> FormatInput:
-    """What a format is written from: the rows of a source's buckets, and what is known of the whole dataset.
+    """What an output's format is written from: what it selects of the rows of a source's buckets, and of the classes.
 
-    Without a source there are no rows, and the shards that all of them are in have none.
+    Beside these, what is known of the whole dataset. Without a source there are no rows, and the shards that all of
+    them are in have none.
     """
+    form = output.form
 
     def shards(split: str, size: int) -> Iterator[Shard]:
         count = shard_count(census.image_bytes.get(split, 0), size)
@@ -56,6 +59,7 @@ def format_input(
         model_run=dataset.source.kind == "model_run",
         memory=limits.memory,
     )
+    described = selected(described, output.selection.of(registry))
     return described if dataset.images == "reference" else narrowed(described, form)
 
 

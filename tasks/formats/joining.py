@@ -15,7 +15,6 @@ from labelsnap.buckets.parts.index import format_folder, read_part
 from labelsnap.buckets.parts.work import Joint
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Document, Rows
-from labelsnap.formats.registry import format_of
 from labelsnap.memory import held_at_once
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.manifest import File, Pack, damaged
@@ -43,18 +42,18 @@ HELD_BYTES: Final = 8 << 20
 def write_format(
     dataset: Dataset, name: str, split: str, registry: ClassRegistry, census: Census, joint: Joint
 ) -> FormatReceipt:
-    """Join the documents of one split of a format from what buckets gave, and write what is of no row."""
+    """Join the documents of one split of an output from what buckets gave, and write what is of no row."""
     here = here_of(dataset.url)
     store = here.store
     settings = load_settings()
-    form, folder = format_of(name, dataset.formats[name]), format_folder(name)
+    output, folder = dataset.outputs[name], format_folder(name)
     draft = here.draft(joint.base)
     small = SmallFiles(draft, f"packs/{name}/{split}")
     files: list[File] = []
     packs: set[Pack] = set()
     with scratch(settings) as directory:
         documents: list[Document] = []
-        for each in form.files(format_input(dataset, form, registry, census), split):
+        for each in output.form.files(format_input(dataset, output, registry, census), split):
             if isinstance(each, Document):
                 documents.append(each)
             elif each.small:

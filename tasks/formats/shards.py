@@ -21,7 +21,6 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.buckets.unwritable import unwritable
 from labelsnap.formats.description.census import Census
 from labelsnap.formats.interface import Artifact, Document
-from labelsnap.formats.registry import format_of
 from labelsnap.formats.shared.endings import ending, takes
 from labelsnap.memory import give_back
 from labelsnap.records.choices.classes import ClassRegistry
@@ -80,13 +79,12 @@ def shards_of(dataset: Dataset, settlement: Settlement, made: Iterable[BucketMad
         return {index: tuple(row_ids) for index, row_ids in found.items()}
 
     gone = conversion.before.keys() - tables.keys()
-    for name, options in dataset.formats.items():
-        form = format_of(name, options)
-        described = format_input(dataset, form, settlement.registry, settlement.census)
-        whole = [(split, each) for split in SPLITS for each in form.files(described, split) if _is_whole(each)]
+    for name, output in dataset.outputs.items():
+        described = format_input(dataset, output, settlement.registry, settlement.census)
+        whole = [(split, each) for split in SPLITS for each in output.form.files(described, split) if _is_whole(each)]
         base = conversion.bases.get(name, BasePart())
         rows = settlement.census.rows
-        before = _before(base, name, {each.path for _, each in whole}) if conversion.is_alike else {}
+        before = _before(base, name, {each.path for _, each in whole}) if name in conversion.alike else {}
         for split, each in whole:
             if isinstance(each, Artifact) and each.shard:
                 buckets = _buckets_of(each.shard, count)
@@ -115,12 +113,13 @@ def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census:
     store = here.store
     settings = load_settings()
     limits = picture_limits(settings)
-    form = format_of(work.format, dataset.formats[work.format])
+    output = dataset.outputs[work.format]
+    form = output.form
     draft = here.draft(work.base)
     path = f"{format_folder(work.format)}{work.path}"
     with scratch(settings) as directory, painting(work.format):
         source = BucketSource(store, work.tables, directory, limits, here.rows)
-        described = format_input(dataset, form, registry, census, limits, source)
+        described = format_input(dataset, output, registry, census, limits, source)
         try:
             few = _shard(form, replace(described, read_image=source.pick_image), work)
             rows = _rows(dataset, form, source, work, few.shard)
@@ -131,7 +130,7 @@ def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census:
                 target.writelines(_shard(form, described, work).chunks)
         except Exception as error:
             check_rows(error)
-            if not (found := unwritable(form, described, work.split)):
+            if not (found := unwritable(form, described, work.split, work.format)):
                 raise
             return FormatReceipt(work.format, (), (), draft.uploads, found)
         file = draft.add_file(path, body)

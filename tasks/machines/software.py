@@ -15,6 +15,8 @@ import tasks
 from config.dataset import Dataset, Split
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labelsnap.snapshots.manifest import Manifest
 
 LIBRARIES = ("msgspec", "numpy", "pyarrow", "PyYAML")
@@ -34,8 +36,29 @@ def software() -> str:
 
 
 def written_alike(earlier: Manifest, dataset: Dataset) -> bool:
-    """Whether an earlier snapshot was written by this code from a dataset file that says the same."""
-    return earlier.software == software() and earlier.config == dataset.content()
+    """Whether this code wrote an earlier snapshot from a dataset file that says the same, but for its outputs."""
+    return earlier.software == software() and _of_rows(earlier.config) == _of_rows(dataset.content())
+
+
+def outputs_alike(earlier: Manifest, dataset: Dataset) -> frozenset[str]:
+    """The outputs that an earlier snapshot's dataset file had as they are now."""
+    before = _outputs(earlier)
+    return frozenset(name for name, each in dataset.content()["formats"].items() if before.get(name) == each)
+
+
+def same_outputs(earlier: Manifest, dataset: Dataset) -> bool:
+    """Whether an earlier snapshot has outputs of these names, and no others."""
+    return _outputs(earlier).keys() == dataset.formats.keys()
+
+
+def _outputs(earlier: Manifest) -> Mapping[str, object]:
+    found = earlier.config.get("formats")
+    return found if isinstance(found, dict) else {}
+
+
+def _of_rows(config: Mapping[str, object]) -> dict[str, object]:
+    """What of a dataset file decides tables and images: what is made of them is looked at output by output."""
+    return {key: value for key, value in config.items() if key != "formats"}
 
 
 def splits_alike(earlier: Manifest, dataset: Dataset) -> bool:

@@ -42,11 +42,13 @@ class StreamReceipt(Struct, frozen=True):
 class OntologyReceipt(Struct, frozen=True):
     """The file of a project's ontology, the classes that it offers in its order, and what the result tells of it.
 
-    ``reason`` is why it was not read; then the file is that of the base, or there is none.
+    ``archived`` are the names of classes that it offers no more, and that objects may have. ``reason`` is why it was
+    not read; then the file is that of the base, or there is none.
     """
 
     files: tuple[File, ...] = ()
     offered: tuple[SeenClass, ...] = ()
+    archived: tuple[str, ...] = ()
     questions: int = 0
     unreadable: int = 0
     uploads: Uploads = Uploads()

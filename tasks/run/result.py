@@ -9,8 +9,10 @@ from msgspec import to_builtins
 
 from labelsnap.buckets.noted import blocks_of
 from labelsnap.formats.description.advice import advice_of
+from labelsnap.formats.description.facts import Description
 from labelsnap.formats.description.losses import report
-from labelsnap.formats.registry import format_of
+from labelsnap.records.choices.selection import EVERYTHING
+from labelsnap.records.choices.splits import SPLITS
 from labelsnap.shown import line
 from labelsnap.snapshots.writing.presence import sizes_of
 from tasks.run.receipts import content_of
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from config.dataset import Dataset
-    from labelsnap.formats.description.census import Census
-    from labelsnap.formats.interface import Format
+    from labelsnap.formats.description.losses import Tally
+    from labelsnap.formats.outputs import Output
     from labelsnap.records.choices.classes import ClassRegistry
     from tasks.run.beginning import Beginning
     from tasks.run.receipts import FormatReceipt, OntologyReceipt, Publication, Settlement, StreamReceipt
@@ -44,6 +46,7 @@ def summary(
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
     predictions = settlement.census.kinds(predicted=True)
     requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
+    description = description_of(dataset, settlement)
     return {
         "dataset": dataset.dataset,
         "rows": {
@@ -74,10 +77,7 @@ def summary(
             "reused": sum(objects.values()) - uploads.bytes,
         },
         "objects": {"uploaded": uploads.objects, "reused": len(objects) - uploads.objects},
-        "formats": {
-            name: held_and_lost(format_of(name, options), settlement.census, settlement.registry)
-            for name, options in dataset.formats.items()
-        },
+        "formats": {name: held_and_lost(output, description) for name, output in dataset.outputs.items()},
         "seconds": dict(seconds),
     }
 
@@ -131,19 +131,40 @@ def ontology(receipt: OntologyReceipt, registry: ClassRegistry) -> dict[str, Any
     }
 
 
-def held_and_lost(training_format: Format, counted: Census, registry: ClassRegistry) -> dict[str, Any]:
-    """What a format holds and loses of the annotations, by kind; of a model run's predictions apart.
+def description_of(dataset: Dataset, settlement: Settlement) -> Description:
+    """The dataset in words and numbers."""
+    return Description(
+        name=dataset.dataset,
+        text=dataset.card.description,
+        license=dataset.card.license,
+        source=f"Labelbox {dataset.source.kind.replace('_', ' ')} {dataset.source.id}",
+        registry=settlement.registry,
+        census=settlement.census,
+        splits=SPLITS,
+        model_run=dataset.source.kind == "model_run",
+        converted=settlement.tally.noted.get("images.converted", 0),
+    )
 
-    Images by ending are told where some are lost, and ``notes`` say what its readers miss and which names are others
-    in its files, if any.
+
+def held_and_lost(output: Output, description: Description) -> dict[str, Any]:
+    """What an output holds and loses of the annotations, by kind; of a model run's predictions apart.
+
+    What it leaves out is told where it has ``classes`` or ``kinds``, images by ending where some are lost. ``notes``
+    say what its readers miss, and which names are others in its files, if any.
     """
-    found = report(training_format, counted)
-    labels: dict[str, Any] = to_builtins(found.labels)
-    predictions: dict[str, Any] = to_builtins(found.predictions)
-    notes = advice_of(training_format, counted, registry, line)
+    described = description.of(output)
+    found = report(output.form, described.census)
+    labels, predictions = (_told(each, output) for each in (found.labels, found.predictions))
+    notes = advice_of(output.form, described.census, described.registry, line, described.choice)
     return {
         **labels,
         **({"predictions": predictions} if any(predictions.values()) else {}),
         **({"images": to_builtins(found.images)} if found.images.lost else {}),
         **({"notes": list(notes)} if notes else {}),
     }
+
+
+def _told(tally: Tally, output: Output) -> dict[str, dict[str, int]]:
+    """The parts of a tally; what is not selected by outputs alone that select."""
+    told = {"held": tally.held, "lost": tally.lost}
+    return told if output.selection == EVERYTHING else {**told, "not_selected": tally.not_selected}

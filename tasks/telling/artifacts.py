@@ -144,6 +144,7 @@ def result_page(result: Mapping[str, Any]) -> str:
     lines += _table("requests", result["requests"])
     for name, kinds in result["formats"].items():
         lines += _table(f"{name} cannot hold", kinds["lost"])
+        lines += _table(f"{name} leaves out", kinds.get("not_selected", {}))
     return "\n".join(lines)
 
 

@@ -60,7 +60,9 @@ def without_prefect(dataset: Dataset, flow_run: str) -> None:
         settlement = settle.fn(dataset, beginning.base, buckets.lines, built, buckets.not_in_range)
         registry, counted, conversion = settlement.registry, settlement.census, settlement.conversion
         standing = tuple(conversion.bases)
-        convert = partial(convert_bucket.fn, dataset, run, registry=registry, census=counted, standing=standing)
+        convert = partial(
+            convert_bucket.fn, dataset, run, registry=registry, census=counted, standing=standing, alike=frozenset()
+        )
         made = tuple(pool.map(convert, conversion.works))
         joints = {name: conversion.joint(name, made) for name in dataset.formats}
         write = partial(write_format.fn, dataset, registry=registry, census=counted)

@@ -18,7 +18,7 @@ from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
-from labelsnap.formats.registry import format_of
+from labelsnap.formats.shared.selected import selected
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.geometry import BoundingBox, Point, Polygon
@@ -103,19 +103,24 @@ class Converting:
     def __init__(
         self, folder: Path, formats: Mapping[str, object] | None = None, buckets: int = 2, *, copied: bool = False
     ) -> None:
+        self._folder = folder
+        self.copied = copied
+        self.images: dict[str, bytes] = {}
+        self.write(formats or FORMATS)
+        self.store = open_store(self.dataset.url)
+        self.buckets = buckets
+
+    def write(self, formats: Mapping[str, object]) -> None:
+        """From now on versions have these outputs."""
         self.dataset = Dataset.model_validate(
             {
                 "dataset": "street-scenes",
-                "store": folder.as_uri(),
+                "store": self._folder.as_uri(),
                 "source": {"project": "p"},
-                "images": "copy" if copied else "reference",
-                "formats": dict(formats or FORMATS),
+                "images": "copy" if self.copied else "reference",
+                "formats": dict(formats),
             }
         )
-        self.store = open_store(self.dataset.url)
-        self.buckets = buckets
-        self.copied = copied
-        self.images: dict[str, bytes] = {}
 
     def convert(
         self,
@@ -140,7 +145,9 @@ class Converting:
         works = list(conversion.works)
         random.Random(shuffled).shuffle(works)  # noqa: S311 - an order
         standing = tuple(conversion.bases)
-        made = tuple(convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing) for work in works)
+        made = tuple(
+            convert_bucket.fn(self.dataset, "run", work, CLASSES, counted, standing, conversion.alike) for work in works
+        )
         for each in made:
             between(each)
         tables = tuple(chain.from_iterable(each.files for each in built))
@@ -176,7 +183,7 @@ class Converting:
         manifest = Manifest.of(
             dataset="street-scenes",
             created_at="",
-            config={},
+            config=self.dataset.content(),
             result={"rows": {"published": len(rows)}},
             files=[*tables, classes, *chain.from_iterable(each.files for each in receipts)],
             packs=[*chain.from_iterable(each.packs for each in receipts)],
@@ -208,9 +215,9 @@ class Converting:
         )
         return {
             f"formats/{name}/{artifact.path}": b"".join(artifact.chunks)
-            for name, options in self.dataset.formats.items()
+            for name, output in self.dataset.outputs.items()
             for split in SPLITS
-            for artifact in written(format_of(name, options), source, split)
+            for artifact in written(output.form, selected(source, output.selection.of(CLASSES)), split)
         }
 
     def _bucket(self, row_id: str) -> int:

@@ -82,6 +82,60 @@ def test_versions_upon_others_have_the_bytes_of_one_pass(versions):
             assert converting.tree(base) == converting.expected(base)
 
 
+OUTPUTS = {
+    "whole": {"format": "coco"},
+    "boxes": {"format": "yolo", "classes": ["lane", "car"]},
+    "turned": {"format": "yolo", "classes": ["car", "lane"]},
+    "cars": {"format": "coco", "classes": {"car": "vehicle"}, "kinds": ["mask", "bounding_box"]},
+    "shards": {"format": "webdataset", "kinds": ["mask"]},
+    "maps": {"format": "voc", "classes": ["car"]},
+}
+"""Several of a format, which select otherwise."""
+CHOSEN = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(sorted(OUTPUTS)))
+
+
+@settings(max_examples=of_a_hundred(10), phases=(Phase.generate,))
+@drawn(st.lists(st.tuples(ROWS, CHOSEN), min_size=2, max_size=4))
+def test_versions_of_other_outputs_have_the_bytes_of_one_pass(versions):
+    """Outputs that come, go, or have another's options, beside rows that change, in versions upon each other."""
+    with TemporaryDirectory() as folder:
+        converting = Converting(Path(folder))
+        base = None
+        for rows, chosen in versions:
+            converting.write({"coco": {}} | {name: OUTPUTS[each] for name, each in chosen.items()})
+            base = converting.convert(rows, base)
+            assert converting.tree(base) == converting.expected(base)
+            told = [index.read_index(converting.store, file) for file in base.manifest.below(PARTS)]
+            assert {name for found in told for name, _ in found} <= {"", "coco", *chosen}
+
+
+def test_other_options_of_one_output_ask_no_other_for_a_row(tmp_path, asked):
+    """Rows of the others are taken over; those of the changed one are made, and of one that is new."""
+    first = Converting(tmp_path, {"a": {"format": "coco"}, "b": OUTPUTS["boxes"]}, buckets=4)
+    version = first.convert(street())
+    asked.clear()
+    first.write({"a": {"format": "coco"}, "b": OUTPUTS["turned"]})
+    second = first.convert(street(), version)
+    assert {form for form, _ in asked} == {"yolo"}
+    assert len(asked) == 40
+    asked.clear()
+    first.write({"a": {"format": "coco"}, "b": OUTPUTS["turned"], "c": {"format": "labelme"}})
+    third = first.convert(street(), second)
+    assert {form for form, _ in asked} == {"labelme"}
+    asked.clear()
+    first.write({"a": {"format": "coco"}, "c": {"format": "labelme"}})
+    fourth = first.convert(street(), third)
+    assert asked == {}
+    for each in (second, third, fourth):
+        assert verified(first, each)
+
+
+def verified(converting, version):
+    """Whether every object of a version is there."""
+    keys = {part.key for file in version.manifest.files for part in file.ranges}
+    return all(converting.store.head(key) is not None for key in keys)
+
+
 def test_of_rows_that_stand_no_format_is_asked(tmp_path, asked):
     """One row changed, one removed, one moved and one added: each format is asked for these three, once."""
     converting = Converting(tmp_path, buckets=4)

@@ -50,7 +50,7 @@ ROWS = [sample(name=name) for name in ("a", "b", "c", "d")]
 def test_each_row_that_fails_alone_is_named():
     """Class and place are told, no value; each row of the split is tried once, after none at all."""
     each = Listing(lambda names: {"row-b", "row-d"} & set(names))
-    found = unwritable(each, dataset(*ROWS, sample(name="b2", split="val")), "train")
+    found = unwritable(each, dataset(*ROWS, sample(name="b2", split="val")), "train", "listing")
     assert found.keys() == {"row-b", "row-d"}
     assert {fault.partition(" at ")[0] for fault in found.values()} == {"ZeroDivisionError"}
     assert "secret" not in str(found)
@@ -60,19 +60,19 @@ def test_each_row_that_fails_alone_is_named():
 def test_what_a_format_raises_without_any_row_is_raised():
     """No row is to blame, though each fails as well."""
     with pytest.raises(ZeroDivisionError):
-        unwritable(Listing(lambda _: True), dataset(*ROWS), "train")
+        unwritable(Listing(lambda _: True), dataset(*ROWS), "train", "listing")
 
 
 def test_what_only_rows_together_provoke_is_no_rows():
     """None of them is named."""
-    assert unwritable(Listing(lambda names: len(names) > 1), dataset(*ROWS), "train") == {}
+    assert unwritable(Listing(lambda names: len(names) > 1), dataset(*ROWS), "train", "listing") == {}
 
 
 def test_a_format_that_fails_at_many_rows_is_at_fault_itself():
     """The error names it, how many there are, and a few of them as text that a terminal may be shown."""
     rows = [sample(name=f"\x1b{number:03}") for number in range(MOST + 2)]
     with pytest.raises(LabelsnapError) as caught:
-        unwritable(Listing(bool), dataset(*rows), "train")
+        unwritable(Listing(bool), dataset(*rows), "train", "listing")
     assert (caught.value.code, caught.value.exit_status) == ("format_fails", 1)
     assert f"the format listing fails at {MOST + 1} rows (row-\\x1b000: Zero" in str(caught.value)
     assert "\x1b" not in str(caught.value)
@@ -86,7 +86,7 @@ def test_what_is_no_rows_matter_is_raised():
 
     source = replace(dataset(*ROWS), read_image=refused)
     with pytest.raises(StorageRefusedError):
-        unwritable(format_of("webdataset", {}), source, "train")
+        unwritable(format_of("webdataset", {}), source, "train", "listing")
 
 
 def test_a_row_that_lacks_what_a_format_asks_of_a_dataset_is_none():
@@ -96,7 +96,7 @@ def test_a_row_that_lacks_what_a_format_asks_of_a_dataset_is_none():
     each = format_of("yolo", {"task": "classify", "question": "time of day"})
     with pytest.raises(ConfigurationError):
         files_of(each, dataset(sample(other, name="b")), "train")
-    assert unwritable(each, source, "train") == {}
+    assert unwritable(each, source, "train", "listing") == {}
 
 
 def test_buckets_of_rows_that_formats_failed_at_are_built_again():

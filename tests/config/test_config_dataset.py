@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,12 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"source": {"model_run": "m"}, "filters": {"workflow_status": "Done"}}, "no filters for a model run"),
         ({"source": {"model_run": "m"}, "params": {"data_row_details": False}}, "a model run needs data_row_details"),
         ({"formats": {"yolo": {"task": "classify", "question": "q"}}, "images": "reference"}, "set images: copy"),
+        (
+            {"formats": {"by-sky": {"format": "yolo", "task": "classify", "question": "q"}}, "images": "reference"},
+            "formats: by-sky, as it is set, lays out the images themselves",
+        ),
+        ({"formats": {"a": {"format": "coco", "classes": ["van"]}}, "classes": {"van": "car"}}, "is called 'car' by"),
+        ({"formats": {"coco": {"classes": ["van"]}}, "classes": {"van": None}}, "the class 'van' is dropped by"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
@@ -170,6 +177,25 @@ def test_a_dataset_survives_the_journey_through_json():
     """Prefect keeps parameters as JSON; what comes back is equal."""
     dataset = parse_dataset(changed(filters={"last_activity_at": ["2024-01-01", None]}, classes={"van": "car"}))
     assert Dataset.model_validate_json(dataset.model_dump_json()) == dataset
+
+
+def test_classes_of_an_output_keep_their_order_where_keys_lose_theirs():
+    """As in Prefect's database and in a manifest, which sort the keys of an object: numbers go by the order."""
+    given = {"truck": "vehicle", "person": "person", "car": "vehicle"}
+    dataset = parse_dataset(changed(formats={"boxes": {"format": "yolo", "classes": given}}))
+    travelled = json.loads(json.dumps(dataset.model_dump(mode="json"), sort_keys=True))
+    (output,) = parse_dataset(travelled).outputs.values()
+    assert output.selection.classes == tuple(given.items())
+    assert parse_dataset(travelled) == dataset
+    other = parse_dataset(changed(formats={"boxes": {"format": "yolo", "classes": dict(sorted(given.items()))}}))
+    assert other.content() != dataset.content()
+
+
+def test_a_class_that_the_dataset_renames_another_to_may_be_named():
+    """Though a class of that name is renamed itself: there are objects that are called so."""
+    renames = {"van": "car", "car": "automobile"}
+    dataset = parse_dataset(changed(formats={"coco": {"classes": ["car"]}}, classes=renames))
+    assert dataset.outputs["coco"].selection.classes == (("car", "car"),)
 
 
 @pytest.mark.parametrize(

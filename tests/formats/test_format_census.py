@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
-from format_samples import annotation, checklist, choices_of, count, every_kind, label, mask, radio, sample, samples_of
+from format_samples import (
+    annotation,
+    checklist,
+    choices_of,
+    count,
+    every_kind,
+    label,
+    mask,
+    radio,
+    sample,
+    samples_of,
+    text,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -20,6 +33,11 @@ from labelsnap.records.tables.areas import areas_of
 from labelsnap.records.tables.tables import to_tables
 
 
+def thing(name: str, kind: str) -> tuple[str, str, str]:
+    """What an object is by which outputs select it: its feature schema, its class and its kind."""
+    return f"schema-{name}", name, kind
+
+
 def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
     """A box of 16 × 4 pixels, a mask of one and a point, on one of two images."""
     objects = label(
@@ -29,8 +47,8 @@ def test_everything_is_counted_by_split_class_and_what_it_is_about() -> None:
     assert found.rows == {"train": 1, "val": 1}
     assert found.endings == {"train": {".png": 1}, "val": {".png": 1}}
     assert dict(found.parts) == {
-        Part("train", predicted=False, about=kind, kind=kind, ending=".png"): 1
-        for kind in ("bounding_box", "mask", "point")
+        Part("train", predicted=False, about=kind, kind=kind, ending=".png", things=(thing(name, kind),)): 1
+        for name, kind in (("car", "bounding_box"), ("tree", "mask"), ("light", "point"))
     }
     assert dict(found.members)[Member("train", False, "schema-tree", "tree", "mask")] == 1  # noqa: FBT003
     assert found.objects == {0: 1, 2: 1}
@@ -61,7 +79,10 @@ def test_questions_count_under_what_they_are_about() -> None:
     """Of the radio questions in ``train``, two are about a box, one about a line, one about an image."""
     source = every_kind()
     found = dict(count(samples_of(source, "train")).parts)
-    radios = {part.about: count for part, count in found.items() if part.kind == "radio" and not part.predicted}
+    radios: Counter[str] = Counter()
+    for part, number in found.items():
+        if part.kind == "radio" and not part.predicted:
+            radios[part.about] += number
     assert radios == {"bounding_box": 2, "image": 1, "polyline": 1}
     predicted = {(part.about, part.kind): count for part, count in found.items() if part.predicted}
     assert predicted == {
@@ -78,11 +99,12 @@ def test_objects_without_an_area_are_told_apart_with_what_is_asked_about_them() 
     deep = radio("colour", "red", radio("shade", "dark"))
     objects = [annotation(BoundingBox(1, 1, width, 2), answers=[deep]) for width in (0, 3)]
     found = dict(count([sample(label(*objects, annotation(Point(1, 1))), copied=False)]).parts)
-    of_box = {"split": "train", "predicted": False, "about": "bounding_box"}
+    box = {"split": "train", "predicted": False, "about": "bounding_box", "things": (thing("car", "bounding_box"),)}
     assert found == {
-        **{Part(**of_box, kind="bounding_box", flat=flat): 1 for flat in (False, True)},
-        **{Part(**of_box, kind="radio", flat=flat): 2 for flat in (False, True)},
-        Part("train", predicted=False, about="point", kind="point"): 1,
+        **{Part(**box, kind="bounding_box", flat=flat): 1 for flat in (False, True)},
+        **{Part(**box, kind="radio", flat=flat): 1 for flat in (False, True)},
+        **{Part(**box, kind="radio", flat=flat, above=("radio",)): 1 for flat in (False, True)},
+        Part("train", predicted=False, about="point", kind="point", things=(thing("car", "point"),)): 1,
     }
 
 
@@ -94,13 +116,29 @@ def test_questions_about_objects_are_counted_by_path() -> None:
     drawn = label(*objects, relationships=[tie], answers=[radio("weather", "fog")])
     found = dict(count([sample(drawn, predictions=[label(annotation(Point(1, 1), answers=[deep]))])]).asked)
     box, point = (False, "bounding_box"), (True, "point")
+    of_box, of_point = ({"things": (thing("car", kind),)} for kind in ("bounding_box", "point"))
+    below = {"above": ("radio",)}
     assert found == {
-        Asked(*box, "radio", ("colour",)): 2,
-        Asked(*box, "checklist", ("colour", "wear")): 2,
-        Asked(*box, "radio", ("colour",), flat=True): 1,
-        Asked(*box, "checklist", ("colour", "wear"), flat=True): 1,
-        Asked(*point, "radio", ("colour",)): 1,
-        Asked(*point, "checklist", ("colour", "wear")): 1,
+        Asked(*box, "radio", ("colour",), **of_box): 2,
+        Asked(*box, "checklist", ("colour", "wear"), **of_box, **below): 2,
+        Asked(*box, "radio", ("colour",), flat=True, **of_box): 1,
+        Asked(*box, "checklist", ("colour", "wear"), flat=True, **of_box, **below): 1,
+        Asked(*point, "radio", ("colour",), **of_point): 1,
+        Asked(*point, "checklist", ("colour", "wear"), **of_point, **below): 1,
+    }
+
+
+def test_relationships_and_what_is_answered_about_them_are_counted_by_their_two_objects() -> None:
+    """With the classes and kinds of both ends; an answer below another knows the kinds of what it hangs on."""
+    tie = Relationship("f-tie", None, "before", None, "f-1", "f-2", (radio("seen", "yes", text("where", "left")),))
+    ends = annotation(BoundingBox(0, 0, 1, 1), feature_id="f-1"), annotation(mask("#"), name="tree", feature_id="f-2")
+    found = dict(count([sample(label(*ends, relationships=[tie]), copied=False)]).parts)
+    both = (thing("car", "bounding_box"), thing("tree", "mask"))
+    of_tie = {"split": "train", "predicted": False, "about": "relationship", "things": both}
+    assert {part: number for part, number in found.items() if part.about == "relationship"} == {
+        Part(**of_tie, kind="relationship"): 1,
+        Part(**of_tie, kind="radio", above=("relationship",)): 1,
+        Part(**of_tie, kind="text", above=("radio", "relationship")): 1,
     }
 
 

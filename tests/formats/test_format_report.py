@@ -25,7 +25,8 @@ from format_samples import (
 )
 from PIL import Image
 
-from labelsnap.formats.registry import FORMATS, format_of
+from labelsnap.formats.outputs import output_of
+from labelsnap.formats.registry import FORMATS
 from labelsnap.formats.report.page import POLICY, Page, html
 from labelsnap.formats.report.plots import WIDTH, Bar, bars
 from labelsnap.formats.report.sheet import sheet
@@ -66,7 +67,7 @@ class Document(HTMLParser):
 def page(source: Any, **changes: Any) -> Page:
     """Make a page of a dataset with all formats."""
     parts: dict[str, Any] = {"thumbnails": [], "excluded": {}, "problems": []} | changes
-    return Page(description=describing(source), formats=[format_of(name) for name in FORMATS], **parts)
+    return Page(description=describing(source), outputs=[output_of(name) for name in FORMATS], **parts)
 
 
 def drawn(of: Sample, source: Any) -> Any:

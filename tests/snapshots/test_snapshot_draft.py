@@ -15,7 +15,7 @@ from publishing import manifest_of, published
 from labelsnap.errors import StorageRefusedError
 from labelsnap.snapshots import Draft, File, Manifest, Pack, download_file, read_file, same_content, work_key, write_tar
 from labelsnap.snapshots.layout import data_key, generation_of, without_generation
-from labelsnap.snapshots.manifest import encode
+from labelsnap.snapshots.manifest import decode_manifest, digest, encode
 from labelsnap.snapshots.writing.draft import Uploads
 
 SHA = hashlib.sha256(b"content").hexdigest()
@@ -150,6 +150,29 @@ def test_manifest_is_canonical(folder_store):
     assert set(plain["files"][0]) == {"path", "key", "size", "sha256"}
     assert plain["format_version"] == 1
     assert msgspec.json.decode(encode(one), type=Manifest) == one
+
+
+@pytest.mark.parametrize(
+    ("outputs", "version"),
+    [
+        ({"coco": {"panoptic": False}, "yolo": None}, 1),
+        ({"small": {"format": "coco"}}, 2),
+        ({"coco": {}, "yolo": {"classes": ["car"]}}, 2),
+        ({"coco": {"kinds": ["mask"]}}, 2),
+    ],
+)
+def test_what_an_earlier_reader_would_lay_out_wrongly_is_of_a_version_that_it_refuses(outputs, version):
+    """It knows no output with a name of its own, and would give that no images."""
+    manifest = Manifest.of(
+        dataset="a", created_at="2024-01-01T00:00:00Z", config={"formats": outputs}, result={}, files=[], packs=[]
+    )
+    assert manifest.format_version == version
+    body = encode(manifest)
+    assert decode_manifest(body, digest(body)) == manifest
+    later = encode(msgspec.structs.replace(manifest, format_version=3))
+    with pytest.raises(StorageRefusedError, match="found version 3") as refused:
+        decode_manifest(later, digest(later))
+    assert refused.value.code == "format_version"
 
 
 def test_pack_used_twice_is_listed_once(folder_store):

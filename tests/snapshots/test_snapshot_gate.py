@@ -19,6 +19,8 @@ from sample_snapshot import draft_samples
 
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.coco.writer import Coco
+from labelsnap.formats.shared.selected import selected
+from labelsnap.records.choices.selection import EVERYTHING, Selection
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 from labelsnap.records.tables.tables import to_tables, write_table
 from labelsnap.snapshots import Draft
@@ -47,6 +49,7 @@ from tests.snapshots.revisions import add_revision
 SOURCE = every_kind()
 SAMPLES = [*samples_of(SOURCE, "train"), *samples_of(SOURCE, "val")]
 BUCKETS = 2
+COCO = {"coco": EVERYTHING.of(SOURCE.registry)}
 
 
 def expected(samples=SAMPLES):
@@ -62,7 +65,7 @@ def draft(store):
 
 def inspected(store, manifest, base=None):
     """Pass the manifest through the gate."""
-    return inspect(store, manifest, base, expected(), SOURCE.registry)
+    return inspect(store, manifest, base, expected(), COCO)
 
 
 def test_measures_are_those_counted_by_hand():
@@ -115,7 +118,7 @@ def test_what_the_base_has_is_not_read_again():
     changed = structs.replace(SAMPLES[0], record=structs.replace(SAMPLES[0].record, fingerprint="another"))
     manifest = draft_samples(store, [changed, *SAMPLES[1:]], classes=SOURCE.registry, count=BUCKETS, model_run=True)
     watched = LossyStore(store, "", 0, landed=False)
-    outcome = inspect(watched, manifest, base, expected([changed, *SAMPLES[1:]]), SOURCE.registry)
+    outcome = inspect(watched, manifest, base, expected([changed, *SAMPLES[1:]]), COCO)
     assert (outcome.objects, outcome.faults) == (1, ())
     bucket = bucket_of(changed.record.data_row.id.encode(), BUCKETS)
     tables = Counter(key.split("/")[2] for _, key in watched.calls)
@@ -143,7 +146,36 @@ def test_objects_without_an_area_are_in_no_file_of_coco():
     store, samples = MemoryStore(), [sample(label(annotation(BoundingBox(1, 1, 0, 3), name="car")))]
     classes = registry("car")
     manifest = draft_samples(store, samples, classes=classes)
-    assert inspect(store, manifest, None, {0: measure(samples)}, classes).faults == ()
+    assert inspect(store, manifest, None, {0: measure(samples)}, {"coco": EVERYTHING.of(classes)}).faults == ()
+
+
+SELECTED = Selection((("tree", "plant"), ("car", "vehicle"), ("light", "light")), ("mask", "point"))
+
+
+def with_output(store, selection, name="boxes"):
+    """The draft with a second output in COCO, which has what is ``selection``."""
+    manifest, drafted = draft(store), Draft(store)
+    pictured = dataset(*SAMPLES, classes=SOURCE.registry, model_run=True)
+    source = selected(pictured, selection.of(SOURCE.registry))
+    written = {path: body for split in source.splits for path, body in files_of(Coco(), source, split).items()}
+    files = [drafted.add_file(f"formats/{name}/{path}", body) for path, body in written.items()]
+    return structs.replace(manifest, files=tuple(sorted((*manifest.files, *files), key=lambda file: file.path)))
+
+
+def test_an_output_in_coco_is_measured_by_what_it_selects():
+    """Under the numbers of its list: of a box and masks of two classes, of labels and predictions, only the masks."""
+    store = MemoryStore()
+    manifest = with_output(store, SELECTED)
+    whole, boxes = EVERYTHING.of(SOURCE.registry), SELECTED.of(SOURCE.registry)
+    assert inspect(store, manifest, None, expected(), {"coco": whole, "boxes": boxes}).faults == ()
+    assert inspect(store, manifest, None, expected(), {"coco": whole}).faults == ()
+    faults = inspect(store, manifest, None, expected(), {"coco": whole, "boxes": whole}).faults
+    wrong = {fault.path for fault in faults}
+    assert wrong >= {f"formats/boxes/annotations/{what}_train.json" for what in ("instances", "predictions")}
+    assert all(path.startswith("formats/boxes/") for path in wrong)
+    swapped = Selection((SELECTED.classes[1], SELECTED.classes[0], SELECTED.classes[2]), SELECTED.kinds)
+    faults = inspect(store, manifest, None, expected(), {"coco": whole, "boxes": swapped.of(SOURCE.registry)}).faults
+    assert {fault.path for fault in faults if fault.damage == "counts"} == {fault.path for fault in faults} > set()
 
 
 DAMAGES = [
@@ -484,9 +516,9 @@ def test_what_is_new_is_read_from_the_store_whatever_is_at_hand(tmp_path):
     (new,) = {file.key for file in manifest.files} - {file.key for file in base.files}
     watched = LossyStore(store, "", 0, landed=False)
     near.store = watched
-    assert inspect(near, manifest, base, expected(rows), SOURCE.registry).faults == ()
+    assert inspect(near, manifest, base, expected(rows), COCO).faults == ()
     assert watched.calls == [("download", new)]
     store.put(new, store.get(new)[:-1] + b"?")
-    (fault,) = inspect(near, manifest, base, expected(rows), SOURCE.registry).faults
+    (fault,) = inspect(near, manifest, base, expected(rows), COCO).faults
     assert (fault.key, fault.damage) == (new, "bytes")
     folder.close()

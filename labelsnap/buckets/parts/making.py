@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.parts.work import BucketWork
     from labelsnap.buckets.source import BucketSource, Listed
     from labelsnap.formats.interface import Dataset, Format
+    from labelsnap.records.choices.selection import Choice, Selection
     from labelsnap.records.model import Sample
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.small import SmallFiles
@@ -38,13 +39,15 @@ _DIGEST_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """A format that is made of a bucket: where its small files go, and what the version before has of its rows.
+    """An output that is made of a bucket: where its small files go, and what the version before has of its rows.
 
-    ``changed`` are the rows that are made whatever it has, all where None. ``narrowed``: images are files, and a row
-    is left out whose image the format's readers do not take.
+    Its format is given what ``choice`` selects of each sample. ``changed`` are the rows that are made whatever it has,
+    all where None. ``narrowed``: images are files, and a row is left out whose image the format's readers do not take.
     """
 
+    name: str
     form: Format
+    choice: Choice
     dataset: Dataset
     small: SmallFiles
     earlier: Index
@@ -53,12 +56,12 @@ class Making:
 
     def before(self, split: str, lists: tuple[str, ...]) -> dict[str, RowPart]:
         """What the version before has of a split's rows, where its documents have the same places of rows."""
-        part = self.earlier.get((self.form.name, split))
+        part = self.earlier.get((self.name, split))
         return {row.id: row for row in part.rows} if part and part.lists == lists else {}
 
 
 class Made(NamedTuple):
-    """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by format.
+    """What came of a bucket: its index, where items that were made lie, and rows that formats failed at, by output.
 
     ``others`` are the rows of each split that are not as they were there, or are there no more.
     """
@@ -79,7 +82,7 @@ class _RowMade(NamedTuple):
 def make_parts(
     source: BucketSource, work: BucketWork, before: Index, ways: Sequence[Making], target: IO[bytes]
 ) -> Made:
-    """Make a bucket for each format; what has to be joined to documents is written to ``target``.
+    """Make a bucket for each output; what has to be joined to documents is written to ``target``.
 
     ``before`` is its index in the version before. A row that a format fails at is named, and is in no part of it.
     Raises what a format raises without any row.
@@ -92,8 +95,8 @@ def make_parts(
     wanted = [[row.id for row in rows if any(map(partial(_is_made, row), makings))] for rows in groups]
     keep = any(making.is_sharded for making in each_split)
     for rows, decoded in zip(groups, _decoded(source, bucket, listed, wanted, keep=keep), strict=True):
-        samples = {sample.record.data_row.id: sample for sample in decoded}
-        for row in rows:  # what is painted of a sample is at hand for the format that comes next
+        samples = {sample.record.data_row.id: _Selected(sample) for sample in decoded}
+        for row in rows:  # what is painted of a sample is at hand for the output that comes next
             for making in makings:
                 if making.has(row):
                     making.take(row, samples)
@@ -101,14 +104,14 @@ def make_parts(
     offset = 0
     for making in makings:
         if content := making.packed():
-            segments.append(Segment(making.way.form.name, making.split, offset, len(content)))
+            segments.append(Segment(making.way.name, making.split, offset, len(content)))
             offset += target.write(content)
     for way in ways:
         way.small.flush()
     unwritable: dict[str, dict[str, str]] = {}
     for making in makings:
         if making.faults:
-            unwritable.setdefault(making.way.form.name, {}).update(making.faults)
+            unwritable.setdefault(making.way.name, {}).update(making.faults)
     listing = {split: _listing(split, listed) for split in SPLITS}
     others = {split: _others(before.get(("", split)), part, changed) for split, part in listing.items()}
     parts = (*listing.values(), *filter(None, (making.part() for making in makings)))
@@ -149,8 +152,22 @@ def _others(before: SplitPart | None, now: SplitPart, changed: Collection[str] |
     return tuple(sorted(was | there if changed is None else (was ^ there) | (there & set(changed))))
 
 
+class _Selected:
+    """A row's sample, and what outputs select of it: those that select the same share that."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._found: dict[Selection, Sample] = {}
+
+    def by(self, choice: Choice) -> Sample:
+        """The sample that an output's format is given."""
+        if (found := self._found.get(choice.selection)) is None:
+            found = self._found[choice.selection] = choice.sample(self._sample)
+        return found
+
+
 class _SplitMaking:
-    """One split of a bucket while it is made for one format."""
+    """One split of a bucket while it is made for one output."""
 
     def __init__(self, source: BucketSource, bucket: int, way: Making, split: str) -> None:
         self.way = way
@@ -189,7 +206,7 @@ class _SplitMaking:
         way = self.way
         return row.split == self.split and (not way.narrowed or takes(way.form, ending(row.file_name)))
 
-    def take(self, row: Listed, samples: Mapping[str, Sample]) -> None:
+    def take(self, row: Listed, samples: Mapping[str, _Selected]) -> None:
         """Make a row that does not stand, or take it over."""
         if self.is_made(row):
             self._make(row, samples[row.id])
@@ -216,11 +233,11 @@ class _SplitMaking:
             return None
         keys = {file.key for row in rows for file in row.files}
         packs = tuple(pack for key, pack in sorted(small.packs.items()) if key in keys)
-        return SplitPart(self.way.form.name, self.split, self._paths, packs, rows)
+        return SplitPart(self.way.name, self.split, self._paths, packs, rows)
 
-    def _make(self, row: Listed, sample: Sample) -> None:
+    def _make(self, row: Listed, selected: _Selected) -> None:
         made: list[_RowMade] = []
-        if fault := fault_in(row.id, lambda: made.append(self._made(row.number, sample))):
+        if fault := fault_in(row.id, lambda: made.append(self._made(row.number, selected.by(self.way.choice)))):
             self.faults[row.id] = fault
             return
         ((items, files),) = made
@@ -239,7 +256,7 @@ class _SplitMaking:
         return _RowMade(items, tuple(map(self._file, self._of_row(sample))))
 
     def _file(self, artifact: Artifact) -> tuple[str, bytes | File]:
-        path = f"{format_folder(self.way.form.name)}{artifact.path}"
+        path = f"{format_folder(self.way.name)}{artifact.path}"
         if artifact.image and (stored := self._source.image_file(artifact.image)):
             return path, replace(stored, path=path)
         return path, b"".join(artifact.chunks)

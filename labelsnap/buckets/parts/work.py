@@ -52,11 +52,11 @@ class BucketMade(Struct, frozen=True):
 
 
 class Joint(Struct, frozen=True):
-    """What one format is joined from: the indexes of all buckets now and in the version before, and what was made.
+    """What one output is joined from: the indexes of all buckets now and in the version before, and what was made.
 
     ``changed`` is by bucket as in ``BucketWork``, for those that were made. ``base`` has the documents and shards of
     the version before, and nothing where it may not be used. With ``is_alike`` that was written by the same code, from
-    the same settings and classes.
+    the same settings, options and classes.
     """
 
     now: dict[int, File]
@@ -71,9 +71,10 @@ class Conversion(Struct, frozen=True):
     """Which buckets have to be made for formats, and what stands of the version before.
 
     ``standing`` are the buckets that are as they were, and ``before`` all of its indexes; ``bases`` has what it has of
-    each format but files of rows, for those of which nothing is lost. Where everything stands, ``whole`` has all that
-    the version before has of each format but what describes it, and no format is made. ``lost`` are the keys of its
-    objects that were looked for and are not there: those of indexes, formats and the report.
+    each output but files of rows, for those of which nothing is lost; ``alike`` are those of them that would be made of
+    an unchanged row as they were. Where everything stands, ``whole`` has all that the version before has of each output
+    but what describes it, and none is made. ``lost`` are the keys of its objects that were looked for and are not
+    there: those of indexes, formats and the report.
     """
 
     works: tuple[BucketWork, ...] = ()
@@ -81,17 +82,17 @@ class Conversion(Struct, frozen=True):
     before: dict[int, File] = {}
     bases: dict[str, BasePart] = {}
     whole: dict[str, BasePart] = {}
-    is_alike: bool = False
+    alike: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
 
     def joint(self, name: str, made: tuple[BucketMade, ...]) -> Joint:
-        """What a format is joined from, when all buckets are made."""
-        base = self.bases.get(name)
+        """What an output is joined from, when all buckets are made."""
+        base, is_alike = self.bases.get(name), name in self.alike
         return Joint(
             now={index: self.before[index] for index in self.standing} | {each.index: each.file for each in made},
             before=self.before if base else {},
             made={each.index: each for each in made},
-            changed={each.index: each.changed if base else None for each in self.works},
+            changed={each.index: each.changed if is_alike else None for each in self.works},
             base=base or BasePart(),
-            is_alike=self.is_alike,
+            is_alike=is_alike,
         )

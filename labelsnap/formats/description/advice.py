@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from labelsnap.formats.interface import Format
     from labelsnap.formats.shared.attributes import Path
     from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.choices.selection import Choice
 
 _CLASSES: Final = 20
 _QUESTIONS: Final = 10
@@ -44,12 +45,19 @@ class Spelling(Protocol):
         """Give the name under which the answer to a question stands in ``attributes``."""
 
 
-def advice_of(each: Format, counted: Census, registry: ClassRegistry, shown: Callable[[str], str]) -> tuple[str, ...]:
-    """Give what a format has to say about a dataset; ``shown`` makes names of classes fit for where it is read."""
+def advice_of(
+    each: Format, counted: Census, registry: ClassRegistry, shown: Callable[[str], str], choice: Choice | None = None
+) -> tuple[str, ...]:
+    """Give what a format has to say about a dataset; ``shown`` makes names of classes fit for where it is read.
+
+    Where it is an output, ``choice`` is what that selects: counts and classes are of this, and its list has the first
+    word.
+    """
+    selected = choice.told(shown) if choice else ()
     missing = each.advice(counted, registry) if isinstance(each, Advising) else ()
     classes = _classes(each, registry, shown) if isinstance(each, Naming) else ()
     answers = _answers(each.spelled, _asked(each, counted)) if isinstance(each, Spelling) else ()
-    return (*missing, *classes, *answers)
+    return (*selected, *missing, *classes, *answers)
 
 
 def _classes(each: Naming, registry: ClassRegistry, shown: Callable[[str], str]) -> Iterator[str]:

@@ -13,12 +13,14 @@ from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.losses import report
 from labelsnap.formats.shared.tabular import Tabular
 from labelsnap.formats.shared.yaml_documents import dump
+from labelsnap.records.choices.selection import EVERYTHING
 from labelsnap.shown import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from labelsnap.formats.description.facts import Description, Listed
+    from labelsnap.formats.description.losses import Tally
     from labelsnap.formats.interface import Format
 
 _BETWEEN_PARAGRAPHS: Final = re.compile(r"\n\s*\n")
@@ -33,7 +35,7 @@ _TASKS: Final = {
 
 
 def card(description: Description, each: Format, files: Iterable[Listed]) -> bytes:
-    """Give the card of one format's tree, which has these files."""
+    """Give the card of the tree of one format, or of an output in it, which has these files."""
     header = dump(_header(description, each, files))
     lines = ("---", f"{header}---", "", *_body(description, each), "")
     return "\n".join(lines).encode()
@@ -69,13 +71,13 @@ def _configs(description: Description, each: Format, files: Iterable[Listed]) ->
 
 
 def _body(description: Description, each: Format) -> Iterator[str]:
-    kinds = description.census.kinds()
     yield f"# {markdown(description.name)}\n"
     for paragraph in _BETWEEN_PARAGRAPHS.split(description.text.strip()) if description.text else ():
         yield f"{markdown(paragraph)}\n"
     objects, classes = sum(description.objects.values()), len(description.classes)
     images = description.images(each)
-    yield f"{description.rows} images with {objects} objects of {classes} classes, in the format `{each.name}`."
+    output = f" as the output `{description.output}`" if description.output else ""
+    yield f"{description.rows} images with {objects} objects of {classes} classes,{output} in the format `{each.name}`."
     yield f"They come from {markdown(description.source)}."
     if description.census.latest:
         yield f"The last change at Labelbox was at {description.census.latest}."
@@ -88,26 +90,30 @@ def _body(description: Description, each: Format) -> Iterator[str]:
     if description.converted:
         yield f"\n{description.converted} images were made JPEGs of other types: quality 95, 8 bits a colour,"
         yield "without transparency."
-    for sentence in advice_of(each, description.census, description.registry, markdown):
+    for sentence in advice_of(each, description.census, description.registry, markdown, description.choice):
         yield f"\n{sentence}"
     yield "\n## Classes\n"
     counts = [(one.category.id, one.name, *(one.objects[split] for split in images)) for one in description.classes]
     yield from _table(("id", "class", *images), counts)
     yield "\n## What the files hold\n"
-    yield "For every kind, held + lost is what was annotated. What is lost is whole in the format `parquet`.\n"
-    yield from _table(
-        ("kind", "held", "lost"),
-        [(kind, found.labels.held.get(kind, 0), found.labels.lost.get(kind, 0)) for kind in kinds],
-    )
-    if predicted := description.census.kinds(predicted=True):
+    narrowed = description.choice is not None and description.choice.selection != EVERYTHING
+    parts = ("held", "lost", "not selected") if narrowed else ("held", "lost")
+    sources = "What is lost, or not selected, is" if narrowed else "What is lost is"
+    yield f"For every kind, {' + '.join(parts)} is what was annotated. {sources} whole in the format `parquet`.\n"
+    yield from _table(("kind", *parts), _counts(found.labels, len(parts)))
+    if predicted := _counts(found.predictions, len(parts)):
         yield "\nOf the model run's predictions:\n"
-        of = found.predictions
-        yield from _table(
-            ("kind", "held", "lost"), [(kind, of.held.get(kind, 0), of.lost.get(kind, 0)) for kind in predicted]
-        )
+        yield from _table(("kind", *parts), predicted)
     yield "\n## Files\n"
     yield "`snapshot.json` says which version this is and has every file's sha256, `croissant.json` describes the tree"
     yield "to machines, and `report.html` shows it. Made by labelsnap."
+
+
+def _counts(found: Tally, parts: int) -> list[tuple[str | int, ...]]:
+    """Give a row for each kind: how many are held, lost, and not selected, as far as that many parts are told."""
+    counts = (found.held, found.lost, found.not_selected)[:parts]
+    kinds = sorted({kind for each in counts for kind in each})
+    return [(kind, *(each.get(kind, 0) for each in counts)) for kind in kinds]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from labelsnap.formats.shared.attributes import Path, joined
 from labelsnap.formats.shared.endings import ending
 from labelsnap.formats.shared.label_maps import BYTE_VOID
+from labelsnap.records.choices.selection import RELATIONSHIP, Thing
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.tables.areas import areas_of
 
@@ -24,18 +25,25 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 Key = TypeVar("Key", bound="Hashable")
-_Part: TypeAlias = tuple[str, bool, str, str, str, bool, str]
+_Part: TypeAlias = tuple[str, bool, str, str, str, bool, str, "Things", "Above"]
 """The fields of a ``Part``."""
 _Place: TypeAlias = tuple[str, str]
 """A row's split, and the ending of its image's file; "" where that was not copied."""
 _Member: TypeAlias = tuple[str, bool, str, str, str]
 """The fields of a ``Member``."""
-_Asked: TypeAlias = tuple[bool, str, str, Path, bool]
+_Asked: TypeAlias = tuple[bool, str, str, Path, bool, "Things", "Above"]
 """The fields of an ``Asked``."""
+Things: TypeAlias = tuple[Thing, ...]
+"""What objects something is about or is itself, sorted: none of an image, the two of a relationship."""
+Above: TypeAlias = tuple[str, ...]
+"""The kinds of the answers and relationships that an answer hangs on, sorted."""
 _Choices: TypeAlias = defaultdict[tuple[str, str, str], set[str]]
 """The options that were chosen in a row about its image: by row, "label" or "prediction", and question."""
+_Tie: TypeAlias = tuple[str, str, int, int]
+"""A relationship: its row, "label" or "prediction", its label's place and its own."""
 _PLACES: Final = BYTE_VOID - 1
 """How many objects of an image 8 bits can number, beside the background and void."""
+PREDICTION: Final = "prediction"
 _REGIONS: Final = ("polygon", "mask")
 _AREAS: Final = 4.0 ** np.arange(32)
 """The least area of an object whose side is in the second bin, in the third, and so on."""
@@ -46,7 +54,7 @@ class Part(Struct, frozen=True, order=True):
 
     ``question`` is the name of a radio question about the image that has one answer in all labels of its row. ``flat``
     is true of objects without an area where their kind has one, and of questions about them. ``ending`` is that of the
-    image file's name; "" where the dataset refers to the image.
+    image file's name; "" where the dataset refers to the image. ``things`` and ``above`` are what an output selects by.
     """
 
     split: str
@@ -56,6 +64,8 @@ class Part(Struct, frozen=True, order=True):
     question: str = ""
     flat: bool = False
     ending: str = ""
+    things: Things = ()
+    above: Above = ()
 
 
 class Member(Struct, frozen=True, order=True):
@@ -71,7 +81,8 @@ class Member(Struct, frozen=True, order=True):
 class Asked(Struct, frozen=True, order=True):
     """A question that was answered about objects of a kind, by its name and those of the questions above it.
 
-    ``kind`` is that of the answer; ``flat`` is true where the objects have no area.
+    ``kind`` is that of the answer; ``flat`` is true where the objects have no area; ``things`` and ``above`` are as in
+    ``Part``.
     """
 
     predicted: bool
@@ -79,6 +90,8 @@ class Asked(Struct, frozen=True, order=True):
     kind: str
     path: Path
     flat: bool = False
+    things: Things = ()
+    above: Above = ()
 
 
 Bins: TypeAlias = dict[int, int]
@@ -122,13 +135,16 @@ def census(tables: Mapping[str, pa.Table]) -> Census:
     for name, predicted in (("annotations", False), ("predictions", True)):
         columns = "feature_schema_id", "name", "kind", "has_area"
         for (split, of_image, schema, found, kind, has_area), count in _tally(tables[name], rows, *columns):
-            members[split, predicted, schema or "", found, kind] += count
-            parts[split, predicted, kind, kind, "", has_area is False, of_image] += count
-    for (split, of_image, origin), count in _tally(tables["relationships"], rows, "origin"):
-        parts[split, origin == "prediction", "relationship", "relationship", "", False, of_image] += count
+            thing = schema or "", found, kind
+            members[split, predicted, *thing] += count
+            parts[split, predicted, kind, kind, "", has_area is False, of_image, (thing,), ()] += count
+    ties = _ends(tables)
+    for (row_id, origin, _, _), things in ties.items():
+        split, of_image = rows[row_id]
+        parts[split, origin == PREDICTION, RELATIONSHIP, RELATIONSHIP, "", False, of_image, things, ()] += 1
     asked: Counter[_Asked] = Counter()
     choices: _Choices = defaultdict(set)
-    parts.update(_answers(tables, rows, asked, choices))
+    parts.update(_answers(tables, rows, ties, asked, choices))
     objects = Counter(tables["annotations"]["data_row_id"].to_pylist())
     return Census(
         rows=_sum([Counter(split for split, _ in rows.values())]),
@@ -207,8 +223,32 @@ def _tally(table: pa.Table, rows: Mapping[str, _Place], *names: str) -> Iterator
     yield from zip(zip(*keys, strict=True), counts, strict=True)
 
 
+def _ends(tables: Mapping[str, pa.Table]) -> dict[_Tie, Things]:
+    """Return what the two objects of each relationship are; of several with one feature id all count."""
+    ties = tables["relationships"]
+    if not len(ties):
+        return {}
+    found: defaultdict[tuple[str, str, int, str], set[Thing]] = defaultdict(set)
+    columns = "data_row_id", "origin", "label_index", "feature_id", "feature_schema_id", "name", "kind"
+    for name in ("annotations", "predictions"):
+        objects = tables[name].filter(pc.is_in(tables[name]["data_row_id"], ties["data_row_id"].combine_chunks()))
+        for row_id, origin, label, feature_id, schema, own, kind in zip(*_values(objects, *columns), strict=True):
+            found[row_id, origin, label, feature_id].add((schema or "", own, kind))
+    of_tie = "data_row_id", "origin", "label_index", "relationship_index", "source", "target"
+    return {
+        (row_id, origin, label, index): tuple(
+            sorted(found[row_id, origin, label, source] | found[row_id, origin, label, target])
+        )
+        for row_id, origin, label, index, source, target in zip(*_values(ties, *of_tie), strict=True)
+    }
+
+
 def _answers(
-    tables: Mapping[str, pa.Table], rows: Mapping[str, _Place], asked_of_objects: Counter[_Asked], choices: _Choices
+    tables: Mapping[str, pa.Table],
+    rows: Mapping[str, _Place],
+    ties: Mapping[_Tie, Things],
+    asked_of_objects: Counter[_Asked],
+    choices: _Choices,
 ) -> Iterator[_Part]:
     """Give the fields of a ``Part`` for each answer, at any depth. Questions come after those that they hang below.
 
@@ -218,34 +258,39 @@ def _answers(
     objects = {"label": _Objects(tables["annotations"]), "prediction": _Objects(tables["predictions"])}
     options = asked["options"].filter(pc.equal(asked["kind"], "radio")).combine_chunks().flatten()
     chosen = iter(options.field("name").to_pylist())
-    about_image: list[tuple[str, str, str, str]] = []
-    above: list[tuple[str, Path, bool]] = []
+    about_image: list[tuple[str, str, str, str, Above]] = []
+    asked_above: list[tuple[str, Path, bool, Things, Above]] = []
     columns = "data_row_id", "origin", "label_index", "question_index", "owner", "owner_index", "name", "kind"
     for row_id, origin, label, number, owner, index, name, kind in zip(*_values(asked, *columns), strict=True):
         if number == 0:  # the first of another label
-            above = []
+            asked_above = []
         about, path, flat = owner, (name,), False
+        things: Things = ()
+        above: Above = ()
         if owner == "object":
-            about, flat = objects[origin].kind(row_id, label, index)
+            thing, flat = objects[origin].at(row_id, label, index)
+            about, things = thing[-1], (thing,)
+        elif owner == RELATIONSHIP:
+            things, above = ties[row_id, origin, label, index], (RELATIONSHIP,)
         elif owner == "answer":
-            about, below, flat = above[index]
+            about, below, flat, things, above = asked_above[index]
             path = (*below, name)
-        above.append((about, path, flat))
+        asked_above.append((about, path, flat, things, tuple(sorted({*above, kind}))))
         option = next(chosen) if kind == "radio" else None
         if about != "image":
             split, of_image = rows[row_id]
-            yield split, origin == "prediction", about, kind, "", flat, of_image
-            if about != "relationship":
-                asked_of_objects[origin == "prediction", about, kind, path, flat] += 1
+            yield split, origin == PREDICTION, about, kind, "", flat, of_image, things, above
+            if about != RELATIONSHIP:
+                asked_of_objects[origin == PREDICTION, about, kind, path, flat, things, above] += 1
             continue
         question = joined(path)
-        about_image.append((row_id, origin, question, kind))
+        about_image.append((row_id, origin, question, kind, above))
         if option is not None:
             choices[row_id, origin, question].add(option)
-    for row_id, origin, question, kind in about_image:
+    for row_id, origin, question, kind, above in about_image:
         is_choice = kind == "radio" and len(choices[row_id, origin, question]) == 1
         split, of_image = rows[row_id]
-        yield split, origin == "prediction", "image", kind, question if is_choice else "", False, of_image
+        yield split, origin == PREDICTION, "image", kind, question if is_choice else "", False, of_image, (), above
 
 
 def _chosen(choices: _Choices) -> dict[str, tuple[str, ...]]:
@@ -258,18 +303,21 @@ def _chosen(choices: _Choices) -> dict[str, tuple[str, ...]]:
 
 
 class _Objects:
-    """The kinds of the objects of a table, by their place in it, and whether they have no area."""
+    """What the objects of a table are, by their place in it, and whether they have no area."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._kinds = [(kind, area is False) for kind, area in zip(*_values(table, "kind", "has_area"), strict=True)]
+        columns = _values(table, "feature_schema_id", "name", "kind", "has_area")
+        self._found = [
+            ((schema or "", name, kind), area is False) for schema, name, kind, area in zip(*columns, strict=True)
+        ]
         firsts = np.flatnonzero(table["annotation_index"].to_numpy() == 0)
         labels = _values(table.select(["data_row_id", "label_index"]).take(firsts), "data_row_id", "label_index")
         self._firsts = dict(zip(zip(*labels, strict=True), firsts.tolist(), strict=True))
 
-    def kind(self, row_id: str, label: int, index: int) -> tuple[str, bool]:
-        """Give the kind of an object of a label, whose objects stand together in order; true where it has no area."""
-        kind: tuple[str, bool] = self._kinds[self._firsts[row_id, label] + index]
-        return kind
+    def at(self, row_id: str, label: int, index: int) -> tuple[Thing, bool]:
+        """Give what an object of a label is, whose objects stand together in order; true where it has no area."""
+        found: tuple[Thing, bool] = self._found[self._firsts[row_id, label] + index]
+        return found
 
 
 def _crowded(table: pa.Table, objects: Mapping[str, int]) -> int:

@@ -81,7 +81,7 @@ _ANY_IMAGE: Final = "image/*"
 
 
 def croissant(description: Description, each: Format, files: Iterable[Listed]) -> bytes:
-    """Describe the tree of one format; its images are where the format puts them."""
+    """Describe the tree of one format, or of an output in it; its images are where the format puts them."""
     tables = each.tables(description.registry, model_run=description.model_run) if isinstance(each, Tabular) else {}
     listed = sorted(files)
     document = {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from labelsnap.formats.description.losses import images_held
+from labelsnap.formats.description.narrowing import narrowed
 
 if TYPE_CHECKING:
     from labelsnap.formats.description.census import Census
     from labelsnap.formats.interface import Format
+    from labelsnap.formats.outputs import Output
     from labelsnap.records.choices.classes import Class, ClassRegistry
+    from labelsnap.records.choices.selection import Choice
 
 
 class Listed(NamedTuple):
@@ -35,7 +38,8 @@ class Description:
     """A dataset in words and numbers. ``source`` says where it comes from, ``license`` is an SPDX or Hub identifier.
 
     ``converted`` is how many images were made JPEGs of other types. Nothing of it names the version, the run or its
-    time: an unchanged dataset has an unchanged description.
+    time: an unchanged dataset has an unchanged description. That ``of`` an output has the output's name, where that is
+    not its format's, and its choice of classes and annotations: registry and census are of what it selects.
     """
 
     name: str
@@ -47,6 +51,19 @@ class Description:
     splits: tuple[str, ...]
     model_run: bool
     converted: int = 0
+    output: str = ""
+    choice: Choice | None = None
+
+    def of(self, output: Output) -> Description:
+        """Describe one output of the dataset."""
+        choice = output.selection.of(self.registry)
+        return replace(
+            self,
+            registry=choice.registry,
+            census=narrowed(self.census, choice),
+            output=output.name if output.is_named else "",
+            choice=choice,
+        )
 
     @property
     def rows(self) -> int:

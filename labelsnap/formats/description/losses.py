@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from labelsnap.formats.description.narrowing import Narrowed
 from labelsnap.formats.shared.endings import takes
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ Kind: TypeAlias = str
 
 
 class Tally(Struct, frozen=True):
-    """Counts by kind, without zeros: for each kind, held + lost is what the samples have."""
+    """Counts by kind, without zeros: for each kind, held + lost + not_selected is what the samples have.
+
+    ``not_selected`` is what the output leaves out by its ``classes`` and ``kinds``.
+    """
 
     held: dict[Kind, int]
     lost: dict[Kind, int]
+    not_selected: dict[Kind, int] = {}
 
 
 class Images(Struct, frozen=True):
@@ -41,7 +46,8 @@ class FormatReport(Struct, frozen=True):
 def report(each: Format, counted: Census) -> FormatReport:
     """Divide what was counted into what a format holds and what it loses.
 
-    An answer about something that is lost is lost with it, and all of an image that is.
+    Where it was counted for an output, what that leaves out is told too. An answer about something that is lost is lost
+    with it, and all of an image that is.
     """
     return FormatReport(
         _tally(each, counted, predicted=False), _tally(each, counted, predicted=True), _images(each, counted)
@@ -72,4 +78,5 @@ def _tally(each: Format, counted: Census, *, predicted: bool) -> Tally:
         if part.predicted is predicted:
             is_held = takes(each, part.ending) and holdings.holds(part.kind, part.about, part.question, flat=part.flat)
             (held if is_held else lost)[part.kind] += count
-    return Tally(dict(sorted(held.items())), dict(sorted(lost.items())))
+    left_out = counted.left_out[predicted] if isinstance(counted, Narrowed) else {}
+    return Tally(dict(sorted(held.items())), dict(sorted(lost.items())), left_out)

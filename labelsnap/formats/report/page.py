@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from labelsnap.formats.description.facts import Description
     from labelsnap.formats.description.losses import Tally
-    from labelsnap.formats.interface import Format
+    from labelsnap.formats.outputs import Output
     from labelsnap.formats.report.thumbnails import Thumbnail
     from labelsnap.records.model import Problem
 
@@ -44,13 +44,13 @@ POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 @dataclass(frozen=True)
 class Page:
-    """What the report shows beside the description: formats, thumbnails, and the rows that are not published.
+    """What the report shows beside the description: outputs, thumbnails, and the rows that are not published.
 
     ``noted`` is what was done about published rows that were not quite as expected: how often, and in words.
     """
 
     description: Description
-    formats: Sequence[Format]
+    outputs: Sequence[Output]
     thumbnails: Sequence[Thumbnail]
     excluded: Mapping[str, int]
     problems: Sequence[Problem]
@@ -70,7 +70,7 @@ def html(page: Page) -> bytes:
         _section("Predictions by kind and split", _by_kind(description, predicted=True)),
         _section("Objects in an image", bars([Bar(_bin(low), (n,)) for low, n in description.census.objects.items()])),
         _section("Size of objects: square root of the area, in pixels", _by_size(description)),
-        _section("What each format holds and loses", _losses(page)),
+        _section("What each output holds, loses and leaves out", _losses(page)),
         _section("Rows that are not published", _unpublished(page)),
         _section("What was not quite as expected in published rows", _noted(page)),
     )
@@ -138,12 +138,16 @@ def _bin(low: int) -> str:
 
 def _losses(page: Page) -> str:
     rows: list[tuple[str, ...]] = []
-    for each in page.formats:
-        found = report(each, page.description.census)
-        rows.append((each.name, "labels", _counts(found.labels.held), _lost(found.labels)))
-        if page.description.model_run:
-            rows.append((each.name, "predictions", _counts(found.predictions.held), _lost(found.predictions)))
-    return _table(("format", "of", "held", "lost (whole in parquet)"), rows)
+    for each in page.outputs:
+        found = report(each.form, page.description.of(each).census)
+        tallies = [
+            ("labels", found.labels),
+            *([("predictions", found.predictions)] if page.description.model_run else []),
+        ]
+        for what, tally in tallies:
+            left_out = _counts(tally.not_selected) if tally.not_selected else "nothing"
+            rows.append((each.name, each.form.name, what, _counts(tally.held), _lost(tally), left_out))
+    return _table(("output", "format", "of", "held", "lost (whole in parquet)", "not selected"), rows)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from labelsnap.memory import give_back
 from labelsnap.snapshots.checking.decoding import UndecodableError, passed_over
+from labelsnap.snapshots.checking.measures import add
 from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, undecodable, wholes_of
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
 from labelsnap.snapshots.checking.of_tables import MEASURED, TableTotals
@@ -35,7 +36,7 @@ from labelsnap.snapshots.tables.bucket_tables import bucket_files
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.choices.selection import Choice
     from labelsnap.snapshots.checking.decoding import OnBatch
     from labelsnap.snapshots.checking.measures import Amounts, Group, Measure
     from labelsnap.snapshots.manifest import Manifest
@@ -61,12 +62,14 @@ def inspect(
     manifest: Manifest,
     base: Manifest | None,
     expected: Mapping[int, Iterable[Measure]],
-    registry: ClassRegistry,
+    coco: Mapping[str, Choice],
     *,
     scratch: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Inspection:
     """Read back what ``manifest`` has and ``base`` has not. ``expected`` are the records' measures by bucket.
+
+    ``coco`` are the outputs in COCO by name, with what each selects of the dataset.
 
     It comes from the store itself, whatever of it is at hand, each object once; what stands in the base may be at hand.
 
@@ -81,9 +84,9 @@ def inspect(
     with TemporaryDirectory(prefix="labelsnap-", dir=scratch) as folder:
         there = frozenset() if base is None else keys_of(base)
         objects = ReadOnce(store, there, _shared(written, there), Path(folder))
-        gate = _Gate(
-            objects, Path(folder), expected, expected_in_coco(chain.from_iterable(expected.values()), registry)
-        )
+        records = add(chain.from_iterable(expected.values()))
+        in_coco = {name: expected_in_coco(records, choice) for name, choice in coco.items()}
+        gate = _Gate(objects, Path(folder), expected, in_coco)
         checks = (
             *(partial(gate.check_bucket, index, tables) for index, tables in buckets.items()),
             *(partial(gate.check_alone, whole) for whole in written if whole.key not in measured),
@@ -127,7 +130,7 @@ class _Gate:
     objects: ReadOnce
     scratch: Path
     expected: Mapping[int, Iterable[Measure]]
-    in_coco: Mapping[Group, Amounts]
+    in_coco: Mapping[str, Mapping[Group, Amounts]]
 
     def check_bucket(self, bucket: int, tables: Mapping[str, Whole]) -> list[Fault]:
         """Check the tables of a bucket, and measure them until one is not sound: what it lacks, others would lack too.
@@ -156,13 +159,13 @@ class _Gate:
             outcome = check_object(self.objects, whole, path)
             if isinstance(outcome, Fault):
                 return [outcome]
-            if held is None:
+            if held is None or held.output not in self.in_coco:
                 return []
             try:
                 found = measure_coco(path, held.split, predicted=held.predicted)
             except UndecodableError as error:
                 return [undecodable(whole, error)]
-        expected = {group: amounts for group, amounts in self.in_coco.items() if held.has(group)}
+        expected = {group: amounts for group, amounts in self.in_coco[held.output].items() if held.has(group)}
         return [_miscount(whole, group, *amounts) for group, *amounts in _differences(expected, found)]
 
 

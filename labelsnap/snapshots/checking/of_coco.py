@@ -15,7 +15,6 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from labelsnap.decoders import decoder_of
-from labelsnap.records.choices.classes import SeenClass
 from labelsnap.snapshots.checking.decoding import UndecodableError
 from labelsnap.snapshots.checking.extents import EXTENT, OutlineError, mask_extents, ring_extents, run_extents
 from labelsnap.snapshots.checking.measures import NOWHERE, ROW, Group, Totals
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from labelsnap.records.choices.classes import ClassRegistry
+    from labelsnap.records.choices.selection import Choice
     from labelsnap.snapshots.checking.measures import Amounts, Measure
 
 OBJECT: Final = "object"
 POINT: Final = "point"
 _COCO: Final = re.compile(
-    r"formats/coco/annotations/(?P<what>instances|person_keypoints|predictions|keypoint_predictions)_(?P<split>[a-z]+)\.json"
+    r"formats/(?P<output>[^/]+)/annotations/(?P<what>instances|person_keypoints|predictions|keypoint_predictions)_(?P<split>[a-z]+)\.json"
 )
 _PREDICTED: Final = frozenset({"predictions", "keypoint_predictions"})
 _OF_POINTS: Final = frozenset({"person_keypoints", "keypoint_predictions"})
@@ -47,8 +46,9 @@ _CLOSE: Final = 1e-6  # of a box's side or an area, between what a file states a
 
 
 class Held(NamedTuple):
-    """What one COCO file holds, by its name: one split's objects or points, of labels or predicted."""
+    """What one COCO file holds, by its name: one split's objects or points, of labels or predicted, in an output."""
 
+    output: str
     split: str
     predicted: bool
     kind: str
@@ -59,22 +59,29 @@ class Held(NamedTuple):
 
 
 def held_by(name: str) -> Held | None:
-    """Return what the file of this logical path holds; None: it is no COCO file that is measured."""
+    """Return what the file of this logical path holds; None: it is called as no COCO file that is measured."""
     coco = _COCO.fullmatch(name)
     if coco is None:
         return None
-    return Held(coco["split"], coco["what"] in _PREDICTED, POINT if coco["what"] in _OF_POINTS else OBJECT)
+    return Held(
+        coco["output"], coco["split"], coco["what"] in _PREDICTED, POINT if coco["what"] in _OF_POINTS else OBJECT
+    )
 
 
-def expected_in_coco(measures: Iterable[Measure], registry: ClassRegistry) -> dict[Group, Amounts]:
-    """Return what records come to in COCO: images, and by category points and whatever shape has an area."""
-    totals = Totals()
+def expected_in_coco(measures: Iterable[Measure], choice: Choice) -> dict[Group, Amounts]:
+    """Return what records come to in an output in COCO: images, and by category points and whatever shape has an area.
+
+    Only what is selected counts.
+    """
+    totals, registry = Totals(), choice.registry
     for group, amounts in ((each.group, each.amounts) for each in measures):
         if group.kind == ROW:
             totals.add(group, amounts)
         elif group.kind in _IN_COCO and not group.flat:
-            category = registry.class_of(SeenClass(group.feature_schema_id or None, group.name)).id
-            totals.add(Group(group.split, group.predicted, _IN_COCO[group.kind], str(category)), amounts)
+            schema = group.feature_schema_id
+            if (name := choice.name_of(schema, group.name, group.kind)) is not None:
+                category = registry.class_named(schema or None, name).id
+                totals.add(Group(group.split, group.predicted, _IN_COCO[group.kind], str(category)), amounts)
     return totals.sums
 
 

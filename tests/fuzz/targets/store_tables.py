@@ -15,6 +15,7 @@ from labelsnap.buckets.reading import read_earlier
 from labelsnap.buckets.source import BucketSource
 from labelsnap.errors import LabelsnapError
 from labelsnap.records.choices.classes import ClassRegistry
+from labelsnap.records.choices.selection import EVERYTHING
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots import latest
 from labelsnap.snapshots.checking.gate import inspect
@@ -117,7 +118,7 @@ def _built_upon(store: MemoryStore, folder: Path) -> str:
     assert snapshot is not None
     manifest = snapshot.manifest
     try:
-        inspect(store, manifest, None, {}, ClassRegistry())
+        inspect(store, manifest, None, {}, {"coco": EVERYTHING.of(ClassRegistry())})
         if (file := manifest.file(CLASSES_PATH)) is not None:
             read_classes(store, file)
         with TemporaryDirectory(dir=folder) as own:
