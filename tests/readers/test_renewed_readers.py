@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-ROWS = {f"row{number:02}": Row(number % 4, "train") for number in range(80)}
+ROWS = {f"row{number:02}": Row(number % 4, "train") for number in range(240)}
 EDITED = ROWS | {"row04": Row(2, "train"), "row11": Row(1, "train", 1)}
-LAST = {name: row for name, row in EDITED.items() if name != "row20"} | {"row80": Row(3, "train")}
+LAST = {name: row for name, row in EDITED.items() if name != "row20"} | {"row50": Row(3, "train")}
 IMAGES = {f"{name}.png": image_of(name, row.image) for name, row in LAST.items()}
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Lay out both formats' shards of a version upon a version upon a version, each joined from objects of these."""
-    monkeypatch.setattr(row_groups, "ROWS_TO_AN_END", 4)
+    monkeypatch.setattr(row_groups, "ROWS_TO_AN_END", 8)
     store = tmp_path / "store"
     store.mkdir()
     converting = Converting(store, {"webdataset": {}, "huggingface": {}}, copied=True)

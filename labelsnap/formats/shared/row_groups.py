@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = "dict[str, Any]"
 
 ROWS_IN_A_GROUP: Final = 100  # what the Hub's viewer reads at once of a dataset with images
-BYTES_IN_A_GROUP: Final = 16 << 20  # a group takes some five times as much while it is written
+BYTES_IN_A_GROUP: Final = 8 << 20  # a group takes some five times as much while it is written
 ROWS_TO_AN_END: Final = 64
 """One row of so many ends a group."""
 _HIGH: Final = 32

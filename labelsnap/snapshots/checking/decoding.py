@@ -39,7 +39,8 @@ _TURNS: Final = Turns()
 """Those in which tables are decoded: a batch unpacks to a hundred times what is read of the store for it."""
 LARGE: Final = 32 << 20
 _LARGE_TURNS: Final = Turns(1)
-"""Those of files of so many bytes: such a one has images, and groups of rows that take several times theirs."""
+"""Those of files of so many bytes, which wait for one of the others then: such a file has images, and groups of rows
+that take several times theirs."""
 _TABLES: Final = "tables/"
 _HEADER_BYTES: Final = 1 << 20  # of one header of a tar: names have 1024 at most
 _LENGTHS: Final = (("mask", "bounding_box", 4), ("mask_reference", "color_rgb", 3))
@@ -115,7 +116,7 @@ def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
     if path.stat().st_size < LARGE:
         with _TURNS.one():
             return _counted(on_batch, path, name)
-    with _LARGE_TURNS.one():
+    with _LARGE_TURNS.one(), _TURNS.one():
         try:
             return _counted(on_batch, path, name)
         finally:
