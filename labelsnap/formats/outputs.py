@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from labelsnap.errors import ConfigurationError
@@ -29,9 +30,11 @@ from labelsnap.records.ontology import OBJECTS
 from labelsnap.redaction import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from labelsnap.formats.interface import Format, Holdings
+    from labelsnap.formats.interface import Dataset, Format, Holdings, Row, Shard
+    from labelsnap.records.choices.selection import Choice
+    from labelsnap.records.model import Sample
 
 OWN_NAME: Final = " An output with a name of its own needs `format: FORMAT` among its options."
 MOST_CLASSES: Final = 65_534
@@ -51,6 +54,24 @@ class Output:
     def is_named(self) -> bool:
         """Whether it has another name than its format."""
         return self.name != self.form.name
+
+
+def selected(dataset: Dataset, choice: Choice) -> Dataset:
+    """Give what an output's format is given: every row, with what is selected of its annotations, and of the classes."""
+    if choice.selection == EVERYTHING:
+        return dataset
+
+    def rows(split: str) -> Iterator[Row]:
+        return (replace(row, sample=choice.sample(row.sample)) for row in dataset.rows(split))
+
+    def shards(split: str, size: int) -> Iterator[Shard]:
+        for shard in dataset.shards(split, size):
+            yield replace(shard, samples=partial(of_shard, shard))
+
+    def of_shard(shard: Shard) -> Iterator[Sample]:
+        return map(choice.sample, shard.samples())
+
+    return replace(dataset, registry=choice.registry, rows=rows, shards=shards)
 
 
 def outputs_of(formats: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Output]:

@@ -9,8 +9,8 @@ from labelsnap.errors import ConfigurationError
 from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.interface import Dataset as FormatInput
 from labelsnap.formats.interface import Shard, shard_count
+from labelsnap.formats.outputs import selected
 from labelsnap.formats.shared.endings import narrowed
-from labelsnap.formats.shared.selected import selected
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS, Limits
 from labelsnap.masks.errors import MaskError
 from labelsnap.memory import BeyondBudgetError, shared_budget

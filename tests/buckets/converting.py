@@ -18,7 +18,7 @@ from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
-from labelsnap.formats.shared.selected import selected
+from labelsnap.formats.outputs import selected
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.records.geometry import BoundingBox, Point, Polygon

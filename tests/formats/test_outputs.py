@@ -14,9 +14,8 @@ from labelsnap.errors import ConfigurationError
 from labelsnap.formats.coco.writer import Coco
 from labelsnap.formats.description.losses import report
 from labelsnap.formats.description.narrowing import narrowed
-from labelsnap.formats.outputs import Output, output_of, outputs_of, plain
+from labelsnap.formats.outputs import Output, output_of, outputs_of, plain, selected
 from labelsnap.formats.registry import STANDING, format_of
-from labelsnap.formats.shared.selected import selected
 from labelsnap.formats.voc import Voc
 from labelsnap.formats.yolo.writer import Yolo
 from labelsnap.records.choices.classes import Class, ClassRegistry

@@ -19,7 +19,7 @@ from sample_snapshot import draft_samples
 
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.coco.writer import Coco
-from labelsnap.formats.shared.selected import selected
+from labelsnap.formats.outputs import selected
 from labelsnap.records.choices.selection import EVERYTHING, Selection
 from labelsnap.records.geometry import BoundingBox, Point, Polygon, Polyline
 from labelsnap.records.tables.tables import to_tables, write_table
