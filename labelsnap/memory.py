@@ -9,6 +9,7 @@ Work that takes a core is done by turns: each of more threads than there are cor
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections import deque
@@ -27,6 +28,7 @@ SHARE: Final = 4
 LEAST: Final = 256 << 20
 """No budget is smaller, in bytes: an ordinary image needs some of it."""
 ROOT: Final = Path("/")
+_TRIM: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _NUMBER: Final = 20
 """Digits of a limit, at most."""
 
@@ -126,6 +128,15 @@ def _begin_all() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_all)
+
+
+def give_back() -> None:
+    """Give what this process has freed back to the system: glibc by itself does so at the end of a heap alone.
+
+    For between two steps of which each takes much: what the next takes would else lie beside what this one has left.
+    """
+    if _TRIM is not None:
+        _TRIM(0)
 
 
 def usable_memory(root: Path = ROOT) -> int:
