@@ -11,6 +11,7 @@ from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
+from labelsnap.memory import give_back
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.manifest import Manifest, same_content
 from labelsnap.snapshots.reading.read import read_snapshot
@@ -106,6 +107,7 @@ def read_back(
     """
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
+    give_back()
     inspection = inspect(
         here_of(dataset.url).store,
         manifest,

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from labelsnap.memory import give_back
 from labelsnap.snapshots.checking.decoding import UndecodableError, passed_over
 from labelsnap.snapshots.checking.objects import Fault, Whole, check_object, undecodable, wholes_of
 from labelsnap.snapshots.checking.of_coco import expected_in_coco, held_by, measure_coco
@@ -138,6 +139,7 @@ class _Gate:
             with scratch_file(self.scratch) as path:
                 outcome = check_object(self.objects, whole, path, on_batch)
             faults += [outcome] if isinstance(outcome, Fault) else []
+        give_back()
         if faults:
             return faults
         expected = {each.group: each.amounts for each in self.expected.get(bucket, ())}
