@@ -11,7 +11,7 @@ from config.dataset import Dataset
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketReceipt, Tally
-from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.buckets.rows.images import StoredImages, images_table, row_image
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
 from labelsnap.formats.registry import format_of
@@ -210,7 +210,7 @@ class Converting:
         if not of_bucket:
             return BucketReceipt(index, (), (), Tally(), census(to_tables([])), (), ())
         tables = to_tables(of_bucket)
-        whole = tables | {"images": images_table(of_bucket, StoredImages({}))}
+        whole = tables | {"images": images_table(map(row_image, of_bucket), StoredImages({}))}
         files: list[File] = [
             draft.add_file(table_path(name, index, self.buckets), write_table(table)) for name, table in whole.items()
         ]
