@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.formats.interface import Row, Shard, predicted_labels
 from labelsnap.masks.decoding.png import DEFAULT_LIMITS
-from labelsnap.memory import Turns, held_at_once
+from labelsnap.memory import held_at_once
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import Mask
 from labelsnap.records.tables.schema import SCHEMAS
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 THREADS: Final = 8
 PICKED_BYTES: Final = 8 << 20
 """How many bytes of images are held at a time where few are picked: a larger one is held alone."""
-_READING: Final = Turns(1)
-"""That in which a bucket's tables are read: for a moment it takes twice what they have."""
 _LISTED: Final = ("data_row_id", "split", "file_name")
 
 
@@ -110,16 +108,12 @@ class BucketSource:
             samples: list[Sample] = []
             if row_ids:
                 with decoding(f"bucket {bucket} of the tables"):
-                    tables = tables or self._tables(files)
+                    tables = tables or {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
                     samples = list(from_tables(rows_of(tables, row_ids)))
             for sample in samples:
                 if found := too_large(sample, self._limits.pixels):
                     raise damaged(files["data_rows"].path, found)
             yield samples
-
-    def _tables(self, files: BucketFiles) -> Tables:
-        with _READING.one():
-            return {name: read_table(self._store, files[name]) for name in files.keys() & SCHEMAS}
 
     def kinds(self, split: str) -> Iterator[tuple[str, list[str]]]:
         """The ids of a split's rows, in the order of ``samples``, with the kind of each object of their labels."""
