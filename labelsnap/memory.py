@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakSet
 
-import pyarrow as pa
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -133,6 +131,15 @@ def _begin_all() -> None:
 os.register_at_fork(after_in_child=_begin_all)
 
 
+def give_back() -> None:
+    """Give what this process has freed back to the system: glibc by itself does so at the end of a heap alone.
+
+    For between two steps of which each takes much: what the next takes would else lie beside what this one has left.
+    """
+    if _TRIM is not None:
+        _TRIM(0)
+
+
 def usable_memory(root: Path = ROOT) -> int:
     """Return the bytes that this process may use: the machine's, or less where its control groups say so (v1, v2).
 
@@ -166,13 +173,6 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def give_back() -> None:
-    """Give the system back what allocators keep of memory that is free again: it is done where much of it was used."""
-    pa.default_memory_pool().release_unused()
-    if _TRIM:
-        _TRIM(0)
 
 
 DEFAULT: Final = max(LEAST, usable_memory() // SHARE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -24,7 +25,7 @@ from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.spool import read_spool, spread
 from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.stream import split_lines
-from labelsnap.memory import shared_budget
+from labelsnap.memory import give_back, shared_budget
 from labelsnap.records.lines.text import is_blank
 from labelsnap.snapshots.keeping.behind import manifests_behind
 from labelsnap.snapshots.manifest import damaged, result_of
@@ -229,10 +230,9 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
             since=since,
             given=partial(read_given, store, bucket, earlier),
         )
-        lines: Iterable[tuple[int, bytes]] = ()
-        if bucket.lines:
-            lines = lines_there(store, bucket, directory / "lines")
+        lines = lines_there(store, bucket, directory / "lines") if bucket.lines else ()
         receipt = builder.build(bucket, lines)
+    give_back()
     if bucket.unwritable:
         return built_again(receipt, built)
     if not costly(receipt):
@@ -249,10 +249,24 @@ def costly(receipt: BucketReceipt) -> bool:
     return bool(receipt.tally.downloaded or receipt.tally.uploads.objects)
 
 
-def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line that was put in the store for a bucket; they come to ``path``.
+@dataclass(frozen=True, slots=True)
+class LinesThere:
+    """Number and bytes of each line of a bucket, which are read of ``path`` as often as they are gone through.
 
-    Raises StorageRefusedError where they are not there, or not as they were put.
+    Going through them raises StorageRefusedError where the object ``key`` is not as it was put.
+    """
+
+    path: Path
+    key: str
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return read_spool(unpacked(self.path, self.key, most=DOCUMENT_BYTES), self.key)
+
+
+def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> LinesThere:
+    """Bring the lines that were put in the store for a bucket to ``path``.
+
+    Raises StorageRefusedError where they are not there.
     """
     key = bucket.lines_key
     offset, end = bucket.lines_offset, bucket.lines_offset + bucket.lines_size
@@ -262,7 +276,7 @@ def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> Iterator
             if not block:
                 raise damaged(repr(key), "nothing" if block is None else f"{offset} bytes")
             offset += target.write(block)
-    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
+    return LinesThere(path, key)
 
 
 def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:

@@ -14,6 +14,7 @@ from config.settings import load_settings
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import DatasetRejectedError, LabelsnapError, StorageRefusedError
 from labelsnap.formats.coco.writer import Coco
+from labelsnap.memory import give_back
 from labelsnap.records.counts import KINDS
 from labelsnap.snapshots.checking.gate import inspect
 from labelsnap.snapshots.manifest import Manifest, same_content
@@ -133,6 +134,7 @@ def read_back(
     """
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
+    give_back()
     inspection = inspect(
         here_of(dataset.url).store,
         manifest,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelsnap.memory import BeyondBudgetError, Budget, Turns, shared_budget, usable_memory
+from labelsnap.memory import BeyondBudgetError, Budget, Turns, give_back, shared_budget, usable_memory
 
 SIZE = 100
 LONG = 60
@@ -183,3 +186,19 @@ def test_a_forked_child_begins_with_all_turns_free():
     done.set()
     holder.join(LONG)
     assert os.waitstatus_to_exitcode(status) == 7
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries keep what is freed as they please")
+def test_what_was_freed_between_what_is_held_goes_back_to_the_system():
+    """Every second of some thousand arrays is let go, and their pages are the system's again."""
+    arrays = [np.ones(64 << 10, np.uint8) for _ in range(1000)]
+    del arrays[::2]
+    before = resident()
+    give_back()
+    assert before - resident() > (16 << 20)
+    assert all(array.all() for array in arrays)
+
+
+def resident():
+    """The bytes of this process's memory that are in the machine's."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -19,24 +19,33 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-MALLOC_HEAPS: Final = "MALLOC_ARENA_MAX"
-ALLOCATORS: Final = {MALLOC_HEAPS: "2", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-"""Few heaps for all threads, and no other one for Arrow: each keeps what was freed in it from all others.
+MALLOC: Final = {
+    "MALLOC_ARENA_MAX": (-8, 2),
+    "MALLOC_MMAP_THRESHOLD_": (-3, 1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": (-1, 4 << 20),
+}
+"""What glibc's ``malloc`` reads of the environment as a process begins: its number for ``mallopt``, and the value here.
+
+Few heaps for all threads: each keeps what was freed in it from all others. What has a mebibyte lies in none, so that it
+goes back to the system as it is freed: by itself glibc puts such buffers into its heaps once the first was freed, where
+others come to lie behind them. Four mebibytes at the end of a heap are kept, for what comes next.
+"""
+ALLOCATORS: Final = {name: str(value) for name, (_, value) in MALLOC.items()} | {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""The same as variables, and no other heap for Arrow.
 
 The environment comes first. Processes that this one starts are told the same by it.
 """
 VERSION_CHECK: Final = "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED"
-_M_ARENA_MAX: Final = -8
-"""The number by which glibc's ``mallopt`` knows ``MALLOC_ARENA_MAX``, which it reads as a process begins."""
 
 
 def share_heaps() -> None:
     """Have this process, and those that it starts, allocate as ``ALLOCATORS`` says."""
-    is_told = MALLOC_HEAPS in os.environ
+    untold = [each for name, each in MALLOC.items() if name not in os.environ]
     for name, value in ALLOCATORS.items():
         os.environ.setdefault(name, value)
-    if not is_told and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, int(ALLOCATORS[MALLOC_HEAPS]))
+    if platform.libc_ver()[0] == "glibc":
+        for number, amount in untold:
+            ctypes.CDLL(None).mallopt(number, amount)
 
 
 GARBAGE: Final = (20_000, 10, 10)

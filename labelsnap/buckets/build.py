@@ -16,31 +16,35 @@ from labelsnap.buckets.boundary import UNFORESEEN, bounded, check_rows
 from labelsnap.buckets.given import left_table
 from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
-from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
+from labelsnap.buckets.rows.images import images_table, store_images
+from labelsnap.buckets.rows.made import Made, faults_in, faults_of, made_of
 from labelsnap.buckets.rows.reuse import LASTING, Reuse
 from labelsnap.buckets.rows.told import encode_told, left_out, tell
 from labelsnap.buckets.rows.worn import brought, images_of, relocated
 from labelsnap.formats.description.census import Census
+from labelsnap.memory import give_back
 from labelsnap.records.choices.policy import Policy, select
 from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
 from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.parsing.parse import parse
-from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, to_tables, write_table
-from labelsnap.snapshots.checking.measures import add, measure
+from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, write_table
+from labelsnap.snapshots.checking.measures import add
 from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.keeping.behind import LEFT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Executor
     from datetime import datetime
 
     import pyarrow as pa
 
     from labelsnap.buckets.rows.fetch import Fetcher
+    from labelsnap.buckets.rows.images import StoredImages
     from labelsnap.buckets.rows.reuse import Reused
     from labelsnap.buckets.rows.told import Told
+    from labelsnap.snapshots.checking.measures import Measure
     from labelsnap.snapshots.manifest import File, Pack
     from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
@@ -50,15 +54,17 @@ if TYPE_CHECKING:
 class Outcome:
     """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
 
-    ``kept`` are the tables' rows that are taken over as they stand. ``anew`` are the ids of those samples that are not
+    ``kept`` are the ids of rows that are taken over as they stand. ``samples`` are the others, until all is ``made`` of
+    them that is written. ``anew`` are the ids of those samples that are not
     what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks. ``reused``
     are the ids of those that have its content.
     ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id, ``given``
     the splits that rows had before.
     """
 
-    kept: Tables = field(default_factory=dict)
+    kept: Collection[str] = ()
     samples: list[Sample] = field(default_factory=list)
+    made: Made | None = None
     problems: list[Problem] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     repeated: list[int] = field(default_factory=list)
@@ -95,10 +101,11 @@ class BucketBuilder:
         """Give every line its place, write the bucket's files and say what came of it.
 
         A bucket without lines has files only where it has to tell of rows that left, or is the first. Of one whose rows
-        all stand, and that has no other, nothing but the problems is written.
+        all stand, and that has no other, nothing but the problems is written. ``lines`` are gone through twice: what
+        they say is held, and not they.
         """
         outcome, reuse = Outcome(), self._reuse
-        if known := self._filled(bucket, list(lines), reuse, outcome):
+        if known := self._filled(bucket, lines, reuse, outcome):
             return known
         try:
             return self._written(bucket, reuse, outcome)
@@ -109,30 +116,30 @@ class BucketBuilder:
             return self._written(bucket, reuse, outcome)
 
     def _filled(
-        self, bucket: BucketInput, numbered: Sequence[tuple[int, bytes]], reuse: Reuse, outcome: Outcome
+        self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]], reuse: Reuse, outcome: Outcome
     ) -> BucketReceipt | None:
         """Give every line its place, and fetch what is missing; the receipt where no table has to be written for that.
 
-        Lines and records go with it: when tables are written, neither is in memory any more.
+        Records go with it: when tables are written, none is in memory any more.
         """
-        looked = reuse.of_lines(numbered)
+        looked = reuse.of_lines(lines)
         kept = {number: row for number, row in looked.kept.items() if row not in bucket.unwritable}
-        records = dict(self._records((each for each in numbered if each[0] not in kept), looked.taken, outcome))
+        records = dict(self._records((each for each in lines if each[0] not in kept), looked.taken, outcome))
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
             return self._as_before(bucket, told, outcome)
         outcome.given = self.given() if self.given else self.fetcher.given
-        if not (numbered or outcome.given or bucket.is_first):
+        if not (looked.kept or looked.against or outcome.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         self._keep(kept.values(), outcome)
         outcome.numbers = {record.data_row.id: number for number, record in records.items()}
-        written = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
         outcome.problems += [
             Problem(number, row, "$", UNFORESEEN, bucket.unwritable[row])
             for row, number in outcome.numbers.items()
             if row in bucket.unwritable
         ]
-        self._complete(written, self._reused(reuse, written, outcome), outcome)
+        records = {number: each for number, each in records.items() if each.data_row.id not in bucket.unwritable}
+        self._complete(records, self._reused(reuse, records, outcome), outcome)
         return None
 
     def _as_before(self, bucket: BucketInput, told: Told, outcome: Outcome) -> BucketReceipt:
@@ -187,9 +194,10 @@ class BucketBuilder:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
         if not row_ids:
             return
-        outcome.kept = rows_of(self.earlier.tables, row_ids)
+        outcome.kept = row_ids
         outcome.reused.update(row_ids)
-        labels, annotations = left_out(outcome.kept["data_rows"])
+        rows = {"data_rows": self.earlier.tables["data_rows"]}
+        labels, annotations = left_out(rows_of(rows, row_ids)["data_rows"])
         outcome.labels_excluded.update(labels)
         outcome.annotations_dropped.update(annotations)
 
@@ -240,12 +248,15 @@ class BucketBuilder:
         outcome.problems += [each for each in found.values() if isinstance(each, Problem)]
         return {number: each for number, each in found.items() if not isinstance(each, Problem)}
 
-    def _complete(self, records: Mapping[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
-        """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing."""
+    def _complete(self, records: dict[int, Record], reused: Mapping[int, Reused], outcome: Outcome) -> None:
+        """Fetch what is missing of every record, side by side; one that is as it was with its image lacks nothing.
+
+        Each record goes when there is a sample, or a problem, in its place.
+        """
         fetcher = replace(self.fetcher, given=outcome.given)
 
         def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
-            record, row = records[number], reused[number]
+            record, row = records.pop(number), reused[number]
             requests = Counter[str]()
 
             def made() -> tuple[Sample, bool]:
@@ -273,9 +284,12 @@ class BucketBuilder:
     @staticmethod
     def _left_out(outcome: Outcome) -> int:
         """Make problems of those samples that meet a fault where each is alone; return how many there are."""
-        found = [(each, _told_alone(each, outcome.numbers)) for each in outcome.samples]
-        problems = {each.record.data_row.id: told for each, told in found if isinstance(told, Problem)}
-        outcome.samples = [each for each in outcome.samples if each.record.data_row.id not in problems]
+        if made := outcome.made:
+            problems = faults_in(made, outcome.numbers)
+            outcome.made = made.only({image.row_id for image in made.images} - problems.keys()) if problems else made
+        else:
+            problems = faults_of(outcome.samples, outcome.numbers)
+            outcome.samples = [each for each in outcome.samples if each.record.data_row.id not in problems]
         outcome.problems += problems.values()
         outcome.reused -= problems.keys()
         outcome.anew -= problems.keys()
@@ -287,28 +301,17 @@ class BucketBuilder:
             return self._sent(bucket, reuse, outcome, sender)
 
     def _sent(self, bucket: BucketInput, reuse: Reuse, outcome: Outcome, sender: Executor) -> BucketReceipt:
-        samples, kept = outcome.samples, outcome.kept
-        made, measures = to_tables(samples), measure(samples)
-        images = [sample.image for sample in samples]
-        locations = {**self.taken.locations, **self.earlier.locations}
-        directory = self.fetcher.directory
-        every_image = [*images, *(images_of(kept["images"]) if kept else ())]
-        moved = brought(self.store, every_image, locations, directory, bucket)
-        left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}
-        stored = store_images(self.draft, [*images, *moved.values()], left_there, directory, bucket, sender=sender)
-        tables = made | {"images": images_table(samples, stored)}
-        packs = {pack.key: pack for pack in stored.packs}
-        if kept:
-            elsewhere = {sha256: stored.locations[sha256] for sha256 in moved}
-            kept = {**kept, "images": relocated(kept["images"], elsewhere)}
-            tables = joined(kept, tables)
-            known = {**self.earlier.packs, **packs}
-            packs |= {key: known[key] for key in kept["images"]["pack"].drop_null().unique().to_pylist()}
-            measures = add(chain(measures, measure_tables(kept)))
+        made = outcome.made = outcome.made or made_of(outcome.samples)
+        outcome.samples = []
+        give_back()
+        tables, measures, stored = self._tables(bucket, outcome.kept, made, sender)
+        packs = self._packs(stored, tables["images"])
         left = left_table(outcome.given, tables["data_rows"]["data_row_id"].to_pylist())
         every_table = tables | {"problems": _problems(outcome)} | ({LEFT: left} if len(left) else {})
         standing, bodies = self._files(bucket, every_table)
         told = tell((*standing, *(self.draft.placed(*each) for each in bodies)), tables, packs, len(left))
+        outcome.made = None
+        del made, tables, every_table
         if told.rows:
             bodies.append((rows_path(bucket.index, bucket.count), encode_told(told)))
         files = (*standing, *self.draft.add_files(bodies))
@@ -316,23 +319,46 @@ class BucketBuilder:
         changed = reuse.changed(told.rows, outcome.anew)
         return structs.replace(self._receipt(bucket, outcome, told, files, packs), measures=measures, changed=changed)
 
+    def _tables(
+        self, bucket: BucketInput, row_ids: Collection[str], made: Made, sender: Executor
+    ) -> tuple[Tables, tuple[Measure, ...], StoredImages]:
+        """Put what was made beside the rows that are taken over, and send what images are to be packed."""
+        kept = rows_of(self.earlier.tables, row_ids) if row_ids else {}
+        images = [each.image for each in made.images]
+        locations = {**self.taken.locations, **self.earlier.locations}
+        directory = self.fetcher.directory
+        every_image = [*images, *(images_of(kept["images"]) if kept else ())]
+        moved = brought(self.store, every_image, locations, directory, bucket)
+        left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}
+        stored = store_images(self.draft, [*images, *moved.values()], left_there, directory, bucket, sender=sender)
+        tables = made.tables | {"images": images_table(made.images, stored)}
+        if not kept:
+            return tables, made.measures, stored
+        elsewhere = {sha256: stored.locations[sha256] for sha256 in moved}
+        kept = {**kept, "images": relocated(kept["images"], elsewhere)}
+        return joined(kept, tables), add(chain(made.measures, measure_tables(kept))), stored
+
+    def _packs(self, stored: StoredImages, images: pa.Table) -> dict[str, Pack]:
+        """The packs that a table of images names, by key."""
+        known = {**self.earlier.packs, **{pack.key: pack for pack in stored.packs}}
+        return {key: known[key] for key in images["pack"].drop_null().unique().to_pylist()}
+
     def _files(self, bucket: BucketInput, tables: Tables) -> tuple[list[File], list[tuple[str, bytes]]]:
         """The tables that stand in the earlier snapshot as they are, and path and bytes of those to be added.
 
         One without rows is written by the first bucket alone, so that each table has a file; but where the earlier
-        snapshot has it, it stays: a version that has the same rows has the same files.
+        snapshot has it, it stays: a version that has the same rows has the same files. What that has is let go.
         """
-        files: list[File] = []
+        paths = {name: table_path(name, bucket.index, bucket.count) for name in tables}
+        found = {name: self.earlier.file(paths[name], name, table) for name, table in tables.items()}
+        self.earlier.let_go()
         bodies: list[tuple[str, bytes]] = []
         for name, table in tables.items():
-            path = table_path(name, bucket.index, bucket.count)
-            if standing := self.earlier.file(path, name, table):
-                files.append(self.draft.keep_file(standing))
-                continue
-            body = write_table(table)
-            if len(table) or bucket.is_first or self.earlier.has(path, body):
-                bodies.append((path, body))
-        return files, bodies
+            if found[name] is None:
+                body = write_table(table)
+                if len(table) or bucket.is_first or self.earlier.has(paths[name], body):
+                    bodies.append((paths[name], body))
+        return [self.draft.keep_file(file) for file in found.values() if file], bodies
 
     def _tally(self, told: Told, outcome: Outcome) -> Tally:
         return Tally(
@@ -355,20 +381,6 @@ class BucketBuilder:
 def _problems(outcome: Outcome) -> pa.Table:
     """The table of problems, in the order of lines."""
     return problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
-
-
-def _told_of(sample: Sample) -> None:
-    """Make of a sample all that a bucket's files and receipt have of it, and keep nothing."""
-    tables = to_tables([sample]) | {"images": images_table([sample], StoredImages({}))}
-    measure([sample])
-    tell([], tables, [], 0)
-    for table in tables.values():
-        write_table(table)
-
-
-def _told_alone(sample: Sample, numbers: Mapping[str, int]) -> Problem | None:
-    row = sample.record.data_row.id
-    return bounded(numbers[row], lambda: row, partial(_told_of, sample))
 
 
 def _told(line: bytes, taken: Identity | None) -> str | None:

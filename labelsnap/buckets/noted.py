@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from labelsnap.records.tables.tables import Tables
 
 
+_OF_MASKS: Final = ["data_row_id", "mask_reference", "mask_overlap", "has_area"]
+"""The columns by which masks are counted: a copy of those that are masks has these alone, without their runs."""
+
+
 class _Noted(NamedTuple):
     """How something is counted, and what the count is of, in words that follow the number."""
 
@@ -38,9 +42,8 @@ def _turned_by_readers(rows: pa.Table) -> int:
 
 def _masks(tables: Tables, kind: Callable[[pa.Table], pa.ChunkedArray]) -> int:
     """Count the masks, those of predictions too, of which ``kind`` is true."""
-    return sum(
-        _sum(kind(table.filter(table["mask"].is_valid()))) for table in (tables["annotations"], tables["predictions"])
-    )
+    both = tables["annotations"], tables["predictions"]
+    return sum(_sum(kind(table.select(_OF_MASKS).filter(table["mask"].is_valid()))) for table in both)
 
 
 def _under_others(masks: pa.Table, *, seen: bool) -> pa.ChunkedArray:

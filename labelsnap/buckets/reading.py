@@ -81,6 +81,10 @@ class Earlier:
         ):
             return dict(zip(columns, pool.map(self._read, columns.keys(), columns.values()), strict=True))
 
+    def let_go(self) -> None:
+        """Hold no table any more; one that is asked for is read again."""
+        self.__dict__.pop("tables", None)
+
     @cached_property
     def fingerprints(self) -> Mapping[str, str]:
         """Fingerprints by data row id; "": nothing of the row may be reused."""

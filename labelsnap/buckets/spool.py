@@ -14,6 +14,7 @@ from labelsnap.buckets.grouping import bucket_count, bucket_name, bucket_of
 from labelsnap.records.lines.text import is_blank
 from labelsnap.records.parsing.identity import row_id
 from labelsnap.snapshots.manifest import damaged
+from labelsnap.storage.lines import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,11 +113,16 @@ def _identified(line: bytes) -> str | None:
 
 
 def read_spool(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line of a bucket's file, known as ``name``.
+    """Number and bytes of each line of a bucket's file, known as ``name``: one is held at a time.
 
     Raises StorageRefusedError where it is none: it lay in the store.
     """
-    return (_parted(entry, name) for entry in b"".join(blocks).removesuffix(b"\n").split(b"\n"))
+    is_empty = True
+    for entry in lines_of(blocks, name):
+        yield _parted(entry.removesuffix(b"\n"), name)
+        is_empty = False
+    if is_empty:
+        raise damaged(repr(name), "no line")
 
 
 def _parted(entry: bytes, name: str) -> tuple[int, bytes]:

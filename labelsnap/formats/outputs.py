@@ -57,7 +57,7 @@ class Output:
 
 
 def selected(dataset: Dataset, choice: Choice) -> Dataset:
-    """Give what an output's format is given: every row, with what is selected of its annotations, and of the classes."""
+    """Give what an output's format is given: every row, with what is selected of its annotations and of classes."""
     if choice.selection == EVERYTHING:
         return dataset
 

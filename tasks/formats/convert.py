@@ -17,6 +17,7 @@ from labelsnap.buckets.parts.making import Making, make_parts
 from labelsnap.buckets.parts.work import BucketMade, BucketWork
 from labelsnap.buckets.source import BucketSource
 from labelsnap.formats.description.census import Census
+from labelsnap.memory import give_back
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.snapshots.reading.content import sha256_of
 from labelsnap.snapshots.writing.small import SmallFiles
@@ -81,6 +82,7 @@ def convert_bucket(
             file = draft.add_file(index_path(work.index, work.count), encode_index(made.parts))
         if sent:
             sent.result()
+    give_back()
     return BucketMade(work.index, file, key, made.segments, draft.uploads, made.others, made.unwritable)
 
 

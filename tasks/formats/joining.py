@@ -104,7 +104,7 @@ def buckets_of(store: ObjectStore, joint: Joint, name: str, split: str) -> Itera
 
 
 def made_of(store: ObjectStore, made: BucketMade, name: str, split: str) -> bytes:
-    """The items that were made of a bucket for a format and split, as one Zstandard frame; b"" where there are none.
+    """The items that were made of a bucket for a format and split, as Zstandard frames; b"" where there are none.
 
     Raises StorageRefusedError where they are not there.
     """

@@ -15,7 +15,7 @@ from config.dataset import Dataset
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
-from labelsnap.buckets.rows.images import StoredImages, images_table, store_images
+from labelsnap.buckets.rows.images import StoredImages, images_table, row_image, store_images
 from labelsnap.formats.description.census import add, census
 from labelsnap.formats.interface import written
 from labelsnap.formats.outputs import selected
@@ -250,7 +250,7 @@ class Converting:
         if not of_bucket:
             return BucketReceipt(index, (), (), Tally(), census(to_tables([])), (), ())
         tables = to_tables(of_bucket)
-        whole = tables | {"images": images_table(of_bucket, self._stored(draft, index, of_bucket))}
+        whole = tables | {"images": images_table(map(row_image, of_bucket), self._stored(draft, index, of_bucket))}
         files: list[File] = [
             draft.add_file(table_path(name, index, self.buckets), write_table(table)) for name, table in whole.items()
         ]

@@ -14,7 +14,7 @@ from labelsnap.buckets import build as building
 from labelsnap.buckets import spool
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.boundary import bounded
-from labelsnap.buckets.rows import image, reuse, told
+from labelsnap.buckets.rows import image, made, reuse, told
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.rows.image import publishable
 from labelsnap.errors import LabelboxRefusedError, LabelsnapError
@@ -51,8 +51,8 @@ def problems(receipt, folder):
     [
         (building, "parse", holds),
         (building, "select", holds),
-        (building, "to_tables", holds),
-        (building, "measure", holds),
+        (made, "to_tables", holds),
+        (made, "measure", holds),
         (told, "census", holds),
         (told, "noted", holds),
         (told, "seen_classes", holds),
@@ -83,7 +83,7 @@ def test_a_row_that_stands_and_meets_a_fault_is_no_reused_one(tmp_path, monkeypa
     """It is counted once, as a problem."""
     lines = [row("row-a"), row(ODD)]
     before = build(lines, tmp_path)
-    monkeypatch.setattr(building, "measure", failing(building.measure, holds))
+    monkeypatch.setattr(made, "measure", failing(made.measure, holds))
     receipt = build(lines, tmp_path, base=BasePart(before.files, before.packs))
     assert (receipt.tally.published, receipt.tally.problems, receipt.tally.reused_rows) == (1, 1, 1)
 
@@ -117,7 +117,7 @@ def test_a_row_alone_that_stands_and_cannot_be_written_is_taken_over_no_more(tmp
 
 def test_a_fault_in_all_rows_at_once_is_nobodys_problem(tmp_path, monkeypatch):
     """What no single row meets ends the run."""
-    monkeypatch.setattr(building, "to_tables", failing(building.to_tables, lambda samples: len(samples) > 1))
+    monkeypatch.setattr(made, "to_tables", failing(made.to_tables, lambda samples: len(samples) > 1))
     with pytest.raises(ZeroDivisionError):
         build([row("row-a"), row(ODD)], tmp_path)
 

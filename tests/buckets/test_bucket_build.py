@@ -80,7 +80,10 @@ def build(
     told=True,
     images="reference",
 ):
-    """What a bucket of these lines, in its place of so many, comes to; ``told``: by what the base tells of its rows."""
+    """What a bucket of these lines, in its place of so many, comes to; ``told``: by what the base tells of its rows.
+
+    What is no list of lines has their numbers too.
+    """
     with Downloader(
         api_key="",
         rest_endpoint="https://api.labelbox.com/api/v1",
@@ -109,7 +112,7 @@ def build(
             taken=taken,
         )
         bucket = BucketInput(*place, lines_key="", lines=len(lines), unwritable=unwritable or {})
-        return builder.build(bucket, list(enumerate(lines, start=1)))
+        return builder.build(bucket, list(enumerate(lines, start=1)) if isinstance(lines, list) else lines)
 
 
 def reuse(earlier, *, taken=NOTHING, until=BEFORE_ALL, images="reference"):

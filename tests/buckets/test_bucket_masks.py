@@ -17,7 +17,7 @@ from labelsnap.buckets.noted import blocks_of, noted
 from labelsnap.buckets.reading import NOTHING, read_earlier
 from labelsnap.buckets.receipt import BucketInput
 from labelsnap.buckets.rows.fetch import Fetcher
-from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.buckets.rows.images import StoredImages, images_table, row_image
 from labelsnap.buckets.rows.reuse import Reuse
 from labelsnap.labelbox.downloads.failures import DownloadError
 from labelsnap.records.choices.policy import Policy, select
@@ -139,7 +139,7 @@ def fetched(given, row, standing=None, rule="composite"):
 
 def tables_of(sample):
     """The tables of a bucket of this row."""
-    return to_tables([sample]) | {"images": images_table([sample], StoredImages({}))}
+    return to_tables([sample]) | {"images": images_table([row_image(sample)], StoredImages({}))}
 
 
 def masks_of(sample):

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from labelsnap.buckets.noted import NOTED, blocks_of, noted, said_of
-from labelsnap.buckets.rows.images import StoredImages, images_table
+from labelsnap.buckets.rows.images import StoredImages, images_table, row_image
 from labelsnap.records.model import MediaAttributes, Unreadable
 from labelsnap.records.tables.tables import to_tables
 from tests.formats.format_samples import sample
@@ -32,7 +32,7 @@ def row(name, *, copied=True, rotation=None, turned=False, replaced=0, unreadabl
 
 def tables(rows):
     """The tables of a bucket of these rows."""
-    return to_tables(rows) | {"images": images_table(rows, StoredImages({}))}
+    return to_tables(rows) | {"images": images_table(map(row_image, rows), StoredImages({}))}
 
 
 def test_counts_are_those_of_the_tables():

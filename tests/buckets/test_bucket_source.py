@@ -15,7 +15,7 @@ from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.parts.decoded import DecodedRows
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketInput
-from labelsnap.buckets.rows.images import images_table, store_images
+from labelsnap.buckets.rows.images import images_table, row_image, store_images
 from labelsnap.buckets.source import BucketSource, Listed
 from labelsnap.errors import StorageRefusedError
 from labelsnap.records.choices.numbers import numbers
@@ -66,7 +66,7 @@ def files(rows, folder_store, tmp_path):
             (scratch / row.image.sha256).write_bytes(body(row.record.data_row.id.removeprefix("row-")))
         bucket = BucketInput(index=index, count=BUCKETS, lines_key="", lines=len(of_bucket))
         stored = store_images(Draft(folder_store), [row.image for row in of_bucket], {}, scratch, bucket)
-        for name, table in (to_tables(of_bucket) | {"images": images_table(of_bucket, stored)}).items():
+        for name, table in (to_tables(of_bucket) | {"images": images_table(map(row_image, of_bucket), stored)}).items():
             files.append(Draft(folder_store).add_file(table_path(name, index, BUCKETS), write_table(table)))
     return files
 

@@ -105,3 +105,14 @@ def test_items_that_their_index_does_not_tell_of_are_damage(tmp_path, sizes, mad
     with Lists((PATH,), tmp_path) as lists, pytest.raises(StorageRefusedError) as refused:
         lists.add(Bucket(part(*sizes), None, None, made))
     assert refused.value.code == "object_damaged"
+
+
+def test_items_that_were_pressed_bit_by_bit_are_one_list(tmp_path):
+    """As a bucket leaves them: one frame after another, and rows that lie in several of them."""
+    made = packed(b"a" * 300) + packed(b"b" * 500) + packed(b"c" * 200)
+    with Lists((PATH,), tmp_path) as lists:
+        lists.add(Bucket(part(200, 550, 250), None, None, made))
+        (items,) = lists.of(PATH)
+        assert (items.size, items.made) == (1000, 1000)
+        items.fresh.seek(0)
+        assert items.fresh.read() == b"a" * 300 + b"b" * 500 + b"c" * 200

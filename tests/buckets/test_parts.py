@@ -168,6 +168,26 @@ def test_what_other_code_makes_alike_is_pointed_to(begun, asked, monkeypatch):
     assert before[document.path].key in {part.key for part in document.parts}
 
 
+def test_items_of_documents_are_packed_as_rows_give_them(tmp_path, monkeypatch):
+    """No more of a list is held unpacked than the bound and what one row gave, and documents are those of one pass."""
+    bound, held = 1000, []
+    press = making._SplitMaking._press
+
+    def pressed(self, place):
+        held.append(len(self._fresh[place]))
+        press(self, place)
+
+    monkeypatch.setattr(making, "PRESSED", bound)
+    monkeypatch.setattr(making._SplitMaking, "_press", pressed)
+    converting = Converting(tmp_path, {"coco": {}}, buckets=1)
+    version = converting.convert(street())
+    assert converting.tree(version) == converting.expected(version)
+    parts = index.read_index(converting.store, version.made[0].file).values()
+    of_a_row = max(size for part in parts for row in part.rows for size in row.sizes)
+    assert bound < max(held) < bound + of_a_row
+    assert len(held) > 10
+
+
 def test_another_number_of_buckets_begins_anew(tmp_path):
     """Documents are in the order of buckets: nothing of them stands, and the bytes are those of one pass."""
     first = Converting(tmp_path, buckets=2).convert(street())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -10,14 +11,14 @@ from importlib.util import find_spec
 
 import pytest
 
-from flows.commands.process import UNUSED
+from flows.commands.process import ALLOCATORS, UNUSED
 
 HEAVY = {"boto3", "fastapi", "labelbox", "numba", "numpy", "pandas", "prefect", "pyarrow", "pydantic", "rich"}
 
 
 def told(code, **environment):
     """What a new interpreter prints as JSON."""
-    clean = {name: value for name, value in os.environ.items() if name not in {"MALLOC_ARENA_MAX", ARROW}}
+    clean = {name: value for name, value in os.environ.items() if name not in ALLOCATORS}
     done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", f"import json, sys\n{code}"],
         env=clean | environment,
@@ -50,6 +51,28 @@ def test_the_command_line_loads_nothing_large():
 def test_what_is_freed_is_there_for_all(environment, found):
     """Arrow and all threads allocate from few heaps, unless the environment says otherwise."""
     assert told(POOL, **environment) == found
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc tells since 2.33 what it has mapped")
+@pytest.mark.parametrize(("threshold", "mapped"), [(None, 1 << 20), (str(32 << 20), 0)])
+def test_what_is_large_lies_in_no_heap(threshold, mapped):
+    """Nor when as much was freed before, by which glibc has it lie there; the environment may say otherwise."""
+    sizes = """
+from flows.commands.process import share_heaps
+share_heaps()
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+class Told(ctypes.Structure):
+    _fields_ = [(f"field{number}", ctypes.c_size_t) for number in range(10)]
+libc.mallinfo2.restype = Told
+libc.free(libc.malloc(16 << 20))
+before = libc.mallinfo2().field4  # hblkhd, bytes in mapped regions
+held = libc.malloc(1 << 20)
+print(json.dumps(libc.mallinfo2().field4 - before))
+"""
+    found = told(sizes, **({} if threshold is None else {"MALLOC_MMAP_THRESHOLD_": threshold}))
+    assert found >> 20 == mapped >> 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a process has mapped")

@@ -14,7 +14,7 @@ from publishing import CREATED_AT, publish
 from labelsnap.buckets.grouping import bucket_of
 from labelsnap.buckets.reading import table_path
 from labelsnap.buckets.receipt import BucketInput
-from labelsnap.buckets.rows.images import images_table, store_images
+from labelsnap.buckets.rows.images import images_table, row_image, store_images
 from labelsnap.formats.coco.writer import Coco
 from labelsnap.formats.description.census import census
 from labelsnap.formats.interface import written
@@ -44,7 +44,7 @@ def draft_samples(store, samples, *, classes=None, count=1, model_run=False, exp
             bucket = BucketInput(index=index, count=count, lines_key="", lines=len(own))
             stored = store_images(draft, [sample.image for sample in own], {}, Path(folder), bucket)
         packs |= {pack.key: pack for pack in stored.packs}
-        tables = to_tables(own) | {"images": images_table(own, stored), "problems": problems_table([])}
+        tables = to_tables(own) | {"images": images_table(map(row_image, own), stored), "problems": problems_table([])}
         files += [draft.add_file(table_path(name, index, count), write_table(each)) for name, each in tables.items()]
     files.append(draft.add_file("tables/classes/classes.parquet", write_table(classes_table(classes))))
     source = dataset(*(with_image(each)[0] for each in samples), classes=classes, model_run=model_run)

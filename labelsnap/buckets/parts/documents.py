@@ -39,7 +39,7 @@ class Bucket(NamedTuple):
     """What a bucket has of one format and split, now and in the version before, and what was made of it.
 
     ``changed`` are the rows that were made whatever the version before has, all where None; ``made`` are their items,
-    list after list, as one Zstandard frame, or nothing where there are none.
+    list after list, as Zstandard frames, or nothing where there are none.
     """
 
     now: SplitPart | None
@@ -118,7 +118,7 @@ def _append(runs: list[_Run], run: _Run) -> None:
 
 @contextmanager
 def _unpacked(made: bytes) -> Iterator[IO[bytes]]:
-    """Give the items of a Zstandard frame to read. Raises StorageRefusedError where it is none, or is cut."""
+    """Give the items of Zstandard frames to read. Raises StorageRefusedError where they are none, or are cut."""
     if not made:
         yield BytesIO()
         return

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.manifest import File
     from labelsnap.snapshots.writing.small import SmallFiles
 
-DECODED: Final = 64
+DECODED: Final = 32
 """So many rows of a bucket are held decoded at a time."""
+PRESSED: Final = 256 << 10
+"""So many bytes of items, and those of one row, are held of a list until they are pressed."""
 _DIGEST_BYTES: Final = 16
 
 
@@ -182,6 +184,7 @@ class _SplitMaking:
         self._of_row = way.form.files_of_row(way.dataset)
         self._before = way.before(split, self._paths)
         self._fresh = [bytearray() for _ in self._lists]
+        self._pressed: list[list[bytes]] = [[] for _ in self._lists]
         self._rows: list[tuple[RowPart, list[str]]] = []
 
     @property
@@ -213,17 +216,21 @@ class _SplitMaking:
         else:
             self._keep(self._before[row.id])
 
-    def packed(self) -> memoryview:
-        """The items that were made, list after list, as one Zstandard frame; nothing where there are none.
+    def packed(self) -> bytes:
+        """The items that were made, list after list, in Zstandard frames; nothing where there are none.
 
         They are let go.
         """
-        fresh, self._fresh = self._fresh, []
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, "zstd") as packing:
-            for items in fresh:
-                packing.write(items)
-        return memoryview(sink.getvalue() if any(fresh) else b"")
+        for place in range(len(self._lists)):
+            self._press(place)
+        pressed, self._pressed = self._pressed, []
+        return b"".join(chain.from_iterable(pressed))
+
+    def _press(self, place: int) -> None:
+        """Pack what is held of a list."""
+        if fresh := self._fresh[place]:
+            self._pressed[place].append(pa.compress(pa.py_buffer(fresh), codec="zstd", asbytes=True))
+            self._fresh[place] = bytearray()
 
     def part(self) -> SplitPart | None:
         """What the rows gave, when all small files are written; None where it is nothing."""
@@ -241,8 +248,10 @@ class _SplitMaking:
             self.faults[row.id] = fault
             return
         ((items, files),) = made
-        for fresh, content in zip(self._fresh, items, strict=True):
-            fresh.extend(content)
+        for place, content in enumerate(items):
+            self._fresh[place].extend(content)
+            if len(self._fresh[place]) >= PRESSED:
+                self._press(place)
         for path, body in files:
             if isinstance(body, bytes):
                 self.way.small.add(path, body)

@@ -24,7 +24,7 @@ class BucketWork(Struct, frozen=True):
 
 
 class Segment(Struct, frozen=True):
-    """Where the items that were made for a format and split lie in a bucket's scratch object: one Zstandard frame.
+    """Where the items that were made for a format and split lie in a bucket's scratch object: Zstandard frames.
 
     Its content is list after list, in each those of the rows that were made, in their order.
     """

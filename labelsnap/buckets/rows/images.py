@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from msgspec.structs import asdict
@@ -14,7 +14,7 @@ from labelsnap.snapshots.tables.table_columns import IMAGES_SCHEMA
 from labelsnap.snapshots.writing.tar import write_tar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from labelsnap.records.model import Sample
     from labelsnap.snapshots.manifest import Pack
     from labelsnap.snapshots.writing.draft import Draft
+
+
+class RowImage(NamedTuple):
+    """The image of a row, and the split that the row is in."""
+
+    row_id: str
+    split: str
+    image: Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +89,20 @@ def _members(images: Iterable[Image], directory: Path) -> Iterator[tuple[str, by
         yield image.file_name, (directory / str(image.sha256)).read_bytes()
 
 
-def images_table(samples: Sequence[Sample], stored: StoredImages) -> pa.Table:
+def row_image(sample: Sample) -> RowImage:
+    """Return the image of a sample's row."""
+    return RowImage(sample.record.data_row.id, sample.split, sample.image)
+
+
+def images_table(images: Iterable[RowImage], stored: StoredImages) -> pa.Table:
     """Where ``pull`` finds the image of each row: ``size`` bytes of the object ``pack`` from ``offset``."""
     rows = []
-    for sample in samples:
-        image = sample.image
+    for row_id, split, image in images:
         location = stored.locations.get(image.sha256) if image.sha256 else None
         rows.append(
             {
-                "data_row_id": sample.record.data_row.id,
-                "split": sample.split,
+                "data_row_id": row_id,
+                "split": split,
                 **asdict(image),
                 **asdict(image.validators),
                 "pack": location.pack.key if location else None,

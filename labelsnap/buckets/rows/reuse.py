@@ -60,7 +60,7 @@ from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.tables.carry import Masks, Standing, carry_over, masks_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from labelsnap.buckets.reading import Earlier
@@ -167,7 +167,7 @@ class Reuse:
     until: datetime
     refuses: Callable[[str], bool] = lambda _: False
 
-    def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
+    def of_lines(self, lines: Iterable[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
         kept: dict[int, str] = {}
         if not self.earlier.whole:

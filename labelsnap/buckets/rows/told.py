@@ -112,5 +112,5 @@ def left_out(rows: pa.Table) -> tuple[Counts, Counts]:
 
 def composite_due(tables: Mapping[str, pa.Table]) -> frozenset[str]:
     """Return the rows that have masks which came whole for want of their composite."""
-    found = (tables[name].filter(without_composite(tables[name]))["data_row_id"].to_pylist() for name in OF_MASKS)
+    found = (tables[name]["data_row_id"].filter(without_composite(tables[name])).to_pylist() for name in OF_MASKS)
     return frozenset(chain.from_iterable(found))

@@ -20,12 +20,12 @@ def areas_of(table: pa.Table) -> NDArray[np.float64]:
     areas = np.zeros(len(table))
     kinds = table["kind"]
     for kind, column, measured in (
-        ("bounding_box", "bounding_box", _of_boxes),
-        ("polygon", "vertices", ring_areas),
-        ("mask", "mask", _of_masks),
+        ("bounding_box", table["bounding_box"], _of_boxes),
+        ("polygon", table["vertices"], ring_areas),
+        ("mask", pc.struct_field(table["mask"], "area"), _as_stated),
     ):
         is_kind = pc.equal(kinds, kind)
-        found = table[column].filter(is_kind).combine_chunks()
+        found = column.filter(is_kind).combine_chunks()
         if len(found):
             areas[is_kind.to_numpy()] = measured(found)
     return areas
@@ -35,8 +35,9 @@ def _of_boxes(boxes: pa.StructArray) -> NDArray[np.float64]:
     return _numbers(boxes, "width") * _numbers(boxes, "height")
 
 
-def _of_masks(masks: pa.StructArray) -> NDArray[np.float64]:
-    return _numbers(masks, "area").astype(np.float64)
+def _as_stated(areas: pa.Array) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = areas.to_numpy().astype(np.float64)
+    return found
 
 
 def ring_areas(rings: pa.ListArray) -> NDArray[np.float64]:

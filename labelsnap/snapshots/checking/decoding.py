@@ -6,6 +6,7 @@ Files are read as streams, so that memory does not grow with them.
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections import Counter
 from functools import partial
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Image.MAX_IMAGE_PIXELS = None  # nothing but headers is decoded here
-_TURNS: Final = Turns()
+_TURNS: Final = Turns(os.cpu_count() or 1)
 """Those in which tables are decoded: a batch unpacks to a hundred times what is read of the store for it."""
 LARGE: Final = 32 << 20
 _LARGE_TURNS: Final = Turns(1)
@@ -107,9 +108,9 @@ def image_size(file: BinaryIO) -> tuple[int, int]:
 
 
 def stated_extents(masks: pa.StructArray) -> NDArray[np.int64]:
-    """Return the extents (n × 5) that a column of masks without nulls states beside the runs."""
-    boxes = pc.struct_field(masks, "bounding_box").flatten().to_numpy().reshape(-1, 4)
-    return np.column_stack([pc.struct_field(masks, "area").to_numpy(), boxes])
+    """Return the extents (n × 5) that a column of masks states beside the runs, of those that are not null."""
+    areas, boxes = (pc.struct_field(masks, name).filter(masks.is_valid()) for name in ("area", "bounding_box"))
+    return np.column_stack([areas.to_numpy(), boxes.flatten().to_numpy().reshape(-1, 4)])
 
 
 def _parquet(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:

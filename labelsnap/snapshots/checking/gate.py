@@ -143,6 +143,7 @@ class _Gate:
             with scratch_file(self.scratch) as path:
                 outcome = check_object(self.objects, whole, path, on_batch)
             faults += [outcome] if isinstance(outcome, Fault) else []
+        give_back()
         if faults:
             return faults
         expected = {each.group: each.amounts for each in self.expected.get(bucket, ())}

@@ -27,6 +27,7 @@ _ROWS: Final = pa.schema(
 _GROUP: Final = ("split", "predicted", "kind", "name", "feature_schema_id", "flat")
 _KINDS: Final = {"labels": LABEL, "relationships": "relationship"}
 _SIDES: Final = ("width", "height")
+_OF_SIZES: Final = ["data_row_id", "feature_id", "mask"]
 
 
 class TableTotals:
@@ -58,7 +59,7 @@ class TableTotals:
         """Add a batch of a file, in which every mask must have the size of its image; else raises UndecodableError."""
         self.add(table, batch)
         if "mask" in batch.schema.names:
-            masked = batch.filter(batch.column("mask").is_valid())
+            masked = batch.select(_OF_SIZES).filter(batch.column("mask").is_valid())
             _check_sizes(masked, self._rows_of(table, masked))
 
     def _rows_of(self, table: str, batch: pa.RecordBatch) -> pa.Table:
@@ -131,7 +132,7 @@ def _extents(batch: pa.RecordBatch) -> NDArray[np.float64]:
     extents[where] = _of_chains(batch.column("vertices").drop_null())
     extents[_is(batch, "polyline"), 0] = 0
     where = _present(batch.column("mask"))
-    extents[where] = stated_extents(batch.column("mask").drop_null())
+    extents[where] = stated_extents(batch.column("mask"))
     return extents
 
 

@@ -7,6 +7,7 @@ cut; what else pyarrow says of a file whose footer it understood is about pyarro
 from __future__ import annotations
 
 import io
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from labelsnap.errors import ReaderTooOldError, StorageError
+from labelsnap.memory import Turns
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.tables.parquet_pages import PagesError, pages_of
 from labelsnap.snapshots.tables.table_columns import check_columns, check_present
@@ -32,6 +34,8 @@ _BATCH_ROWS: Final = 1024
 _HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
 _EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
 _BATCH_BYTES: Final = 8 << 20  # and so many by what its pages unpack to: images are larger than other values
+_WHOLE: Final = Turns(max(1, (os.cpu_count() or 1) // 2))
+"""Those in which tables are read whole, one for two cores: for a moment that takes twice what they have."""
 MOST_VALUES: Final = 1 << 27  # of one column of a file, those in lists counted each
 MOST_ROWS: Final = 1 << 24  # of a table that is held whole: of one bucket, or of classes
 
@@ -103,7 +107,7 @@ def _checked_pages(content: pa.Buffer, footer: parquet.FileMetaData, name: str, 
 def read_whole(content: bytes, name: str, columns: Columns = None) -> pa.Table:
     """Read a small Parquet file whole, like ``batches``. Raises StorageRefusedError too where it is a large one."""
     buffer = pa.py_buffer(content)
-    with _opened(pa.BufferReader(buffer), name) as file:
+    with _WHOLE.one(), _opened(pa.BufferReader(buffer), name) as file:
         if (rows := file.metadata.num_rows) > MOST_ROWS:
             raise damaged(name, f"a table of {rows} rows")
         found: list[pa.RecordBatch] = []
