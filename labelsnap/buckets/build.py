@@ -77,7 +77,7 @@ class BucketBuilder:
 
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
-    splits that rows were given before.
+    splits that rows were given before. What the fetcher's ``held`` has of the rows counts then.
     """
 
     store: ObjectStore
@@ -121,7 +121,7 @@ class BucketBuilder:
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
             return self._as_before(bucket, told, outcome)
-        outcome.given = self.given() if self.given else self.fetcher.given
+        outcome.given = self._given()
         if not (numbered or outcome.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         self._keep(kept.values(), outcome)
@@ -169,6 +169,11 @@ class BucketBuilder:
             repeated=tuple(sorted(outcome.repeated)),
         )
 
+    def _given(self) -> Mapping[str, str]:
+        """The splits that rows were given before, in this dataset first."""
+        given = self.given() if self.given else self.fetcher.given
+        return {**self.fetcher.held.given, **given} if self.fetcher.held else given
+
     @property
     def _reuse(self) -> Reuse:
         fetcher = self.fetcher
@@ -181,6 +186,7 @@ class BucketBuilder:
             fetcher.masks,
             until,
             fetcher.refuses,
+            fetcher.held,
         )
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
@@ -290,8 +296,10 @@ class BucketBuilder:
         samples, kept = outcome.samples, outcome.kept
         made, measures = to_tables(samples), measure(samples)
         images = [sample.image for sample in samples]
-        locations = {**self.taken.locations, **self.earlier.locations}
-        directory = self.fetcher.directory
+        directory, held = self.fetcher.directory, self.fetcher.held
+        locations = {**(held.locations if held else {}), **self.taken.locations, **self.earlier.locations}
+        if held:
+            held.bring((image for image in images if image.sha256 not in locations), directory)
         every_image = [*images, *(images_of(kept["images"]) if kept else ())]
         moved = brought(self.store, every_image, locations, directory, bucket)
         left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labelsnap.formats.interface import Format
     from labelsnap.records.choices.classes import ClassRegistry
     from tasks.run.beginning import Beginning
-    from tasks.run.receipts import FormatReceipt, OntologyReceipt, Publication, Settlement, StreamReceipt
+    from tasks.run.receipts import Exported, FormatReceipt, OntologyReceipt, Publication, Settlement
 
 REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 
@@ -31,14 +31,13 @@ REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified"
 def summary(
     dataset: Dataset,
     settlement: Settlement,
-    results: tuple[StreamReceipt, ...],
-    errors: tuple[StreamReceipt, ...],
+    exported: Exported,
     formats: tuple[FormatReceipt, ...],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
-    streams = (*results, *errors)
+    streams = (*exported.results, *exported.errors)
     objects = sizes_of(content_of(settlement, (*streams, *formats)))
     of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
@@ -46,6 +45,7 @@ def summary(
     requests = {name: tally.requests.get(name, 0) for name in REQUESTS}
     return {
         "dataset": dataset.dataset,
+        **({"origin": exported.origin.ref} if exported.origin else {}),
         "rows": {
             "exported": settlement.lines,
             "published": tally.published,
@@ -53,7 +53,7 @@ def summary(
             "problems": tally.problems,
         },
         **({"problems": tally.problem_codes} if tally.problem_codes else {}),
-        "export_errors": sum(stream.lines for stream in errors),
+        "export_errors": sum(stream.lines for stream in exported.errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
         "annotations": settlement.census.kinds(),
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),

@@ -21,6 +21,7 @@ from labelsnap.buckets.rows.masks import MaskFetcher
 from labelsnap.buckets.rows.reuse import Reused
 from labelsnap.images.orientation import fits
 from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.nothing import not_held
 from labelsnap.masks.decoding.png import Limits
 from labelsnap.masks.shapes.polygons import columns_crossed
 from labelsnap.memory import MEMORY
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import IO
 
+    from labelsnap.buckets.rows.held import Held
     from labelsnap.images.orientation import Rule
     from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.labelbox.downloads.known import ImageAnswer
     from labelsnap.memory import Budget
     from labelsnap.records.geometry import MaskRule
     from labelsnap.records.image import ImageRule
@@ -65,7 +69,7 @@ class Fetcher:
     """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
 
     ``given`` are the splits that rows were given before under the same settings, by data row id. ``memory`` is what
-    images and masks are decoded in.
+    images and masks are decoded in. ``held`` is the snapshot whose lines are read again: images come of it.
     """
 
     downloader: Downloader
@@ -80,6 +84,7 @@ class Fetcher:
     masks: MaskRule = "composite"
     given: Mapping[str, str] = field(default_factory=dict)
     memory: Budget = MEMORY
+    held: Held | None = None
 
     def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
@@ -132,15 +137,10 @@ class Fetcher:
             as_declared = (media.height or 0, media.width or 0)
             return _referenced(record, as_declared, self.max_image_pixels) if declared else None
         path = self.directory / uuid4().hex
+        made_of = stands if self.held else None
         try:
             with path.open("w+b") as file:
-                answer = self.downloader.image(
-                    record.data_row.row_data,
-                    file,
-                    limit=self.max_image_bytes,
-                    check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
-                    known=reused.known,
-                )
+                answer = self._came(record, file, reused)
                 if stands and answer.is_known:
                     path.unlink()
                     requests["images_not_modified"] += 1
@@ -152,6 +152,7 @@ class Fetcher:
                     max_pixels=self.max_image_pixels,
                     as_jpeg=self.images == "jpg",
                     memory=self.memory,
+                    was=made_of.orientation or 1 if made_of and not made_of.turned else None,
                 )
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
@@ -166,7 +167,8 @@ class Fetcher:
             path.unlink()
             raise
         path.replace(self.directory / digest)
-        requests["images"] += 1
+        requests["images"] += made_of is None
+        is_turned = made_of is not None and made_of.turned
         return Image(
             file_name=self._name(record, picture.mime_type),
             width=picture.width,
@@ -174,11 +176,29 @@ class Fetcher:
             mime_type=picture.mime_type,
             sha256=digest,
             size=size,
-            orientation=picture.orientation,
-            turned=picture.turned,
-            converted_from=picture.converted_from,
+            orientation=made_of.orientation if made_of and is_turned else picture.orientation,
+            turned=picture.turned or is_turned,
+            converted_from=picture.converted_from or (made_of.converted_from if made_of else None),
             validators=answer.validators,
         )
+
+    def _came(self, record: Record, file: IO[bytes], reused: Reused) -> ImageAnswer:
+        """Have an image come from its source, or from the snapshot whose lines are read again. Raises DownloadError."""
+        if self.held is None:
+            return self.downloader.image(
+                record.data_row.row_data,
+                file,
+                limit=self.max_image_bytes,
+                check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
+                known=reused.known,
+            )
+        if reused.standing is None:
+            raise not_held("the snapshot has no such row, and so no image of it")
+        if not reused.is_made_of_held:
+            raise not_held(
+                "the snapshot holds the image turned, made a JPEG, or not at all, and it is asked for otherwise"
+            )
+        return self.held.image(reused.standing.image, file)
 
     def _name(self, record: Record, mime_type: str) -> str:
         return file_name(record.data_row, mime_type, of_type=self.images == "jpg")
