@@ -13,6 +13,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
+from config.split_files import listed_splits
 from labelsnap.buckets.base import BasePart, part_base
 from labelsnap.buckets.boundary import UNFORESEEN, attempted
 from labelsnap.buckets.build import BucketBuilder
@@ -118,7 +119,9 @@ def group_rows(
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         at_most = sum(stream.lines for stream in results)
         before = bucket_count_of(manifest.files) if manifest else 1
-        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before)
+        listed = listed_splits(dataset)
+        of_line = {"listed": listed.of_line} if listed else {}
+        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, **of_line)
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
@@ -244,6 +247,7 @@ def build_bucket(
         bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings, offline=origin is not None) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base, (bucket.index, bucket.count))
+        listed: dict[int, str] = {}
         builder = BucketBuilder(
             store=store,
             draft=here.draft(bucket.base),
@@ -255,10 +259,11 @@ def build_bucket(
             threads=settings.download_threads,
             since=since,
             given=partial(read_given, store, bucket, earlier),
+            listed=listed,
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            lines = lines_there(store, bucket, directory / "lines")
+            lines = lines_there(store, bucket, directory / "lines", listed)
         receipt = builder.build(bucket, lines)
     if bucket.unwritable:
         return built_again(receipt, built)
@@ -276,10 +281,13 @@ def costly(receipt: BucketReceipt) -> bool:
     return bool(receipt.tally.downloaded or receipt.tally.uploads.objects)
 
 
-def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> Iterator[tuple[int, bytes]]:
+def lines_there(
+    store: ObjectStore, bucket: BucketInput, path: Path, listed: dict[int, str] | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each line that was put in the store for a bucket; they come to ``path``.
 
-    Raises StorageRefusedError where they are not there, or not as they were put.
+    ``listed`` is given the splits that a list of ids has for rows, by the numbers of their lines. Raises
+    StorageRefusedError where they are not there, or not as they were put.
     """
     key = bucket.lines_key
     offset, end = bucket.lines_offset, bucket.lines_offset + bucket.lines_size
@@ -289,7 +297,7 @@ def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> Iterator
             if not block:
                 raise damaged(repr(key), "nothing" if block is None else f"{offset} bytes")
             offset += target.write(block)
-    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key)
+    return read_spool(unpacked(path, key, most=DOCUMENT_BYTES), key, listed)
 
 
 def held_of(dataset: Dataset, bucket: BucketInput, origin: Origin | None) -> Held | None:
@@ -318,6 +326,8 @@ def fetcher(
         max_mask_bytes=settings.max_mask_bytes,
         memory=shared_budget(settings.memory_bytes),
         held=held,
+        split_from=dataset.split.taken_from,
+        split_names=dataset.split.names,
     )
 
 

@@ -9,6 +9,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
+from config.split_files import listed_splits
 from labelsnap.labelbox.client import check_source
 from labelsnap.snapshots.keeping.behind import behind_of
 from labelsnap.snapshots.keeping.history import newest_and_epoch
@@ -30,9 +31,11 @@ from tasks.run.unfinished import look_anew, note_beginning, recall_left, take_ov
 def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Beginning:
     """Check the key, the project or model run, and that the store can be written and creates conditionally.
 
-    Where the lines of an ``origin`` are read again Labelbox is asked nothing.
+    So is the list of splits, where the dataset file names one. Where the lines of an ``origin`` are read again Labelbox
+    is asked nothing.
     """
     settings = load_settings()
+    listed_splits(dataset)
     store = open_store(dataset.url)
     let_go(dataset.url)
     with beside() as start:

@@ -78,6 +78,7 @@ class BucketBuilder:
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
     splits that rows were given before. What the fetcher's ``held`` has of the rows counts then.
+    ``listed`` are splits that a list of ids has for rows, by the numbers of their lines: those whose lines were given.
     """
 
     store: ObjectStore
@@ -90,6 +91,7 @@ class BucketBuilder:
     taken: Earlier = NOTHING
     since: datetime = BEFORE_ALL
     given: Callable[[], Mapping[str, str]] | None = None
+    listed: Mapping[int, str] = field(default_factory=dict)
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
@@ -187,7 +189,11 @@ class BucketBuilder:
             until,
             fetcher.refuses,
             fetcher.held,
+            *([self._digest] if fetcher.split_from else []),
         )
+
+    def _digest(self, number: int, line: bytes) -> str:
+        return self.fetcher.digest(line, self.listed.get(number, ""))
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
@@ -216,6 +222,7 @@ class BucketBuilder:
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
+            row = self.fetcher.with_split(row, line, self.listed.get(number, ""))
             standing = rows.get(row.data_row.id)
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
@@ -255,7 +262,7 @@ class BucketBuilder:
             requests = Counter[str]()
 
             def made() -> tuple[Sample, bool]:
-                sample = fetcher.fetch(record, requests, row)
+                sample = fetcher.fetch(record, requests, row, self.listed.get(number, ""))
                 return sample, row.is_before(sample)
 
             return row, bounded(number, partial(_id, record), made), requests

@@ -12,6 +12,7 @@ import pyarrow as pa
 from labelsnap.buckets.base import BasePart, rows_path
 from labelsnap.buckets.grouping import bucket_name
 from labelsnap.buckets.rows.told import composite_due, read_told
+from labelsnap.records.lines.fingerprint import same_content
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
 from labelsnap.snapshots.manifest import digest
@@ -126,7 +127,8 @@ class Earlier:
     def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
         """Return what stands of the rows of records, by data row id; masks of those alone whose content is the same."""
         there = [each for each in records if self.fingerprints.get(each.data_row.id)]
-        same = [each.data_row.id for each in there if self.fingerprints[each.data_row.id] == each.fingerprint]
+        known = self.fingerprints
+        same = [each.data_row.id for each in there if same_content(known[each.data_row.id], each.fingerprint)]
         return self.rows([each.data_row.id for each in there], same)
 
     def rows(self, row_ids: Collection[str], with_masks: Collection[str]) -> dict[str, Standing]:

@@ -18,7 +18,12 @@ def test_it_is_a_flow_run_that_can_be_cancelled(labelsnap, dataset_file, sandbox
     before = refresh(chosen)
     monkeypatch.delenv("LABELBOX_API_KEY")
     sandbox.requests.clear()
-    typed = ("reprocess", before["ref"], "--config", dataset_file(formats={"coco": {}}))
+    typed = (
+        "reprocess",
+        before["ref"],
+        "--config",
+        dataset_file(formats={"coco": {}}, split={"from": "metadata:split"}),
+    )
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
 
     def cancel(client, run):
@@ -34,4 +39,5 @@ def test_it_is_a_flow_run_that_can_be_cancelled(labelsnap, dataset_file, sandbox
     status, result = labelsnap.json(*typed)
     assert (status, result["version"], result["origin"]) == (0, 2, before["ref"])
     assert newest_run(lambda _, run: run.name) == "reprocess street-scenes"
+    assert newest_run(lambda _, run: run.parameters["dataset"]["split"]["from"]) == "metadata:split"
     assert sandbox.requests.count("*") == 0

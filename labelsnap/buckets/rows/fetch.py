@@ -26,9 +26,11 @@ from labelsnap.masks.decoding.png import Limits
 from labelsnap.masks.shapes.polygons import columns_crossed
 from labelsnap.memory import MEMORY
 from labelsnap.records.choices.names import file_name
+from labelsnap.records.choices.split_sources import SplitNameError, named_by
 from labelsnap.records.choices.splits import Split, split_of
 from labelsnap.records.geometry import Mask, Polygon
 from labelsnap.records.image import Image
+from labelsnap.records.lines.fingerprint import fingerprint_with_split
 from labelsnap.records.model import ModelRunEntry, Record, Sample
 from labelsnap.records.tables.carry import carry_over
 
@@ -43,9 +45,10 @@ if TYPE_CHECKING:
     from labelsnap.labelbox.downloads.download import Downloader
     from labelsnap.labelbox.downloads.known import ImageAnswer
     from labelsnap.memory import Budget
+    from labelsnap.records.choices.split_sources import Names, SplitSource
     from labelsnap.records.geometry import MaskRule
     from labelsnap.records.image import ImageRule
-    from labelsnap.records.model import Label
+    from labelsnap.records.model import Label, Row
     from labelsnap.records.tables.carry import Masks, Origin, Size
 
     _OfLabels = Mapping[str, Mapping[str, Mask]]
@@ -68,6 +71,7 @@ REFUSED: Final = "images_refused"
 class Fetcher:
     """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
 
+    ``split_from`` is where splits are taken from that exist already, and ``split_names`` what it calls them;
     ``given`` are the splits that rows were given before under the same settings, by data row id. ``memory`` is what
     images and masks are decoded in. ``held`` is the snapshot whose lines are read again: images come of it.
     """
@@ -85,12 +89,16 @@ class Fetcher:
     given: Mapping[str, str] = field(default_factory=dict)
     memory: Budget = MEMORY
     held: Held | None = None
+    split_from: SplitSource | None = None
+    split_names: Names = field(default_factory=dict)
 
-    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
+    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW, listed: str = "") -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
 
-        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result.
+        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result. ``listed``
+        is the split that a list of ids has for the row, if any.
         """
+        named = listed or self._named(record)
         standing = reused.standing
         image = self._image(record, requests, reused)
         size = (image.height, image.width) if image else None
@@ -109,8 +117,24 @@ class Fetcher:
         image = image or _referenced(record, size, self.max_image_pixels)
         _check_masks(labels, image)
         _check_polygons(labels, image)
-        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        split = named or split_of(record, image.sha256, self.group_by, self.split, self.given)
         return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+
+    def digest(self, line: bytes, listed: str) -> str:
+        """Return the fingerprint of a line, in which is what the row's split is taken from."""
+        in_run = self.split_from is not None and self.split_from.kind == "model_run"
+        return fingerprint_with_split(line, in_run=in_run, named=listed)
+
+    def with_split(self, row: Row, line: bytes, listed: str) -> Row:
+        """Return the row of a line under that fingerprint."""
+        return replace(row, fingerprint=self.digest(line, listed)) if self.split_from else row
+
+    def _named(self, record: Record) -> str | None:
+        """The split that the dataset's source names for a row; None: it says nothing, or there is none."""
+        try:
+            return named_by(record, self.split_from, self.split_names) if self.split_from else None
+        except SplitNameError as error:
+            raise RowError(error.path, error.code, str(error)) from None
 
     def refuses(self, url: str) -> bool:
         """Tell whether an image is referenced by what may not be published."""

@@ -55,7 +55,7 @@ from labelsnap.images.orientation import placed, turned_size
 from labelsnap.labelbox.downloads.known import Known
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import MaskReference
-from labelsnap.records.lines.fingerprint import fingerprint
+from labelsnap.records.lines.fingerprint import fingerprint, same_content
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 from labelsnap.records.model import ModelRunEntry
@@ -157,12 +157,17 @@ class Reused(Struct, frozen=True):
         return all(row.masks.get(key) == mask for key, mask in masks_in(record).items())
 
 
+def _digest_of(_number: int, line: bytes) -> str:
+    return fingerprint(line)
+
+
 @dataclass(frozen=True, slots=True)
 class Reuse:
     """What may be taken over in one bucket: of the version before, and of what a run ``taken`` over had fetched.
 
     ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged, and
     those that ``refuses`` names are looked at anew. ``held`` is the snapshot whose lines are read again, if one is.
+    ``digest`` gives the fingerprint of a line by its number.
     """
 
     earlier: Earlier
@@ -173,6 +178,7 @@ class Reuse:
     until: datetime
     refuses: Callable[[str], bool] = lambda _: False
     held: Held | None = None
+    digest: Callable[[int, bytes], str] = _digest_of
 
     def of_lines(self, lines: Sequence[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
@@ -180,7 +186,7 @@ class Reuse:
         if not self.earlier.whole:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
-        taken = {number: self._taken(line) for number, line in lines}
+        taken = {number: self._taken(number, line) for number, line in lines}
         times = Counter(each.row_id for each in taken.values())
         urls, due = self._urls(), self.earlier.composite_due
         for number, (found, digest) in taken.items():
@@ -236,10 +242,11 @@ class Reuse:
         now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
         return tuple(row_id for row_id in now if row_id in anew or before[row_id] != now[row_id])
 
-    def _taken(self, line: bytes) -> Identity:
+    def _taken(self, number: int, line: bytes) -> Identity:
         """The row that a line is about, and the fingerprint where such a row stands."""
         found = attempted(partial(row_id, line))
-        return Identity(found, attempted(partial(fingerprint, line)) if found in self.earlier.fingerprints else None)
+        stands = found in self.earlier.fingerprints
+        return Identity(found, attempted(partial(self.digest, number, line)) if stands else None)
 
     def _urls(self) -> dict[str, str]:
         """By what URLs rows of the version before refer to their images, by data row id."""
@@ -251,7 +258,7 @@ class Reuse:
     def _upon(self, record: Record, row: Standing) -> Reused:
         as_wanted = self._as_wanted(record, row.image)
         exported = record.data_row.row_data
-        if row.fingerprint == record.fingerprint:
+        if same_content(row.fingerprint, record.fingerprint):
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
             standing = replace(row, row_data=url, masks=still_made(row, self.masks))
             return Reused(
