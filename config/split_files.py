@@ -31,7 +31,7 @@ def listed_splits(dataset: Dataset) -> SplitTable | None:
         return None
     path = Path(source.name)
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             return read_splits(_lines(file), dataset.split.names)
     except SplitFileError as error:
         fault, remedy = f"cannot be used: {error}", "Correct the file; nothing was started."
@@ -41,6 +41,13 @@ def listed_splits(dataset: Dataset) -> SplitTable | None:
     raise ConfigurationError(
         f"The list of splits {shown(str(path))} {fault.removesuffix('.')}.", remedy=remedy, code="bad_split_file"
     )
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file; what is none, such as a pipe or a device, is not waited for."""
+    if path.exists() and not path.is_file():
+        raise SplitFileError("it is no file")
+    return path.open("rb")
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -68,17 +68,17 @@ def test_the_splits_of_a_model_run_are_those_of_the_tree_and_what_moves_there_mo
 
 def test_what_the_source_says_no_more_stands(dataset, sandbox):
     """A row that is unassigned is where it was; a row that never was assigned goes by hash, as without a source."""
-    hashed = splits(refresh(dataset(model_run=True, dataset="hashed")))
+    hashed = splits(refresh(dataset(model_run=True, formats={}, dataset="hashed")))
     never = next(row for row in sandbox.rows() if row.id in hashed)
     sandbox.set_split(never.index, "UNASSIGNED")
-    chosen = dataset(model_run=True, split={"from": "model_run"})
+    chosen = dataset(model_run=True, formats={}, split={"from": "model_run"})
     first = refresh(chosen)
     assert splits(first)[never.id] == hashed[never.id]
     held = next(row for row in sandbox.rows() if splits(first).get(row.id, "train") != "train")
     sandbox.set_split(held.index, "UNASSIGNED")
     second = refresh(chosen)
     assert splits(second) == splits(first)
-    assert splits(refresh(dataset(model_run=True))) == splits(first)
+    assert splits(refresh(dataset(model_run=True, formats={}))) == splits(first)
 
 
 def test_turning_a_source_on_moves_what_it_names_and_asks_for_nothing(dataset, sandbox):
@@ -134,7 +134,7 @@ def test_of_tags_those_that_name_a_split_count(dataset, sandbox):
     }
 
 
-@pytest.mark.parametrize("rows_per_bucket", ["4", "128"])
+@pytest.mark.parametrize("rows_per_bucket", [pytest.param("4", marks=pytest.mark.slow), "128"])
 def test_a_list_of_ids_names_splits_and_a_line_of_it_touches_its_row_alone(
     dataset_file, sandbox, tmp_path, monkeypatch, rows_per_bucket
 ):

@@ -91,13 +91,13 @@ def test_a_line_that_cannot_be_read_has_no_split_by_a_list(line):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ([], "line 1 is expected to name one of data_row_id, global_key, external_id, and split, found nothing"),
+        ([], "line 1 is expected to name one of data_row_id, global_key, external_id, and split, once, found 0"),
         ([b"id,split\n"], "line 1 is expected"),
         ([b"data_row_id,global_key,split\n"], "line 1 is expected"),
         ([b"data_row_id,split,split\n"], "line 1 is expected"),
         ([b"\xef\xbb\xbfdata_row_id,split\n", b"r\n"], "line 2 has 1 columns, and 2 are needed"),
         ([b"data_row_id,split\n", b"\n", b" ,test\n"], "line 3 has no id"),
-        ([b"data_row_id,split\n", b"r,holdout\n"], "line 2: Expected one of train, val, .* It is 'holdout'"),
+        ([b"data_row_id,split\n", b"r,holdout\n"], "line 2: Expected one of train, val, .*, found another name"),
         ([b"data_row_id,split\n", b"r,test\n", b"\xff,test\n"], "line 3 is not UTF-8 text"),
         ([b"data_row_id,split\n", b'"r"x,test\n'], "line 2 is no CSV"),
         ([b"data_row_id,split\n", b"x" * (LONGEST_LINE + 1)], "line 2 is longer than 16,384 bytes"),

@@ -37,7 +37,7 @@ _NAMES: Final = {place: split or "" for split, place in _PLACES.items()}
 
 
 class SplitFileError(ValueError):
-    """A line cannot be used. The message names it by its number."""
+    """A line cannot be used. The message names it by its number, and repeats nothing of it: it may be any file's."""
 
 
 class _Ids(Struct, gc=False):
@@ -120,8 +120,9 @@ def _columns(header: Sequence[str]) -> tuple[str, tuple[int, int]]:
     named = [name.strip() for name in header]
     keys = [name for name in named if name in KEYS]
     if len(keys) != 1 or named.count("split") != 1:
-        told = ", ".join(repr(name) for name in named[:8]) or "nothing"
-        raise SplitFileError(f"line 1 is expected to name one of {', '.join(KEYS)}, and split, found {told}")
+        raise SplitFileError(
+            f"line 1 is expected to name one of {', '.join(KEYS)}, and split, once, found {len(named)} other columns"
+        )
     return keys[0], (named.index(keys[0]), named.index("split"))
 
 
@@ -138,7 +139,7 @@ def _rows(reader: Any, columns: tuple[int, int], names: Names) -> Iterator[Found
         try:
             yield number, name, split_called(said, names)
         except SplitNameError as error:
-            raise SplitFileError(f"line {number}: {error} It is {said[:100]!r}") from None
+            raise SplitFileError(f"line {number}: {error}") from None
 
 
 def _check_once(high: array[int], low: array[int], places: array[int], numbers: array[int]) -> None:
