@@ -127,6 +127,7 @@ def _columns(header: Sequence[str]) -> tuple[str, tuple[int, int]]:
 
 
 def _rows(reader: Any, columns: tuple[int, int], names: Names) -> Iterator[Found]:
+    known: dict[str, str | None] = {}
     for row in reader:
         if not row:
             continue
@@ -136,10 +137,12 @@ def _rows(reader: Any, columns: tuple[int, int], names: Names) -> Iterator[Found
         name, said = (row[column].strip() for column in columns)
         if not name:
             raise SplitFileError(f"line {number} has no id")
-        try:
-            yield number, name, split_called(said, names)
-        except SplitNameError as error:
-            raise SplitFileError(f"line {number}: {error}") from None
+        if said not in known:
+            try:
+                known[said] = split_called(said, names)
+            except SplitNameError as error:
+                raise SplitFileError(f"line {number}: {error}") from None
+        yield number, name, known[said]
 
 
 def _check_once(high: array[int], low: array[int], places: array[int], numbers: array[int]) -> None:
