@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
@@ -17,12 +18,15 @@ from config.crons import check_cron
 from labelsnap.formats.outputs import Output, outputs_of, plain
 from labelsnap.formats.registry import DEFAULT
 from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.split_sources import SplitSource, split_source
 from labelsnap.records.choices.splits import Split as SplitRule
 from labelsnap.records.choices.splits import check_group_by
 from labelsnap.records.image import ImageRule
 from labelsnap.records.model import Source as AskedSource
 from labelsnap.storage import check_store_url
 
+_ADDED = frozenset({"from", "names"})
+"""Keys of ``split`` that versions of before lack: left out of a version's configuration where they say nothing."""
 _CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
 _ID = r'^[^"\\\x00-\x1f]+$'
 WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
@@ -141,6 +145,17 @@ class Split(_Part):
     test: float = Field(default=0.1, ge=0, le=1)
     seed: int = Field(default=0, ge=-(2**63), le=2**63 - 1)
     group_by: str | None = None
+    source: str | None = Field(default=None, alias="from")
+    names: dict[str, Literal["train", "val", "test"] | None] = {}
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, value: str | None) -> str | None:
+        if value is not None:
+            split_source(value)
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -155,6 +170,16 @@ class Split(_Part):
         if value is not None:
             check_group_by(value)
         return value
+
+    @property
+    def taken_from(self) -> SplitSource | None:
+        """Where splits are taken from that exist already."""
+        return split_source(self.source) if self.source else None
+
+    @property
+    def dealt(self) -> tuple[SplitRule, str | None]:
+        """What decides where a row goes of which nothing else says it."""
+        return self.rule, self.group_by
 
     @property
     def rule(self) -> SplitRule:
@@ -267,6 +292,17 @@ class Dataset(_Part):
         return self
 
     @model_validator(mode="after")
+    def _has_what_splits_are_taken_from(self) -> Self:
+        kind = self.split.taken_from.kind if self.split.taken_from else None
+        if kind == "model_run" and not (self.source.kind == "model_run" and self.params.model_run_details):
+            raise ValueError("split.from: model_run needs a model run as source, with params.model_run_details: true")
+        if kind in {"metadata", "tag"} and not self.params.metadata_fields:
+            raise ValueError(f"split.from: {kind} needs params.metadata_fields: true")
+        if self.split.names and kind is None:
+            raise ValueError("split.names: says what split.from calls splits, and there is none")
+        return self
+
+    @model_validator(mode="after")
     def _has_what_is_laid_out(self) -> Self:
         for name, output in self.outputs.items() if self.images == "reference" else ():
             if not output.form.takes_references:
@@ -306,5 +342,13 @@ class Dataset(_Part):
         )
 
     def content(self) -> dict[str, Any]:
-        """What decides the snapshot's content: everything but where it lies, and when, how and how long."""
-        return self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule", "keep"})
+        """What decides the snapshot's content: everything but where it lies, and when, how and how long.
+
+        Of a list of splits its name counts, wherever it lies; what it says is in the fingerprints of rows.
+        """
+        content = self.model_dump(mode="json", exclude={"store", "single_writer", "overlap", "schedule", "keep"})
+        split = content["split"]
+        if (source := self.split.taken_from) and source.kind == "file":
+            split["from"] = f"file:{PurePath(source.name).name}"
+        content["split"] = {name: value for name, value in split.items() if name not in _ADDED or value}
+        return content

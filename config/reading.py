@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from config.bounded_yaml import UNREADABLE, parse_yaml
 from config.dataset import Dataset
+from config.split_files import listed_splits
 from labelsnap.errors import ConfigurationError
 from labelsnap.redaction import LEFT_OUT, cut, is_like_address, is_secret_name, shown, without_address_secrets
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 4 << 20
 """Room for the ids of a hundred thousand rows."""
 MAX_FAULTS: Final = 20
+FILE: Final = "file:"
 MAX_SENTENCE: Final = 600
 
 
@@ -44,7 +46,18 @@ def load_dataset(path: Path) -> Dataset:
             remedy="Begin with `dataset:`, `store:` and `source:`; config/datasets/ holds an example.",
             code="bad_dataset_file",
         )
-    return parse_dataset(content, origin=str(path))
+    dataset = parse_dataset(_beside(content, path.parent), origin=str(path))
+    listed_splits(dataset)
+    return dataset
+
+
+def _beside(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The content of a dataset file whose list of splits is named by its whole path: runs begin in other folders."""
+    split = content.get("split")
+    named = split.get("from") if isinstance(split, dict) else None
+    if not (isinstance(split, dict) and isinstance(named, str) and named.startswith(FILE) and named != FILE):
+        return content
+    return content | {"split": split | {"from": f"{FILE}{(folder / named.removeprefix(FILE)).absolute()}"}}
 
 
 def _read(path: Path) -> str:
@@ -137,4 +150,4 @@ def known_keys(location: tuple[int | str, ...]) -> list[str]:
         annotation = model.model_fields[str(part)].annotation
         candidates = (annotation, *get_args(annotation))
         model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -2,5 +2,5 @@
 
 In: a dataset. Out: a version and its result. Rooms beside: ``commands`` (what is typed and printed), ``runners`` (where
 tasks go), ``service`` (what runs between runs: deployments, worker, receiver).
-Doors: again, listen, assembly, backfill, refresh.
+Doors: again, listen, assembly, backfill, refresh, reprocess.
 """

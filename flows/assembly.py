@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 def assembled(dataset: Dataset, beginning: Beginning, exported: Exported, watch: Stopwatch) -> dict[str, Any]:
     """Publish what was exported, as part of a flow run; give back the result (see README.md)."""
-    results, errors, ontology = exported.results, exported.errors, exported.ontology
+    results, errors, ontology, origin = exported.results, exported.errors, exported.ontology, exported.origin
     run, base = beginning.run, beginning.base.version
     side_by_side = load_settings().workers
-    buckets = group_rows(dataset, run, results, errors, beginning.base)
+    buckets = group_rows(dataset, run, results, errors, beginning.base, origin)
     watch.lap("export")
 
     def build(bucket: BucketInput) -> PrefectFuture[BucketReceipt]:
-        return build_bucket.submit(dataset, run, bucket, beginning.looking_since)
+        return build_bucket.submit(dataset, run, bucket, beginning.looking_since, origin)
 
     built = windowed(build, buckets.inputs, side_by_side)
     shown = advancing(dataset, counted("rows", built, buckets.lines, rows_of), buckets.lines, rows_of)
@@ -62,7 +62,7 @@ def assembled(dataset: Dataset, beginning: Beginning, exported: Exported, watch:
     formats = (*formats, describe(dataset, settlement, formats, base))
     watch.lap("convert")
 
-    result = summary(dataset, settlement, results, errors, formats, watch.seconds)
+    result = summary(dataset, settlement, exported, formats, watch.seconds)
     here_of(dataset.url).settle()
     publication = publish(dataset, beginning, settlement, (*results, *errors), formats, result)
     watch.lap("publish")

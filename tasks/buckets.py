@@ -14,6 +14,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
+from config.split_files import listed_splits
 from labelsnap.buckets.base import BasePart, part_base
 from labelsnap.buckets.boundary import UNFORESEEN, attempted
 from labelsnap.buckets.build import BucketBuilder
@@ -22,6 +23,7 @@ from labelsnap.buckets.grouping import bucket_name
 from labelsnap.buckets.reading import read_earlier
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, built_again
 from labelsnap.buckets.rows.fetch import Fetcher
+from labelsnap.buckets.rows.held import Held
 from labelsnap.buckets.spool import read_spool, spread
 from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.stream import split_lines
@@ -29,9 +31,11 @@ from labelsnap.memory import give_back, shared_budget
 from labelsnap.records.lines.text import is_blank
 from labelsnap.snapshots.keeping.behind import manifests_behind
 from labelsnap.snapshots.manifest import damaged, result_of
+from labelsnap.snapshots.reading.at_hand import the_store_of
 from labelsnap.snapshots.reading.chunks import chunk_blocks
 from labelsnap.snapshots.reading.content import SMALL, sha256_of, unpacked
 from labelsnap.snapshots.tables.bucket_tables import bucket_count_of
+from labelsnap.storage import open_store
 from labelsnap.storage.compression import compress
 from labelsnap.storage.interface import DOCUMENT_BYTES
 from tasks.machines.environment import downloader, scratch
@@ -39,9 +43,10 @@ from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
+from tasks.raw.origin import check_whole, opened
 from tasks.run.beginning import Head
 from tasks.run.ledger import LITTLE, ledger_here
-from tasks.run.receipts import StreamReceipt
+from tasks.run.receipts import Origin, StreamReceipt
 from tasks.run.unfinished import TAKEN, Taken
 
 LINES_BYTES: Final = 16 << 20
@@ -73,13 +78,18 @@ class Buckets(Struct, frozen=True):
 
 @task(**RETRIES)
 def group_rows(
-    dataset: Dataset, run: str, results: tuple[StreamReceipt, ...], errors: tuple[StreamReceipt, ...], base: Head
+    dataset: Dataset,
+    run: str,
+    results: tuple[StreamReceipt, ...],
+    errors: tuple[StreamReceipt, ...],
+    base: Head,
+    origin: Origin | None = None,
 ) -> Buckets:
     """Spread the lines of the RESULT streams over buckets, in bounded memory, and leave one object a bucket.
 
-    Each bucket is told which part of the snapshot ``base``, of those behind it, and of what a killed run built,
-    concerns it. One without lines is among them where rows may have left it, for it keeps their splits, and the first,
-    which has a file of every table.
+    Each bucket is told which part of the snapshot ``base``, of those behind it, of the ``origin`` whose lines these
+    are, and of what a killed run built, concerns it. One without lines is among them where rows may have left it, for
+    it keeps their splits, and the first, which has a file of every table.
 
     Raises ``LabelboxRefusedError`` when there are errors and no rows, or neither and the base has rows, of the whole or
     of one export of several: a failed export is no empty dataset. Blank lines are no rows.
@@ -110,7 +120,9 @@ def group_rows(
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         at_most = sum(stream.lines for stream in results)
         before = bucket_count_of(manifest.files) if manifest else 1
-        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before)
+        listed = listed_splits(dataset)
+        of_line = {"listed": listed.of_line} if listed else {}
+        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, **of_line)
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
@@ -119,15 +131,30 @@ def group_rows(
         check_parts(store, dataset, manifest, results, filled)
         of_lines = {bucket.index: bucket for bucket in spooled}
         taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
+        of_origin = _held(dataset, origin, manifest)
+        held = part_base(of_origin, of_lines, count)
+        held_splits_stand = of_origin is not None and splits_alike(of_origin, dataset)
 
         each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
         wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left or each.is_first)
         inputs = tuple(
-            structs.replace(each, taken=taken[each.index]) if each.lines else each
+            structs.replace(each, taken=taken[each.index], held=held[each.index], held_splits_stand=held_splits_stand)
+            if each.lines
+            else each
             for each in with_lines(store, ledger, wanted, of_lines, directory)
         )
     grouped = Buckets(inputs, tuple(left_out))
     return ledger.note("buckets", grouped) if sum(stream.size for stream in results) > LITTLE else grouped
+
+
+def _held(dataset: Dataset, origin: Origin | None, base: Manifest | None) -> Manifest | None:
+    """The snapshot whose lines are read again, of which all is there that may be pointed to; None: none is."""
+    if origin is None:
+        return None
+    store, manifest = opened(dataset.url, origin)
+    if store.url == dataset.url and manifest != base:
+        check_whole(the_store_of(store), manifest, origin.ref)
+    return manifest
 
 
 def with_lines(
@@ -200,9 +227,12 @@ def _without_rows(dataset: Dataset, base: int, standing: int) -> LabelboxRefused
 
 
 @task(**RETRIES)
-def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetime) -> BucketReceipt:
+def build_bucket(
+    dataset: Dataset, run: str, bucket: BucketInput, since: datetime, origin: Origin | None = None
+) -> BucketReceipt:
     """Parse a bucket's lines, fetch its masks and images, and write its tables and its pack.
 
+    Of an ``origin`` whose lines these are masks and images are taken, and nothing is downloaded.
     ``since`` is when the run began to look for what stands. What was built already is built again where a row of it met
     a fault of labelsnap's own, or where a format failed at one; the other rows are reused. What is built for want of
     rows that a format failed at is not noted: whoever goes on with the run tries them again.
@@ -216,8 +246,9 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
         if not bucket.unwritable and UNFORESEEN not in built.tally.problem_codes:
             return built
         bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
-    with downloader(settings) as pool, scratch(settings) as directory:
+    with downloader(settings, offline=origin is not None) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base, (bucket.index, bucket.count))
+        listed: dict[int, str] = {}
         builder = BucketBuilder(
             store=store,
             draft=here.draft(bucket.base),
@@ -225,12 +256,15 @@ def build_bucket(dataset: Dataset, run: str, bucket: BucketInput, since: datetim
             keep_embeddings=dataset.params.embeddings,
             earlier=earlier,
             taken=read_earlier(store, bucket.taken),
-            fetcher=fetcher(dataset, settings, pool, directory),
+            fetcher=fetcher(dataset, settings, pool, directory, held_of(dataset, bucket, origin)),
             threads=settings.download_threads,
             since=since,
             given=partial(read_given, store, bucket, earlier),
+            listed=listed,
         )
-        lines = lines_there(store, bucket, directory / "lines") if bucket.lines else ()
+        lines: Iterable[tuple[int, bytes]] = ()
+        if bucket.lines:
+            lines = lines_there(store, bucket, directory / "lines", listed)
         receipt = builder.build(bucket, lines)
     give_back()
     if bucket.unwritable:
@@ -253,18 +287,22 @@ def costly(receipt: BucketReceipt) -> bool:
 class LinesThere:
     """Number and bytes of each line of a bucket, which are read of ``path`` as often as they are gone through.
 
-    Going through them raises StorageRefusedError where the object ``key`` is not as it was put.
+    ``listed`` is given the splits that a list of ids has for rows, by the numbers of their lines. Going through them
+    raises StorageRefusedError where the object ``key`` is not as it was put.
     """
 
     path: Path
     key: str
+    listed: dict[int, str]
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        return read_spool(unpacked(self.path, self.key, most=DOCUMENT_BYTES), self.key)
+        return read_spool(unpacked(self.path, self.key, most=DOCUMENT_BYTES), self.key, self.listed)
 
 
-def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> LinesThere:
-    """Bring the lines that were put in the store for a bucket to ``path``.
+def lines_there(
+    store: ObjectStore, bucket: BucketInput, path: Path, listed: dict[int, str] | None = None
+) -> LinesThere:
+    """Bring the lines that were put in the store for a bucket to ``path``; ``listed`` is as in ``LinesThere``.
 
     Raises StorageRefusedError where they are not there.
     """
@@ -276,10 +314,21 @@ def lines_there(store: ObjectStore, bucket: BucketInput, path: Path) -> LinesThe
             if not block:
                 raise damaged(repr(key), "nothing" if block is None else f"{offset} bytes")
             offset += target.write(block)
-    return LinesThere(path, key)
+    return LinesThere(path, key, {} if listed is None else listed)
 
 
-def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: Path) -> Fetcher:
+def held_of(dataset: Dataset, bucket: BucketInput, origin: Origin | None) -> Held | None:
+    """What the snapshot whose lines are read again holds of a bucket's rows."""
+    if origin is None:
+        return None
+    is_here = origin.url == dataset.url
+    store = here_of(dataset.url).store if is_here else open_store(origin.url)
+    return Held(store, read_earlier(store, bucket.held), is_here=is_here, splits_stand=bucket.held_splits_stand)
+
+
+def fetcher(
+    dataset: Dataset, settings: Settings, pool: Downloader, directory: Path, held: Held | None = None
+) -> Fetcher:
     """How this dataset's rows get their pixels, within this environment's limits."""
     return Fetcher(
         downloader=pool,
@@ -293,6 +342,9 @@ def fetcher(dataset: Dataset, settings: Settings, pool: Downloader, directory: P
         max_image_pixels=settings.max_image_pixels,
         max_mask_bytes=settings.max_mask_bytes,
         memory=shared_budget(settings.memory_bytes),
+        held=held,
+        split_from=dataset.split.taken_from,
+        split_names=dataset.split.names,
     )
 
 

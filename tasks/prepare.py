@@ -8,7 +8,8 @@ from uuid import uuid4
 from prefect import task
 
 from config.dataset import Dataset
-from config.settings import load_settings
+from config.settings import Settings, load_settings
+from config.split_files import listed_splits
 from labelsnap.labelbox.client import check_source
 from labelsnap.snapshots.keeping.behind import behind_of
 from labelsnap.snapshots.keeping.history import newest_and_epoch
@@ -22,22 +23,28 @@ from tasks.machines.retries import RETRIES
 from tasks.run.beginning import Beginning, Head, Left, begin
 from tasks.run.exports import cancel_exports
 from tasks.run.ledger import Ledger
+from tasks.run.receipts import Origin
 from tasks.run.unfinished import look_anew, note_beginning, recall_left, take_over
 
 
 @task(**RETRIES)
-def prepare(dataset: Dataset, flow_run: str) -> Beginning:
-    """Check the key, the project or model run, and that the store can be written and creates conditionally."""
-    source = dataset.source
+def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Beginning:
+    """Check the key, the project or model run, and that the store can be written and creates conditionally.
+
+    So is the list of splits, where the dataset file names one. Where the lines of an ``origin`` are read again Labelbox
+    is asked nothing.
+    """
     settings = load_settings()
+    listed_splits(dataset)
     store = open_store(dataset.url)
     let_go(dataset.url)
     with beside() as start:
-        named = start(partial(check_source, labelbox(settings), source.kind, source.id))
+        named = None if origin else start(partial(_check_source, dataset, settings))
         probed = start(partial(probe, store, single_writer=dataset.single_writer))
-        found = start(partial(recall_left, store, dataset))
+        found = start(partial(recall_left, store, dataset, origin))
         newest = start(partial(head_of, store))
-    named.result()
+    if named:
+        named.result()
     now, (head, epoch), left = probed.result(), newest.result(), found.result()
     if not head.version:
         check_outermost(store.url)
@@ -47,11 +54,15 @@ def prepare(dataset: Dataset, flow_run: str) -> Beginning:
         _settle(store, left, begun)
     here = here_of(dataset.url)
     here.begin(begun.run, begun.base.version, begun.base.manifest, epoch, anew=begun.way == "anew")
-    here.soon(partial(note_beginning, store, dataset, begun))
+    here.soon(partial(note_beginning, store, dataset, begun, origin))
     if left is not None and begun.run != left.beginning.run:
         here.settle()
         Ledger(store, left.beginning.run).clear()
     return begun
+
+
+def _check_source(dataset: Dataset, settings: Settings) -> str:
+    return check_source(labelbox(settings), dataset.source.kind, dataset.source.id)
 
 
 def _settle(store: ObjectStore, left: Left, begun: Beginning) -> None:

@@ -27,6 +27,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import software
 from tasks.prepare import head_at
 from tasks.run.beginning import Beginning
+from tasks.run.hints import forget_exported
 from tasks.run.receipts import FormatReceipt, Publication, Settlement, StreamReceipt, content_of
 from tasks.run.result import standing
 from tasks.run.wanted import check_wanted
@@ -70,6 +71,8 @@ def publish(
         check_kept_objects(here.store, earlier, BasePart(settlement.tables))
         return Publication(version=base, published=False)
     read_back(store, dataset, base, settlement, manifest, earlier)
+    if "origin" in result:
+        forget_exported(store)
     return publish_on_head(store, dataset, beginning, manifest, settlement.behind, is_new=True)
 
 

@@ -139,6 +139,14 @@ class Sandbox:
         """The row moves to another workflow status."""
         self.workspace.set_status(index, status)
 
+    def set_split(self, index: int, split: str) -> None:
+        """The row goes to another split of the model run: ``training``, ``validation`` or ``test``."""
+        self.workspace.set_split(index, split)
+
+    def set_metadata(self, index: int, name: str, *values: str) -> None:
+        """The row has these values, and no others, of a metadata field."""
+        self.workspace.set_metadata(index, name, *values)
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         self.workspace.remove_row(index)

@@ -141,6 +141,8 @@ def describe(result: Mapping[str, Any]) -> str:
     ]
     if "predictions" in result:
         told.insert(4, f"  predictions  {counted(result['predictions'])}")
+    if origin := result.get("origin"):
+        told.insert(1, f"  made anew    of {origin}, without Labelbox")
     if result["export_errors"]:
         told.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
     told += [f"  {number} {said}" for number, said in said_of(result)]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from flows.commands.console import describe, print_json, print_text, warnings_said
-from flows.commands.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Runner
+from flows.commands.options import MAX_COUNT, MAX_SECONDS, MAX_WINDOWS, Json, Ref, Runner
 from flows.commands.process import loading, loading_runs
 from labelsnap.errors import ConfigurationError
 
@@ -145,6 +145,36 @@ def backfill(  # noqa: PLR0917 - typer calls it by name
         from flows.commands.running import run_here
 
     result = run_here(run_backfill, runner, dataset, begin, stop, length, by.value)
+    print_json(result) if as_json else print_text(describe(result))
+
+
+@app.command(
+    epilog="Example: labelsnap reprocess s3://datasets/labelsnap/street-scenes@12 "
+    "--config config/datasets/street-scenes.yaml"
+)
+def reprocess(
+    ref: Ref,
+    config: Annotated[Path, typer.Option(help="The dataset file, of the snapshot's source.")],
+    runner: Runner = "thread",
+    as_json: Json = False,
+) -> None:
+    """Make the rows of a snapshot anew from the raw export in it, as the dataset file says, without Labelbox.
+
+    Masks and images come from the snapshot, and so no API key is needed.
+    """
+    with loading():
+        from config.reading import load_dataset
+        from config.settings import load_settings
+        from labelsnap.references import open_snapshot
+
+    dataset = load_dataset(config)
+    load_settings()  # what cannot be used is refused before anything starts
+    fixed = str(open_snapshot(ref).ref)
+    with loading_runs():
+        from flows.commands.running import run_here
+        from flows.reprocess import reprocess as run_reprocess
+
+    result = run_here(run_reprocess, runner, dataset, fixed)
     print_json(result) if as_json else print_text(describe(result))
 
 

@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-FLOWS: Final = ("refresh", "backfill")
+FLOWS: Final = ("refresh", "backfill", "reprocess")
 KEPT: Final = 100
 """How many runs stay: half a megabyte each."""
 LONGEST: Final = timedelta(days=30)

@@ -83,7 +83,8 @@ class BucketBuilder:
 
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
-    splits that rows were given before.
+    splits that rows were given before. What the fetcher's ``held`` has of the rows counts then.
+    ``listed`` are splits that a list of ids has for rows, by the numbers of their lines: those whose lines were given.
     """
 
     store: ObjectStore
@@ -96,6 +97,7 @@ class BucketBuilder:
     taken: Earlier = NOTHING
     since: datetime = BEFORE_ALL
     given: Callable[[], Mapping[str, str]] | None = None
+    listed: Mapping[int, str] = field(default_factory=dict)
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
@@ -128,7 +130,7 @@ class BucketBuilder:
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
             return self._as_before(bucket, told, outcome)
-        outcome.given = self.given() if self.given else self.fetcher.given
+        outcome.given = self._given()
         if not (looked.kept or looked.against or outcome.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         self._keep(kept.values(), outcome)
@@ -176,6 +178,11 @@ class BucketBuilder:
             repeated=tuple(sorted(outcome.repeated)),
         )
 
+    def _given(self) -> Mapping[str, str]:
+        """The splits that rows were given before, in this dataset first."""
+        given = self.given() if self.given else self.fetcher.given
+        return {**self.fetcher.held.given, **given} if self.fetcher.held else given
+
     @property
     def _reuse(self) -> Reuse:
         fetcher = self.fetcher
@@ -188,7 +195,12 @@ class BucketBuilder:
             fetcher.masks,
             until,
             fetcher.refuses,
+            fetcher.held,
+            *([self._digest] if fetcher.split_from else []),
         )
+
+    def _digest(self, number: int, line: bytes) -> str:
+        return self.fetcher.digest(line, self.listed.get(number, ""))
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
@@ -218,6 +230,7 @@ class BucketBuilder:
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
+            row = self.fetcher.with_split(row, line, self.listed.get(number, ""))
             standing = rows.get(row.data_row.id)
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
@@ -260,7 +273,7 @@ class BucketBuilder:
             requests = Counter[str]()
 
             def made() -> tuple[Sample, bool]:
-                sample = fetcher.fetch(record, requests, row)
+                sample = fetcher.fetch(record, requests, row, self.listed.get(number, ""))
                 return sample, row.is_before(sample)
 
             return row, bounded(number, partial(_id, record), made), requests
@@ -325,8 +338,10 @@ class BucketBuilder:
         """Put what was made beside the rows that are taken over, and send what images are to be packed."""
         kept = rows_of(self.earlier.tables, row_ids) if row_ids else {}
         images = [each.image for each in made.images]
-        locations = {**self.taken.locations, **self.earlier.locations}
-        directory = self.fetcher.directory
+        directory, held = self.fetcher.directory, self.fetcher.held
+        locations = {**(held.locations if held else {}), **self.taken.locations, **self.earlier.locations}
+        if held:
+            held.bring((image for image in images if image.sha256 not in locations), directory)
         every_image = [*images, *(images_of(kept["images"]) if kept else ())]
         moved = brought(self.store, every_image, locations, directory, bucket)
         left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}

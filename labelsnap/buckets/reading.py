@@ -12,6 +12,7 @@ import pyarrow as pa
 from labelsnap.buckets.base import BasePart, rows_path
 from labelsnap.buckets.grouping import bucket_name
 from labelsnap.buckets.rows.told import composite_due, read_told
+from labelsnap.records.lines.fingerprint import same_content
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
 from labelsnap.snapshots.manifest import digest
@@ -102,6 +103,12 @@ class Earlier:
             there = [each for each in self._images if each[2] in self.packs]
             return {sha256: ImageLocation(self.packs[key], offset) for _, sha256, key, offset in there}
 
+    @cached_property
+    def places(self) -> Mapping[str, tuple[str, int]]:
+        """Key and offset of images, by sha256 (hexadecimal), also of those in packs of other buckets."""
+        with decoding("the images of the earlier version"):
+            return {sha256: (key, offset) for _, sha256, key, offset in self._images if key}
+
     @property
     def composite_due(self) -> frozenset[str]:
         """The rows that have masks which came whole for want of their composite."""
@@ -124,13 +131,18 @@ class Earlier:
     def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
         """Return what stands of the rows of records, by data row id; masks of those alone whose content is the same."""
         there = [each for each in records if self.fingerprints.get(each.data_row.id)]
-        if not there:
+        known = self.fingerprints
+        same = [each.data_row.id for each in there if same_content(known[each.data_row.id], each.fingerprint)]
+        return self.rows([each.data_row.id for each in there], same)
+
+    def rows(self, row_ids: Collection[str], with_masks: Collection[str]) -> dict[str, Standing]:
+        """Return what stands of these rows, by data row id; masks of some of them alone."""
+        if not row_ids or not self._is_there:
             return {}
-        same = [each.data_row.id for each in there if self.fingerprints[each.data_row.id] == each.fingerprint]
         with decoding("the rows of the earlier version"):
             tables = {name: self.tables[name] for name in STANDING}
-            rows = rows_of(tables, [each.data_row.id for each in there])
-            return standing_of(rows | rows_of({name: tables[name] for name in OF_MASKS}, same))
+            masks = {name: tables[name] for name in OF_MASKS}
+            return standing_of(rows_of(tables, row_ids) | rows_of(masks, with_masks))
 
 
 NOTHING: Final = Earlier(BasePart(), without_rows)

@@ -29,6 +29,7 @@ class BucketInput(Struct, frozen=True):
 
     ``taken`` is what a run built that was broken off. ``splits_stand``: the earlier snapshot's splits were given under
     the settings that hold now; ``behind`` are tables of splits that others gave under these, which it does not know.
+    ``held`` is what the snapshot has whose lines these are, if one is; ``held_splits_stand`` the same of its splits.
     ``unwritable`` are ids of rows that a format failed at in this run, with what each met: they are problems.
     """
 
@@ -43,6 +44,8 @@ class BucketInput(Struct, frozen=True):
     splits_stand: bool = False
     behind: tuple[File, ...] = ()
     unwritable: dict[str, str] = {}
+    held: BasePart = BasePart()
+    held_splits_stand: bool = False
 
     @property
     def is_first(self) -> bool:

@@ -17,17 +17,25 @@ from labelsnap.snapshots.manifest import damaged
 from labelsnap.storage.lines import lines as lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, MutableMapping
     from pathlib import Path
+
+
+def _not_listed(_line: bytes) -> str:
+    return ""
+
 
 BUFFER_BYTES: Final = 8 << 20
 """How much is held before it is appended to the buckets' files."""
-_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,17}")
+_HEAD: Final = re.compile(rb"(?P<number>[1-9][0-9]{0,17})(?:=(?P<listed>train|val|test))?")
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledBucket:
-    """The lines of one bucket: a file of entries ``NUMBER<tab>LINE<newline>``."""
+    """The lines of one bucket: a file of entries ``NUMBER<tab>LINE<newline>``.
+
+    ``NUMBER=SPLIT`` stands for the number where a list of ids has a split for the line's row.
+    """
 
     index: int
     path: Path
@@ -35,21 +43,29 @@ class SpooledBucket:
 
 
 def spread(
-    lines: Iterable[bytes | None], directory: Path, at_most: int, rows_per_bucket: int, standing: int
+    lines: Iterable[bytes | None],
+    directory: Path,
+    at_most: int,
+    rows_per_bucket: int,
+    standing: int,
+    *,
+    listed: Callable[[bytes], str] = _not_listed,
 ) -> tuple[int, list[SpooledBucket]]:
     """Spool lines (``at_most`` so many) over the buckets that their rows need; return their number, and the buckets.
 
     ``standing`` is the number of an earlier snapshot. Rows are counted only where lines would have it changed: of a row
-    there may be several.
+    there may be several. ``listed`` gives the split that a list of ids has for the row of a line, or "".
     """
     count = bucket_count(at_most, rows_per_bucket, standing)
-    spooled = spool(lines, directory, count)
+    spooled = spool(lines, directory, count, listed)
     if count == standing or (needed := bucket_count(rows_in(spooled), rows_per_bucket, standing)) == count:
         return count, spooled
     return needed, merged(spooled, directory, needed)
 
 
-def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[SpooledBucket]:
+def spool(
+    lines: Iterable[bytes | None], directory: Path, count: int, listed: Callable[[bytes], str] = _not_listed
+) -> list[SpooledBucket]:
     """Append each line, with its number, to its bucket's file; blank lines and buckets without lines are left out.
 
     Line numbers count from 1, blank lines too; None stands for a line that no bucket gets. A line without a row id goes
@@ -70,7 +86,8 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
             continue
         identifier = _identified(line)
         index = bucket_of(line if identifier is None else identifier.encode(), count)
-        pending[index].append(b"%d\t%b\n" % (number, line))
+        split = listed(line)
+        pending[index].append(b"%d%b\t%b\n" % (number, f"={split}".encode() if split else b"", line))
         sizes[index] += 1
         held += len(line)
         if held >= BUFFER_BYTES:
@@ -82,7 +99,7 @@ def spool(lines: Iterable[bytes | None], directory: Path, count: int) -> list[Sp
 
 def rows_in(spooled: Iterable[SpooledBucket]) -> int:
     """How many rows the buckets' lines are of: a row id counts once, and a line that has none once a bytes."""
-    return sum(len({_identified(line) or line for _, line in _entries(bucket.path)}) for bucket in spooled)
+    return sum(len({_identified(line) or line for _, _, line in _entries(bucket.path)}) for bucket in spooled)
 
 
 def merged(spooled: Iterable[SpooledBucket], directory: Path, count: int) -> list[SpooledBucket]:
@@ -96,13 +113,14 @@ def merged(spooled: Iterable[SpooledBucket], directory: Path, count: int) -> lis
 def _joined(index: int, parts: list[SpooledBucket], directory: Path, count: int) -> SpooledBucket:
     path = _path(directory, index, count)
     with path.open("wb") as file:
-        file.writelines(b"%d\t%b\n" % entry for entry in merge(*(_entries(part.path) for part in parts)))
+        for number, listed, line in merge(*(_entries(part.path) for part in parts)):
+            file.write(b"%d%b\t%b\n" % (number, f"={listed}".encode() if listed else b"", line))
     for part in parts:
         part.path.unlink()
     return SpooledBucket(index, path, sum(part.lines for part in parts))
 
 
-def _entries(path: Path) -> Iterator[tuple[int, bytes]]:
+def _entries(path: Path) -> Iterator[tuple[int, str, bytes]]:
     with path.open("rb") as file:
         for entry in file:
             yield _parted(entry.removesuffix(b"\n"), path.name)
@@ -112,24 +130,31 @@ def _identified(line: bytes) -> str | None:
     return attempted(partial(row_id, line))
 
 
-def read_spool(blocks: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+def read_spool(
+    blocks: Iterable[bytes], name: str, listed: MutableMapping[int, str] | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each line of a bucket's file, known as ``name``: one is held at a time.
 
-    Raises StorageRefusedError where it is none: it lay in the store.
+    ``listed`` is given the splits that a list of ids has for rows, by the numbers of their lines. Raises
+    StorageRefusedError where it is no such file: it lay in the store.
     """
     is_empty = True
     for entry in lines_of(blocks, name):
-        yield _parted(entry.removesuffix(b"\n"), name)
+        number, split, line = _parted(entry.removesuffix(b"\n"), name)
+        if split and listed is not None:
+            listed[number] = split
+        yield number, line
         is_empty = False
     if is_empty:
         raise damaged(repr(name), "no line")
 
 
-def _parted(entry: bytes, name: str) -> tuple[int, bytes]:
-    number, tab, line = entry.partition(b"\t")
-    if not tab or _NUMBER.fullmatch(number) is None:
+def _parted(entry: bytes, name: str) -> tuple[int, str, bytes]:
+    head, tab, line = entry.partition(b"\t")
+    found = _HEAD.fullmatch(head)
+    if not tab or found is None:
         raise damaged(repr(name), "a line without its number")
-    return int(number), line
+    return int(found["number"]), (found["listed"] or b"").decode(), line
 
 
 def _path(directory: Path, index: int, count: int) -> Path:

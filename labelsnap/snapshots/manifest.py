@@ -274,6 +274,7 @@ class Told(msgspec.Struct, frozen=True):
     annotations: dict[str, Number] = {}
     predictions: dict[str, Number] = {}
     rows_left: Number = 0
+    export_errors: Number = 0
     formats: dict[str, _FormatTold] = {}
 
 

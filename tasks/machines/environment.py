@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from labelsnap.labelbox.client import Account, Client, connect
 from labelsnap.labelbox.downloads.azure_source import AzureSource
 from labelsnap.labelbox.downloads.download import Downloader
+from labelsnap.labelbox.downloads.nothing import NoDownloads
 from labelsnap.labelbox.downloads.object_sources import ObjectSource, ObjectSources
 from labelsnap.labelbox.downloads.pace import shared_pace
 from labelsnap.labelbox.keys import KeyCheck, check_key
@@ -35,9 +36,13 @@ def labelbox(settings: Settings) -> Client:
     return connect(account, Patience(place=settings.export_timeout, question=settings.question_seconds))
 
 
-def downloader(settings: Settings) -> Downloader:
-    """A pool of connections as large as the number of threads that use it, at the pace of the whole process."""
-    return Downloader(
+def downloader(settings: Settings, *, offline: bool = False) -> Downloader:
+    """A pool of connections as large as the number of threads that use it, at the pace of the whole process.
+
+    One that is ``offline`` asks nobody.
+    """
+    kind = NoDownloads if offline else Downloader
+    return kind(
         api_key=settings.labelbox.api_key.get_secret_value(),
         rest_endpoint=settings.labelbox.rest_endpoint,
         allow_hosts=settings.allow_hosts,

@@ -63,7 +63,8 @@ def cancel_exports(ledger: Ledger) -> None:
 
 
 def _cancel_exports(ledger: Ledger) -> None:
-    found = _noted(ledger)
+    if not (found := _noted(ledger)):
+        return
     client = labelbox(load_settings())
     for task_id, name in found:
         if not cancel_export(client, task_id, name):

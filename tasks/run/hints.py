@@ -93,6 +93,11 @@ def note_exported(store: ObjectStore, dataset: Dataset, at: datetime) -> None:
     store.put(EXPORTED, msgspec.json.encode(Exported(at, asked_by(dataset))))
 
 
+def forget_exported(store: ObjectStore) -> None:
+    """What the dataset is about to be is not as of its last export: whoever looks at the source makes it again."""
+    store.delete(EXPORTED)
+
+
 def last_exported(store: ObjectStore, dataset: Dataset) -> datetime | None:
     """As of when the dataset is what its file asks, where that is known; a note that cannot be read says nothing."""
     body = note_at(store, EXPORTED)

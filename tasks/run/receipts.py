@@ -55,12 +55,28 @@ class OntologyReceipt(Struct, frozen=True):
     reason: str | None = None
 
 
+class Origin(Struct, frozen=True):
+    """The snapshot whose lines are read again: of which dataset it is, and which version."""
+
+    url: str
+    version: int
+
+    @property
+    def ref(self) -> str:
+        """The reference that will always mean it."""
+        return f"{self.url}@{self.version}"
+
+
 class Exported(Struct, frozen=True):
-    """What a run has of Labelbox: its RESULT and ERRORS streams, and the project's ontology."""
+    """What a run has of Labelbox: its RESULT and ERRORS streams, and the project's ontology.
+
+    Where they are those that a snapshot keeps, that is the ``origin``.
+    """
 
     results: tuple[StreamReceipt, ...]
     errors: tuple[StreamReceipt, ...]
     ontology: OntologyReceipt
+    origin: Origin | None = None
 
 
 class Settlement(Struct, frozen=True):

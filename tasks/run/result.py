@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labelsnap.formats.outputs import Output
     from labelsnap.records.choices.classes import ClassRegistry
     from tasks.run.beginning import Beginning
-    from tasks.run.receipts import FormatReceipt, OntologyReceipt, Publication, Settlement, StreamReceipt
+    from tasks.run.receipts import Exported, FormatReceipt, OntologyReceipt, Publication, Settlement
 
 REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified")
 
@@ -33,14 +33,13 @@ REQUESTS = ("composite_masks", "instance_masks", "images", "images_not_modified"
 def summary(
     dataset: Dataset,
     settlement: Settlement,
-    results: tuple[StreamReceipt, ...],
-    errors: tuple[StreamReceipt, ...],
+    exported: Exported,
     formats: tuple[FormatReceipt, ...],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """Everything that is known before publication; the snapshot keeps it."""
     tally = settlement.tally
-    streams = (*results, *errors)
+    streams = (*exported.results, *exported.errors)
     objects = sizes_of(content_of(settlement, (*streams, *formats)))
     of_parts = chain((stream.uploads for stream in streams), (part.uploads for part in formats))
     uploads = sum(of_parts, tally.uploads + settlement.uploads)
@@ -49,6 +48,7 @@ def summary(
     description = description_of(dataset, settlement)
     return {
         "dataset": dataset.dataset,
+        **({"origin": exported.origin.ref} if exported.origin else {}),
         "rows": {
             "exported": settlement.lines,
             "published": tally.published,
@@ -56,7 +56,7 @@ def summary(
             "problems": tally.problems,
         },
         **({"problems": tally.problem_codes} if tally.problem_codes else {}),
-        "export_errors": sum(stream.lines for stream in errors),
+        "export_errors": sum(stream.lines for stream in exported.errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
         "annotations": settlement.census.kinds(),
         **({"annotations_dropped": tally.annotations_dropped} if tally.annotations_dropped else {}),

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from config.dataset import Dataset
     from labelsnap.storage import ObjectStore
     from tasks.run.beginning import Beginning
+    from tasks.run.receipts import Origin
 
 
-def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
-    """What the work gives, done while the dataset is the run's own.
+def undertake(
+    dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]], origin: Origin | None = None
+) -> dict[str, Any]:
+    """What the work gives, done while the dataset is the run's own; with an ``origin`` Labelbox is not asked for it.
 
     A run that was cancelled gives that state, which Prefect makes its outcome; whoever called the flow gets the
     ``RunStoppedError`` in it. Raises ``StorageRefusedError`` while another run has the dataset, and what ``prepare``
@@ -38,12 +41,14 @@ def undertake(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[
     with turns out to be of no use any more, the work begins again at once, with an export of its own.
     """
     try:
-        return _undertaken(dataset, flow_run, work)
+        return _undertaken(dataset, flow_run, work, origin)
     except RunStoppedError as stopped:
         return cast("dict[str, Any]", Cancelled(message=stopped.message, data=stopped))
 
 
-def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]]) -> dict[str, Any]:
+def _undertaken(
+    dataset: Dataset, flow_run: str, work: Callable[[Beginning], dict[str, Any]], origin: Origin | None
+) -> dict[str, Any]:
     """The work's result; the lease is let go of whatever becomes of it."""
     settings = load_settings()
     store = open_store(dataset.url)
@@ -56,7 +61,7 @@ def _undertaken(dataset: Dataset, flow_run: str, work: Callable[[Beginning], dic
         single_writer=dataset.single_writer,
     ):
         try:
-            return _worked(dataset, flow_run, store, work)
+            return _worked(dataset, flow_run, store, work, origin)
         finally:
             let_go(dataset.url)
 
@@ -85,11 +90,15 @@ def _may_be_retried() -> bool:
 
 
 def _worked(
-    dataset: Dataset, flow_run: str, store: ObjectStore, work: Callable[[Beginning], dict[str, Any]]
+    dataset: Dataset,
+    flow_run: str,
+    store: ObjectStore,
+    work: Callable[[Beginning], dict[str, Any]],
+    origin: Origin | None,
 ) -> dict[str, Any]:
     """The result of the work, which begins again where its export is of no use any more."""
     while True:
-        beginning = prepare(dataset, flow_run)
+        beginning = prepare(dataset, flow_run, origin)
         try:
             with _ended(dataset, store, beginning.run):
                 result = work(beginning)
@@ -98,12 +107,12 @@ def _worked(
         except LabelsnapError as error:
             ending = ending_of(error)
             if ending is Ending.NOTHING:
-                forget(store, dataset, beginning.run)
+                forget(store, dataset, beginning.run, origin)
             elif ending is Ending.WORK:
-                give_up_export(store, dataset, beginning)
+                give_up_export(store, dataset, beginning, origin)
                 if beginning.way == "on" and isinstance(error, LabelboxError):
                     continue
             raise
-        forget(store, dataset, beginning.run)
+        forget(store, dataset, beginning.run, origin)
         here_of(dataset.url).settle()
         return result

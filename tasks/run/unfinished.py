@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from config.dataset import Dataset
     from labelsnap.storage import ObjectStore
+    from tasks.run.receipts import Origin
 
 BUCKET: Final = "bucket-"
 """How the receipts of buckets begin."""
@@ -62,9 +63,12 @@ class Taken(Struct, frozen=True):
         return tuple(sorted({pack for bucket in self.buckets.values() for pack in bucket.packs}, key=lambda p: p.key))
 
 
-def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
-    """What the last run of this dataset file left, if it has no outcome; a note that cannot be read is none."""
-    body = note_at(store, _key(dataset))
+def recall_left(store: ObjectStore, dataset: Dataset, origin: Origin | None = None) -> Left | None:
+    """What the last run of this dataset file left, if it has no outcome; a note that cannot be read is none.
+
+    Runs that read the lines of an ``origin`` again are apart from all others.
+    """
+    body = note_at(store, _key(dataset, origin))
     if body is None:
         return None
     try:
@@ -76,22 +80,22 @@ def recall_left(store: ObjectStore, dataset: Dataset) -> Left | None:
     return Left(found, max(signs), published=published_by(store, since, found.run) is not None)
 
 
-def note_beginning(store: ObjectStore, dataset: Dataset, beginning: Beginning) -> None:
+def note_beginning(store: ObjectStore, dataset: Dataset, beginning: Beginning, origin: Origin | None = None) -> None:
     """Write down how a run has begun."""
-    store.put(_key(dataset), msgspec.json.encode(beginning))
+    store.put(_key(dataset, origin), msgspec.json.encode(beginning))
 
 
-def give_up_export(store: ObjectStore, dataset: Dataset, beginning: Beginning) -> None:
+def give_up_export(store: ObjectStore, dataset: Dataset, beginning: Beginning, origin: Origin | None = None) -> None:
     """A run has failed so that nobody shall go on with its export; its work stays."""
-    note_beginning(store, dataset, msgspec.structs.replace(beginning, given_up=True))
+    note_beginning(store, dataset, msgspec.structs.replace(beginning, given_up=True), origin)
 
 
-def forget(store: ObjectStore, dataset: Dataset, run: str) -> None:
+def forget(store: ObjectStore, dataset: Dataset, run: str, origin: Origin | None = None) -> None:
     """A run's outcome is known: its name goes first, then its ledger, so that nobody goes on with half a ledger."""
     ledger = Ledger(store, run)
     with ThreadPoolExecutor(1, thread_name_prefix="forget") as pool:
         keys = pool.submit(ledger.keys)
-        store.delete(_key(dataset))
+        store.delete(_key(dataset, origin))
         store.delete_many(keys.result())
 
 
@@ -156,7 +160,7 @@ def _count(name: str) -> str:
     return name.rpartition("-")[2]
 
 
-def _key(dataset: Dataset) -> str:
+def _key(dataset: Dataset, origin: Origin | None) -> str:
     """Where the run of this dataset file, by this code, is named: a refresh or a backfill of any range."""
-    parameters = [dataset.model_dump(mode="json"), software()]
+    parameters = [dataset.model_dump(mode="json"), software(), *([origin.ref] if origin else [])]
     return work_key("runs", f"{name_of_values(parameters)}.json")

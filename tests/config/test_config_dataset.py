@@ -11,6 +11,7 @@ import yaml
 
 from config.dataset import Dataset
 from config.reading import load_dataset, parse_dataset
+from config.split_files import listed_splits
 from labelsnap.errors import ConfigurationError
 
 MINIMAL = {"dataset": "street-scenes", "store": "s3://ml-datasets/labelsnap", "source": {"project": "cltd3vkju"}}
@@ -65,6 +66,7 @@ def test_the_examples_are_valid(path):
         ({"filters": {"task_queue_status": "Done"}}, "filters.task_queue_status", "workflow_status"),
         ({"filters": {"workflow_statuss": "Done"}}, "filters.workflow_statuss", "did you mean `workflow_status`?"),
         ({"split": {"train": 1, "val": 0, "test": 0, "sead": 1}}, "split.sead", "did you mean `seed`?"),
+        ({"split": {"frm": "model_run"}}, "split.frm", "did you mean `from`?"),
         ({"source": {"projekt": "x"}}, "source.projekt", "did you mean `project`?"),
     ],
 )
@@ -90,6 +92,11 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"params": {"project_details": False}}, "project_details"),
         ({"params": {"predictions": True}}, "belong to a model run"),
         ({"split": {"train": 0.8, "val": 0.1, "test": 0.2}}, "add up to 1.1"),
+        ({"split": {"from": "model_run"}}, "needs a model run as source"),
+        ({"split": {"from": "model_run"}, "source": {"model_run": "m"}}, "params.model_run_details: true"),
+        ({"split": {"from": "tag:tag"}, "params": {"metadata_fields": False}}, "params.metadata_fields: true"),
+        ({"split": {"names": {"holdout": "test"}}}, "what split.from calls splits, and there is none"),
+        ({"split": {"from": "metadata:split", "names": {"holdout": "held"}}}, "split.names.holdout"),
         ({"problems": {"max_share": 2}}, "max_share"),
         ({"labels": "best"}, "labels"),
         ({"images": "jpeg"}, "`images` is 'jpeg': input should be 'copy', 'jpg' or 'reference'"),
@@ -117,6 +124,7 @@ def test_a_value_that_cannot_be_is_refused_by_name(changes, part):
         ({"formats": {"yolo": {"task": "classify"}}}, "question"),
         ({"formats": {"voc": {"palette": "grey"}}}, "$.palette"),
         ({"split": {"group_by": "moon"}}, "moon"),
+        ({"split": {"from": "metdata:split"}}, "metadata:NAME"),
         ({"store": "http://example.org"}, "s3://BUCKET/PREFIX"),
         ({"store": "file://relative/path"}, "file:///DIR"),
     ],
@@ -126,6 +134,37 @@ def test_formats_groups_and_stores_are_checked_too(changes, word):
     with pytest.raises(ConfigurationError) as caught:
         parse_dataset(changed(**changes))
     assert word in str(caught.value)
+
+
+def test_what_splits_are_taken_from_is_part_of_a_version_where_it_is_set():
+    """A configuration of before stays what it was; of a list only its name counts, wherever it lies."""
+    shares = {"train": 0.8, "val": 0.1, "test": 0.1, "seed": 0, "group_by": None}
+    assert parse_dataset(changed()).content()["split"] == shares
+    named = parse_dataset(changed(split={"from": "file:/any/where/splits.csv", "names": {"holdout": None}}))
+    assert named.content()["split"] == shares | {"from": "file:splits.csv", "names": {"holdout": None}}
+    assert Dataset.model_validate(named.model_dump(mode="json")) == named
+
+
+def test_a_list_of_splits_lies_beside_its_dataset_file(tmp_path, monkeypatch):
+    """Whatever the folder is in which the command is typed; a line that cannot be used is named by its number."""
+    folder = tmp_path / "datasets"
+    folder.mkdir()
+    (folder / "lists").mkdir()
+    content = changed(split={"from": "file:lists/splits.csv"})
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    listed = folder / "lists/splits.csv"
+    listed.write_text("external_id,split\na.jpg,test\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    found = load_dataset(Path("datasets/dataset.yaml"))
+    table = listed_splits(found)
+    assert table is not None
+    assert (found.split.source, table.split_of("a.jpg")) == (f"file:{listed}", "test")
+    for text, said in (("external_id,split\na.jpg,hold\n", "line 2"), ("external_id\n", "line 1"), (None, "machine")):
+        listed.unlink() if text is None else listed.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigurationError, match=said) as refused:
+            load_dataset(folder / "dataset.yaml")
+        assert (refused.value.code, refused.value.exit_status) == ("bad_split_file", 2)
+        assert "splits.csv" in refused.value.message
 
 
 def test_every_fault_of_a_file_is_told_at_once():

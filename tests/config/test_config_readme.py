@@ -26,6 +26,7 @@ IN_WORDS = {
     "keep": {"values": "what stays, or `null`"},
     "formats": {"values": "format: options"},
     "classes": {"values": "name: name or `null`"},
+    "split.names": {"values": "name: `train`, `val`, `test` or `null`"},
     "LABELSNAP_WORKERS": {"default": "cores, at most 4"},
     "LABELSNAP_MEMORY_BYTES": {"default": "a quarter of what the process may use, at least 256 MiB"},
 }
@@ -61,7 +62,7 @@ def keys(model, above=""):
     for name, field in model.model_fields.items():
         below = model_in(field.annotation)
         if below is None or below is not field.annotation:
-            yield f"{above}{name}", field
+            yield f"{above}{field.alias or name}", field
         if below is not None:
             yield from keys(below, f"{above}{name}.")
 

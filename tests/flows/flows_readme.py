@@ -22,7 +22,7 @@ def first_cells(heading):
 
 def documented_keys():
     """The keys of a refresh's result, each with names from outside in capitals: ``formats.NAME.held.KIND``."""
-    return set(first_cells("refresh and backfill"))
+    return set(first_cells("refresh, backfill and reprocess"))
 
 
 def undocumented(result):

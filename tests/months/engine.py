@@ -39,6 +39,6 @@ def engine():
         stack.enter_context(patch("tasks.machines.window.as_completed", iter))
         for name in ARTIFACTS:
             stack.enter_context(patch(f"tasks.telling.artifacts.create_{name}_artifact", lambda *_, **__: None))
-        for module in ("flows.refresh", "flows.backfill", "tasks.machines.here"):
+        for module in ("flows.refresh", "flows.backfill", "flows.reprocess", "tasks.machines.here"):
             stack.enter_context(patch(f"{module}.runtime", runtime))
         yield runtime

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelsnap.storage.lines import lines
-from tasks.kept import Remaining
+from tasks.raw.passing import Remaining
 
 TEXTS = st.lists(st.sampled_from([b"", b"a", b"b", b"row"]), max_size=8).map(b"\n".join)
 

@@ -20,6 +20,7 @@ from prefect.states import Completed, Running
 
 from flows.backfill import backfill
 from flows.refresh import refresh
+from flows.reprocess import reprocess
 from flows.service import own_records
 from flows.service.own_records import trim, trim_own_records
 
@@ -54,7 +55,7 @@ def runs_of(client, named):
 
 def test_the_flows_are_those_of_the_commands():
     """By the names under which Prefect knows them."""
-    assert set(own_records.FLOWS) == {refresh.name, backfill.name}
+    assert set(own_records.FLOWS) == {refresh.name, backfill.name, reprocess.name}
 
 
 def test_the_newest_runs_stay_and_older_ones_go(client, ours):

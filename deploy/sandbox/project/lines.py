@@ -47,7 +47,8 @@ def model_run_line(row: Row, params: Mapping[str, bool], task: str) -> Json:
     """The row as one line of a model run's export."""
     run: Json = {"name": "iteration 1", "run_data_row_id": uuid(row.project.seed, "run data row", row.index)}
     if params.get("includeModelRunDetails"):
-        run["split"] = ("training", "training", "training", "validation", "test")[row.index % 5]
+        first = ("training", "training", "training", "validation", "test")[row.index % 5]
+        run["split"] = first if row.edit.split is None else row.edit.split
     run["labels"] = [_model_label(row, row.labels[row.selected_label or 0], task, empty=row.empty)]
     if params.get("includePredictions"):
         run["predictions"] = [_model_label(row, row.prediction, task, empty=False)]
@@ -106,6 +107,7 @@ def _metadata(row: Row) -> list[Any]:
         ("speed_kmh", "Number", float(row.index * 7 % 60)),
         ("captured_at", "DateTime", timestamp(row.created_at - timedelta(hours=5))),
         ("city", "Enum", _CITIES[row.index // 6 % len(_CITIES)]),
+        *((name, "Enum", value) for name, value in row.edit.metadata),
     )
     return [
         {

@@ -27,6 +27,7 @@ class Edit:
     """What has been changed on a row since the project was made.
 
     ``picture`` counts how often its picture was replaced, last at ``pictured_at``; exports tell of that if ``is_told``.
+    ``split`` is its split in the model run, and ``metadata`` are fields that it has beside its first ones.
     """
 
     revision: int = 0
@@ -35,6 +36,8 @@ class Edit:
     picture: int = 0
     pictured_at: datetime | None = None
     is_told: bool = False
+    split: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,19 @@ class Workspace:
             raise ValueError(f"workflow status {status!r} is none of {', '.join(_STATUS_NAMES.values())}")
         self._change(index, status=status)
 
+    def set_split(self, index: int, split: str) -> None:
+        """The row goes to another split of the model run, in Labelbox's words: ``training``, ``validation``, ``test``.
+
+        That is no activity on the row.
+        """
+        with self.lock:
+            self.edits[index] = replace(self.row(index).edit, split=split)
+
+    def set_metadata(self, index: int, name: str, *values: str) -> None:
+        """The row has these values, and no others, of a metadata field, one entry each."""
+        others = (each for each in self.row(index).edit.metadata if each[0] != name)
+        self._change(index, metadata=(*others, *((name, value) for value in values)))
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         with self.lock:

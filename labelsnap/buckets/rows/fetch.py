@@ -21,13 +21,16 @@ from labelsnap.buckets.rows.masks import MaskFetcher
 from labelsnap.buckets.rows.reuse import Reused
 from labelsnap.images.orientation import fits
 from labelsnap.labelbox.downloads.failures import DownloadError
+from labelsnap.labelbox.downloads.nothing import not_held
 from labelsnap.masks.decoding.png import Limits
 from labelsnap.masks.shapes.polygons import columns_crossed
 from labelsnap.memory import MEMORY
 from labelsnap.records.choices.names import file_name
+from labelsnap.records.choices.split_sources import SplitNameError, named_by
 from labelsnap.records.choices.splits import Split, split_of
 from labelsnap.records.geometry import Mask, Polygon
 from labelsnap.records.image import Image
+from labelsnap.records.lines.fingerprint import fingerprint_with_split
 from labelsnap.records.model import ModelRunEntry, Record, Sample
 from labelsnap.records.tables.carry import carry_over
 
@@ -35,13 +38,17 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import IO
 
+    from labelsnap.buckets.rows.held import Held
     from labelsnap.images.orientation import Rule
     from labelsnap.labelbox.downloads.download import Downloader
+    from labelsnap.labelbox.downloads.known import ImageAnswer
     from labelsnap.memory import Budget
+    from labelsnap.records.choices.split_sources import Names, SplitSource
     from labelsnap.records.geometry import MaskRule
     from labelsnap.records.image import ImageRule
-    from labelsnap.records.model import Label
+    from labelsnap.records.model import Label, Row
     from labelsnap.records.tables.carry import Masks, Origin, Size
 
     _OfLabels = Mapping[str, Mapping[str, Mask]]
@@ -64,8 +71,9 @@ REFUSED: Final = "images_refused"
 class Fetcher:
     """How the rows of a bucket get their pixels. Image bytes go to ``directory``, named by their sha256 (hex).
 
+    ``split_from`` is where splits are taken from that exist already, and ``split_names`` what it calls them;
     ``given`` are the splits that rows were given before under the same settings, by data row id. ``memory`` is what
-    images and masks are decoded in.
+    images and masks are decoded in. ``held`` is the snapshot whose lines are read again: images come of it.
     """
 
     downloader: Downloader
@@ -80,12 +88,17 @@ class Fetcher:
     masks: MaskRule = "composite"
     given: Mapping[str, str] = field(default_factory=dict)
     memory: Budget = MEMORY
+    held: Held | None = None
+    split_from: SplitSource | None = None
+    split_names: Names = field(default_factory=dict)
 
-    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW) -> Sample:
+    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW, listed: str = "") -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
 
-        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result.
+        ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result. ``listed``
+        is the split that a list of ids has for the row, if any.
         """
+        named = listed or self._named(record)
         standing = reused.standing
         image = self._image(record, requests, reused)
         size = (image.height, image.width) if image else None
@@ -104,8 +117,24 @@ class Fetcher:
         image = image or _referenced(record, size, self.max_image_pixels)
         _check_masks(labels, image)
         _check_polygons(labels, image)
-        split = split_of(record, image.sha256, self.group_by, self.split, self.given)
+        split = named or split_of(record, image.sha256, self.group_by, self.split, self.given)
         return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+
+    def digest(self, line: bytes, listed: str) -> str:
+        """Return the fingerprint of a line, in which is what the row's split is taken from."""
+        in_run = self.split_from is not None and self.split_from.kind == "model_run"
+        return fingerprint_with_split(line, in_run=in_run, named=listed)
+
+    def with_split(self, row: Row, line: bytes, listed: str) -> Row:
+        """Return the row of a line under that fingerprint."""
+        return replace(row, fingerprint=self.digest(line, listed)) if self.split_from else row
+
+    def _named(self, record: Record) -> str | None:
+        """The split that the dataset's source names for a row; None: it says nothing, or there is none."""
+        try:
+            return named_by(record, self.split_from, self.split_names) if self.split_from else None
+        except SplitNameError as error:
+            raise RowError(error.path, error.code, str(error)) from None
 
     def refuses(self, url: str) -> bool:
         """Tell whether an image is referenced by what may not be published."""
@@ -132,15 +161,10 @@ class Fetcher:
             as_declared = (media.height or 0, media.width or 0)
             return _referenced(record, as_declared, self.max_image_pixels) if declared else None
         path = self.directory / uuid4().hex
+        made_of = stands if self.held else None
         try:
             with path.open("w+b") as file:
-                answer = self.downloader.image(
-                    record.data_row.row_data,
-                    file,
-                    limit=self.max_image_bytes,
-                    check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
-                    known=reused.known,
-                )
+                answer = self._came(record, file, reused)
                 if stands and answer.is_known:
                     path.unlink()
                     requests["images_not_modified"] += 1
@@ -152,6 +176,7 @@ class Fetcher:
                     max_pixels=self.max_image_pixels,
                     as_jpeg=self.images == "jpg",
                     memory=self.memory,
+                    was=made_of.orientation or 1 if made_of and not made_of.turned else None,
                 )
                 size = file.seek(0, SEEK_END)
                 file.seek(0)
@@ -166,7 +191,8 @@ class Fetcher:
             path.unlink()
             raise
         path.replace(self.directory / digest)
-        requests["images"] += 1
+        requests["images"] += made_of is None
+        is_turned = made_of is not None and made_of.turned
         return Image(
             file_name=self._name(record, picture.mime_type),
             width=picture.width,
@@ -174,11 +200,29 @@ class Fetcher:
             mime_type=picture.mime_type,
             sha256=digest,
             size=size,
-            orientation=picture.orientation,
-            turned=picture.turned,
-            converted_from=picture.converted_from,
+            orientation=made_of.orientation if made_of and is_turned else picture.orientation,
+            turned=picture.turned or is_turned,
+            converted_from=picture.converted_from or (made_of.converted_from if made_of else None),
             validators=answer.validators,
         )
+
+    def _came(self, record: Record, file: IO[bytes], reused: Reused) -> ImageAnswer:
+        """Have an image come from its source, or from the snapshot whose lines are read again. Raises DownloadError."""
+        if self.held is None:
+            return self.downloader.image(
+                record.data_row.row_data,
+                file,
+                limit=self.max_image_bytes,
+                check=partial(check_image, max_pixels=self.max_image_pixels, memory=self.memory),
+                known=reused.known,
+            )
+        if reused.standing is None:
+            raise not_held("the snapshot has no such row, and so no image of it")
+        if not reused.is_made_of_held:
+            raise not_held(
+                "the snapshot holds the image turned, made a JPEG, or not at all, and it is asked for otherwise"
+            )
+        return self.held.image(reused.standing.image, file)
 
     def _name(self, record: Record, mime_type: str) -> str:
         return file_name(record.data_row, mime_type, of_type=self.images == "jpg")

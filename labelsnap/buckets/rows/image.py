@@ -145,8 +145,11 @@ def publishable(
     max_pixels: int,
     as_jpeg: bool = False,
     memory: Budget = MEMORY,
+    was: int | None = None,
 ) -> Picture:
     """Make an image, which ``check_image`` has let pass, what is published, in its file.
+
+    ``was`` is the orientation (1 to 8) that was taken out of it before; None: it still has its own.
 
     The orientation is taken out of it, and the pixels keep their bytes; they are decoded, turned and encoded anew only
     where ``placed`` says so, or where ``as_jpeg`` asks for a JPEG and it is none. What is read is claimed of
@@ -161,7 +164,8 @@ def publishable(
             raise ImageError("image_unsupported", reason)
         held = container.held(file)
         with memory.claim(held):
-            orientation = take_out(file, container)
+            found = take_out(file, container)
+            orientation = found if was is None else was
     with _reading("its header"), memory.claim(held), Image.open(file, formats=FORMATS) as image:
         stored = image.size
         if image.width * image.height > max_pixels:

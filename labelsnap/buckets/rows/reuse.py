@@ -29,6 +29,9 @@ another content, one image, nobody knows …                ``unless_size`` if t
 anything else                                             ``made``
 ========================================================  =============================================================
 
+Where a snapshot's own lines are read again, nothing is asked of anybody: a row of it is of one content,
+and so are rows with the record's fingerprint alone. Its image stands as above, or is made of the one that it holds.
+
 One image is what one URL without its signature names. It also stands where its source, which was to be asked, refuses
 or fails; not where that sends something else in its place, nor where the export says that it was turned wrongly.
 """
@@ -52,7 +55,7 @@ from labelsnap.images.orientation import placed, turned_size
 from labelsnap.labelbox.downloads.known import Known
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import MaskReference
-from labelsnap.records.lines.fingerprint import fingerprint
+from labelsnap.records.lines.fingerprint import fingerprint, same_content
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
 from labelsnap.records.model import ModelRunEntry
@@ -64,6 +67,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labelsnap.buckets.reading import Earlier
+    from labelsnap.buckets.rows.held import Held
     from labelsnap.images.orientation import Rule
     from labelsnap.labelbox.downloads.failures import DownloadError
     from labelsnap.records.geometry import MaskRule
@@ -98,7 +102,8 @@ class Reused(Struct, frozen=True):
     ``same_content`` tells whether that has the record's content, and ``lacks_masks`` whether it has not all masks as
     they would be made now. ``before`` is the row as the version before has it, and ``is_reused`` the same of it. With
     ``spares`` the image stands where its source cannot be had; ``change`` is what the data row says.
-    ``whole_masks`` are those, of one content, that stand for their instances' own images.
+    ``whole_masks`` are those, of one content, that stand for their instances' own images. With ``is_made_of_held`` the
+    image can be made of the one that stands.
     """
 
     image: Way = "made"
@@ -110,6 +115,7 @@ class Reused(Struct, frozen=True):
     spares: bool = False
     change: Change = "unknown"
     whole_masks: Masks = {}
+    is_made_of_held: bool = False
 
     @property
     def known(self) -> Known | None:
@@ -151,12 +157,17 @@ class Reused(Struct, frozen=True):
         return all(row.masks.get(key) == mask for key, mask in masks_in(record).items())
 
 
+def _digest_of(_number: int, line: bytes) -> str:
+    return fingerprint(line)
+
+
 @dataclass(frozen=True, slots=True)
 class Reuse:
     """What may be taken over in one bucket: of the version before, and of what a run ``taken`` over had fetched.
 
     ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged, and
-    those that ``refuses`` names are looked at anew.
+    those that ``refuses`` names are looked at anew. ``held`` is the snapshot whose lines are read again, if one is.
+    ``digest`` gives the fingerprint of a line by its number.
     """
 
     earlier: Earlier
@@ -166,6 +177,8 @@ class Reuse:
     masks: MaskRule
     until: datetime
     refuses: Callable[[str], bool] = lambda _: False
+    held: Held | None = None
+    digest: Callable[[int, bytes], str] = _digest_of
 
     def of_lines(self, lines: Iterable[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
@@ -173,7 +186,7 @@ class Reuse:
         if not self.earlier.whole:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
-        taken = {number: self._taken(line) for number, line in lines}
+        taken = {number: self._taken(number, line) for number, line in lines}
         times = Counter(each.row_id for each in taken.values())
         urls, due = self._urls(), self.earlier.composite_due
         for number, (found, digest) in taken.items():
@@ -196,17 +209,25 @@ class Reuse:
     def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused | Problem]:
         """Look at records, by the numbers of their lines; one that cannot be looked at is a problem."""
         before, taken = (snapshot.standing(records.values()) for snapshot in (self.earlier, self.taken))
+        held = self.held.standing(records.values()) if self.held else {}
 
         def of(number: int, row: str) -> Reused | Problem:
-            look = partial(self.of_record, records[number], before.get(row), taken.get(row))
+            look = partial(self.of_record, records[number], before.get(row), taken.get(row), held.get(row))
             return bounded(number, lambda: row, look)
 
         return {number: of(number, record.data_row.id) for number, record in records.items()}
 
-    def of_record(self, record: Record, before: Standing | None, taken: Standing | None = None) -> Reused:
-        """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it."""
-        rows = ((before, False), (taken, True))
+    def of_record(
+        self, record: Record, before: Standing | None, taken: Standing | None = None, held: Standing | None = None
+    ) -> Reused:
+        """Say what a record takes over of its row as the version before has it, or a broken-off run fetched it.
+
+        ``held`` is the row that was made of the very same line, in the snapshot whose lines are read again.
+        """
+        rows = ((held, False), (before, False), (taken, True))
         found = [(self._upon(record, row), is_later) for row, is_later in rows if row]
+        if self.held:
+            found = [(each, is_later) for each, is_later in found if each.same_content]
         chosen, _ = min(found, key=_cost, default=(Reused(), False))
         is_reused = before is not None and before.fingerprint == record.fingerprint
         return replace(chosen, before=before, is_reused=is_reused)
@@ -221,10 +242,11 @@ class Reuse:
         now, before = numbers(row_ids), numbers(self.earlier.fingerprints)
         return tuple(row_id for row_id in now if row_id in anew or before[row_id] != now[row_id])
 
-    def _taken(self, line: bytes) -> Identity:
+    def _taken(self, number: int, line: bytes) -> Identity:
         """The row that a line is about, and the fingerprint where such a row stands."""
         found = attempted(partial(row_id, line))
-        return Identity(found, attempted(partial(fingerprint, line)) if found in self.earlier.fingerprints else None)
+        stands = found in self.earlier.fingerprints
+        return Identity(found, attempted(partial(self.digest, number, line)) if stands else None)
 
     def _urls(self) -> dict[str, str]:
         """By what URLs rows of the version before refer to their images, by data row id."""
@@ -236,7 +258,7 @@ class Reuse:
     def _upon(self, record: Record, row: Standing) -> Reused:
         as_wanted = self._as_wanted(record, row.image)
         exported = record.data_row.row_data
-        if row.fingerprint == record.fingerprint:
+        if same_content(row.fingerprint, record.fingerprint):
             url = lasting_url(row.row_data, exported, self.until) if self.images == "reference" else row.row_data
             standing = replace(row, row_data=url, masks=still_made(row, self.masks))
             return Reused(
@@ -247,6 +269,7 @@ class Reuse:
                 whole_masks=whole_masks(row.masks),
                 spares=not as_wanted and self._spares(record, row.image),
                 change=_change(record, row),
+                is_made_of_held=self._is_made_of(record, row.image),
             )
         spares = as_wanted or self._spares(record, row.image)
         if not spares or self.images == "reference" or unsigned(exported) != unsigned(row.row_data):
@@ -274,11 +297,24 @@ class Reuse:
             return False
         if _may_be_turned(standing):
             return False if standing.mime_type == TIFF else None
+        return self._is_placed(record, standing)
+
+    def _is_placed(self, record: Record, standing: Image) -> bool:
+        """Whether an image, whose orientation is known, was turned where it would be turned now, and nowhere else."""
         orientation = standing.orientation or 1
         size = standing.width, standing.height
         stored = turned_size(size, orientation) if standing.turned else size
         place = placed(self.orientation, orientation, stored, declared_size(record.data_row.media))
         return place == ("turned" if standing.turned else "stored")
+
+    def _is_made_of(self, record: Record, held: Image) -> bool:
+        """Whether what would be published now can be made of an image that is held: it has all that its source had.
+
+        It has not, where its pixels were turned and are not to be, or it was made a JPEG and is not to be one.
+        """
+        if held.sha256 is None or _may_be_turned(held) or (self.images == "copy" and held.converted_from is not None):
+            return False
+        return not held.turned or self._is_placed(record, held)
 
     def _is_of_type(self, standing: Image) -> bool:
         """Whether a copied image is of the type that would be published now: any that came, or a JPEG."""

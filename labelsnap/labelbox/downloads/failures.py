@@ -19,6 +19,7 @@ code                    what happened                                           
 ``certificate``         the host cannot prove who it is                                        no
 ``too_many_redirects``  redirected again and again                                             no
 ``bad_redirect``        redirected to what is no URL, or a longer one than any                 no
+``not_in_snapshot``     a snapshot is made anew, which does not hold it: nothing is asked      no
 ======================  =====================================================================  ==========
 """
 

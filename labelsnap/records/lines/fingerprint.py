@@ -20,6 +20,42 @@ _HTTP = (b"http://", b"https://")
 _LONGEST_KEY = 16
 
 
+_SPLIT = re.compile(rb'(?<!\\)"split"\s*:\s*(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|null)\s*,?\s*')
+
+
+def fingerprint_with_split(line: bytes, *, in_run: bool, named: str = "") -> str:
+    """Return the fingerprint of a line of a dataset that takes its splits from elsewhere.
+
+    Where a list of ids has ``named`` the row's split, it is behind ``fingerprint`` as ``--SPLIT``. Where the split
+    stands in the line (``in_run``), the same of the line without it follows as ``-DIGEST``: so that another split is
+    another fingerprint, and yet no other content.
+    """
+    if named:
+        return f"{fingerprint(line)}--{named}"
+    digest = fingerprint(line)
+    without = _SPLIT.sub(b"", line) if in_run else line
+    return digest if without == line else f"{digest}-{fingerprint(without)}"
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two fingerprints are of lines that say the same, but for the split that they are given from elsewhere."""
+    if not (one and other):
+        return False
+    (line, without), (other_line, other_without) = (_digests(each) for each in (one, other))
+    return line in {other_line, other_without} or without in {other_line, other_without}
+
+
+def line_digest(fingerprint: str) -> str:
+    """Return the part of a fingerprint that is of the whole line, and of nothing else."""
+    return fingerprint.partition("-")[0]
+
+
+def _digests(fingerprint: str) -> tuple[str, str]:
+    """The digest of a whole line, and of the line without its split."""
+    line, _, rest = fingerprint.partition("-")
+    return line, rest if rest and not rest.startswith("-") else line
+
+
 def fingerprint(line: bytes) -> str:
     """Return the XXH3 digest (128 bits, hex) of a line without what changes on every export of an unchanged row.
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from labelsnap.records.geometry import Mask, MaskReference, MaskRule
 from labelsnap.records.image import Image
+from labelsnap.records.lines.fingerprint import same_content
 from labelsnap.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ class Standing(Struct, frozen=True):
 def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:
     """Return a record with what ``standing``, the same row of an earlier snapshot, holds already.
 
-    Where both have one fingerprint, the row's content is the same: the decoded masks are taken from there, and so are
+    Where both have one content by their fingerprints: the decoded masks are taken from there, and so are
     the values that every export spells anew (the signature of ``row_data``, the URLs of composite masks), so that an
     unchanged row gives unchanged bytes. A mask that does not stand there, or not with the ``size`` of the image that is
     published now (None: any), stays a reference. Where fingerprints differ, the record is returned as it is.
     """
-    if record.fingerprint != standing.fingerprint:
+    if not same_content(record.fingerprint, standing.fingerprint):
         return record
     entry = record.entry
     masks = {key: mask for key, mask in standing.masks.items() if size in {None, (mask.runs.height, mask.runs.width)}}

@@ -12,6 +12,7 @@ from labelsnap.formats.interface import predicted_labels
 from labelsnap.records.choices.classes import ClassRegistry
 from labelsnap.records.counts import kind_of
 from labelsnap.records.geometry import Mask
+from labelsnap.records.lines.fingerprint import line_digest
 from labelsnap.records.model import ChecklistAnswer, RadioAnswer
 from labelsnap.records.ontology import OntologyChanges, compare
 from labelsnap.records.questions import questions_of
@@ -292,7 +293,7 @@ def _named(files: BucketFiles) -> str:
 def _content(sample: Sample) -> tuple[object, ...]:
     """What a row says beside its annotations; the fingerprint stands for all that the export says."""
     labels = (*sample.record.entry.labels, *predicted_labels(sample))
-    return sample.record.fingerprint, sample.image, sorted(label.id for label in labels)
+    return line_digest(sample.record.fingerprint), sample.image, sorted(label.id for label in labels)
 
 
 def _parts_of(sample: Sample | None, registry: ClassRegistry) -> tuple[_Parts, _Parts]:

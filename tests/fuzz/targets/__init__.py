@@ -19,6 +19,7 @@ NAMES = (
     "indexes",
     "webhooks",
     "dataset_files",
+    "split_files",
 )
 
 
