@@ -44,8 +44,8 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
         with beside() as start:
             start(partial(read_ahead, dataset.url, base))
             ontology = start(partial(fetch_ontology, dataset, base))
-            exports = start_exports(dataset, run)
             check_named_classes(dataset, beginning.base, ontology.result)
+            exports = start_exports(dataset, run)
             created = wait_for_exports(exports)
             lost = start(partial(fetched, "ERRORS"))
             results = fetched("RESULT")

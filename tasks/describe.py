@@ -61,7 +61,8 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     store, earlier = here.store, here.manifest(base)
     draft = here.draft(earlier)
     description = description_of(dataset, settlement)
-    outputs = {name: output_of(name) for name in STANDING} | dataset.outputs
+    chosen = dataset.outputs
+    outputs = chosen | {name: output_of(name) for name in STANDING if name not in chosen}
     described = {name: description.of(output) for name, output in outputs.items()}
     of_card, of_croissant = ({name: f"{format_folder(name)}{each}" for name in outputs} for each in DESCRIBED)
     listed: dict[str, list[Listed]] = {}

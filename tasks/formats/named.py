@@ -1,4 +1,4 @@
-"""Classes that outputs name, looked up before anything is downloaded: a name that no class has is a mistake."""
+"""Classes that outputs name, looked up before anything is exported: a name that no class has is a mistake."""
 
 from __future__ import annotations
 

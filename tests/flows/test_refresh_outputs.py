@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from pycocotools.coco import COCO
 
 from deploy.sandbox import Fault
+from flows.backfill import backfill
 from flows.refresh import refresh
 from labelsnap.errors import ConfigurationError, LabelsnapError
 from labelsnap.formats.coco.writer import Coco
@@ -158,7 +160,7 @@ def test_outputs_come_and_go_like_formats(sandbox, dataset, tmp_path, monkeypatc
     assert refresh(dataset(formats=FORMATS))["reason"] == "unchanged"
 
 
-def test_a_class_that_there_is_not_is_refused_before_anything_is_downloaded(sandbox, dataset):
+def test_a_class_that_there_is_not_is_refused_before_anything_is_exported(sandbox, dataset):
     """With the nearest name; one that the ontology has is none of these, whether anybody has drawn it or not."""
     sandbox.add_class("tram", "rectangle")
     formats = {"boxes": {"format": "coco", "classes": ["tram", "preson"]}}
@@ -166,12 +168,21 @@ def test_a_class_that_there_is_not_is_refused_before_anything_is_downloaded(sand
         refresh(dataset(formats=formats))
     assert refused.value.code == "unknown_class"
     assert "Did you mean 'person'?" in refused.value.remedy
-    assert sandbox.requests.count("graphql:exportDataRows*") == 1
-    assert not any(sandbox.requests.count(kind) for kind in ("composite_mask", "instance_mask", "image"))
+    assert sandbox.requests.count("graphql:GetProjectOntologyPyApi") == 1
+    assert sandbox.requests.count("graphql:exportDataRows*") == 0
     formats["boxes"]["classes"] = ["tram", "person"]
     result = refresh(dataset(formats=formats))
     assert result["version"] == 1
     assert not any("tram" in note for note in result["formats"]["boxes"].get("notes", ()))
+
+
+@pytest.mark.slow
+def test_a_backfill_refuses_such_a_class_too(sandbox, dataset):
+    """Before its first window is exported."""
+    chosen = dataset(filters={}, formats={"coco": {"classes": ["preson"]}})
+    with pytest.raises(ConfigurationError, match="'preson'"):
+        backfill(chosen, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), timedelta(days=30))
+    assert sandbox.requests.count("graphql:exportDataRows*") == 0
 
 
 @pytest.mark.slow

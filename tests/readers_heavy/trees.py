@@ -28,7 +28,7 @@ SPLIT = {"train": 0.5, "val": 0.25, "test": 0.25, "seed": 0}
 
 
 def make(directory: Path) -> None:
-    """Lay out every tree below ``directory``, of versions of one dataset that differ in nothing but their formats."""
+    """Lay out every tree below ``directory``, all of one version: each is an output of the dataset file."""
     with (
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),  # its thread would outlive the server
         prefect_test_harness(server_startup_timeout=300),
@@ -36,23 +36,10 @@ def make(directory: Path) -> None:
         Sandbox(ROWS, directory=Path(place), settings=ExportSettings(odd_lines=tuple(ODDITIES))) as sandbox,
     ):
         os.environ.update(sandbox.environment())
-        for outputs in rounds():
-            formats = {name: options for name, options in outputs.values() if name != "parquet"}
-            result = refresh(load_dataset(dataset_file(sandbox, Path(place), formats)))
-            for output, (name, _) in outputs.items():
-                pull(result["ref"], name, directory / output)
-
-
-def rounds() -> list[dict[str, tuple[str, dict[str, Any]]]]:
-    """Spread the outputs over dataset files, each of which has a format once."""
-    found: list[dict[str, tuple[str, dict[str, Any]]]] = []
-    for output, made in OUTPUTS.items():
-        free = (each for each in found if made[0] not in {name for name, _ in each.values()})
-        each = next(free, None)
-        if each is None:
-            found.append(each := {})
-        each[output] = made
-    return found
+        formats = {output: {"format": name, **options} for output, (name, options) in OUTPUTS.items()}
+        result = refresh(load_dataset(dataset_file(sandbox, Path(place), formats)))
+        for output in OUTPUTS:
+            pull(result["ref"], output, directory / output)
 
 
 def dataset_file(sandbox: Sandbox, place: Path, formats: dict[str, dict[str, Any]]) -> Path:

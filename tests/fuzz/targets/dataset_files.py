@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "config" / "datasets" / "street-scenes.yaml"
 SHORT = {"dataset": "a", "store": "file:///tmp/a", "source": {"model_run": "a2fb1fec-b8a5-0f96-b61e-0d5643fb8dec"}}
+OUTPUTS = {
+    "yolo-detect": {"format": "yolo", "task": "detect", "classes": ["car", "person"], "kinds": ["mask", "radio"]},
+    "vehicles": {"format": "coco", "classes": {"truck": "vehicle", "car": "vehicle"}},
+    "coco": {"classes": [{"car": "vehicle"}, "person"]},
+}
 TOKENS = (
     b"&a ",
     b"*a",
@@ -65,6 +70,7 @@ def seeds() -> dict[str, bytes]:
         "example": EXAMPLE.read_bytes(),
         "plain": json.dumps(example).encode(),
         "short": json.dumps(SHORT).encode(),
+        "outputs": json.dumps(SHORT | {"formats": OUTPUTS, "classes": {"van": "car"}}).encode(),
     }
 
 
