@@ -18,6 +18,7 @@ from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import images_table, store_images
 from labelsnap.buckets.rows.made import Made, faults_in, faults_of, made_of
+from labelsnap.buckets.rows.outcome import Outcome
 from labelsnap.buckets.rows.reuse import LASTING, Reuse
 from labelsnap.buckets.rows.told import encode_told, left_out, tell
 from labelsnap.buckets.rows.worn import brought, images_of, relocated
@@ -48,33 +49,6 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.manifest import File, Pack
     from labelsnap.snapshots.writing.draft import Draft
     from labelsnap.storage import ObjectStore
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Where the rows of a bucket went, as it is found out; each ends in exactly one place.
-
-    ``kept`` are the ids of rows that are taken over as they stand. ``samples`` are the others, until all is ``made`` of
-    them that is written. ``anew`` are the ids of those samples that are not
-    what the earlier snapshot has: another line, URL, image or split, other masks or another rule of masks. ``reused``
-    are the ids of those that have its content.
-    ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id, ``given``
-    the splits that rows had before.
-    """
-
-    kept: Collection[str] = ()
-    samples: list[Sample] = field(default_factory=list)
-    made: Made | None = None
-    problems: list[Problem] = field(default_factory=list)
-    excluded: Counter[str] = field(default_factory=Counter)
-    repeated: list[int] = field(default_factory=list)
-    labels_excluded: Counter[str] = field(default_factory=Counter)
-    annotations_dropped: Counter[str] = field(default_factory=Counter)
-    requests: Counter[str] = field(default_factory=Counter)
-    anew: set[str] = field(default_factory=set)
-    reused: set[str] = field(default_factory=set)
-    numbers: dict[str, int] = field(default_factory=dict)
-    given: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +125,7 @@ class BucketBuilder:
         outcome.annotations_dropped.update(told.tally.annotations_dropped)
         of_problems = table_path("problems", bucket.index, bucket.count)
         standing = (file for path, file in self.earlier.files.items() if path != of_problems)
-        kept, made = self._files(bucket, {"problems": _problems(outcome)})
+        kept, made = self._files(bucket, {"problems": problems_table(outcome.problems_by_line)})
         files = (*map(self.draft.keep_file, standing), *kept, *self.draft.add_files(made))
         packs = {key: self.earlier.packs[key] for key in told.packs}
         return self._receipt(bucket, outcome, told, files, packs)
@@ -320,7 +294,9 @@ class BucketBuilder:
         tables, measures, stored = self._tables(bucket, outcome.kept, made, sender)
         packs = self._packs(stored, tables["images"])
         left = left_table(outcome.given, tables["data_rows"]["data_row_id"].to_pylist())
-        every_table = tables | {"problems": _problems(outcome)} | ({LEFT: left} if len(left) else {})
+        every_table = (
+            tables | {"problems": problems_table(outcome.problems_by_line)} | ({LEFT: left} if len(left) else {})
+        )
         standing, bodies = self._files(bucket, every_table)
         told = tell((*standing, *(self.draft.placed(*each) for each in bodies)), tables, packs, len(left))
         outcome.made = None
@@ -391,11 +367,6 @@ class BucketBuilder:
             downloaded=self.fetcher.downloader.counts.bytes,
             uploads=self.draft.uploads,
         )
-
-
-def _problems(outcome: Outcome) -> pa.Table:
-    """The table of problems, in the order of lines."""
-    return problems_table(sorted(outcome.problems, key=lambda problem: problem.line))
 
 
 def _told(line: bytes, taken: Identity | None) -> str | None:
