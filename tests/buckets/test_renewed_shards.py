@@ -95,8 +95,10 @@ def assert_sound(converting, version):
             assert not isinstance(check_object(converting.store, whole, Path(folder, "object")), Fault)
 
 
-@pytest.mark.parametrize("count", [1, 4])
-@pytest.mark.parametrize("formats", [FORMATS, OTHERS], ids=["images", "others"])
+@pytest.mark.parametrize("count", [1, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "formats", [pytest.param(FORMATS, id="images"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
+)
 @settings(max_examples=of_a_hundred(12), phases=(Phase.generate,), deadline=None)
 @drawn(versions=st.lists(ROWS, min_size=2, max_size=5))
 def test_versions_upon_others_have_the_bytes_of_one_pass(formats, count, versions):
