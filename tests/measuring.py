@@ -20,6 +20,7 @@ STAND_INS: Final = ("anyio", "deploy", "http", "socketserver", "uvicorn")
 UNMEASURED: Final = (
     *(f"tests/buckets/test_{of}.py" for of in ("bucket_orientation", "bucket_source", "bucket_told", "parts")),
     "tests/buckets/test_bucket_build.py::test_whatever_stands_already",
+    "tests/buckets/test_renewed_shards.py::test_versions_upon_others",
     "tests/faults/test_commit_faults.py",
     "tests/flows/test_cli_kept.py",
     "tests/flows/test_refresh.py",

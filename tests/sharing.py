@@ -11,7 +11,6 @@ from xdist.scheduler import LoadFileScheduling
 TOGETHER: Final = (
     *(f"tests/flows/test_cli{of}.py" for of in ("", "_deploy", "_faults", "_prefect")),
     *(f"tests/flows/test_refresh{of}.py" for of in ("", "_exports", "_key", "_ontology", "_resume")),
-    "tests/flows/test_reprocess_prefect.py",
     *(f"tests/orchestration/test_{of}.py" for of in ("again", "artifacts", "here", "own_records", "started_runs")),
 )
 """Files whose fast tests share Prefect's server."""

@@ -182,6 +182,7 @@ def test_a_row_that_comes_or_goes_sends_its_group_alone(begun):
     assert converting.tree(second) == converting.expected(second)
 
 
+@pytest.mark.slow
 def test_many_nights_leave_few_objects_and_little_waste(begun):
     """Each night gives one row another image: what a shard is joined of stays within its limits."""
     converting, version = begun
@@ -281,6 +282,7 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_any_call_of_the_store_is_run_again(begun, monkeypatch):
     """At each call that shards make: the version before has its bytes, and the next run those of one pass."""
     converting, first = begun

@@ -66,6 +66,7 @@ def test_the_splits_of_a_model_run_are_those_of_the_tree_and_what_moves_there_mo
     assert verify(store_of(second)).faults == ()
 
 
+@pytest.mark.slow
 def test_what_the_source_says_no_more_stands(dataset, sandbox):
     """A row that is unassigned is where it was; a row that never was assigned goes by hash, as without a source."""
     hashed = splits(refresh(dataset(model_run=True, formats={}, dataset="hashed")))
@@ -81,6 +82,7 @@ def test_what_the_source_says_no_more_stands(dataset, sandbox):
     assert splits(refresh(dataset(model_run=True, formats={}))) == splits(first)
 
 
+@pytest.mark.slow
 def test_turning_a_source_on_moves_what_it_names_and_asks_for_nothing(dataset, sandbox):
     """Of a dataset that was dealt by hash: the rows that the run names otherwise move, and all others stand."""
     first = refresh(dataset(model_run=True))
@@ -118,6 +120,7 @@ def test_a_metadata_field_names_splits_and_an_unknown_name_is_a_problem(dataset,
     assert splits(after)[one.id] == "train"
 
 
+@pytest.mark.slow
 def test_of_tags_those_that_name_a_split_count(dataset, sandbox):
     """Other tags say nothing; a row with two that differ is a problem, and one with none goes by hash."""
     hashed = splits(refresh(dataset(formats={}, dataset="hashed")))
@@ -193,6 +196,7 @@ def test_a_list_that_went_ends_a_run_before_it_begins(dataset_file, sandbox, tmp
     assert (refused.value.code, sandbox.requests.count("*")) == ("bad_split_file", 0)
 
 
+@pytest.mark.slow
 def test_what_the_source_says_comes_before_a_group(dataset, sandbox):
     """Rows of a drive stay together but for those that the source names; drives are as without a source."""
     grouped = {"group_by": "metadata:drive"}

@@ -209,6 +209,7 @@ def test_a_listener_makes_the_dataset_again_after_that(first, dataset, sandbox):
     assert last_exported(store, dataset()) is None
 
 
+@pytest.mark.slow
 def test_of_a_backfill_the_rows_that_it_had_are_made_anew(dataset, sandbox, cut_off):
     """Lines out of its range and lines of rows that came again are passed on to no version."""
     refresh(dataset())
@@ -223,6 +224,7 @@ def test_of_a_backfill_the_rows_that_it_had_are_made_anew(dataset, sandbox, cut_
     assert sandbox.requests.count("*") == 0
 
 
+@pytest.mark.slow
 def test_of_a_model_run_labels_and_predictions_are_made_anew(dataset, sandbox, cut_off):
     """As of a project; it has no ontology."""
     before = refresh(dataset(model_run=True))
@@ -255,7 +257,9 @@ class PowerCut:
             raise PowerCutError
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
+@pytest.mark.parametrize(
+    "again", [pytest.param(False, id="retried"), pytest.param(True, id="again", marks=pytest.mark.slow)]
+)
 def test_one_that_is_broken_off_is_gone_on_with(first, dataset, sandbox, tmp_path, small_buckets, *, again):
     """By a retry of its flow run and by another run: what is published is what an undisturbed one gives."""
     chosen, elsewhere = (dataset(dataset="another", store=f"file://{tmp_path}/{name}") for name in ("one", "other"))
@@ -276,6 +280,7 @@ def test_one_that_is_broken_off_is_gone_on_with(first, dataset, sandbox, tmp_pat
     assert not [each.key for each in open_store(chosen.url).list("work/")]
 
 
+@pytest.mark.slow
 def test_a_broken_off_refresh_is_not_gone_on_with(dataset, sandbox, cut_off):
     """Of the same dataset file: its export is no matter of a run that reads other lines, which asks for nothing."""
     before = refresh(dataset())
@@ -287,6 +292,7 @@ def test_a_broken_off_refresh_is_not_gone_on_with(dataset, sandbox, cut_off):
     assert (result["version"], "resumed" in result, sandbox.requests.count("*")) == (2, False, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"images": "jpg"}, {"orientation": "upright"}], ids=["jpg", "upright"])
 def test_images_are_made_of_those_that_are_held(dataset, sandbox, cut_off, change):
     """Byte for byte what a refresh makes of those at their sources, whose orientation stands in no published file."""
@@ -300,6 +306,7 @@ def test_images_are_made_of_those_that_are_held(dataset, sandbox, cut_off, chang
     assert sandbox.requests.count("*") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "count"),
     [({"images": "jpg"}, "converted"), ({"orientation": "upright"}, "turned")],

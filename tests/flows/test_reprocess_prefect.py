@@ -12,6 +12,7 @@ from labelsnap.storage import open_store
 pytestmark = pytest.mark.prefect
 
 
+@pytest.mark.slow
 def test_it_is_a_flow_run_that_can_be_cancelled(labelsnap, dataset_file, sandbox, newest_run, monkeypatch):
     """Cancelled it publishes nothing and lets go of its lease; run again it publishes, and asks Labelbox nothing."""
     chosen = load_dataset(dataset_file(formats={}))

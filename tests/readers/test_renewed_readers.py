@@ -51,6 +51,7 @@ def test_webdataset_reads_every_sample(tree: Path) -> None:
     assert all({"json", "mask.png"} <= each.keys() for each in found)
 
 
+@pytest.mark.slow
 def test_pyarrow_and_duckdb_read_every_row(tree: Path) -> None:
     """All columns of all groups; DuckDB by the statistics and indexes of the footer too."""
     path = tree / "huggingface/data/train-00000-of-00001.parquet"
@@ -66,6 +67,7 @@ def test_pyarrow_and_duckdb_read_every_row(tree: Path) -> None:
     assert count == len(LAST)
 
 
+@pytest.mark.slow
 def test_datasets_loads_every_row(tree: Path, datasets: ModuleType, tmp_path: Path) -> None:
     """Images stay bytes, for they are none; objects are those of the rows."""
     files = {"train": str(tree / "huggingface/data/train-*.parquet")}
