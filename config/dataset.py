@@ -18,7 +18,7 @@ from config.crons import check_cron
 from labelsnap.formats.outputs import Output, outputs_of, plain
 from labelsnap.formats.registry import DEFAULT
 from labelsnap.records.choices.policy import Policy
-from labelsnap.records.choices.split_sources import SplitSource, split_source
+from labelsnap.records.choices.split_sources import SplitSource, spelled_alike, split_source
 from labelsnap.records.choices.splits import Split as SplitRule
 from labelsnap.records.choices.splits import check_group_by
 from labelsnap.records.image import ImageRule
@@ -155,6 +155,15 @@ class Split(_Part):
     def _known_source(cls, value: str | None) -> str | None:
         if value is not None:
             split_source(value)
+        return value
+
+    @field_validator("names")
+    @classmethod
+    def _each_name_once(cls, value: dict[str, Any]) -> dict[str, Any]:
+        spelled = [spelled_alike(name) for name in value]
+        for place, name in enumerate(value):
+            if spelled[place] in spelled[:place]:
+                raise ValueError(f"{name!r} stands there twice: letters' case and white space around do not count")
         return value
 
     @model_validator(mode="after")

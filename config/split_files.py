@@ -34,9 +34,10 @@ def listed_splits(dataset: Dataset) -> SplitTable | None:
         with _opened(path) as file:
             return read_splits(_lines(file), dataset.split.names)
     except SplitFileError as error:
-        fault, remedy = f"cannot be used: {error}", "Correct the file; nothing was started."
-    except OSError as error:
-        fault = f"cannot be read on the machine {platform.node()}: {error.strerror or error}"
+        fault, remedy = f"cannot be used: {error}", "Correct the file and run again."
+    except (OSError, ValueError) as error:  # a path may hold what no path may
+        reason = getattr(error, "strerror", None) or error
+        fault = f"cannot be read on the machine {platform.node()}: {reason}"
         remedy = "split.from is a path beside the dataset file; where runs are deployed it has to be there, too."
     raise ConfigurationError(
         f"The list of splits {shown(str(path))} {fault.removesuffix('.')}.", remedy=remedy, code="bad_split_file"

@@ -11,6 +11,7 @@ from config.dataset import Dataset
 from flows.again import LEFT_TO_ITSELF
 from flows.assembly import assembled
 from flows.runners.cluster_runner import check_workers
+from tasks.formats.named import check_named_classes
 from tasks.kept import read_origin
 from tasks.machines.beside import beside
 from tasks.machines.here import read_ahead
@@ -36,6 +37,7 @@ def reprocess(dataset: Dataset, ref: str) -> dict[str, Any]:
         with beside() as start:
             start(partial(read_ahead, dataset.url, base))
             exported = read_origin(dataset, run, base, origin)
+            check_named_classes(dataset, beginning.base, lambda: exported.ontology)
         return assembled(dataset, beginning, exported, watch)
 
     check_workers(dataset)

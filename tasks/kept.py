@@ -8,6 +8,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from labelsnap.errors import ConfigurationError
+from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.tables.bucket_tables import ONTOLOGY_PATH, read_ontology
 from tasks.machines.here import here_of
@@ -58,6 +59,8 @@ def read_origin(dataset: Dataset, run: str, base: int, origin: Origin) -> Export
         return ledger.note(name, way(Passing(store, manifest, here.store, here.draft(upon), upon)))
 
     results = passed("kept", Passing.results)
+    if results.lines > 0 and not results.chunks:
+        raise damaged(f"the raw export of {origin.ref}", f"none of its {results.lines} lines")
     if results.lines <= 0:
         raise ConfigurationError(
             f"{origin.ref} has no line of which a row could be made.",

@@ -104,7 +104,7 @@ class BucketBuilder:
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
             return self._as_before(bucket, told, outcome)
-        outcome.given = self._given()
+        outcome.given = self.given() if self.given else self.fetcher.given
         if not (looked.kept or looked.against or outcome.given or bucket.is_first):
             return BucketReceipt(bucket.index, (), (), Tally(), Census(), (), ())
         self._keep(kept.values(), outcome)
@@ -151,11 +151,6 @@ class BucketBuilder:
             seen=told.seen,
             repeated=tuple(sorted(outcome.repeated)),
         )
-
-    def _given(self) -> Mapping[str, str]:
-        """The splits that rows were given before, in this dataset first."""
-        given = self.given() if self.given else self.fetcher.given
-        return {**self.fetcher.held.given, **given} if self.fetcher.held else given
 
     @property
     def _reuse(self) -> Reuse:
@@ -209,8 +204,10 @@ class BucketBuilder:
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
             if standing is not None:
+                outcome.several.add(row.data_row.id)
                 outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
         for problem in refused:
+            outcome.several.add(problem.data_row_id or "")
             if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
                 outcome.repeated.append(problem.line)
             else:
@@ -231,7 +228,7 @@ class BucketBuilder:
     @staticmethod
     def _reused(reuse: Reuse, records: Mapping[int, Record], outcome: Outcome) -> dict[int, Reused]:
         """Look at records by the numbers of their lines; what cannot be looked at is a problem."""
-        found = reuse.of_records(records)
+        found = reuse.of_records(records, outcome.several)
         outcome.problems += [each for each in found.values() if isinstance(each, Problem)]
         return {number: each for number, each in found.items() if not isinstance(each, Problem)}
 
@@ -240,7 +237,8 @@ class BucketBuilder:
 
         Each record goes when there is a sample, or a problem, in its place.
         """
-        fetcher = replace(self.fetcher, given=outcome.given)
+        held = self.fetcher.held
+        fetcher = replace(self.fetcher, given={**(held.given if held else {}), **outcome.given})
 
         def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
             record, row = records.pop(number), reused[number]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 OWN_NAME: Final = " An output with a name of its own needs `format: FORMAT` among its options."
 MOST_CLASSES: Final = 65_534
 """As many numbers as label maps of 16 bits have."""
-_NAME: Final = re.compile(rf"(?!(?:{DEVICES})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,62}}", re.IGNORECASE)
+_NAME: Final = re.compile(rf"(?!(?:{DEVICES})$)[A-Za-z0-9][A-Za-z0-9_-]{{0,62}}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ mode in the tar are fixed, so equal samples give equal bytes.
 from __future__ import annotations
 
 import tarfile
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
@@ -81,7 +82,7 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
         for shard in dataset.shards(split, parse_size(self.shard_size)):
-            path, renewed = f"{split}-{shard.index:06}.tar", partial(_renewed, of_row)
+            path, renewed = f"{split}-{shard.index:06}.tar", partial(_renewed, of_row, with_map=self.mask != "none")
             yield Artifact(path, _whole(of_row, shard), shard=shard, renewed=renewed)
 
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:  # noqa: ARG002 - it has none
@@ -120,29 +121,51 @@ def _whole(of_row: Callable[[Sample], Iterator[bytes]], shard: Shard) -> Iterato
     yield _END
 
 
-def _renewed(of_row: Callable[[Sample], Iterator[bytes]], standing: Standing) -> Iterator[bytes | Span]:
+def _renewed(
+    of_row: Callable[[Sample], Iterator[bytes]], standing: Standing, *, with_map: bool
+) -> Iterator[bytes | Span]:
     """Give a shard of which the members of rows that stand are spans of the one before. Raises NotThereError."""
-    spans = _spans(standing.file)
+    places = _places(standing.file)
     for row in standing.rows:
         if row.sample is not None:
             yield from of_row(row.sample)
-        elif span := spans.get(PurePosixPath(row.file_name).stem):
-            yield span
-        else:
-            raise NotThereError(f"no member of the row {row.id!r}")
+            continue
+        key = PurePosixPath(row.file_name).stem
+        labels = [f"{key}.json", *([f"{key}.mask.png"] if with_map else [])]
+        place = places.get(key)
+        if place is None or place.names not in (labels, [row.file_name, *labels]):
+            raise NotThereError(f"not the members of the row {row.id!r}")
+        yield Span(place.start, place.end - place.start)
     yield _END
 
 
-def _spans(tar: BinaryIO) -> dict[str, Span]:
-    """Return where the members of each key stand, one behind another. Raises NotThereError."""
-    found: dict[str, Span] = {}
+@dataclass(slots=True)
+class _Place:
+    """Where the members of a key stand, one behind another, and their names."""
+
+    start: int
+    end: int
+    names: list[str]
+
+    def take(self, member: tarfile.TarInfo) -> None:
+        """Put a member behind those that are here. Raises NotThereError for one that no shard has."""
+        if member.size < 0 or not member.isreg() or member.offset != self.end:
+            raise NotThereError("a member that is no file, or has members of another key before it")
+        self.end = member.offset_data + member.size + _padding(member.size)
+        self.names.append(member.name)
+
+
+def _places(tar: BinaryIO) -> dict[str, _Place]:
+    """Return where the members of each key stand. Raises NotThereError."""
+    found: dict[str, _Place] = {}
     try:
         with tarfile.open(fileobj=tar, mode="r:") as members:
-            for member in members:
-                key, end = member.name.partition(".")[0], member.offset_data + member.size + _padding(member.size)
-                first = found[key].offset if key in found else member.offset
-                found[key] = Span(first, end - first)
-    except (tarfile.TarError, OSError, ValueError) as error:
+            while (member := members.next()) is not None:
+                members.members = []  # type: ignore[attr-defined]  # they are not held
+                found.setdefault(member.name.partition(".")[0], _Place(member.offset, member.offset, [])).take(member)
+    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+        if isinstance(error, NotThereError):
+            raise
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise NotThereError(f"what is no tar ({error})") from error

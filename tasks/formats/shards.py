@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.parts.work import BucketMade
     from labelsnap.formats.interface import Dataset as FormatInput
     from labelsnap.formats.interface import Format, Shard, Told
+    from labelsnap.formats.outputs import Output
     from tasks.run.receipts import Settlement
 
 FEW: Final = 2
@@ -122,7 +123,7 @@ def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census:
         described = format_input(dataset, output, registry, census, limits, source)
         try:
             few = _shard(form, replace(described, read_image=source.pick_image), work)
-            rows = _rows(dataset, form, source, work, few.shard)
+            rows = _rows(dataset, output, source, work, few.shard, registry)
             if renewed := Renewer(store, draft, directory, work.base).add(path, few, rows) if rows else None:
                 return FormatReceipt(work.format, (renewed[0],), renewed[1], draft.uploads)
             body = directory / "shard"
@@ -138,13 +139,20 @@ def _written(dataset: Dataset, work: ShardWork, registry: ClassRegistry, census:
 
 
 def _rows(
-    dataset: Dataset, form: Format, source: BucketSource, work: ShardWork, shard: Shard | None
+    dataset: Dataset,
+    output: Output,
+    source: BucketSource,
+    work: ShardWork,
+    shard: Shard | None,
+    registry: ClassRegistry,
 ) -> Iterator[Told] | None:
-    """The rows of a shard of which most stand."""
+    """The rows of a shard of which most stand, the others with what the output selects of them."""
     if work.changed is None or shard is None:
         return None
+    choice = output.selection.of(registry)
     rows = source.told(work.split, shard.index, shard.count, frozenset(work.changed))
-    return (row for row in rows if dataset.images == "reference" or takes(form, ending(row.file_name)))
+    taken = (row for row in rows if dataset.images == "reference" or takes(output.form, ending(row.file_name)))
+    return (replace(row, sample=choice.sample(row.sample)) if row.sample else row for row in taken)
 
 
 def _shard(form: Format, described: FormatInput, work: ShardWork) -> Artifact:

@@ -63,7 +63,8 @@ def _unlike(dataset: Dataset, before: Mapping[str, Any]) -> Iterator[str]:
 
     A status that was not asked for is no such thing: rows are left out by it here, too.
     """
-    source = {name: value for name, value in _part(before, "source").items() if value}
+    known = type(dataset.source).model_fields
+    source = {name: value for name, value in _part(before, "source").items() if value and name in known}
     if source != (asked := dataset.source.model_dump(exclude_none=True)):
         yield f"it is of {_spoken(source)}, and the file asks for {_spoken(asked)}"
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections import Counter
 from contextlib import suppress
@@ -9,17 +10,20 @@ from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pytest
 from converting import SHAPES, Converting, Row, image_of
 from hypothesis import Phase, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from labelsnap.buckets.parts import shards as renewing
 from labelsnap.buckets.parts.shards import MAX_WASTE
 from labelsnap.buckets.source import BucketSource
 from labelsnap.errors import StorageRefusedError
 from labelsnap.formats import huggingface, webdataset
+from labelsnap.formats.interface import NotThereError, Span, Standing, Told
 from labelsnap.formats.shared import row_groups
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.checking.objects import Fault, check_object, wholes_of
@@ -29,6 +33,10 @@ from tasks.formats import given, shards
 from tests.examples import of_a_hundred
 
 FORMATS = {"webdataset": {}, "huggingface": {}}
+NARROWED = {
+    "boxes": {"format": "webdataset", "kinds": ["bounding_box"]},
+    "lanes": {"format": "huggingface", "classes": {"lane": "line"}},
+}
 OTHERS = {"webdataset": {"mask": "instance"}, "huggingface": {"layout": "imagefolder"}}
 NAMES = [f"row{number:02}" for number in range(16)]
 ROWS = st.dictionaries(
@@ -97,7 +105,12 @@ def assert_sound(converting, version):
 
 @pytest.mark.parametrize("count", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "formats", [pytest.param(FORMATS, id="images"), pytest.param(OTHERS, id="others", marks=pytest.mark.slow)]
+    "formats",
+    [
+        pytest.param(FORMATS, id="images"),
+        pytest.param(OTHERS, id="others", marks=pytest.mark.slow),
+        pytest.param(NARROWED, id="narrowed", marks=pytest.mark.slow),
+    ],
 )
 @settings(max_examples=of_a_hundred(12), phases=(Phase.generate,), deadline=None)
 @drawn(versions=st.lists(ROWS, min_size=2, max_size=5))
@@ -116,6 +129,15 @@ def test_versions_upon_others_have_the_bytes_of_one_pass(formats, count, version
                 alone = Converting(Path(folder, "alone"), formats, copied=True)
                 assert converting.tree(base) == alone.tree(alone.convert(rows))
             assert_sound(converting, base)
+
+
+def test_rows_that_are_made_have_what_the_output_selects(tmp_path):
+    """As those have that stand beside them: no object of another kind or class comes with a row that was edited."""
+    converting = Converting(tmp_path, NARROWED, copied=True)
+    first = converting.convert(street())
+    second = converting.convert(street(row10=Row(2, "train", 1), row12=Row(2, "train")), first)
+    assert {file.path for file in of_shards(second)} & joined_of(second).keys()
+    assert converting.tree(second) == converting.expected(second)
 
 
 def test_of_rows_that_stand_nothing_is_made_or_sent(begun, monkeypatch):
@@ -252,7 +274,69 @@ def stand_in(path, body):
     return Path(path).read_bytes()
 
 
-@pytest.mark.parametrize("what", ["another tar", "no tar", "another table", "no table"])
+def tar_of(*members):
+    """A tar of members, each a name with its body, or what else it is."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+            else:
+                found = tarfile.TarInfo(member)
+                found.size = 2
+                tar.addfile(found, io.BytesIO(b"{}"))
+    return file.getvalue()
+
+
+def link(name):
+    """A symbolic link of this name."""
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return found
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        ["a.json", link("a.png")],
+        ["a.json", "a.mask.png", "a.x/../../../evil"],
+        ["a.json", "a.mask.png", "a.txt"],
+        ["a.mask.png", "a.json"],
+        ["a.json", "b.json", "a.mask.png"],
+        ["a.json", "a.mask.png", link("b.json")],
+        ["a.json"],
+    ],
+    ids=["a link", "a path", "one more", "another order", "another between", "a link elsewhere", "one less"],
+)
+def test_members_that_no_shard_has_are_taken_over_by_none(members):
+    """What stands of a row are the files that it would be given, one behind another, and nothing else."""
+    standing = Standing(io.BytesIO(tar_of(*members)), [Told("r", "a.jpg", None)])
+    with pytest.raises(NotThereError):
+        list(webdataset._renewed(lambda _: (), standing, with_map=True))
+
+
+def test_members_that_a_shard_has_are_one_span():
+    """Of a row whose image is referenced."""
+    body = tar_of("a.json", "a.mask.png")
+    standing = Standing(io.BytesIO(body), [Told("r", "a.jpg", None)])
+    span, end = webdataset._renewed(lambda _: (), standing, with_map=True)
+    assert (span, end) == (Span(0, 4 * tarfile.BLOCKSIZE), bytes(2 * tarfile.BLOCKSIZE))
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("ROWS_IN_A_GROUP", 7), ("_LABELS_BYTES", 1 << 16)], ids=["rows", "bytes"]
+)
+def test_a_group_that_says_more_than_any_is_not_held(tmp_path, monkeypatch, limit, value):
+    """A few bytes of Parquet may stand for a lot: a text in a dictionary, once for every row."""
+    schema = pa.schema({"data_row_id": pa.string(), "text": pa.string()})
+    path = tmp_path / "table.parquet"
+    parquet.write_table(pa.table({"data_row_id": list("abcdefgh"), "text": ["x" * 60_000] * 8}, schema=schema), path)
+    monkeypatch.setattr(row_groups, limit, value)
+    with path.open("rb") as file, pytest.raises(NotThereError, match="more than"):
+        row_groups._Earlier(file, schema).found("a")
+
+
+@pytest.mark.parametrize("what", ["another tar", "no tar", "long names", "another table", "no table"])
 def test_a_shard_that_has_not_what_stands_is_made_whole(begun, tmp_path, monkeypatch, what):
     """Whatever it is: the shard of today has the bytes of one pass."""
     converting, first = begun
@@ -260,7 +344,11 @@ def test_a_shard_that_has_not_what_stands_is_made_whole(begun, tmp_path, monkeyp
     other = others.tree(others.convert({"other": Row(1, "train")}))
     table = other["formats/huggingface/data/train-00000-of-00001.parquet"]
     ending = ".tar" if "tar" in what else ".parquet"
-    body = b"x" * 5000 if what.startswith("no") else stand_in(str(tmp_path / f"other{ending}"), table)
+    ending = ".tar" if what == "long names" else ending
+    if what == "long names":
+        body = tar_of("x" * 2_000_000 + ".json")
+    else:
+        body = b"x" * 5000 if what.startswith("no") else stand_in(str(tmp_path / f"other{ending}"), table)
     read = renewing.download_file
 
     def replaced(store, file, path):

@@ -97,6 +97,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ({"split": {"from": "tag:tag"}, "params": {"metadata_fields": False}}, "params.metadata_fields: true"),
         ({"split": {"names": {"holdout": "test"}}}, "what split.from calls splits, and there is none"),
         ({"split": {"from": "metadata:split", "names": {"holdout": "held"}}}, "split.names.holdout"),
+        ({"split": {"from": "metadata:split", "names": {"Hold": "test", "hold ": "val"}}}, "stands there twice"),
         ({"problems": {"max_share": 2}}, "max_share"),
         ({"labels": "best"}, "labels"),
         ({"images": "jpeg"}, "`images` is 'jpeg': input should be 'copy', 'jpg' or 'reference'"),

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from flows.backfill import backfill
 from flows.refresh import refresh
 from flows.reprocess import reprocess
-from labelsnap.errors import DatasetRejectedError, StorageRefusedError
+from labelsnap.errors import ConfigurationError, DatasetRejectedError, StorageRefusedError
 from labelsnap.records.model import Problem
 from labelsnap.records.parsing.parse import parse
 from labelsnap.references import open_snapshot, pull
@@ -149,6 +149,54 @@ def test_a_row_that_could_not_be_read_then_is_published_where_all_that_it_needs_
     assert (before["problems"], "problems" in result) == ({"not_understood": 1}, False)
     assert splits(result).keys() == splits(before).keys() | {refused.id}
     assert sandbox.requests.count("*") == 0
+
+
+@pytest.mark.slow
+def test_what_is_held_of_a_row_counts_for_the_line_that_it_was_made_of(
+    sandbox, dataset, cut_off, monkeypatch, tmp_path
+):
+    """Of two lines of a row the later one was refused then: its masks and its image are not those of the other."""
+    edited = next(row for row in sandbox.rows("DONE") if not row.skipped)
+    pull(refresh(dataset())["ref"], "raw", tmp_path / "raw")
+    first = next(
+        line for line in (tmp_path / "raw/export.ndjson").read_bytes().splitlines() if edited.id.encode() in line
+    )
+    sandbox.replace_image(edited.index, told=True)
+    sandbox.edit_row(edited.index)
+
+    def refusing(line, *given, number, **named):
+        if edited.id.encode() in line and line.strip() != first:
+            return Problem(number, edited.id, "$", "not_understood", "an earlier labelsnap")
+        return parse(line, *given, number=number, **named)
+
+    since, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2046, 1, 1, tzinfo=UTC)
+    chosen = dataset(problems={"max_share": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr("labelsnap.buckets.build.parse", refusing)
+        before = backfill(chosen, since, until, until - since)
+    truth = refresh(dataset(dataset="truth"))
+    cut_off()
+    result = reprocess(dataset(problems={"max_share": 1}, formats={"coco": {}, "yolo": {}}), before["ref"])
+    assert edited.id not in splits(result)
+    assert sum(result["problems"].values()) == before["rows"]["problems"] == 1
+    rest = {row: image for row, image in images(truth).items() if row != edited.id}
+    assert images(result) == rest
+
+
+@pytest.mark.parametrize("name", ["street-scenes", "another"])
+def test_more_buckets_leave_no_row_behind(first, dataset, monkeypatch, name):
+    """No row has left that was never there, or is there in another bucket."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
+    result = reprocess(dataset(dataset=name, formats={}), first["ref"])
+    assert (result["published"], result["rows"], "rows_left" in result) == (True, first["rows"], False)
+    assert splits(result) == splits(first)
+
+
+def test_a_class_that_nobody_has_is_refused(first, dataset):
+    """As a refresh refuses it: a name that was misspelt would leave every object out."""
+    with pytest.raises(ConfigurationError) as refused:
+        reprocess(dataset(formats={"few": {"format": "coco", "classes": ["carr"]}}), first["ref"])
+    assert (refused.value.code, "'car'" in refused.value.remedy) == ("unknown_class", True)
 
 
 def test_lines_are_known_by_their_rows_by_whatever_fingerprint(first, dataset, sandbox, monkeypatch, tmp_path):

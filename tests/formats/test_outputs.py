@@ -85,7 +85,7 @@ def test_classes_may_be_renamed_in_the_order_in_which_they_are_numbered() -> Non
         ({"parquet": {"kinds": ["mask"]}}, "bad_selection", "the snapshot's own"),
         *(
             ({name: {"format": "coco"}}, "bad_output_name", "63 letters, digits")
-            for name in ("", "a/b", "../a", ".a", "a.b", "a b", "con", "LPT1", "-a", "x" * 64, "é", "a\n")
+            for name in ("", "a/b", "../a", ".a", "a.b", "a b", "con", "LPT1", "-a", "x" * 64, "é", "maſks", "a\n")
         ),
         ({"coco": {"classes": []}}, "bad_selection", "found a list, where 1 to"),
         ({"coco": {"classes": "car"}}, "bad_selection", "found 'car'"),

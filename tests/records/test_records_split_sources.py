@@ -82,6 +82,24 @@ def test_a_list_gives_each_id_its_split_and_no_other_id_any(listed, other):
         assert table.of_line(json.dumps({"data_row": {"id": key, "global_key": key}}).encode()) == ""
 
 
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("data_row_id", b'\xef\xbb\xbf{"data_row": {"id": "7"}}'),
+        ("data_row_id", b'{"data_row": {"id": 7, "external_id": 8}}'),
+        ("data_row_id", b'{"data_row": {"id": "7", "external_id": 8}}'),
+        ("data_row_id", b'{"data_row": {"id": "7"}, "media": NaN}'),
+        ("data_row_id", b'{"data_row": {"id": "7"}, "name": "\\ud83d"}'),
+        ("global_key", b'{"data_row": {"id": 1, "global_key": 7}}'),
+        ("global_key", b'{"data_row": {"id": "1", "global_key": " 7 "}, "name": "\\ud83d"}'),
+        ("external_id", b'\xef\xbb\xbf{"data_row": {"external_id": "7", "global_key": 3}}'),
+    ],
+)
+def test_a_line_that_is_not_quite_as_it_should_be_has_its_split(key, line):
+    """A list is obeyed for every row that can be published: an id is read as the parser reads it."""
+    assert read_splits([f"{key},split\n".encode(), b"7,test\n"], {}).of_line(line) == "test"
+
+
 @pytest.mark.parametrize("line", [b"", b"null", b"[1]", b'{"data_row": 3}', b'{"data_row": {"id": 3}}', b"\xff"])
 def test_a_line_that_cannot_be_read_has_no_split_by_a_list(line):
     """What becomes of it is said where it is parsed."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.formats.interface import NotThereError, Span, Standing
+from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import download_file
 from labelsnap.snapshots.tables.parquet_files import check_pages
@@ -50,6 +51,8 @@ class Renewer:
         download_file(self.store, earlier, before)
         if path.endswith(".parquet"):
             check_pages(before, path)
+        elif not _is_readable(before, path):
+            return None
         try:
             with before.open("rb") as file:
                 contents = _contents(shard.renewed(Standing(file, rows)), file)
@@ -58,6 +61,15 @@ class Renewer:
                 )
         except NotThereError:
             return None
+
+
+def _is_readable(file: Path, path: str) -> bool:
+    """Whether a file is what its name says, from end to end, by the bounds of what is read back."""
+    try:
+        decode_file(file, path)
+    except UndecodableError:
+        return False
+    return True
 
 
 def _contents(pieces: Iterable[bytes | Span], file: BinaryIO) -> Iterator[tuple[bytes, int | None]]:

@@ -204,6 +204,7 @@ class Fetcher:
             turned=picture.turned or is_turned,
             converted_from=picture.converted_from or (made_of.converted_from if made_of else None),
             validators=answer.validators,
+            unconfirmed=bool(made_of and made_of.unconfirmed),
         )
 
     def _came(self, record: Record, file: IO[bytes], reused: Reused) -> ImageAnswer:

@@ -1,6 +1,7 @@
 """What a snapshot whose lines are read again holds of one bucket's rows: it takes the place of every download.
 
-A row of it is known by its id alone, whatever its fingerprint: its line is the very one that it was made of.
+A row of it is known by its id alone, whatever its fingerprint: its line is the very one that it was made of. Where
+there are several lines of a row, the fingerprint tells of which.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from labelsnap.snapshots.manifest import Part, damaged, digest
 from labelsnap.snapshots.reading.ranges import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -42,11 +43,18 @@ class Held:
     is_here: bool
     splits_stand: bool
 
-    def standing(self, records: Iterable[Record]) -> dict[str, Standing]:
-        """Return what it has of the rows of records, by data row id, as rows of the records' content."""
+    def standing(self, records: Iterable[Record], several: Collection[str]) -> dict[str, Standing]:
+        """Return what it has of the rows of records, by data row id, as rows of the records' content.
+
+        Of rows that have ``several`` lines that is so where it has the record's fingerprint.
+        """
         fingerprints = {each.data_row.id: each.fingerprint for each in records}
         found = self.rows.rows(fingerprints.keys(), fingerprints.keys())
-        return {row_id: replace(row, fingerprint=fingerprints[row_id]) for row_id, row in found.items()}
+        return {
+            row_id: replace(row, fingerprint=fingerprints[row_id])
+            for row_id, row in found.items()
+            if row_id not in several or row.fingerprint == fingerprints[row_id]
+        }
 
     @property
     def given(self) -> dict[str, str]:

@@ -21,7 +21,8 @@ class Outcome:
     them that is written. ``anew`` are the ids of those samples that are not what the earlier snapshot has: another
     line, URL, image or split, other masks or another rule of masks. ``reused`` are the ids of those that have its
     content. ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id,
-    ``given`` the splits that rows had before.
+    ``given`` the splits that rows had before. ``several`` are the ids of rows that have more lines than one, and of
+    those of which a line was refused.
     """
 
     kept: Collection[str] = ()
@@ -35,6 +36,7 @@ class Outcome:
     requests: Counter[str] = field(default_factory=Counter)
     anew: set[str] = field(default_factory=set)
     reused: set[str] = field(default_factory=set)
+    several: set[str] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
 

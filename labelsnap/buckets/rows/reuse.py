@@ -206,10 +206,14 @@ class Reuse:
                 kept[number] = found
         return Lines(kept, against, taken)
 
-    def of_records(self, records: Mapping[int, Record]) -> dict[int, Reused | Problem]:
-        """Look at records, by the numbers of their lines; one that cannot be looked at is a problem."""
+    def of_records(self, records: Mapping[int, Record], several: Collection[str] = ()) -> dict[int, Reused | Problem]:
+        """Look at records, by the numbers of their lines; one that cannot be looked at is a problem.
+
+        ``several`` are the ids of rows that have more lines than one: of which of them what is held was made is told
+        by its fingerprint alone.
+        """
         before, taken = (snapshot.standing(records.values()) for snapshot in (self.earlier, self.taken))
-        held = self.held.standing(records.values()) if self.held else {}
+        held = self.held.standing(records.values(), several) if self.held else {}
 
         def of(number: int, row: str) -> Reused | Problem:
             look = partial(self.of_record, records[number], before.get(row), taken.get(row), held.get(row))

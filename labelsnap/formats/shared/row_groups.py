@@ -32,6 +32,9 @@ ROWS_IN_A_GROUP: Final = 100  # what the Hub's viewer reads at once of a dataset
 BYTES_IN_A_GROUP: Final = 8 << 20  # a group takes some five times as much while it is written
 ROWS_TO_AN_END: Final = 64
 """One row of so many ends a group."""
+_ROWS_AT_ONCE: Final = 16
+_LABELS_BYTES: Final = 1 << 28
+"""A hundred rows of ten thousand objects have less."""
 _HIGH: Final = 32
 _ID: Final = "data_row_id"
 _IMAGE: Final = "image"
@@ -206,7 +209,7 @@ def _groups_of(file: BinaryIO, schema: pa.Schema) -> Iterator[_Group]:
         if not table.schema_arrow.equals(schema):
             raise NotThereError("columns of other types")
         for index in range(table.num_row_groups):
-            rows = pa.Table.from_arrays(table.read_row_group(index, use_threads=False).columns, schema=schema)
+            rows = _rows_of(table, index, schema)
             group = table.metadata.row_group(index)
             chunks = [group.column(place) for place in range(group.num_columns)]
             start = chunks[0].dictionary_page_offset if chunks[0].has_dictionary_page else chunks[0].data_page_offset
@@ -216,6 +219,22 @@ def _groups_of(file: BinaryIO, schema: pa.Schema) -> Iterator[_Group]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise NotThereError(f"what is no table that can be read ({error})") from error
+
+
+def _rows_of(table: parquet.ParquetFile, index: int, schema: pa.Schema) -> pa.Table:
+    """Read a group. Raises NotThereError where it has more than any that was written: a few bytes may say a lot."""
+    if table.metadata.row_group(index).num_rows > ROWS_IN_A_GROUP:
+        raise NotThereError(f"a group of more than {ROWS_IN_A_GROUP} rows")
+    columns = [name for name in schema.names if name != _IMAGE]
+    batches: list[pa.RecordBatch] = []
+    held = 0
+    for batch in table.iter_batches(_ROWS_AT_ONCE, row_groups=[index], use_threads=False):
+        held += batch.select(columns).nbytes
+        if held > _LABELS_BYTES:
+            raise NotThereError(f"a group with more than {_LABELS_BYTES} bytes beside its images")
+        batches.append(batch)
+    whole = pa.Table.from_batches(batches, schema=table.schema_arrow).combine_chunks()
+    return pa.Table.from_arrays(whole.columns, schema=schema)
 
 
 def _image_sizes(rows: pa.Table) -> list[int]:

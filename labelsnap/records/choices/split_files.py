@@ -10,14 +10,12 @@ import csv
 from array import array
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import msgspec
 import numpy as np
-from msgspec import Struct
-from msgspec.json import Decoder
 from xxhash import xxh3_128_intdigest
 
 from labelsnap.records.choices.split_sources import SplitNameError, split_called
 from labelsnap.records.choices.splits import SPLITS
+from labelsnap.records.parsing.identity import row_id, row_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,19 +36,6 @@ _NAMES: Final = {place: split or "" for split, place in _PLACES.items()}
 
 class SplitFileError(ValueError):
     """A line cannot be used. The message names it by its number, and repeats nothing of it: it may be any file's."""
-
-
-class _Ids(Struct, gc=False):
-    id: str | None = None
-    global_key: str | None = None
-    external_id: str | None = None
-
-
-class _Line(Struct, gc=False):
-    data_row: _Ids | None = None
-
-
-_LINE: Final = Decoder(_Line)
 
 
 class SplitTable:
@@ -74,13 +59,9 @@ class SplitTable:
         return next((_NAMES[int(self._places[place])] for place in found), "")
 
     def of_line(self, line: bytes) -> str:
-        """Return the split of the row that a line of an export is about; "": it has none, or cannot be told."""
-        try:
-            row = _LINE.decode(line).data_row
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return ""
-        key = getattr(row, self._field, None)
-        return self.split_of(key) if key else ""
+        """Return the split of the row that a line of an export is about; "": it has none."""
+        key = row_id(line) if self._field == "id" else row_key(line, self._field)
+        return self.split_of(key.strip()) if key else ""
 
 
 def read_splits(lines: Iterable[bytes], names: Names) -> SplitTable:

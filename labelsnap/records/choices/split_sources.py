@@ -71,7 +71,7 @@ def split_source(text: str) -> SplitSource:
     nearest = get_close_matches(text, known, 1)
     raise ConfigurationError(
         f"split.from is expected to be {', '.join(known[:-1])} or {known[-1]}; found {text!r}.",
-        remedy=f"Did you mean {nearest[0]}?" if nearest else "Use one of these, or null.",
+        remedy=f"Did you mean {nearest[0]} ?" if nearest else "Use one of these, or null.",
         code="unknown_split_source",
     )
 
@@ -81,13 +81,18 @@ def split_called(name: str, names: Names) -> str | None:
 
     Letters' case and white space around do not count, and what the dataset file says of a name comes first.
     """
-    spelled = name.strip().casefold()
-    ours = {each.strip().casefold(): split for each, split in names.items()}
+    spelled = spelled_alike(name)
+    ours = {spelled_alike(each): split for each, split in names.items()}
     if spelled in ours:
         return ours[spelled]
     if spelled in _SPELLINGS:
         return _SPELLINGS[spelled]
     raise SplitNameError("unknown_split", f"Expected one of {', '.join(known_names(names))}, found another name.")
+
+
+def spelled_alike(name: str) -> str:
+    """Return what is the same for names that mean the same."""
+    return name.strip().casefold()
 
 
 def known_names(names: Names) -> tuple[str, ...]:

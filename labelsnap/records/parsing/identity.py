@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import defstruct
 from msgspec.json import Decoder
 
 from labelsnap.records.lines import wire
@@ -13,6 +14,10 @@ from labelsnap.records.lines.text import json_values, readable, whole
 from labelsnap.records.parsing import scalars
 
 _HEAD: Final = Decoder(wire.Head)
+_KEYS: Final[dict[str, Decoder[Any]]] = {
+    name: Decoder(defstruct("Line", [("data_row", defstruct("Row", [(name, str | None, None)]) | None, None)]))
+    for name in ("global_key", "external_id")
+}
 _IN_DAMAGE: Final = re.compile(
     r'"data_row"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?\d{1,64}(?=[\s,}]))', re.DOTALL
 )
@@ -38,6 +43,18 @@ def row_id(line: bytes) -> str | None:
     return (head.data_row and head.data_row.id) or None
 
 
+def row_key(line: bytes, name: str) -> str | None:
+    """Return another key of a line's data row, ``global_key`` or ``external_id``, as ``parse`` reads it; None: none."""
+    try:
+        return getattr(_KEYS[name].decode(line).data_row, name, None) or None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = readable(line)
+    try:
+        return _identity(json_values(text), text, name)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _told(text: str) -> str | None:
     try:
         return _identity(json_values(text), text)
@@ -50,9 +67,9 @@ def _told(text: str) -> str | None:
         return None
 
 
-def _identity(line: Any, text: str) -> str | None:
+def _identity(line: Any, text: str, name: str = "id") -> str | None:
     row = line.get("data_row") if isinstance(line, dict) else None
     try:
-        return scalars.text(whole(row.get("id"), text)[0]) or None if isinstance(row, dict) else None
+        return scalars.text(whole(row.get(name), text)[0]) or None if isinstance(row, dict) else None
     except scalars.UnreadableError:
         return None
