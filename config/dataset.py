@@ -7,6 +7,7 @@ params and filters without a word.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -160,10 +161,9 @@ class Split(_Part):
     @field_validator("names")
     @classmethod
     def _each_name_once(cls, value: dict[str, Any]) -> dict[str, Any]:
-        spelled = [spelled_alike(name) for name in value]
-        for place, name in enumerate(value):
-            if spelled[place] in spelled[:place]:
-                raise ValueError(f"{name!r} stands there twice: letters' case and white space around do not count")
+        times = Counter(map(spelled_alike, value))
+        if (twice := next((name for name in value if times[spelled_alike(name)] > 1), None)) is not None:
+            raise ValueError(f"{twice!r} stands there twice: letters' case and white space around do not count")
         return value
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from labelsnap.formats.interface import NotThereError, Span
-from labelsnap.memory import Turns
+from labelsnap.memory import Turns, give_back
 from labelsnap.records.choices.numbers import hash_of
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _Writer:
             group.clear()
             self._writer.write_table(table)
             del table
-            pa.default_memory_pool().release_unused()
+            give_back()
         return self.taken()
 
     def taken(self) -> list[bytes]:

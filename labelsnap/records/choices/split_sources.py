@@ -71,7 +71,7 @@ def split_source(text: str) -> SplitSource:
     nearest = get_close_matches(text, known, 1)
     raise ConfigurationError(
         f"split.from is expected to be {', '.join(known[:-1])} or {known[-1]}; found {text!r}.",
-        remedy=f"Did you mean {nearest[0]} ?" if nearest else "Use one of these, or null.",
+        remedy=f"The nearest is {nearest[0]}." if nearest else "Use one of these, or null.",
         code="unknown_split_source",
     )
 

@@ -67,14 +67,12 @@ class Folder:
 
     def read(self, name: str, offset: int, length: int) -> bytes | None:
         """Read ``length`` bytes of a copy from ``offset``, fewer at its end; None where there is none."""
-        with self._lock:
-            found = self._names.get(name)
-        if found is None:
+        if (copy := self._copy(name)) is None:
             return None
         try:
-            with self._path(found).open("rb") as copy:
-                copy.seek(offset)
-                return copy.read(length)
+            with copy.open("rb") as file:
+                file.seek(offset)
+                return file.read(length)
         except OSError:
             return None
 
@@ -85,12 +83,10 @@ class Folder:
 
     def give(self, name: str, path: Path) -> bool:
         """Put a copy at ``path``; False where there is none."""
-        with self._lock:
-            found = self._names.get(name)
-        if found is None:
+        if (copy := self._copy(name)) is None:
             return False
         try:
-            source = self._path(found).open("rb")
+            source = copy.open("rb")
         except OSError:
             return False
         with source, path.open("wb") as target:
@@ -99,12 +95,10 @@ class Folder:
 
     def lend(self, name: str, path: Path) -> bool:
         """Put a copy at ``path`` that nobody writes to: the same file, where it can be; False where there is none."""
-        with self._lock:
-            found = self._names.get(name)
-        if found is None:
+        if (copy := self._copy(name)) is None:
             return False
         try:
-            path.hardlink_to(self._path(found))
+            path.hardlink_to(copy)
         except OSError:
             return self.give(name, path)
         return True
@@ -163,6 +157,12 @@ class Folder:
         self._room += self._sizes.pop(name, 0)
         if (found := self._names.pop(name, None)) is not None:
             self._path(found).unlink(missing_ok=True)
+
+    def _copy(self, name: str) -> Path | None:
+        """Where a copy lies, unless it has gone meanwhile; None where there is none."""
+        with self._lock:
+            found = self._names.get(name)
+        return None if found is None else self._path(found)
 
     def _path(self, name: str) -> Path:
         return Path(self._folder.name, name)
