@@ -16,8 +16,9 @@ from sample_snapshot import publish_samples
 from flows.commands.reports import describe_verification, verification_error
 from labelsnap.buckets.base import BasePart
 from labelsnap.errors import ReaderTooOldError, StorageError, StorageRefusedError
-from labelsnap.formats.interface import written
+from labelsnap.formats.interface import Shard, written
 from labelsnap.formats.registry import format_of
+from labelsnap.formats.shared.row_groups import RowGroups
 from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 from labelsnap.records.tables.tables import joined, rows_of
 from labelsnap.snapshots import IMAGES_SCHEMA, read_snapshot
@@ -240,3 +241,14 @@ def test_a_list_of_another_length_than_arrow_tells_is_damage(golden, tmp_path, c
     assert has_fixed_lists(parquet.read_schema(target))
     with pytest.raises(UndecodableError, match=f"{name} of {column}"):
         decode_file(target, ANNOTATIONS)
+
+
+def test_a_table_of_no_groups_is_read_and_none_is_written_so(tmp_path):
+    """pyarrow 18 raises where newer ones give no rows: such a shard is sound, and one that is written has a group."""
+    schema = pa.schema({"data_row_id": pa.string()})
+    parquet.ParquetWriter(tmp_path / "none.parquet", schema).close()
+    assert parquet.ParquetFile(tmp_path / "none.parquet").num_row_groups == 0
+    assert decode_file(tmp_path / "none.parquet", "formats/huggingface/data/train-00000-of-00001.parquet") == {}
+    table = b"".join(RowGroups(schema).written(Shard(0, 1, lambda: iter(())), lambda _: {}))
+    (tmp_path / "empty.parquet").write_bytes(table)
+    assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0

@@ -131,6 +131,7 @@ class _Writer:
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._pending = _Pending()
+        self._written = False
         self._writer = parquet.ParquetWriter(
             self._pending,
             schema,
@@ -144,6 +145,8 @@ class _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._written:
+            self._writer.write_table(self._schema.empty_table())  # pyarrow 18 reads no file without a group
         self._writer.close()
 
     def add(self, group: list[Row | _Place]) -> list[bytes]:
@@ -152,6 +155,7 @@ class _Writer:
             table = _joined(group, self._schema)
             group.clear()
             self._writer.write_table(table)
+            self._written = True
             del table
             give_back()
         return self.taken()
