@@ -244,7 +244,7 @@ def test_a_list_of_another_length_than_arrow_tells_is_damage(golden, tmp_path, c
 
 
 def test_a_table_of_no_groups_is_read_and_none_is_written_so(tmp_path):
-    """pyarrow 18 raises where newer ones give no rows: such a shard is sound, and one that is written has a group."""
+    """Where newer pyarrow gives no rows, 18 raises: such a shard is sound, and one that is written has a group."""
     schema = pa.schema({"data_row_id": pa.string()})
     parquet.ParquetWriter(tmp_path / "none.parquet", schema).close()
     assert parquet.ParquetFile(tmp_path / "none.parquet").num_row_groups == 0
