@@ -129,7 +129,9 @@ def test_the_runner_that_is_chosen_is_the_runs_alone(monkeypatch):
     assert {name: vars(run)[name] for name in vars(run).keys() - left_out} == same
 
 
-@pytest.mark.parametrize(("environment", "asks"), [({}, False), ({VERSION_CHECK: "true"}, True)])
+@pytest.mark.parametrize(
+    ("environment", "asks"), [({}, False), pytest.param({VERSION_CHECK: "true"}, True, marks=pytest.mark.slow)]
+)
 def test_prefect_does_not_ask_again_for_the_version_that_the_command_has_asked_for(environment, asks):
     """Unless the environment says that it shall."""
     code = """
