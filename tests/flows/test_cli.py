@@ -197,7 +197,6 @@ def test_a_rejected_result_ends_with_status_5_and_is_printed_whole(labelsnap, sa
     assert result["rows"]["problems"] == 1
 
 
-@pytest.mark.slow
 @pytest.mark.prefect
 def test_the_demo_shows_where_to_look(labelsnap, sandbox, prefect_server, tmp_path):
     """Sandbox up, two refreshes, a tree with a report of counts and pictures: everything is named in the output."""
