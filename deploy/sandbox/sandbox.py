@@ -147,6 +147,10 @@ class Sandbox:
         """The row has these values, and no others, of a metadata field."""
         self.workspace.set_metadata(index, name, *values)
 
+    def set_key(self, index: int, key: str) -> None:
+        """The row has another external id; its global key begins with a folder, as ever."""
+        self.workspace.set_key(index, key)
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         self.workspace.remove_row(index)

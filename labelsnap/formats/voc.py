@@ -13,6 +13,7 @@ import re
 from dataclasses import replace
 from itertools import chain
 from math import ceil, floor
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeAlias
 from xml.sax.saxutils import escape
 
@@ -197,7 +198,8 @@ def _label_map(names: Mapping[int, str], void: int) -> Iterator[bytes]:
 
 
 def _jpg(file_name: str) -> str:
-    return f"{file_name.removesuffix('.jpeg')}{_JPG}" if file_name.endswith(".jpeg") else file_name
+    ending = PurePosixPath(file_name).suffix
+    return f"{file_name.removesuffix(ending)}{_JPG}" if ending.lower() in {_JPG, ".jpeg"} else file_name
 
 
 def _listed(_: int, sample: Sample) -> Iterator[bytes]:

@@ -105,6 +105,10 @@ class Workspace:
         others = (each for each in self.row(index).edit.metadata if each[0] != name)
         self._change(index, metadata=(*others, *((name, value) for value in values)))
 
+    def set_key(self, index: int, key: str) -> None:
+        """The row has another external id."""
+        self._change(index, key=key)
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         with self.lock:
