@@ -175,6 +175,10 @@ class Sandbox:
         """A class gets another colour, ``#rrggbb``."""
         self.workspace.colour_class(name, colour)
 
+    def add_option(self, question: str, option: str) -> None:
+        """A question offers an option, which nobody need have chosen; before the first it offers none."""
+        self.workspace.add_option(question, option)
+
     def rotate_key(self, api_key: str) -> None:
         """Another key is the right one from now on; the one before is refused."""
         self.api_key = api_key

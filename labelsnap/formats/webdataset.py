@@ -99,7 +99,7 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
             yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
         yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
         if self.mask == "semantic":
-            yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory)
+            yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, memory=dataset.memory)
         elif self.mask == "instance":
             yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
 

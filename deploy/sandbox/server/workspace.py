@@ -139,6 +139,11 @@ class Workspace:
         with self.lock:
             self.ontology = self.ontology.colour(name, colour)
 
+    def add_option(self, question: str, option: str) -> None:
+        """A question offers an option more."""
+        with self.lock:
+            self.ontology = self.ontology.offer(question, option)
+
     def _change(self, index: int, **changes: Any) -> None:
         with self.lock:
             self._latest = max(datetime.now(UTC), self._latest + timedelta(milliseconds=1))
