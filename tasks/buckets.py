@@ -43,7 +43,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.raw.origin import check_whole, opened
-from tasks.raw.said import names_before, saying_of
+from tasks.raw.said import saying_of
 from tasks.run.beginning import Head
 from tasks.run.ledger import LITTLE, ledger_here
 from tasks.run.receipts import Origin, StreamReceipt
@@ -129,7 +129,7 @@ def group_rows(
             raise _without_rows(dataset, base.version, standing)
         check_parts(store, dataset, manifest, results, filled)
         of_lines = {bucket.index: bucket for bucket in spooled}
-        saying.take_back(of_lines, count, names_before(store, manifest, count))
+        saying.take_back(store, manifest, of_lines, count)
         taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
         of_origin = _held(dataset, origin, manifest)
         held = part_base(of_origin, of_lines, count)

@@ -44,13 +44,16 @@ class Saying(NamedTuple):
         split = self.listed.of_line(line) if self.listed else ""
         return Said(split, self.claims.of(number, row, known_by(*row_keys(line))) if self.claims else "")
 
-    def take_back(self, buckets: Mapping[int, SpooledBucket], count: int, names: NamesOf) -> None:
+    def take_back(
+        self, store: ObjectStore, base: Manifest | None, buckets: Mapping[int, SpooledBucket], count: int
+    ) -> None:
         """Leave of each name that rows of the buckets (of ``count``) claim the claims of one row.
 
-        ``names`` gives what the files of buckets' rows are called in the version before.
+        ``base`` is the version before, where it is asked what files are called. Raises like ``names_before``.
         """
-        for index, numbers in self.claims.lost(count, names) if self.claims else ():
-            without_claims(buckets[index], numbers)
+        if self.claims:
+            for index, numbers in self.claims.lost(count, names_before(store, base, count)):
+                without_claims(buckets[index], numbers)
 
 
 def saying_of(dataset: Dataset, directory: Path, at_most: int) -> Saying:
@@ -62,7 +65,7 @@ def saying_of(dataset: Dataset, directory: Path, at_most: int) -> Saying:
 def names_before(store: ObjectStore, base: Manifest | None, count: int) -> NamesOf:
     """Return how the file names that the base has are read for some buckets (of ``count``), by data row id, in order.
 
-    A few are read at a time. Raises like ``read_table``.
+    A few are read at a time. Reading raises as ``read_table`` does.
     """
     parts = part_base(base, range(count), count)
     tables = {

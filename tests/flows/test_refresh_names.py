@@ -46,8 +46,11 @@ def asked(sandbox):
 
 
 @pytest.mark.slow
-def test_files_are_called_by_their_keys_and_stay_so_whoever_comes_or_goes(dataset, sandbox):
-    """The lowest id has the name first; who stands keeps it, and who has an id beside it keeps that, too."""
+def test_files_are_called_by_their_keys_and_stay_so_whoever_comes_or_goes(dataset, sandbox, monkeypatch):
+    """The lowest id has the name first; who stands keeps it, and who has an id beside it keeps that, too.
+
+    The first version has one bucket, and later ones have several.
+    """
     low, mid, high, late, *_ = done(sandbox)
     for row, key in ((low, "Ampel.JPG"), (mid, "ampel.jpg"), (high, "AMPEL.jpeg")):
         sandbox.set_key(row.index, key)
@@ -60,8 +63,10 @@ def test_files_are_called_by_their_keys_and_stay_so_whoever_comes_or_goes(datase
     assert len({folded(PurePosixPath(name).stem) for name in named(first).values()}) == len(named(first))
     assert refresh(chosen)["reason"] == "unchanged"
 
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "4")
     sandbox.set_status(low.index, "DONE")
     second = refresh(chosen)
+    assert len(bucket_files(open_snapshot(second["ref"]).manifest.files)) > 1
     assert named(second) == named(first) | {low.id: f"Ampel--{low.id}.JPG"}
 
     sandbox.set_status(mid.index, "IN_REVIEW")
@@ -132,3 +137,16 @@ def test_a_version_made_anew_keeps_the_names_that_stand(dataset, sandbox):
     assert named(second)[high.id] == f"one--{high.id}.jpg"
     again = reprocess(dataset(formats={}, file_names="key", classes={"car": "vehicle"}), second["ref"])
     assert named(again) == named(second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", ["jpg", "reference"])
+def test_images_that_are_made_jpegs_or_referred_to_have_their_keys_for_names(dataset, sandbox, images):
+    """A JPEG always ends with `.jpg`; what a reference is called is what its file would be called."""
+    row, other, *_ = done(sandbox)
+    sandbox.set_key(row.index, "Ampel.JPEG")
+    sandbox.set_key(other.index, "ampel.png")
+    first = refresh(dataset(file_names="key", images=images, formats={"coco": {}}))
+    endings = {"jpg": "jpg", "reference": "JPEG"}
+    assert named(first)[row.id] == f"Ampel.{endings[images]}"
+    assert named(first)[other.id] == f"ampel--{other.id}.jpg"
