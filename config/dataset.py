@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from config.crons import check_cron
 from labelsnap.formats.outputs import Output, outputs_of, plain
 from labelsnap.formats.registry import DEFAULT
+from labelsnap.records.choices.names import NameRule
 from labelsnap.records.choices.policy import Policy
 from labelsnap.records.choices.split_sources import SplitSource, spelled_alike, split_source
 from labelsnap.records.choices.splits import Split as SplitRule
@@ -253,6 +254,7 @@ class Dataset(_Part):
     params: Params = Params()
     filters: Filters = Filters()
     images: ImageRule = "copy"
+    file_names: NameRule = "unique"
     orientation: Literal["declared", "stored", "upright"] = "declared"
     masks: Literal["composite", "instance"] = "composite"
     labels: Literal["selected", "latest", "benchmark", "all"] = "selected"
@@ -360,4 +362,6 @@ class Dataset(_Part):
         if (source := self.split.taken_from) and source.kind == "file":
             split["from"] = f"file:{PurePath(source.name).name}"
         content["split"] = {name: value for name, value in split.items() if name not in _ADDED or value}
+        if self.file_names == "unique":
+            del content["file_names"]  # which versions of before lack
         return content

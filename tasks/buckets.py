@@ -14,7 +14,6 @@ from prefect import task
 
 from config.dataset import Dataset
 from config.settings import Settings, load_settings
-from config.split_files import listed_splits
 from labelsnap.buckets.base import BasePart, part_base
 from labelsnap.buckets.boundary import UNFORESEEN, attempted
 from labelsnap.buckets.build import BucketBuilder
@@ -24,7 +23,7 @@ from labelsnap.buckets.reading import read_earlier
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, built_again
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.rows.held import Held
-from labelsnap.buckets.spool import read_spool, spread
+from labelsnap.buckets.spool import Said, read_spool, spread
 from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.stream import split_lines
 from labelsnap.memory import give_back, shared_budget
@@ -44,6 +43,7 @@ from tasks.machines.retries import RETRIES
 from tasks.machines.software import splits_alike, written_alike
 from tasks.parts import check_parts
 from tasks.raw.origin import check_whole, opened
+from tasks.raw.said import saying_of
 from tasks.run.beginning import Head
 from tasks.run.ledger import LITTLE, ledger_here
 from tasks.run.receipts import Origin, StreamReceipt
@@ -120,9 +120,8 @@ def group_rows(
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         at_most = sum(stream.lines for stream in results)
         before = bucket_count_of(manifest.files) if manifest else 1
-        listed = listed_splits(dataset)
-        of_line = {"listed": listed.of_line} if listed else {}
-        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, **of_line)
+        saying = saying_of(dataset, directory, at_most)
+        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, say=saying.say)
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
@@ -130,6 +129,7 @@ def group_rows(
             raise _without_rows(dataset, base.version, standing)
         check_parts(store, dataset, manifest, results, filled)
         of_lines = {bucket.index: bucket for bucket in spooled}
+        saying.take_back(store, manifest, of_lines, count)
         taken = part_base(ledger.recall(TAKEN, Taken), of_lines, count)
         of_origin = _held(dataset, origin, manifest)
         held = part_base(of_origin, of_lines, count)
@@ -248,7 +248,7 @@ def build_bucket(
         bucket = structs.replace(bucket, taken=BasePart(built.files, built.packs))
     with downloader(settings, offline=origin is not None) as pool, scratch(settings) as directory:
         earlier = read_earlier(store, bucket.base, (bucket.index, bucket.count))
-        listed: dict[int, str] = {}
+        said: dict[int, Said] = {}
         builder = BucketBuilder(
             store=store,
             draft=here.draft(bucket.base),
@@ -260,11 +260,11 @@ def build_bucket(
             threads=settings.download_threads,
             since=since,
             given=partial(read_given, store, bucket, earlier),
-            listed=listed,
+            said=said,
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
-            lines = lines_there(store, bucket, directory / "lines", listed)
+            lines = lines_there(store, bucket, directory / "lines", said)
         receipt = builder.build(bucket, lines)
     give_back()
     if bucket.unwritable:
@@ -287,22 +287,20 @@ def costly(receipt: BucketReceipt) -> bool:
 class LinesThere:
     """Number and bytes of each line of a bucket, which are read of ``path`` as often as they are gone through.
 
-    ``listed`` is given the splits that a list of ids has for rows, by the numbers of their lines. Going through them
-    raises StorageRefusedError where the object ``key`` is not as it was put.
+    ``said`` is given what the run found out about them, by their numbers. Going through them raises StorageRefusedError
+    where the object ``key`` is not as it was put.
     """
 
     path: Path
     key: str
-    listed: dict[int, str]
+    said: dict[int, Said]
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        return read_spool(unpacked(self.path, self.key, most=DOCUMENT_BYTES), self.key, self.listed)
+        return read_spool(unpacked(self.path, self.key, most=DOCUMENT_BYTES), self.key, self.said)
 
 
-def lines_there(
-    store: ObjectStore, bucket: BucketInput, path: Path, listed: dict[int, str] | None = None
-) -> LinesThere:
-    """Bring the lines that were put in the store for a bucket to ``path``; ``listed`` is as in ``LinesThere``.
+def lines_there(store: ObjectStore, bucket: BucketInput, path: Path, said: dict[int, Said] | None = None) -> LinesThere:
+    """Bring the lines that were put in the store for a bucket to ``path``; ``said`` is as in ``LinesThere``.
 
     Raises StorageRefusedError where they are not there.
     """
@@ -314,7 +312,7 @@ def lines_there(
             if not block:
                 raise damaged(repr(key), "nothing" if block is None else f"{offset} bytes")
             offset += target.write(block)
-    return LinesThere(path, key, {} if listed is None else listed)
+    return LinesThere(path, key, {} if said is None else said)
 
 
 def held_of(dataset: Dataset, bucket: BucketInput, origin: Origin | None) -> Held | None:
@@ -345,6 +343,7 @@ def fetcher(
         held=held,
         split_from=dataset.split.taken_from,
         split_names=dataset.split.names,
+        file_names=dataset.file_names,
     )
 
 

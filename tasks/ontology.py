@@ -10,6 +10,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.errors import LabelboxError
+from labelsnap.formats.shared.attributes import joined
 from labelsnap.labelbox.ontology import ontology_of
 from labelsnap.records.choices.classes import offered_classes
 from labelsnap.records.ontology import OBJECTS
@@ -70,6 +71,7 @@ def received(
             for each in ontology.features
             if each.archived and each.kind in OBJECTS
         ),
+        choices={joined(question): options for question, options in ontology.options.items()},
         questions=ontology.questions,
         unreadable=ontology.unreadable,
         uploads=uploads,

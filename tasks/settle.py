@@ -10,7 +10,7 @@ from prefect import task
 
 from config.dataset import Dataset
 from labelsnap.buckets.receipt import BucketReceipt, Tally, add_up
-from labelsnap.formats.description.census import add
+from labelsnap.formats.description.census import add, with_choices
 from labelsnap.records.choices.classes import ClassRegistry, inherited, update
 from labelsnap.records.tables.schema import SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
@@ -63,7 +63,7 @@ def settle(
             *([(LEFT_OUT_PATH, msgspec.json.encode(numbers))] if numbers else []),
         ]
     )
-    census = add(receipt.census for receipt in built)
+    census = with_choices(add(receipt.census for receipt in built), ontology.choices)
     return Settlement(
         lines=lines,
         tally=add_up([Tally(excluded={"not_in_range": len(not_in_range)}), *(receipt.tally for receipt in built)]),

@@ -147,6 +147,10 @@ class Sandbox:
         """The row has these values, and no others, of a metadata field."""
         self.workspace.set_metadata(index, name, *values)
 
+    def set_key(self, index: int, key: str) -> None:
+        """The row has another external id; its global key begins with a folder, as ever."""
+        self.workspace.set_key(index, key)
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         self.workspace.remove_row(index)
@@ -170,6 +174,10 @@ class Sandbox:
     def colour_class(self, name: str, colour: str) -> None:
         """A class gets another colour, ``#rrggbb``."""
         self.workspace.colour_class(name, colour)
+
+    def add_option(self, question: str, option: str) -> None:
+        """A question offers an option, which nobody need have chosen; before the first it offers none."""
+        self.workspace.add_option(question, option)
 
     def rotate_key(self, api_key: str) -> None:
         """Another key is the right one from now on; the one before is refused."""

@@ -14,6 +14,7 @@ from msgspec import structs
 from labelsnap.buckets.base import rows_path
 from labelsnap.buckets.boundary import UNFORESEEN, bounded, check_rows
 from labelsnap.buckets.given import left_table
+from labelsnap.buckets.noted import RENAMED
 from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import images_table, store_images
@@ -22,8 +23,10 @@ from labelsnap.buckets.rows.outcome import Outcome
 from labelsnap.buckets.rows.reuse import LASTING, Reuse
 from labelsnap.buckets.rows.told import encode_told, left_out, tell
 from labelsnap.buckets.rows.worn import brought, images_of, relocated
+from labelsnap.buckets.spool import NOTHING_SAID
 from labelsnap.formats.description.census import Census
 from labelsnap.memory import give_back
+from labelsnap.records.choices.names import Naming
 from labelsnap.records.choices.policy import Policy, select
 from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.rows.images import StoredImages
     from labelsnap.buckets.rows.reuse import Reused
     from labelsnap.buckets.rows.told import Told
+    from labelsnap.buckets.spool import Said
     from labelsnap.snapshots.checking.measures import Measure
     from labelsnap.snapshots.manifest import File, Pack
     from labelsnap.snapshots.writing.draft import Draft
@@ -58,7 +62,7 @@ class BucketBuilder:
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
     splits that rows were given before. What the fetcher's ``held`` has of the rows counts then.
-    ``listed`` are splits that a list of ids has for rows, by the numbers of their lines: those whose lines were given.
+    ``said`` is what the run found out about lines, by their numbers: those that were given.
     """
 
     store: ObjectStore
@@ -71,7 +75,7 @@ class BucketBuilder:
     taken: Earlier = NOTHING
     since: datetime = BEFORE_ALL
     given: Callable[[], Mapping[str, str]] | None = None
-    listed: Mapping[int, str] = field(default_factory=dict)
+    said: Mapping[int, Said] = field(default_factory=dict)
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
@@ -168,8 +172,11 @@ class BucketBuilder:
             *([self._digest] if fetcher.split_from else []),
         )
 
+    def _said(self, number: int) -> Said:
+        return self.said.get(number, NOTHING_SAID)
+
     def _digest(self, number: int, line: bytes) -> str:
-        return self.fetcher.digest(line, self.listed.get(number, ""))
+        return self.fetcher.digest(line, self._said(number).listed)
 
     def _keep(self, row_ids: Collection[str], outcome: Outcome) -> None:
         """Take rows over from the earlier snapshot, with what policies left out of them."""
@@ -199,7 +206,7 @@ class BucketBuilder:
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
-            row = self.fetcher.with_split(row, line, self.listed.get(number, ""))
+            row = self.fetcher.with_split(row, line, self._said(number).listed)
             standing = rows.get(row.data_row.id)
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
@@ -239,13 +246,17 @@ class BucketBuilder:
         """
         held = self.fetcher.held
         fetcher = replace(self.fetcher, given={**(held.given if held else {}), **outcome.given})
+        names = self.earlier.file_names if records else {}
 
         def attempt(number: int) -> tuple[Reused, tuple[Sample, bool] | Problem, Counter[str]]:
             record, row = records.pop(number), reused[number]
             requests = Counter[str]()
 
             def made() -> tuple[Sample, bool]:
-                sample = fetcher.fetch(record, requests, row, self.listed.get(number, ""))
+                said = self._said(number)
+                sample = fetcher.fetch(
+                    record, requests, row, said.listed, Naming(said.claim, names.get(_id(record), ""))
+                )
                 return sample, row.is_before(sample)
 
             return row, bounded(number, partial(_id, record), made), requests
@@ -261,8 +272,10 @@ class BucketBuilder:
                     continue
                 sample, is_before = result
                 outcome.samples.append(sample)
-                outcome.reused.update([sample.record.data_row.id] if row.is_reused else [])
-                outcome.anew.update([] if is_before else [sample.record.data_row.id])
+                row_id = sample.record.data_row.id
+                outcome.renamed += names.get(row_id, sample.image.file_name) != sample.image.file_name
+                outcome.reused.update([row_id] if row.is_reused else [])
+                outcome.anew.update([] if is_before else [row_id])
         outcome.samples.sort(key=lambda sample: sample.record.data_row.id)
         outcome.requests["retries"] = self.fetcher.downloader.counts.retries
 
@@ -358,7 +371,7 @@ class BucketBuilder:
             labels=told.tally.labels,
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
-            noted=told.tally.noted,
+            noted=told.tally.noted | ({RENAMED: outcome.renamed} if outcome.renamed else {}),
             reused_rows=len(outcome.reused),
             left=told.tally.left,
             requests=dict(outcome.requests),

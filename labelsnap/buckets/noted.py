@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow.compute as pc
 
 from labelsnap.buckets.boundary import UNFORESEEN
+from labelsnap.records.choices.names import BESIDE, held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _OF_MASKS: Final = ["data_row_id", "mask_reference", "mask_overlap", "has_area"]
 """The columns by which masks are counted: a copy of those that are masks has these alone, without their runs."""
+
+
+_NAMED: Final = ("file_name", "data_row_id")
+RENAMED: Final = "names.renamed"
 
 
 class _Noted(NamedTuple):
@@ -59,6 +64,13 @@ def _overlapping(masks: pa.Table) -> pa.ChunkedArray:
 def without_composite(masks: pa.Table) -> pa.ChunkedArray:
     """Tell which masks came whole because their composite could not be had."""
     return pc.and_(masks["mask_overlap"].is_valid(), pc.struct_field(masks["mask_overlap"], "covered").is_null())
+
+
+def _with_ids(tables: Tables) -> int:
+    """Count the rows under ``file_names: key`` whose id stands beside the name of their file."""
+    rows = tables["data_rows"]
+    found = rows.filter(pc.match_substring(rows["file_name"], BESIDE))
+    return sum(held(*each)[1] for each in zip(*(found[name].to_pylist() for name in _NAMED), strict=True))
 
 
 def _from_composites(tables: Tables) -> int:
@@ -125,11 +137,21 @@ NOTED: Final = {
     ),
 }
 """The counts, by ``BLOCK.COUNT`` of a refresh's result."""
+IF_ANY: Final = {
+    "names.with_id": _Noted(
+        _with_ids,
+        "images have their row's id beside the name: their key is not safe as a file's name, or another row's name "
+        "met it first",
+    ),
+    RENAMED: _Noted(lambda _: 0, "images have another file name than in the version before"),
+}
+"""The same of those that are told where they are not 0; what was renamed no table tells."""
 
 
 def noted(tables: Tables) -> Counts:
-    """Count by name; zeros included."""
-    return {name: each.count(tables) for name, each in NOTED.items()}
+    """Count by name; zeros included, but for those that are told only where they are none."""
+    counts = {name: each.count(tables) for name, each in NOTED.items()}
+    return counts | {name: number for name, each in IF_ANY.items() if (number := each.count(tables))}
 
 
 def blocks_of(counts: Counts) -> dict[str, Counts]:
@@ -138,12 +160,15 @@ def blocks_of(counts: Counts) -> dict[str, Counts]:
     for name in NOTED:
         block, _, what = name.partition(".")
         blocks.setdefault(block, {})[what] = counts.get(name, 0)
+    for name in IF_ANY.keys() & counts:
+        block, _, what = name.partition(".")
+        blocks.setdefault(block, {})[what] = counts[name]
     return blocks
 
 
 def said_of(result: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     """Yield what a refresh's result notes, how often and in words; results of older versions lack some blocks."""
-    for name, each in NOTED.items():
+    for name, each in (NOTED | IF_ANY).items():
         block, _, what = name.partition(".")
         if number := result.get(block, {}).get(what, 0):
             yield number, each.said

@@ -97,6 +97,12 @@ class Earlier:
             return {row_id: "" if row_id in elsewhere else found for row_id, found in rows}
 
     @cached_property
+    def file_names(self) -> Mapping[str, str]:
+        """The names of the rows' files, by data row id."""
+        with decoding("the rows of the earlier version"):
+            return dict(zip(*_values(self.tables, "data_rows", "data_row_id", "file_name"), strict=True))
+
+    @cached_property
     def locations(self) -> Mapping[str, ImageLocation]:
         """Where images lie, by sha256 (hexadecimal)."""
         with decoding("the images of the earlier version"):

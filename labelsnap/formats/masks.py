@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from msgspec import Struct
 
 from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Document, Holdings
+from labelsnap.formats.shared.colours import palette_of
 from labelsnap.formats.shared.documents import rows
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import row_keys
@@ -23,6 +24,9 @@ from labelsnap.formats.shared.segments import shown_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from labelsnap.formats.shared.extras import JsonObject
     from labelsnap.records.choices.classes import ClassRegistry
@@ -61,9 +65,10 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
     def files_of_row(self, dataset: Dataset) -> Callable[[Sample], Iterator[Artifact]]:
         """Give the map of a row. Raises ConfigurationError where a class id does not fit 16 bits."""
         void = self._void(dataset.registry)
+        palette = palette_of(dataset.registry) if self.palette and self.kind == "semantic" else None
 
         def files(sample: Sample) -> Iterator[Artifact]:
-            png = self._map(sample, dataset, void)
+            png = self._map(sample, dataset, void, palette)
             yield Artifact(f"{self.kind}/{sample.split}/{png_name(sample.image)}", iter([png]), small=True)
 
         return files
@@ -71,10 +76,10 @@ class Masks(Struct, frozen=True, forbid_unknown_fields=True):
     def _void(self, registry: ClassRegistry) -> int:
         return WORD_VOID if self.kind == "instance" else void_of(registry)
 
-    def _map(self, sample: Sample, dataset: Dataset, void: int) -> bytes:
+    def _map(self, sample: Sample, dataset: Dataset, void: int, palette: NDArray[np.uint8] | None) -> bytes:
         if self.kind == "instance":
             return instance_map(sample, memory=dataset.memory)
-        return semantic_map(sample, dataset.registry, void, palette=self.palette, memory=dataset.memory)
+        return semantic_map(sample, dataset.registry, void, palette=palette, memory=dataset.memory)
 
 
 def _image(registry: ClassRegistry, _: int, sample: Sample) -> Iterator[JsonObject]:

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from labelsnap.formats.interface import EVERYTHING, Artifact, Dataset, Holdings, no_files
 from labelsnap.formats.shared.tabular import TableFiles
-from labelsnap.records.tables.schema import CLASSES, SCHEMAS
+from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.tables import classes_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,5 @@ class Parquet(Struct, frozen=True, forbid_unknown_fields=True):
 
     def tables(self, registry: ClassRegistry, *, model_run: bool) -> Mapping[str, TableFiles]:  # noqa: ARG002
         """Give every table, in bucket files of its own folder."""
-        return {
-            name: TableFiles(f"{name}/*.parquet", schema) for name, schema in {**SCHEMAS, "classes": CLASSES}.items()
-        }
+        schemas = {**SCHEMAS, "classes": classes_schema(registry)}
+        return {name: TableFiles(f"{name}/*.parquet", schema) for name, schema in schemas.items()}

@@ -21,9 +21,9 @@ from msgspec import Struct
 
 from labelsnap.formats.description.narrowing import Narrowed
 from labelsnap.formats.interface import NOTHING, Artifact, Dataset, Document, Holdings, Rows
-from labelsnap.formats.shared.colours import colours
+from labelsnap.formats.shared.colours import class_colours, colours, palette_of
 from labelsnap.formats.shared.endings import PICTURES
-from labelsnap.formats.shared.label_maps import BYTE_VOID, WORD_VOID, class_list, map_png, void_of
+from labelsnap.formats.shared.label_maps import BYTE_VOID, PALETTE, WORD_VOID, class_list, map_png, void_of
 from labelsnap.formats.shared.names import one_line, png_name, stem
 from labelsnap.formats.shared.segments import shown_of
 from labelsnap.records.extent import has_area
@@ -32,6 +32,8 @@ from labelsnap.records.shapes import clip_box, tight_box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from labelsnap.formats.description.census import Census
     from labelsnap.memory import Budget
@@ -121,7 +123,7 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         if split == dataset.splits[0]:
             void, names = void_of(dataset.registry), self.class_names(dataset.registry)
             yield Artifact("classes.json", iter([class_list(dataset.registry, void, names)]))
-            yield Artifact("labelmap.txt", _label_map(names, void))
+            yield Artifact("labelmap.txt", _label_map(dataset.registry, names, void))
         yield Document(f"ImageSets/Main/{split}.txt", (Rows(_listed, array=False),))
         yield Document(f"ImageSets/Segmentation/{split}.txt", (Rows(_segmented, array=False),))
 
@@ -132,6 +134,7 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         """
         registry = dataset.registry
         void, names = void_of(registry), self.class_names(registry)
+        palette = palette_of(registry) if self.palette else None
 
         def files(sample: Sample) -> Iterator[Artifact]:
             written = tuple(_written(sample))
@@ -139,7 +142,9 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
             xml = _xml(dataset.name, sample, registry, names, written, has_maps=has_maps)
             yield Artifact(f"Annotations/{stem(sample.image)}.xml", iter([xml]), small=True)
             if has_maps:
-                of_classes, of_objects = self._maps(sample, registry, void, written, dataset.memory)
+                of_classes, of_objects = self._maps(
+                    sample, registry=registry, void=void, written=written, palette=palette, memory=dataset.memory
+                )
                 yield Artifact(f"SegmentationClass/{png_name(sample.image)}", iter([of_classes]), small=True)
                 yield Artifact(f"SegmentationObject/{png_name(sample.image)}", iter([of_objects]), small=True)
 
@@ -167,7 +172,14 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(sentence for sentence, is_so in told if is_so)
 
     def _maps(
-        self, sample: Sample, registry: ClassRegistry, void: int, written: Collection[_Written], memory: Budget
+        self,
+        sample: Sample,
+        *,
+        registry: ClassRegistry,
+        void: int,
+        written: Collection[_Written],
+        palette: NDArray[np.uint8] | None,
+        memory: Budget,
     ) -> tuple[bytes, bytes]:
         """Paint the map of classes and the map of objects, which has 16 bits where there are more than 254.
 
@@ -179,25 +191,28 @@ class Voc(Struct, frozen=True, forbid_unknown_fields=True):
         ids = [registry.class_of(segment.annotation).id for segment in segments]
         of_objects = BYTE_VOID if max(numbers, default=0) < BYTE_VOID else WORD_VOID
         return (
-            map_png(shown, ids, void, palette=self.palette, memory=memory),
-            map_png(shown, numbers, of_objects, palette=self.palette, memory=memory),
+            map_png(shown, ids, void, palette=palette, memory=memory),
+            map_png(shown, numbers, of_objects, palette=PALETTE if self.palette else None, memory=memory),
         )
 
 
-def _label_map(names: Mapping[int, str], void: int) -> Iterator[bytes]:
+def _label_map(registry: ClassRegistry, names: Mapping[int, str], void: int) -> Iterator[bytes]:
     """Give a line ``name:r,g,b:parts:actions`` a class: the background, classes by id, then what is void.
 
     So the number of a line is the class id, for readers of grey maps too; a removed class keeps its line. Labelbox
     knows neither parts nor actions: both fields are empty.
     """
-    lines = {0: BACKGROUND, **names, void: VOID}
+    first, last = colours(np.array([0, void], np.uint32)).tolist()
+    of_class = class_colours(registry)
+    lines = ((BACKGROUND, first), *((name, of_class[each]) for each, name in names.items()), (VOID, last))
     yield b"# label:color_rgb:parts:actions\n"
-    for name, colour in zip(lines.values(), colours(np.array(list(lines), np.uint32)).tolist(), strict=True):
+    for name, colour in lines:
         yield f"{name}:{','.join(map(str, colour))}::\n".encode()
 
 
 def _jpg(file_name: str) -> str:
-    return f"{file_name.removesuffix('.jpeg')}{_JPG}" if file_name.endswith(".jpeg") else file_name
+    name, dot, ending = file_name.rpartition(".")
+    return f"{name}{_JPG}" if f"{dot}{ending}".lower() in {_JPG, ".jpeg"} else file_name
 
 
 def _listed(_: int, sample: Sample) -> Iterator[bytes]:

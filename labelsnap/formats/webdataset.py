@@ -1,7 +1,8 @@
 """WebDataset: tar shards in which the files of a sample stand one after another and share a key.
 
 Format: https://github.com/webdataset/webdataset. Of each sample there are ``KEY.jpg`` (or what the image is),
-``KEY.json`` and ``KEY.mask.png``. A key is the image's name without its extension: no dots, no slashes. Time, owner and
+``KEY.json`` and ``KEY.mask.png``. A key is the image's name without its extension, with ``_`` for dots:
+no dots, no slashes. Time, owner and
 mode in the tar are fixed, so equal samples give equal bytes.
 """
 
@@ -34,6 +35,7 @@ from labelsnap.formats.shared.label_maps import instance_map, semantic_map, void
 from labelsnap.formats.shared.names import stem
 from labelsnap.formats.shared.objects import objects_of
 from labelsnap.formats.shared.sizes import parse_size
+from labelsnap.records.choices.names import undotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,12 +94,12 @@ class WebDataset(Struct, frozen=True, forbid_unknown_fields=True):
     def _files_of(
         self, sample: Sample, dataset: Dataset, names: Mapping[int, str], void: int
     ) -> Iterator[tuple[str, bytes]]:
-        key = stem(sample.image)
+        key = undotted(stem(sample.image))
         if (body := dataset.read_image(sample)) is not None:
             yield f"{key}{PurePosixPath(sample.image.file_name).suffix}", body
         yield f"{key}.json", encode(_document(dataset, sample, names)) + b"\n"
         if self.mask == "semantic":
-            yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, palette=False, memory=dataset.memory)
+            yield f"{key}.mask.png", semantic_map(sample, dataset.registry, void, memory=dataset.memory)
         elif self.mask == "instance":
             yield f"{key}.mask.png", instance_map(sample, memory=dataset.memory)
 
@@ -130,10 +132,11 @@ def _renewed(
         if row.sample is not None:
             yield from of_row(row.sample)
             continue
-        key = PurePosixPath(row.file_name).stem
+        name = PurePosixPath(row.file_name)
+        key = undotted(name.stem)
         labels = [f"{key}.json", *([f"{key}.mask.png"] if with_map else [])]
         place = places.get(key)
-        if place is None or place.names not in (labels, [row.file_name, *labels]):
+        if place is None or place.names not in (labels, [f"{key}{name.suffix}", *labels]):
             raise NotThereError(f"not the members of the row {row.id!r}")
         yield Span(place.start, place.end - place.start)
     yield _END

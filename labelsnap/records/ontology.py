@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 OBJECTS: Final = KINDS[: KINDS.index("relationship")]
 """The kinds of features that make a class."""
 QUESTIONS: Final = KINDS[KINDS.index("radio") :]
+RADIO: Final = "radio"
 OPTION: Final = "option"
 """The kind of what a question offers; every other kind of feature is one of ``KINDS``."""
 
+_COLOUR: Final = re.compile("#[0-9a-f]{6}")
 _Key: TypeAlias = tuple["_Key | None", str, int]
 """What a feature is known by in every version: what it hangs on, its schema's id, and which of equal ones it is."""
+
+
+def is_colour(text: str) -> bool:
+    """Say whether a text is a colour as it is kept: ``#rrggbb``."""
+    return _COLOUR.fullmatch(text) is not None
 
 
 class Feature(Struct, frozen=True):
@@ -65,6 +73,26 @@ class Ontology(Struct, frozen=True):
     def questions(self) -> int:
         """How many questions there are, at any depth."""
         return sum(each.kind in QUESTIONS and not each.archived for each in self.features)
+
+    @property
+    def options(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """The options that each radio question about the image offers, at any depth.
+
+        A question is known by its name and those of the questions above it, the uppermost first.
+        """
+        asked: dict[int, tuple[str, ...]] = {}
+        found: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        for place, each in enumerate(self.features):
+            above = () if each.parent is None else asked.get(each.parent)
+            if above is None or each.archived:
+                continue
+            if each.kind == OPTION and each.parent is not None:
+                asked[place] = above
+                if self.features[each.parent].kind == RADIO:
+                    found[above].append(each.name)
+            elif each.kind in QUESTIONS:
+                asked[place] = (*above, each.name)
+        return {question: tuple(dict.fromkeys(options)) for question, options in found.items()}
 
 
 class Changed(Struct, frozen=True):

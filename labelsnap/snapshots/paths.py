@@ -7,10 +7,9 @@ from collections import Counter
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final
-from unicodedata import normalize
 
 from labelsnap.errors import StorageRefusedError
-from labelsnap.records.choices.names import DEVICES
+from labelsnap.records.choices.names import DEVICES, folded
 
 HIDDEN: Final = frozenset({".class.txt"})
 """The names with a leading dot that formats write. No other is laid out: tools run what ``.git`` and ``.env`` say."""
@@ -31,11 +30,6 @@ def check_path(path: str) -> str:
             code="unsafe_path",
         )
     return path
-
-
-def folded(path: str) -> str:
-    """Return what a path is to a file system that ignores upper and lower case, and forms of Unicode."""
-    return path.lower() if path.isascii() else normalize("NFC", normalize("NFC", path).casefold())
 
 
 def check_tree(paths: list[str]) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from labelsnap.buckets.parts.work import Conversion
 from labelsnap.buckets.receipt import Tally
 from labelsnap.formats.description.census import Census
-from labelsnap.records.choices.classes import ClassRegistry, SeenClass
+from labelsnap.records.choices.classes import ClassRegistry, OfferedClass
 from labelsnap.snapshots.checking.measures import Measure
 from labelsnap.snapshots.manifest import File, Pack
 from labelsnap.snapshots.writing.draft import Uploads
@@ -42,13 +42,15 @@ class StreamReceipt(Struct, frozen=True):
 class OntologyReceipt(Struct, frozen=True):
     """The file of a project's ontology, the classes that it offers in its order, and what the result tells of it.
 
-    ``archived`` are the names of classes that it offers no more, and that objects may have. ``reason`` is why it was
-    not read; then the file is that of the base, or there is none.
+    ``archived`` are the names of classes that it offers no more, and that objects may have. ``choices`` are the options
+    of each radio question about the image, by its path with slashes. ``reason`` is why it was not read; then the file
+    is that of the base, or there is none.
     """
 
     files: tuple[File, ...] = ()
-    offered: tuple[SeenClass, ...] = ()
+    offered: tuple[OfferedClass, ...] = ()
     archived: tuple[str, ...] = ()
+    choices: dict[str, tuple[str, ...]] = {}
     questions: int = 0
     unreadable: int = 0
     uploads: Uploads = Uploads()

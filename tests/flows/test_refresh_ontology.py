@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from deploy.sandbox import Fault
 from deploy.sandbox.project.ontology import OBJECTS, QUESTIONS
 from flows.refresh import refresh
+from labelsnap.errors import ConfigurationError
 from labelsnap.records.ontology import Named
 from labelsnap.references import open_snapshot, pull
 from labelsnap.snapshots.reading.diff import NamedClass, RenamedClass, diff
@@ -124,6 +127,60 @@ def test_over_four_versions_ids_stay_and_each_change_is_named(sandbox, dataset):
     assert not any(each.rows.changed for each in found)
 
 
+def test_a_class_that_is_recoloured_is_so_in_every_picture(sandbox, dataset, tmp_path):
+    """Palettes, label maps, segments and the report; `diff` says it, and no number, image or mask is another."""
+    sandbox.colour_class("car", "#0a141e")
+    made = dataset(formats={"coco": {}, "voc": {}, "masks": {}})
+    versions = [refresh(made)]
+    sandbox.colour_class("car", "#fa00c8")
+    sandbox.requests.clear()
+    versions.append(refresh(made))
+    assert sandbox.requests.count("*mask") == sandbox.requests.count("image") == 0
+    assert told(compared(*versions).ontology) == {"recoloured": [("#0a141e", "#fa00c8")]}
+    maps, reports = [], []
+    for number, (version, colour) in enumerate(zip(versions, ((10, 20, 30), (250, 0, 200)), strict=True)):
+        trees = {name: tmp_path / f"{number}-{name}" for name in made.formats}
+        for name, tree in trees.items():
+            pull(version["ref"], name, tree)
+        car = DRAWN.index("car") + 1
+        assert f"\ncar:{colour[0]},{colour[1]},{colour[2]}::\n" in (trees["voc"] / "labelmap.txt").read_text()
+        panoptic = json.loads((trees["coco"] / "annotations/panoptic_train.json").read_bytes())
+        assert tuple(panoptic["categories"][car - 1]["color"]) == colour
+        reports.append((trees["coco"] / "report.html").read_bytes())
+        for path in sorted((trees["masks"] / "semantic/train").glob("*.png")):
+            with Image.open(path) as picture:
+                pixels, seen = np.asarray(picture), np.asarray(picture.convert("RGB"))
+            if (pixels == car).any():
+                maps.append((number, path.name, pixels))
+                assert {tuple(each) for each in seen[pixels == car].tolist()} == {colour}
+    before, after = ({name: pixels for at, name, pixels in maps if at == number} for number in (0, 1))
+    assert before.keys() == after.keys() != set()
+    assert reports[0] != reports[1]
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_options_that_nobody_has_chosen_have_their_folder(sandbox, dataset, tmp_path):
+    """A trainer numbers answers by their folders: all that the question offers are there before the first image."""
+    chosen = dataset(formats={"yolo": {"task": "classify", "question": "time of day"}})
+    first = refresh(chosen)
+    for option in ("dawn", "day"):
+        sandbox.add_option("time of day", option)
+    sandbox.add_option("road type", "square")
+    second = refresh(chosen)
+    for version, tree in ((first, "first"), (second, "second")):
+        pull(version["ref"], "yolo", tmp_path / tree)
+    names = [folders(tmp_path / tree) for tree in ("first", "second")]
+    assert "dawn" not in names[0]
+    assert names[1] == sorted({*names[0], "dawn"})
+    images = [{path.name for path in (tmp_path / tree).rglob("*.jpg")} for tree in ("first", "second")]
+    assert images[0] == images[1]
+    assert [path.name for path in (tmp_path / "second/train/dawn").iterdir()] == [".class.txt"]
+    assert refresh(chosen)["published"] is False
+    never = dataset(formats={"yolo": {"task": "classify", "question": "season"}}, dataset="seasons")
+    with pytest.raises(ConfigurationError, match="season"):
+        refresh(never)
+
+
 def test_a_class_that_the_ontology_has_no_more_is_in_use_while_it_has_objects(sandbox, dataset, labelsnap):
     """Its id and its objects stand; the command line tells what became of the ontology."""
     made = dataset(formats={})
@@ -157,6 +214,11 @@ def test_names_of_the_dataset_file_hold_for_what_nobody_has_drawn(sandbox, datas
     result = refresh(dataset(formats={}, classes={"lantern": "lamp", "dirt": None}))
     assert names_of(result) == [*DRAWN, "lamp"]
     assert result["ontology"]["classes"] == len(DRAWN) + 1
+
+
+def folders(tree):
+    """What the folders of answers stand for, in their order."""
+    return [each["name"] for each in json.loads((tree / "classes.json").read_bytes())["classes"]]
 
 
 def names_of(result):

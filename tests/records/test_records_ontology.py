@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labelsnap.records.choices.classes import ClassRegistry, SeenClass, offered_classes, update
+from labelsnap.records.choices.classes import ClassRegistry, OfferedClass, SeenClass, offered_classes, update
 from labelsnap.records.ontology import Changed, Feature, Named, Ontology, OntologyChanges, compare
 from labelsnap.records.parsing.ontology import DEPTH, LONGEST, MOST, ROOM, parse_ontology
 from labelsnap.records.tables.tables import ontology_of, ontology_table
@@ -50,6 +50,16 @@ FEATURES = (
 def tool(name: Any, schema: Any = "T", **more: Any) -> Any:
     """A box's tool."""
     return {"tool": "rectangle", "name": name, "featureSchemaId": schema, **more}
+
+
+def question(name: str, kind: str, *options: Any) -> Any:
+    """A question with what it offers."""
+    return {"type": kind, "name": name, "featureSchemaId": f"Q-{name}", "options": list(options)}
+
+
+def option(name: str, *below: Any) -> Any:
+    """An option with the questions that hang on it."""
+    return {"label": name, "value": name, "featureSchemaId": f"O-{name}", "options": list(below)}
 
 
 def ontology(*names: str, kind: str = "bounding_box") -> Ontology:
@@ -128,9 +138,9 @@ def test_classes_are_offered_as_the_dataset_names_them() -> None:
         {"van": "car", "dog": None},
     )
     assert found == (
-        SeenClass("v", "car", ("bounding_box",)),
-        SeenClass("b", "bus", ("bounding_box",)),
-        SeenClass("c", "car", ("bounding_box",)),
+        OfferedClass("v", "car", ("bounding_box",)),
+        OfferedClass("b", "bus", ("bounding_box",)),
+        OfferedClass("c", "car", ("bounding_box",)),
     )
     classes = update(ClassRegistry(), [], {"van": "car", "dog": None}, found).classes
     assert [(each.id, each.name, each.removed) for each in classes] == [(1, "car", False), (2, "bus", False)]
@@ -142,7 +152,7 @@ def test_over_four_ontologies_ids_stay() -> None:
     seen = [SeenClass("c", "car", ("polygon",)), SeenClass(None, "attic"), SeenClass("u", "unlisted")]
     states = []
     for names in (("van", "car"), ("automobile", "bus", "van"), ("car", "bus")):
-        offered = [SeenClass("c" if name == "automobile" else name[0], name, ("mask",)) for name in names]
+        offered = [OfferedClass("c" if name == "automobile" else name[0], name, ("mask",)) for name in names]
         registry = update(registry, seen, {}, offered)
         states.append([(each.name, each.removed) for each in registry.classes])
     rows = [("unlisted", False), ("attic", False)]
@@ -153,6 +163,29 @@ def test_over_four_ontologies_ids_stay() -> None:
     ]
     assert registry.classes[1].kinds == ("mask", "polygon")
     assert registry.classes[1].previous_names == ("automobile",)
+
+
+def test_options_are_those_of_questions_about_images_by_path() -> None:
+    """At any depth; not those of checklists, of objects, or of what is offered no more."""
+    read = parse_ontology(
+        {
+            "tools": [tool("car", classifications=[question("colour", "radio", option("red"))])],
+            "classifications": [
+                question(
+                    "weather", "radio", option("rain", question("how much", "radio", option("a lot"))), option("sun")
+                ),
+                question("hazards", "checklist", option("ice", question("where", "radio", option("bridge")))),
+                question("old", "radio", option("gone")) | {"archived": 1},
+                question("light", "radio", option("lamp") | {"archived": 1}, option("none")),
+            ],
+        }
+    )
+    assert read.options == {
+        ("weather",): ("rain", "sun"),
+        ("weather", "how much"): ("a lot",),
+        ("hazards", "where"): ("bridge",),
+        ("light",): ("none",),
+    }
 
 
 def test_every_change_is_named() -> None:

@@ -47,12 +47,14 @@ def schema_id(seed: int, kind: str, name: str) -> str:
 class OntologyEdits:
     """What has been changed on the ontology since the project was made, by the names that classes began with.
 
-    ``added`` are (tool, name), behind those that the project has; ``colours`` are ``#rrggbb``.
+    ``added`` are (tool, name), behind those that the project has; ``colours`` are ``#rrggbb``; ``options`` are pairs of
+    a question and what it offers.
     """
 
     added: tuple[tuple[str, str], ...] = ()
     removed: frozenset[str] = frozenset()
     colours: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[tuple[str, str], ...] = ()
 
     def add(self, tool: str, name: str) -> OntologyEdits:
         """With a class more."""
@@ -65,6 +67,10 @@ class OntologyEdits:
     def colour(self, name: str, colour: str) -> OntologyEdits:
         """With another colour for a class."""
         return replace(self, colours={**self.colours, name: colour})
+
+    def offer(self, question: str, option: str) -> OntologyEdits:
+        """With an option of a question."""
+        return replace(self, options=(*self.options, (question, option)))
 
     @property
     def tools(self) -> Iterator[tuple[str, str]]:
@@ -94,7 +100,11 @@ def normalized(seed: int, rename: Callable[[str], str], edits: OntologyEdits) ->
             "name": rename(name),
             "instructions": rename(name),
             "required": False,
-            "options": [],
+            "options": [
+                {"label": option, "value": slug(option), "options": [], **_schema(seed, "option", option)}
+                for question, option in edits.options
+                if question == name
+            ],
             **_schema(seed, kind, name),
         }
         for kind, names in QUESTIONS.items()

@@ -27,7 +27,8 @@ class Edit:
     """What has been changed on a row since the project was made.
 
     ``picture`` counts how often its picture was replaced, last at ``pictured_at``; exports tell of that if ``is_told``.
-    ``split`` is its split in the model run, and ``metadata`` are fields that it has beside its first ones.
+    ``split`` is its split in the model run, and ``metadata`` are fields that it has beside its first ones; ``key`` is
+    its external id.
     """
 
     revision: int = 0
@@ -38,6 +39,7 @@ class Edit:
     is_told: bool = False
     split: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Row:
     @property
     def external_id(self) -> str:
         """File names as customers have them: blanks, paths, several dots, none, upper case, the wrong extension."""
+        if self.edit.key is not None:
+            return self.edit.key
         plain = f"street_{self.index:06d}.{'png' if self.image_format == 'PNG' else 'jpg'}"
         odd = {
             2: f"IMG_{self.index:06d}.JPG",

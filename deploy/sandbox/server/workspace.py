@@ -105,6 +105,10 @@ class Workspace:
         others = (each for each in self.row(index).edit.metadata if each[0] != name)
         self._change(index, metadata=(*others, *((name, value) for value in values)))
 
+    def set_key(self, index: int, key: str) -> None:
+        """The row has another external id."""
+        self._change(index, key=key)
+
     def remove_row(self, index: int) -> None:
         """The data row is deleted."""
         with self.lock:
@@ -134,6 +138,11 @@ class Workspace:
         """A class gets another colour, ``#rrggbb``."""
         with self.lock:
             self.ontology = self.ontology.colour(name, colour)
+
+    def add_option(self, question: str, option: str) -> None:
+        """A question offers an option more."""
+        with self.lock:
+            self.ontology = self.ontology.offer(question, option)
 
     def _change(self, index: int, **changes: Any) -> None:
         with self.lock:

@@ -25,7 +25,7 @@ from labelsnap.labelbox.downloads.nothing import not_held
 from labelsnap.masks.decoding.png import Limits
 from labelsnap.masks.shapes.polygons import columns_crossed
 from labelsnap.memory import MEMORY
-from labelsnap.records.choices.names import file_name
+from labelsnap.records.choices.names import Naming, file_name, key_name
 from labelsnap.records.choices.split_sources import SplitNameError, named_by
 from labelsnap.records.choices.splits import Split, split_of
 from labelsnap.records.geometry import Mask, Polygon
@@ -36,7 +36,7 @@ from labelsnap.records.tables.carry import carry_over
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import IO
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from labelsnap.labelbox.downloads.download import Downloader
     from labelsnap.labelbox.downloads.known import ImageAnswer
     from labelsnap.memory import Budget
+    from labelsnap.records.choices.names import NameRule
     from labelsnap.records.choices.split_sources import Names, SplitSource
     from labelsnap.records.geometry import MaskRule
     from labelsnap.records.image import ImageRule
@@ -53,11 +54,15 @@ if TYPE_CHECKING:
 
     _OfLabels = Mapping[str, Mapping[str, Mask]]
     """Masks by feature id, by label id."""
+    NameOf = Callable[[str], str]
+    """The name of a row's file, by the type of its image."""
 
 EARLIER_TYPES: Final = {"image/mpo": "image/jpeg"}
 """What earlier versions of labelsnap called a type."""
 NEW: Final = Reused()
 """A row of which nothing stands."""
+UNNAMED: Final = Naming()
+"""A row that has no claim to a name, and that no file was called by."""
 MOST_CROSSED: Final = 20_000_000
 """Columns of pixels that the outlines of a row's polygons cross, one again for each time: what drawing them takes.
 
@@ -91,16 +96,25 @@ class Fetcher:
     held: Held | None = None
     split_from: SplitSource | None = None
     split_names: Names = field(default_factory=dict)
+    file_names: NameRule = "unique"
 
-    def fetch(self, record: Record, requests: Counter[str], reused: Reused = NEW, listed: str = "") -> Sample:
+    def fetch(
+        self,
+        record: Record,
+        requests: Counter[str],
+        reused: Reused = NEW,
+        listed: str = "",
+        naming: Naming = UNNAMED,
+    ) -> Sample:
         """Complete a record with what it takes over, and what has to be fetched. Raises ``RowError``.
 
         ``requests`` counts the distinct things that were asked for, by kind of ``requests`` in the result. ``listed``
-        is the split that a list of ids has for the row, if any.
+        is the split that a list of ids has for the row, if any, and ``naming`` what decides its file's name.
         """
+        name = partial(self._name, record, naming)
         named = listed or self._named(record)
         standing = reused.standing
-        image = self._image(record, requests, reused)
+        image = self._image(record, requests, reused, name)
         size = (image.height, image.width) if image else None
         if standing:
             record = carry_over(record, standing, size)
@@ -114,7 +128,7 @@ class Fetcher:
             predictions, size = self._labels(entry.predictions, size, requests, of_predictions)
             entry = replace(entry, predictions=predictions)
             labels += predictions
-        image = image or _referenced(record, size, self.max_image_pixels)
+        image = image or _referenced(record, size, self.max_image_pixels, name)
         _check_masks(labels, image)
         _check_polygons(labels, image)
         split = named or split_of(record, image.sha256, self.group_by, self.split, self.given)
@@ -150,16 +164,16 @@ class Fetcher:
         except DownloadError as error:
             raise RowError("$.data_row.row_data", error.code, error.reason) from None
 
-    def _image(self, record: Record, requests: Counter[str], reused: Reused) -> Image | None:
+    def _image(self, record: Record, requests: Counter[str], reused: Reused, name: NameOf) -> Image | None:
         """Take an image over, or bring it down; None where it is referenced and its size is not declared."""
-        stands = self._named_now(record, reused.standing.image) if reused.standing else None
+        stands = _named_now(reused.standing.image, name) if reused.standing else None
         if stands and reused.image == "stands":
             return stands
         media = record.data_row.media
         if self.images == "reference":
             declared = media.height is not None and media.width is not None
             as_declared = (media.height or 0, media.width or 0)
-            return _referenced(record, as_declared, self.max_image_pixels) if declared else None
+            return _referenced(record, as_declared, self.max_image_pixels, name) if declared else None
         path = self.directory / uuid4().hex
         made_of = stands if self.held else None
         try:
@@ -194,7 +208,7 @@ class Fetcher:
         requests["images"] += made_of is None
         is_turned = made_of is not None and made_of.turned
         return Image(
-            file_name=self._name(record, picture.mime_type),
+            file_name=name(picture.mime_type),
             width=picture.width,
             height=picture.height,
             mime_type=picture.mime_type,
@@ -225,15 +239,11 @@ class Fetcher:
             )
         return self.held.image(reused.standing.image, file)
 
-    def _name(self, record: Record, mime_type: str) -> str:
-        return file_name(record.data_row, mime_type, of_type=self.images == "jpg")
-
-    def _named_now(self, record: Record, image: Image) -> Image:
-        """Return an image that stands under the type and the name that it would get today."""
-        mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
-        name = self._name(record, mime_type)
-        orientation = None if image.sha256 is None else image.orientation or 1
-        return replace(image, mime_type=mime_type, file_name=name, orientation=orientation)
+    def _name(self, record: Record, naming: Naming, mime_type: str) -> str:
+        of_type = self.images == "jpg"
+        if self.file_names == "key":
+            return key_name(record.data_row, mime_type, naming, of_type=of_type)
+        return file_name(record.data_row, mime_type, of_type=of_type)
 
     def _labels(
         self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str], whole: _OfLabels
@@ -250,6 +260,13 @@ class Fetcher:
     def _masks(self) -> MaskFetcher:
         limits = Limits(pixels=self.max_image_pixels, bytes=self.max_mask_bytes, memory=self.memory)
         return MaskFetcher(self.downloader, self.masks, limits, self.directory)
+
+
+def _named_now(image: Image, name: NameOf) -> Image:
+    """Return an image that stands under the type and the name that it would get today."""
+    mime_type = EARLIER_TYPES.get(image.mime_type, image.mime_type)
+    orientation = None if image.sha256 is None else image.orientation or 1
+    return replace(image, mime_type=mime_type, file_name=name(mime_type), orientation=orientation)
 
 
 def _of_labels(masks: Masks, wanted: Origin) -> _OfLabels:
@@ -291,7 +308,7 @@ def _check_polygons(labels: Iterable[Label], image: Image) -> None:
         raise RowError("$..objects", "polygons_too_long", reason)
 
 
-def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:
+def _referenced(record: Record, size: Size | None, max_pixels: int, name: NameOf) -> Image:
     if size is None:
         raise RowError(
             "$.media_attributes",
@@ -307,7 +324,7 @@ def _referenced(record: Record, size: Size | None, max_pixels: int) -> Image:
         raise RowError("$.media_attributes", "image_too_large", reason)
     mime_type = record.data_row.media.mime_type or "application/octet-stream"
     return Image(
-        file_name=file_name(record.data_row, mime_type),
+        file_name=name(mime_type),
         width=size[1],
         height=size[0],
         mime_type=mime_type,

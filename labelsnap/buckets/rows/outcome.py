@@ -22,7 +22,7 @@ class Outcome:
     line, URL, image or split, other masks or another rule of masks. ``reused`` are the ids of those that have its
     content. ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id,
     ``given`` the splits that rows had before. ``several`` are the ids of rows that have more lines than one, and of
-    those of which a line was refused.
+    those of which a line was refused. ``renamed`` counts samples whose file the version before calls otherwise.
     """
 
     kept: Collection[str] = ()
@@ -37,6 +37,7 @@ class Outcome:
     anew: set[str] = field(default_factory=set)
     reused: set[str] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
+    renamed: int = 0
     numbers: dict[str, int] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,12 +9,13 @@ segment. Boxes, lines and points are no segments.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import count, product
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from msgspec import Struct
 
-from labelsnap.formats.shared.colours import colours
+from labelsnap.formats.shared.colours import INDEXES, class_colours, colour_of, colours, has_colours
 from labelsnap.formats.shared.names import png_name
 from labelsnap.formats.shared.segments import shown_of
 from labelsnap.masks.rasters.png_writer import encode_overlay
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from labelsnap.formats.shared.colours import Colour
     from labelsnap.formats.shared.extras import JsonObject
     from labelsnap.formats.shared.segments import Segment
     from labelsnap.masks.rasters.overlay import Overlay
     from labelsnap.memory import Budget
     from labelsnap.records.model import Sample
+
+_STEPS: Final = (0, 12, -12, 24, -24, 6, -6, 18, -18, 30, -30)
+_NEAR: Final = sorted(product(_STEPS, repeat=3), key=lambda steps: max(map(abs, steps)))
+"""What is added to a colour's channels for one that is like it, the least first."""
 
 
 class Panoptic(Struct, frozen=True, dict=True):
@@ -41,15 +47,14 @@ class Panoptic(Struct, frozen=True, dict=True):
     def categories(self) -> Iterator[JsonObject]:
         """Give the classes in use, with a colour for each."""
         names = self.registry.unique_names()
-        used = [category for category in self.registry.classes if not category.removed]
-        of_used = colours(np.array([category.id for category in used], np.uint32)).tolist()
-        for category, colour in zip(used, of_used, strict=True):
+        of_class = self._of_class
+        for category in (each for each in self.registry.classes if not each.removed):
             yield {
                 "id": category.id,
                 "name": names[category.id],
                 "supercategory": "",
                 "isthing": int(category.id not in self._stuff),
-                "color": colour,
+                "color": of_class[category.id],
             }
 
     def image(self, image_id: int, sample: Sample) -> Iterator[JsonObject]:
@@ -66,7 +71,8 @@ class Panoptic(Struct, frozen=True, dict=True):
     def annotation(self, image_id: int, sample: Sample) -> Iterator[JsonObject]:
         """Give the segments of which something is seen; area and box are those of what is seen."""
         shown, members = self._segments(sample)
-        segments = zip(segment_ids(len(members)), shown.visible(), members, strict=True)
+        ids = (red + (green << 8) + (blue << 16) for red, green, blue in self._colours(members).tolist())
+        segments = zip(ids, shown.visible(), members, strict=True)
         yield {
             "image_id": image_id,
             "file_name": png_name(sample.image),
@@ -87,7 +93,28 @@ class Panoptic(Struct, frozen=True, dict=True):
     def png(self, sample: Sample, memory: Budget) -> bytes:
         """Give the picture of an image's segments."""
         shown, members = self._segments(sample)
-        return encode_overlay(shown, segment_colours(len(members)), memory=memory)
+        return encode_overlay(shown, self._colours(members), memory=memory)
+
+    def _colours(self, members: Sequence[Sequence[Segment]]) -> NDArray[np.uint8]:
+        """Give a colour for each segment of an image, an array (segments, 3): its id, spelled so that the PNG tells.
+
+        Where the ontology has colours a segment has its class's, or one near it, which is no other class's.
+        """
+        if not has_colours(self.registry):
+            return colours(np.arange(1, len(members) + 1, dtype=np.uint32))
+        of_class = self._of_class
+        own, taken = set(of_class.values()), {colour_of(0)}
+        near: dict[int, Iterator[Colour]] = {}
+        found: list[Colour] = []
+        for regions in members:
+            category = self.registry.class_of(regions[0].annotation).id
+            candidates = near.setdefault(category, _near_to(of_class[category]))
+            colour = next(
+                each for each in candidates if each not in taken and (each not in own or each == of_class[category])
+            )
+            taken.add(colour)
+            found.append(colour)
+        return np.array(found, np.uint8).reshape(-1, 3)
 
     def _segments(self, sample: Sample) -> tuple[Overlay, Sequence[Sequence[Segment]]]:
         """Make a segment of each region, and one of all those of a stuff class; give also the regions of each."""
@@ -102,15 +129,18 @@ class Panoptic(Struct, frozen=True, dict=True):
         return shown.grouped([number[key] for key in keys]), tuple(members.values())
 
     @cached_property
+    def _of_class(self) -> dict[int, Colour]:
+        return class_colours(self.registry)
+
+    @cached_property
     def _stuff(self) -> frozenset[int]:
         return frozenset(each for each, name in self.registry.unique_names().items() if name in self.stuff)
 
 
-def segment_colours(segments: int) -> NDArray[np.uint8]:
-    """Return a colour for each segment of an image: its id, spelled so that the PNG can be looked at."""
-    return colours(np.arange(1, segments + 1, dtype=np.uint32))
-
-
-def segment_ids(segments: int) -> list[int]:
-    """Return the ids of the segments of an image."""
-    return [red + (green << 8) + (blue << 16) for red, green, blue in segment_colours(segments).tolist()]
+def _near_to(colour: Colour) -> Iterator[Colour]:
+    """Give a colour, and without end others: near ones first, then VOC's."""
+    for steps in _NEAR:
+        red, green, blue = (value + step for value, step in zip(colour, steps, strict=True))
+        if min(red, green, blue) >= 0 and max(red, green, blue) < INDEXES:
+            yield red, green, blue
+    yield from map(colour_of, count(1))

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
+from msgspec.structs import replace
 
 from labelsnap.formats.shared.attributes import Path, joined
 from labelsnap.formats.shared.endings import ending
@@ -107,7 +108,7 @@ class Census(Struct, frozen=True):
     objects' areas, in pixels, by kind. ``crowded`` is how many rows have a polygon or mask that is beyond the 254th of
     their boxes, polygons and masks with an area. ``latest`` is the latest time at which Labelbox saw a row or a label
     change. ``image_bytes`` are those of copied images, by split. ``choices`` are the labels' answers to each radio
-    question about the image, of rows that have one answer to it.
+    question about the image, of rows that have one answer to it, and what the project's ontology offers beside.
     """
 
     rows: dict[str, int] = {}
@@ -182,6 +183,13 @@ def add(censuses: Iterable[Census]) -> Census:
             name: tuple(sorted({*chain.from_iterable(one.choices.get(name, ()) for one in each)})) for name in asked
         },
     )
+
+
+def with_choices(counted: Census, offered: Mapping[str, Iterable[str]]) -> Census:
+    """Return a census that knows the options, too, which questions offer, whether anybody chose them or not."""
+    names = sorted({*counted.choices, *offered})
+    of = {name: tuple(sorted({*counted.choices.get(name, ()), *offered.get(name, ())})) for name in names}
+    return replace(counted, choices=of)
 
 
 def bin_of(value: int) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from PIL import Image
 
-from labelsnap.formats.shared.colours import colours
+from labelsnap.formats.shared.colours import class_colours
 from labelsnap.formats.shared.objects import objects_of
 from labelsnap.formats.shared.segments import shown_of
 from labelsnap.images.cost import decoded_bytes
@@ -19,10 +19,11 @@ from labelsnap.memory import MEMORY, BeyondBudgetError
 from labelsnap.shown import markup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from labelsnap.formats.shared.colours import Colour
     from labelsnap.formats.shared.objects import Found
     from labelsnap.memory import Budget
     from labelsnap.records.choices.classes import ClassRegistry
@@ -83,16 +84,17 @@ def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry, memory: Budg
                 picture = opened.convert("RGB").resize(size, Image.Resampling.BOX)
     except UNREADABLE:
         return None
+    of_class = class_colours(registry)
     try:
         with memory.claim(COPIED * image.width * image.height):
-            blended = Image.fromarray(_with_masks(np.asarray(picture), sample, registry))
+            blended = Image.fromarray(_with_masks(np.asarray(picture), sample, registry, of_class))
     except BeyondBudgetError:
         return None
     jpeg = io.BytesIO()
     blended.save(jpeg, "JPEG", quality=80)
     source = f"data:image/jpeg;base64,{b64encode(jpeg.getvalue()).decode('ascii')}"
     stroke = max(image.width, image.height) / 240
-    shapes = "".join(_shape(found, stroke) for found in objects_of(sample.record.entry.labels, registry))
+    shapes = "".join(_shape(found, stroke, of_class) for found in objects_of(sample.record.entry.labels, registry))
     row = sample.record.data_row
     return Thumbnail(
         svg=f'<svg viewBox="0 0 {image.width} {image.height}" role="img">'
@@ -104,19 +106,24 @@ def thumbnail(sample: Sample, body: bytes, registry: ClassRegistry, memory: Budg
     )
 
 
-def _with_masks(pixels: NDArray[np.uint8], sample: Sample, registry: ClassRegistry) -> NDArray[np.uint8]:
+def _with_masks(
+    pixels: NDArray[np.uint8], sample: Sample, registry: ClassRegistry, of_class: Mapping[int, Colour]
+) -> NDArray[np.uint8]:
     """Blend the regions of classes into a picture that may be smaller than the image."""
     segments, shown = shown_of(sample)
     ids = np.array([registry.class_of(segment.annotation).id for segment in segments], np.uint32)
     painted = shown.paint(ids)
     rows, columns = (np.arange(seen) * full // seen for seen, full in zip(pixels.shape[:2], painted.shape, strict=True))
     of_pixels = painted[np.ix_(rows, columns)]
-    mixed = pixels * (1 - SHARE_OF_COLOUR) + colours(of_pixels.ravel()).reshape(*of_pixels.shape, 3) * SHARE_OF_COLOUR
+    palette = np.zeros((max(of_class, default=0) + 1, 3), np.uint8)
+    for number, colour in of_class.items():
+        palette[number] = colour
+    mixed = pixels * (1 - SHARE_OF_COLOUR) + palette[of_pixels] * SHARE_OF_COLOUR
     return np.where(of_pixels[..., np.newaxis] > 0, mixed, pixels).astype(np.uint8)
 
 
-def _shape(found: Found, stroke: float) -> str:
-    red, green, blue = colours(np.array([found.category.id], np.uint32))[0].tolist()
+def _shape(found: Found, stroke: float, of_class: Mapping[int, Colour]) -> str:
+    red, green, blue = of_class[found.category.id]
     colour = f'stroke="rgb({red},{green},{blue})"'
     name = f"<title>{markup(found.annotation.name)}</title>"
     left, top, width, height = found.place.box

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from labelsnap.errors import ConfigurationError
-from labelsnap.formats.shared.colours import colours
+from labelsnap.formats.shared.colours import class_colours, colours
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.segments import shown_of
 from labelsnap.masks.rasters.png_writer import encode_overlay
@@ -30,6 +30,7 @@ BYTE_VOID: Final = 255
 WORD_VOID: Final = 65535
 OVERLAP: Final = "by z_order, or by the order of objects where there is none; the last lies on top"
 PALETTE: Final[NDArray[np.uint8]] = colours(np.arange(256, dtype=np.uint32))
+"""That of numbers which are no classes'."""
 
 
 def void_of(registry: ClassRegistry) -> int:
@@ -48,9 +49,14 @@ def void_of(registry: ClassRegistry) -> int:
 
 
 def semantic_map(
-    sample: Sample, registry: ClassRegistry, void: int, *, palette: bool = True, memory: Budget = MEMORY
+    sample: Sample,
+    registry: ClassRegistry,
+    void: int,
+    *,
+    palette: NDArray[np.uint8] | None = None,
+    memory: Budget = MEMORY,
 ) -> bytes:
-    """Write class ids as PNG, 0 where nothing is; ``void`` is that of ``void_of``."""
+    """Write class ids as PNG, 0 where nothing is; ``void`` is that of ``void_of``, and the rest as in ``map_png``."""
     segments, shown = shown_of(sample)
     ids = [registry.class_of(segment.annotation).id for segment in segments]
     return map_png(shown, ids, void, palette=palette, memory=memory)
@@ -63,25 +69,35 @@ def instance_map(sample: Sample, *, memory: Budget = MEMORY) -> bytes:
 
 
 def map_png(
-    shown: Overlay, values: Sequence[int], void: int, *, palette: bool = True, memory: Budget = MEMORY
+    shown: Overlay,
+    values: Sequence[int],
+    void: int,
+    *,
+    palette: NDArray[np.uint8] | None = None,
+    memory: Budget = MEMORY,
 ) -> bytes:
-    """Write each mask in its value as PNG: 16 bits where void has 16; else 8, with the palette or as grey."""
+    """Write each mask in its value as PNG: 16 bits where void has 16; else 8, with a palette or, without, as grey."""
     if void == WORD_VOID:
         return encode_overlay(shown, np.array(values, np.uint16), memory=memory)
-    return encode_overlay(shown, np.array(values, np.uint8), PALETTE if palette else None, memory=memory)
+    return encode_overlay(shown, np.array(values, np.uint8), palette, memory=memory)
 
 
 def class_list(registry: ClassRegistry, void: int, names: Mapping[int, str]) -> bytes:
     """Write the classes in use with their names and colours, and what else the values of a map mean, as JSON."""
-    used = [each for each in registry.classes if not each.removed]
-    of_used = colours(np.array([each.id for each in used], np.uint32)).tolist()
+    of_class = class_colours(registry)
     document = {
         "background": 0,
         "void": void,
         "overlap": OVERLAP,
         "classes": [
-            {"id": each.id, "name": names[each.id], "color": colour, "feature_schema_id": each.feature_schema_id}
-            for each, colour in zip(used, of_used, strict=True)
+            {
+                "id": each.id,
+                "name": names[each.id],
+                "color": of_class[each.id],
+                "feature_schema_id": each.feature_schema_id,
+            }
+            for each in registry.classes
+            if not each.removed
         ],
     }
     return encode(document) + b"\n"

@@ -37,11 +37,18 @@ class SeenClass(Struct, frozen=True):
         return self.name, self.feature_schema_id or "", self.kinds
 
 
+class OfferedClass(SeenClass, frozen=True):
+    """A class as an ontology offers it; ``colour`` is ``#rrggbb``, None where it has none or another tool's counts."""
+
+    colour: str | None = None
+
+
 class Class(Struct, frozen=True):
     """A class with its id (from 1). ``removed`` marks one that is not in use: its id stays taken.
 
     In use is what a record of the snapshot has, and what the ontology has whether a record has it or not. ``kinds`` are
-    those of its objects and of its tool in the last snapshot in which it was, sorted.
+    those of its objects and of its tool in the last snapshot in which it was, sorted. ``colour`` is ``#rrggbb``, the
+    last that an ontology gave it: two classes may have one (see ``formats/shared/colours.py``).
     """
 
     id: int
@@ -50,6 +57,7 @@ class Class(Struct, frozen=True):
     previous_names: tuple[str, ...] = ()
     removed: bool = False
     kinds: tuple[str, ...] = ()
+    colour: str | None = None
 
 
 class ClassRegistry(Struct, frozen=True, dict=True):
@@ -116,10 +124,20 @@ def seen_classes(tables: Mapping[str, pa.Table]) -> list[SeenClass]:
     return sorted(SeenClass(schema, found, tuple(sorted(of_class))) for (schema, found), of_class in kinds.items())
 
 
-def offered_classes(ontology: Ontology, renames: Mapping[str, str | None]) -> tuple[SeenClass, ...]:
-    """Return the classes of an ontology in its order, as the dataset's ``classes`` rename, merge and drop them."""
-    named = ((each, renames.get(each.name, each.name)) for each in ontology.classes)
-    found = (SeenClass(each.feature_schema_id, name, (each.kind,)) for each, name in named if name is not None)
+def offered_classes(ontology: Ontology, renames: Mapping[str, str | None]) -> tuple[OfferedClass, ...]:
+    """Return the classes of an ontology in its order, as the dataset's ``classes`` rename, merge and drop them.
+
+    A class of several tools has the colour of the first that has its name at Labelbox, else of the first.
+    """
+    named = [(each, renames.get(each.name, each.name)) for each in ontology.classes]
+    own = {each.name for each, name in named if each.name == name}
+    found = (
+        OfferedClass(
+            each.feature_schema_id, name, (each.kind,), each.colour if each.name == name or name not in own else None
+        )
+        for each, name in named
+        if name is not None
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -127,29 +145,34 @@ def update(
     registry: ClassRegistry,
     seen: Iterable[SeenClass],
     renames: Mapping[str, str | None],
-    offered: Sequence[SeenClass] = (),
+    offered: Sequence[OfferedClass] = (),
 ) -> ClassRegistry:
     """Return the registry of the next snapshot, whatever the order of ``seen``: the classes of all its records.
 
     ``offered`` are those of the ontology in its order (see ``offered_classes``), which are in use too, and whose names
-    count. A class is known by its feature schema's id, or by its name where the export has no id: a rename keeps the
-    id, what is neither seen nor offered is marked removed, what comes back is the same class again, what is new is
-    appended: in the ontology's order, then in the order of names. Names that ``renames`` (the dataset's ``classes``)
-    leads to are one class each.
+    and colours count. A class is known by its feature schema's id, or by its name where the export has no id: a rename
+    keeps the id, what is neither seen nor offered is marked removed, what comes back is the same class again, what is
+    new is appended: in the ontology's order, then in the order of names. Names that ``renames`` (the dataset's
+    ``classes``) leads to are one class each.
     """
     merged = frozenset(name for name in renames.values() if name is not None)
     groups: defaultdict[Key, set[SeenClass]] = defaultdict(set)
     names: dict[Key, str] = {}
+    coloured: dict[Key, str | None] = {}
     for each in offered:
-        names.setdefault(_key(each.feature_schema_id, each.name, merged), each.name)
-    for found in chain(offered, seen):
+        key = _key(each.feature_schema_id, each.name, merged)
+        names.setdefault(key, each.name)
+        coloured[key] = coloured.get(key) or each.colour
+    every: Iterable[SeenClass] = chain(offered, seen)
+    for found in every:
         groups[_key(found.feature_schema_id, found.name, merged)].add(found)
     place = {key: number for number, key in enumerate(names)}
     classes = {each.id: replace(each, removed=True) for each in registry.classes}
     for key in sorted(groups, key=lambda key: (place.get(key, len(place)), key[0] is None, min(groups[key]))):
         group, given = groups[key], names.get(key)
         known = _known(key, group, classes.values()) or _new(key, group, max(classes, default=0) + 1, given)
-        classes[known.id] = _used(known, group, given)
+        used = _used(known, group, given)
+        classes[known.id] = replace(used, colour=coloured.get(key, known.colour))
     return ClassRegistry(tuple(classes.values()), tuple(sorted(merged)))
 
 

@@ -207,7 +207,14 @@ def _class(number: int, name: str, found: Sequence[Class]) -> Class:
     """Make a class of the output of those that it is of in the dataset, if any."""
     schema_ids = {each.feature_schema_id for each in found}
     kinds = sorted({kind for each in found for kind in each.kinds})
-    return Class(number, schema_ids.pop() if len(schema_ids) == 1 else None, name, kinds=tuple(kinds))
+    coloured = sorted((each for each in found if each.colour), key=lambda each: (each.name != name, each.id))
+    return Class(
+        number,
+        schema_ids.pop() if len(schema_ids) == 1 else None,
+        name,
+        kinds=tuple(kinds),
+        colour=coloured[0].colour if coloured else None,
+    )
 
 
 def _is_same(before: Sequence[Part], after: Sequence[Part]) -> bool:

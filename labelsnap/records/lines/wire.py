@@ -271,3 +271,16 @@ class Head(Struct, gc=False):
     """A line of which only ``data_row.id`` is wanted."""
 
     data_row: Identified | None = None
+
+
+class Keys(Struct, gc=False):
+    """``data_row`` of a line of which only what people know it by is wanted."""
+
+    global_key: str | None = None
+    external_id: str | None = None
+
+
+class Keyed(Struct, gc=False):
+    """A line of which only the keys of its row are wanted."""
+
+    data_row: Keys | None = None

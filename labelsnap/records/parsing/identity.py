@@ -18,6 +18,7 @@ _KEYS: Final[dict[str, Decoder[Any]]] = {
     name: Decoder(defstruct("Line", [("data_row", defstruct("Row", [(name, str | None, None)]) | None, None)]))
     for name in ("global_key", "external_id")
 }
+_BOTH: Final[Decoder[Any]] = Decoder(wire.Keyed)
 _IN_DAMAGE: Final = re.compile(
     r'"data_row"\s*:\s*\{[^{}]{0,4096}?"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?\d{1,64}(?=[\s,}]))', re.DOTALL
 )
@@ -53,6 +54,15 @@ def row_key(line: bytes, name: str) -> str | None:
         return _identity(json_values(text), text, name)
     except (ValueError, RecursionError):
         return None
+
+
+def row_keys(line: bytes) -> tuple[str | None, str | None]:
+    """Return global key and external id of a line's data row, as ``parse`` reads them; None: none."""
+    try:
+        row = _BOTH.decode(line).data_row
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return row_key(line, "global_key"), row_key(line, "external_id")
+    return (row.global_key or None, row.external_id or None) if row else (None, None)
 
 
 def _told(text: str) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from labelsnap.records.lines.text import whole
-from labelsnap.records.ontology import OPTION, QUESTIONS, Feature, Ontology
+from labelsnap.records.ontology import OPTION, QUESTIONS, Feature, Ontology, is_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +28,6 @@ _TOOLS: Final = {
     "superpixel": "mask",
     "edge": "relationship",
 }
-_COLOUR: Final = re.compile("#[0-9a-f]{6}")
 _KindOf: TypeAlias = "Callable[[Mapping[str, Any]], str | None]"
 """Tells the kind of a feature in Labelbox's form; None: it has none that an image's annotations have."""
 
@@ -98,7 +96,7 @@ class _Reading:
         if found in (None, ""):
             return None
         spelled = found.lower() if isinstance(found, str) else ""
-        if _COLOUR.fullmatch(spelled):
+        if is_colour(spelled):
             return str(spelled)
         self.unreadable += 1
         return None

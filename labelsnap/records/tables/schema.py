@@ -218,6 +218,7 @@ CLASSES: Final = pa.schema(
         _always("kinds", pa.list_(TEXT)),
         _always("unique_name", TEXT),
         _always("merged", pa.bool_()),
+        pa.field("colour", TEXT),
     ]
 )
 ONTOLOGY: Final = pa.schema(

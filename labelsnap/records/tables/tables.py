@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from labelsnap.records.choices.classes import Class, ClassRegistry
 from labelsnap.records.model import Problem
-from labelsnap.records.ontology import Feature, Ontology
+from labelsnap.records.ontology import Feature, Ontology, is_colour
 from labelsnap.records.tables.join import Tables, joined, rows_of
 from labelsnap.records.tables.read import OF_MASKS, STANDING, from_tables, standing_of
 from labelsnap.records.tables.schema import CLASSES, ONTOLOGY, PROBLEMS
@@ -26,6 +26,7 @@ __all__ = [
     "STANDING",
     "Tables",
     "classes_of",
+    "classes_schema",
     "classes_table",
     "from_tables",
     "joined",
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 _ROWS_IN_A_GROUP = 65_536
+COLOUR = "colour"
 _DERIVED = ("position", "name")
 """Columns of the ontology that its others tell."""
 
@@ -61,7 +63,10 @@ def write_table(table: pa.Table) -> bytes:
 
 
 def classes_table(registry: ClassRegistry) -> pa.Table:
-    """Return the registry as a table, one class a row, with the name that is its own."""
+    """Return the registry as a table, one class a row, with the name that is its own.
+
+    Where no class has a colour there is no column of them, as in versions of before.
+    """
     names = registry.unique_names()
     merged = frozenset(registry.merged)
     classes = registry.classes
@@ -75,12 +80,24 @@ def classes_table(registry: ClassRegistry) -> pa.Table:
         "unique_name": [names[each.id] for each in classes],
         "merged": [not each.removed and each.name in merged for each in classes],
     }
-    return pa.table(columns, schema=CLASSES)
+    schema = classes_schema(registry)
+    if COLOUR in schema.names:
+        columns[COLOUR] = [each.colour for each in classes]
+    return pa.table(columns, schema=schema)
+
+
+def classes_schema(registry: ClassRegistry) -> pa.Schema:
+    """Return the columns of the registry's table."""
+    has_colours = any(each.colour for each in registry.classes)
+    return CLASSES if has_colours else CLASSES.remove(CLASSES.get_field_index(COLOUR))
 
 
 def classes_of(table: pa.Table) -> ClassRegistry:
-    """Return the registry that ``classes_table`` wrote."""
+    """Return the registry that ``classes_table`` wrote. Raises ValueError for a colour that is none."""
     rows = table.to_pylist()
+    if any(not is_colour(row[COLOUR]) for row in rows if row.get(COLOUR) is not None):
+        message = "a colour that is none"
+        raise ValueError(message)
     return ClassRegistry(
         tuple(
             Class(
@@ -90,6 +107,7 @@ def classes_of(table: pa.Table) -> ClassRegistry:
                 tuple(row["previous_names"]),
                 row["removed"],
                 tuple(row["kinds"]),
+                row.get(COLOUR),
             )
             for row in rows
         ),
@@ -105,10 +123,16 @@ def ontology_table(ontology: Ontology) -> pa.Table:
 
 
 def ontology_of(table: pa.Table) -> Ontology:
-    """Return the ontology that ``ontology_table`` wrote. Raises ValueError where a feature hangs on a later one."""
+    """Return the ontology that ``ontology_table`` wrote. Raises ValueError where a feature hangs on a later one.
+
+    So it does for a colour that is none.
+    """
     features = []
     for number, row in enumerate(table.select([name for name in ONTOLOGY.names if name not in _DERIVED]).to_pylist()):
         feature = Feature(**row | {"path": tuple(row["path"])})
+        if feature.colour is not None and not is_colour(feature.colour):
+            message = "a colour that is none"
+            raise ValueError(message)
         if not feature.path or (feature.parent is not None and not 0 <= feature.parent < number):
             message = "a feature without a name, or one that hangs on a later one"
             raise ValueError(message)

@@ -24,8 +24,8 @@ import msgspec
 
 from labelsnap.decoders import decoder_of
 from labelsnap.errors import StorageRefusedError
+from labelsnap.records.choices.names import folded
 from labelsnap.snapshots.manifest import NOT_SUCH_JSON, File
-from labelsnap.snapshots.paths import folded
 from labelsnap.snapshots.reading.content import sha256_of
 from labelsnap.snapshots.reading.places import folder_of, folder_refused, target_of
 from labelsnap.snapshots.values import Sha256, Size

@@ -66,6 +66,7 @@ _LATER: Final[Mapping[str, frozenset[str]]] = {
     "annotations": _OF_OBJECTS,
     "predictions": _OF_OBJECTS,
     "images": frozenset({"orientation", "turned", "etag", "last_modified", "unconfirmed"}),
+    "classes": frozenset({"colour"}),
 }
 """The columns that tables did not always have."""
 
