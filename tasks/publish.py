@@ -70,7 +70,7 @@ def publish(
     if earlier and stands(dataset, earlier, manifest.files, settlement.conversion.lost):
         check_kept_objects(here.store, earlier, BasePart(settlement.tables))
         return Publication(version=base, published=False)
-    read_back(store, dataset, base, settlement, manifest, earlier)
+    read_back(dataset, base, settlement, manifest, earlier)
     if "origin" in result:
         forget_exported(store)
     return publish_on_head(store, dataset, beginning, manifest, settlement.behind, is_new=True)
@@ -124,7 +124,6 @@ def check_counts(settlement: Settlement, result: dict[str, Any]) -> None:
 
 
 def read_back(
-    store: ObjectStore,
     dataset: Dataset,
     base: int,
     settlement: Settlement,
@@ -135,11 +134,12 @@ def read_back(
 
     What is taken over of the base is not read, but has to be there; else StorageRefusedError names it.
     """
+    store = here_of(dataset.url).store
     if earlier is not None:
         check_kept_objects(store, earlier, manifest)
     give_back()
     inspection = inspect(
-        here_of(dataset.url).store,
+        store,
         manifest,
         earlier,
         settlement.measures,

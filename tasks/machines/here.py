@@ -19,7 +19,7 @@ from config.settings import load_settings
 from labelsnap.buckets.base import ROWS
 from labelsnap.buckets.parts.decoded import DecodedRows
 from labelsnap.errors import LabelsnapError
-from labelsnap.snapshots.keeping.epochs import newest_epoch
+from labelsnap.snapshots.keeping.epochs import keys_of, newest_epoch
 from labelsnap.snapshots.keeping.records import read_manifest, side_by_side
 from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
 from labelsnap.snapshots.reading.content import read_file
@@ -75,6 +75,8 @@ class Here:
                 named = self._named.get(version)
                 found = read_manifest(self.store, named) if named else read_snapshot(self.store, version).manifest
                 self._manifests[version] = found
+                if isinstance(self.store, AtHandStore):
+                    self.store.expect(keys_of(found))
             return self._manifests[version]
 
     def read_ahead(self, version: int) -> None:

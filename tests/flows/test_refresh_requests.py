@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
 from threading import local
 
 import pytest
 
 from deploy.sandbox import Sandbox
 from flows.refresh import refresh
+from labelsnap.snapshots.keeping.epochs import keys_of
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES
 from labelsnap.storage import open_store
@@ -18,13 +22,16 @@ from labelsnap.storage.local import LocalStore
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
 ROWS, BUCKETS = 48, 4
+PAGE = 1000
+OLD = 8_000
+"""Objects that gather in 400 nights of which nothing is collected."""
 OPERATIONS = ("put", "create", "get", "download", "head", "list", "delete")
 READS = ("get", "download")
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What every store in a folder is asked from now on: how often, by operation and key."""
+    """What every store in a folder is asked from now on: how often, by operation and key; each thousand of a list."""
     counts, inside = Counter(), local()
 
     def counted(name, real):
@@ -34,12 +41,17 @@ def asked(monkeypatch):
             counts[name, key] += 1
             inside.call = True
             try:
-                found = real(self, key, *arguments, **options)
-                return iter(list(found)) if name == "list" else found
+                return real(self, key, *arguments, **options)
             finally:
                 inside.call = False
 
-        return call
+        def listed(self, prefix, **options):
+            counts[name, prefix] += 1
+            for count, info in enumerate(real(self, prefix, **options)):
+                counts[name, prefix] += count > 0 and count % PAGE == 0
+                yield info
+
+        return listed if name == "list" else call
 
     for name in OPERATIONS:
         monkeypatch.setattr(LocalStore, name, counted(name, getattr(LocalStore, name)))
@@ -126,6 +138,37 @@ def test_requests_of_a_refresh(own_sandbox, dataset, asked, tmp_path):
     assert lists(asked) <= 10
     assert of(asked, "list", below="commits/").total() == 2
     assert fixed(asked) <= 39
+
+
+def test_a_refresh_of_an_old_dataset_asks_hardly_more(own_sandbox, dataset, asked, tmp_path):
+    """Beside thousands of objects of other versions, a night's requests are at most a tenth more than beside none.
+
+    The early nights are those after the fifth, when documents and chunks are joined from several objects.
+    """
+    made = dataset(source={"project": own_sandbox.project_id}, store=f"file://{tmp_path}/store", formats={"coco": {}})
+    refresh(made)
+
+    def night(row):
+        own_sandbox.edit_row(row)
+        asked.clear()
+        assert refresh(made)["published"] is True
+        return asked.total() - renewals(asked)
+
+    rows = [row.index for row in own_sandbox.rows("DONE") if not row.skipped][:5]
+    for row in rows:
+        night(row)
+    early = [night(row) for row in rows[:3]]
+    put_older_objects(Path(made.url.removeprefix("file://")), read_snapshot(open_store(made.url)).manifest)
+    late = [night(row) for row in rows[:3]]
+    assert sum(late) <= 1.1 * sum(early)
+
+
+def put_older_objects(folder, manifest):
+    """Put what other versions would have of each object of this one beside it, some thousands in all."""
+    keys = sorted(keys_of(manifest))
+    for number, key in product(range(OLD // len(keys)), keys):
+        digest = sha256(f"{number} {key}".encode()).hexdigest()[:16]
+        Path(folder, re.sub("-[0-9a-f]{16}", f"-{digest}", key)).write_bytes(b"older")
 
 
 def test_another_machine_reads_the_store(own_sandbox, dataset, asked, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from hashlib import sha256
 import pytest
 
 from labelsnap.snapshots.layout import data_key
-from labelsnap.snapshots.reading.at_hand import MOST_LISTED, AtHandStore, Folder, the_store_of
+from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder, the_store_of
 from labelsnap.snapshots.writing.draft import Draft
 from tests.contracts.memory_store import MemoryStore
 
@@ -161,15 +161,31 @@ def test_what_this_process_wrote_is_looked_for(store):
     assert key_of(b"content") in store.store.objects
 
 
-def test_large_datasets_are_asked_object_by_object(store, monkeypatch):
-    """Where a list would take more requests than looking does, nothing is known beforehand."""
-    monkeypatch.setattr("labelsnap.snapshots.reading.at_hand.MOST_LISTED", 3)
-    for number in range(4):
-        store.store.put(key_of(b"%d" % number), b"%d" % number)
-    assert store.head(key_of(b"2")).size == 1
-    assert store.head(key_of(b"9")) is None
-    assert store.store.asked["head"] == 2
-    assert MOST_LISTED == 10_000
+def test_behind_the_end_of_a_list_each_object_is_asked_for(store, monkeypatch):
+    """Of more than are held at once the list tells the first ones, and the store is asked for the others."""
+    monkeypatch.setattr("labelsnap.snapshots.reading.looking.MOST_LISTED", 3)
+    keys = sorted(key_of(b"%d" % number) for number in range(5))
+    for key in keys:
+        store.store.put(key, b"content")
+    assert [store.head(key).size for key in keys] == [7] * 5
+    assert store.head(keys[-1].replace("tables", "texts")) is None
+    assert store.store.asked["head"] == 3
+    assert [info.key for info in store.list("data/")] == keys
+
+
+def test_what_was_listed_lately_is_not_asked_again(store):
+    """Which objects stand is told for as long as is asked for; of what this process wrote the store is asked."""
+    listed, written = key_of(b"listed"), key_of(b"written")
+    store.store.put(listed, b"listed")
+    store.look()
+    store.put(written, b"written")
+    asked = store.store.asked
+    asked.clear()
+    assert store.looked_for([listed], 60).keys() == {listed}
+    assert +asked == {}
+    del store.store.objects[listed], store.store.objects[written]
+    assert store.looked_for([listed, written], 60).keys() == {listed}
+    assert store.looked_for([listed, written], 0) == {}
 
 
 def test_the_store_itself_has_nothing_at_hand(store):

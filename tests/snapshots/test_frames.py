@@ -92,6 +92,21 @@ def test_a_changed_line_uploads_its_frame(folder_store, tmp_path):
         assert restored(folder_store, tmp_path, manifest) == content
 
 
+def test_a_chunk_of_many_nights_is_of_few_objects(folder_store, tmp_path):
+    """Whatever was edited before, eight requests read it; what a night sends for that stays a few frames."""
+    manifest, first = kept(folder_store, tmp_path, export("t0", rows=200), "t0")
+    changed, sent = set(), []
+    for night in range(1, 21):
+        changed.add(night * 9)
+        content = export(f"t{night}", rows=200, changed=changed)
+        manifest, uploads = kept(folder_store, tmp_path, content, f"t{night}", manifest)
+        (chunk,) = manifest.files
+        assert len({part.key for part in chunk.ranges}) <= 8
+        sent.append(uploads.bytes)
+    assert restored(folder_store, tmp_path, manifest) == content
+    assert sum(sent[10:]) / 10 < first.bytes / 3
+
+
 def test_rows_that_come_and_go_shift_chunks_and_not_frames(folder_store, tmp_path):
     """Chunks of another size, and rows in front of all others, leave most frames where they are."""
     manifest, first = kept(folder_store, tmp_path, export("one"), "one")

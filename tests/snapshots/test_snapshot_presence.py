@@ -1,34 +1,20 @@
-"""Objects that are kept and not read: which of them are there, and what it costs to know."""
+"""Objects that are kept and not read: which of them are there."""
 
 from __future__ import annotations
 
-from collections import Counter
+import pytest
 
-from labelsnap.snapshots.writing.presence import absent
+from labelsnap.buckets.base import BasePart
+from labelsnap.errors import StorageRefusedError
+from labelsnap.snapshots.manifest import Pack
+from labelsnap.snapshots.reading.at_hand import AtHandStore, Folder
+from labelsnap.snapshots.writing.presence import absent, check_kept_objects
 from tests.contracts.memory_store import MemoryStore
-
-
-class Counting(MemoryStore):
-    """Counts what it is asked."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = Counter()
-
-    def list(self, prefix, **options):
-        """Count, and list."""
-        self.asked["list"] += 1
-        return super().list(prefix, **options)
-
-    def head(self, key):
-        """Count, and look."""
-        self.asked["head"] += 1
-        return super().head(key)
 
 
 def test_what_is_missing_or_of_another_size_is_absent():
     """In a folder of many objects, in one of few, and in none; deeper folders change nothing."""
-    store = Counting()
+    store = MemoryStore()
     sizes = {f"data/tables/labels/bucket-{number}": 3 for number in range(300)} | {"data/a/x": 1, "data/b": 2}
     for key, size in sizes.items():
         store.put(key, b"x" * size)
@@ -41,15 +27,19 @@ def test_what_is_missing_or_of_another_size_is_absent():
     assert absent(store, sizes) == ("data/a/x", "data/tables/labels/bucket-7", "data/tables/labels/bucket-9")
 
 
-def test_one_list_tells_of_all_folders_where_little_stands(monkeypatch):
-    """Of more than it lists at once each folder is asked for, by one request however many objects are kept in it."""
-    store = Counting()
-    sizes = {f"data/tables/{table}/bucket-{number}": 3 for table in ("labels", "images") for number in range(300)}
-    assert len(absent(store, sizes | {"data/report-1": 5})) == 601
-    assert store.asked == {"list": 1}
-    store.asked.clear()
-    monkeypatch.setattr("labelsnap.snapshots.writing.presence._AT_ONCE", 10)
-    for key in list(sizes)[:11]:
-        store.put(key, b"xxx")
-    assert len(absent(store, sizes | {"data/report-1": 5})) == 590
-    assert store.asked == {"list": 3, "head": 1}
+def test_an_old_list_is_believed_by_nobody_who_publishes(tmp_path, monkeypatch):
+    """What was lost since a list that is five minutes old is named before a version is made of it."""
+    now = [1000.0]
+    for module in ("at_hand", "looking"):
+        monkeypatch.setattr(f"labelsnap.snapshots.reading.{module}.monotonic", lambda: now[0])
+    folder = Folder(1000, tmp_path)
+    store = AtHandStore(MemoryStore(), folder)
+    kept = BasePart((), tuple(Pack(f"data/packs/{number}-{'0' * 16}.pack", 4, "0" * 64) for number in range(5)))
+    for pack in kept.packs:
+        store.store.put(pack.key, b"body")
+    store.look()
+    store.store.delete(kept.packs[3].key)
+    now[0] += 301
+    with pytest.raises(StorageRefusedError, match="3-0000"):
+        check_kept_objects(store, kept, kept)
+    folder.close()

@@ -16,14 +16,16 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from labelsnap.snapshots.layout import DATA, HANDED_ON, MANIFEST, OBJECT
+from labelsnap.snapshots.reading.looking import Listed, listed, looked_for
 from labelsnap.storage.interface import RECORD_BYTES, ObjectInfo, too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from labelsnap.storage import Capabilities, ObjectStore, Upload
 
@@ -31,8 +33,6 @@ WHOLE_BYTES: Final = 64 << 20
 """An object of which ranges are asked is brought whole where it has no more than that."""
 SHARE: Final = 16
 """… and once more than one part of so many of it has been asked for."""
-MOST_LISTED: Final = 10_000
-"""Of so many objects the store is asked once which stand; of more it is asked for each that is looked for."""
 _PREFIX: Final = "labelsnap-at-hand-"
 _LOCKED: Final = "lock"
 _STRIPES: Final = 64
@@ -185,16 +185,16 @@ class AtHandStore:
     """A store of which this process asks once for what says its content by its key, in one run.
 
     What it wrote and read it has from ``folder``, and which data objects stand from one list, of the time when it first
-    asked: what anybody else wrote since may be written again, which makes the same object. Everything else is asked of
-    the store itself.
+    asked: what anybody else wrote since may be written again, which makes the same object. The list is read as long as
+    it tells of many that are expected. Everything else is asked of the store itself.
     """
 
     store: ObjectStore
     folder: Folder
     _written: dict[str, ObjectInfo] = field(default_factory=dict)
     _asked: dict[str, int] = field(default_factory=dict)
-    _listed: dict[str, ObjectInfo] | None = None
-    _is_listed: bool = False
+    _expected: Sequence[bytes] = ()
+    _listed: Listed | None = None
     _listing: Lock = field(default_factory=Lock)
     _stripes: tuple[Lock, ...] = field(default_factory=lambda: tuple(Lock() for _ in range(_STRIPES)))
 
@@ -256,15 +256,15 @@ class AtHandStore:
 
     def head(self, key: str) -> ObjectInfo | None:
         """See ObjectStore."""
-        standing = None if key in self._written else self._standing(key)
-        return self.store.head(key) if standing is None else standing.get(key)
+        telling = self._telling(key)
+        return self.store.head(key) if telling is None else telling.found.get(key)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore. What this process wrote since is timed by its own clock."""
-        if (standing := self._standing(prefix)) is None:
+        if not prefix.startswith(DATA) or (standing := self._standing()).until is not None:
             yield from self.store.list(prefix, after=after)
             return
-        there = standing | self._written
+        there = standing.found | self._written
         found = (info for key, info in there.items() if key.startswith(prefix) and key.encode() > after.encode())
         yield from sorted(found, key=lambda info: info.key.encode())
 
@@ -287,9 +287,24 @@ class AtHandStore:
         """See ObjectStore."""
         self.store.abort(upload)
 
+    def expect(self, keys: Collection[str]) -> None:
+        """Say which data objects will be looked for, before any is."""
+        self._expected = sorted(key.encode() for key in keys)
+
     def look(self) -> None:
         """Ask which data objects stand, unless that was asked before."""
-        self._standing(DATA)
+        self._standing()
+
+    def looked_for(self, keys: Collection[str], seconds: float) -> dict[str, ObjectInfo]:
+        """Return those of these data objects that are there, by key.
+
+        Of what was listed less than so many seconds ago the store is not asked.
+        """
+        standing = self._standing()
+        is_recent = monotonic() - standing.since < seconds
+        told = {key for key in keys if is_recent and self._telling(key)}
+        found = {key: standing.found[key] for key in told if key in standing.found}
+        return found | looked_for(self.store, frozenset(keys) - told)
 
     def hold(self, sha256: str, body: Path) -> None:
         """Keep a copy of a file that is joined from objects."""
@@ -304,8 +319,8 @@ class AtHandStore:
         name = self._name(key)
         if self.folder.size(name) is not None:
             return True
-        standing = None if key in self._written else self._standing(key)
-        info = standing.get(key) if standing else None
+        telling = self._telling(key)
+        info = telling.found.get(key) if telling else None
         if info is None or length is None or (offset == 0 and length > info.size):
             return False
         self._asked[key] = self._asked.get(key, 0) + length
@@ -321,23 +336,17 @@ class AtHandStore:
         found = self.folder.read(name, offset, most if length is None else length)
         return self.store.get(key, offset=offset, length=length, most=most) if found is None else found
 
-    def _standing(self, key: str) -> dict[str, ObjectInfo] | None:
-        """Return the data objects that stood when it was first asked; None where that is not known of such a key."""
-        if not key.startswith(DATA):
+    def _telling(self, key: str) -> Listed | None:
+        """Return the list that tells of an object; None where the store has to be asked."""
+        if not key.startswith(DATA) or key in self._written:
             return None
-        with self._listing:
-            if not self._is_listed:
-                self._listed = self._list_all()
-                self._is_listed = True
-            return self._listed
+        standing = self._standing()
+        return standing if standing.tells_of(key) else None
 
-    def _list_all(self) -> dict[str, ObjectInfo] | None:
-        found: dict[str, ObjectInfo] = {}
-        for info in self.store.list(DATA):
-            if len(found) == MOST_LISTED:
-                return None
-            found[info.key] = info
-        return found
+    def _standing(self) -> Listed:
+        with self._listing:
+            self._listed = self._listed or listed(self.store, DATA, self._expected)
+            return self._listed
 
     @contextmanager
     def _asking(self, key: str) -> Iterator[None]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LINES_OF_FRAME: Final = 8  # on average
 FRAME_BYTES: Final = 1 << 20  # a frame that has so many bytes ends
 SMALLEST_SHARE: Final = 1 / 8  # an object of which a chunk has less is not pointed to: it would be kept for little
+MOST_OBJECTS: Final = 8
+"""Of so many a chunk is joined at most: whoever publishes reads each of them, every night."""
 _AROUND: Final = 1  # chunks of the earlier export on either side of where a chunk lies
 
 
@@ -62,7 +64,7 @@ def add_chunk(draft: Draft, path: str, plain: Path, task: str, known: Known) -> 
                     chunk.point(standing)
                 else:
                     chunk.write(frame)
-        file, packs = chunk.add(draft, path, body, known.objects, worth=0)
+        file, packs = chunk.add(draft, path, body, known.objects, worth=0, objects=MOST_OBJECTS)
         if file.parts:
             draft.hold(file, body)
         return file, packs

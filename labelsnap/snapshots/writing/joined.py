@@ -90,16 +90,17 @@ class Joining:
         *,
         most: float = inf,
         worth: float = WORTH,
+        objects: int = MAX_OBJECTS,
         known: tuple[int, str] | None = None,
     ) -> tuple[File, tuple[Pack, ...]]:
         """Add the file ``body``, which the pieces give; return it and the packs that it is joined from, if it is.
 
         ``known`` are its size and sha256, where these are. ``standing`` are the objects that may be pointed to, by key.
         What lies in those that the file has not more of than ``worth`` times what is fresh, and in the smallest where
-        they are too many, is written anew with that. The file is written whole where nothing of it stands, it would
-        have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
+        there would be more than ``objects``, is written anew with that. The file is written whole where nothing of it
+        stands, it would have more than MAX_PARTS parts, or its objects would have more than ``most`` bytes.
         """
-        self._take_in(body, self._least(worth))
+        self._take_in(body, self._least(worth, objects))
         packs = [listed_pack(standing, key) for key in sorted({part.key for part in self.parts if part.key})]
         if not packs or len(self.parts) > MAX_PARTS or sum(pack.size for pack in packs) + self._size > most:
             return draft.add_file(path, body), ()
@@ -110,7 +111,7 @@ class Joining:
         size, sha256 = known or measured(body)
         return File(path, "", size, sha256, parts=placed), tuple(packs)
 
-    def _least(self, worth: float) -> frozenset[str]:
+    def _least(self, worth: float, objects: int) -> frozenset[str]:
         """The objects whose pieces are written anew: smaller ones first, as long as they are not much more than that.
 
         So what a night changes is written a few times more, and objects are few: each is many times the next.
@@ -121,7 +122,7 @@ class Joining:
         fresh = sizes.pop("", 0)
         taken: list[str] = []
         for key, size in sorted(sizes.items(), key=lambda each: (each[1], each[0])):
-            if size > worth * fresh and len(sizes) - len(taken) < MAX_OBJECTS:
+            if size > worth * fresh and len(sizes) - len(taken) < objects:
                 break
             taken.append(key)
             fresh += size

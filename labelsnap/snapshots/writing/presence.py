@@ -1,31 +1,26 @@
-"""Whether objects that are kept, and that nobody reads, are still there: a request a folder, not one an object.
-
-Where few objects stand, of this version and others, one list tells all of them.
-"""
+"""Whether objects that are kept, and that nobody reads, are still there: a request for many, not one an object."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
-from posixpath import commonpath
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.snapshots.manifest import damaged
+from labelsnap.snapshots.reading.at_hand import AtHandStore
+from labelsnap.snapshots.reading.looking import looked_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from labelsnap.snapshots.manifest import Contents, File, Manifest
     from labelsnap.storage import ObjectStore
 
-_PARALLEL: Final = 16
+RECENT: Final = 300.0
+"""What a list told so many seconds before a version is published is not asked again."""
 _REMEDY: Final = (
     "Nothing was published. Restore the object from a copy of the bucket. Where there is none, go back by `labelsnap "
     "snapshots rollback {url}@VERSION` to a version that `labelsnap snapshots verify` finds whole, and refresh again."
 )
-_AT_ONCE: Final = 3000  # objects of all folders together, which S3 lists by three requests
-_FEW: Final = 2  # objects of one folder that are asked for one by one; of more the folder is listed
 
 
 def sizes_of(contents: Contents) -> dict[str, int]:
@@ -48,38 +43,19 @@ def absent_of(store: ObjectStore, manifest: Manifest, files: Iterable[File]) -> 
 def check_kept_objects(store: ObjectStore, earlier: Contents, contents: Contents) -> None:
     """Raise StorageRefusedError when an object is lost that a snapshot, or a part of one, has of an earlier one."""
     standing = sizes_of(earlier)
-    lost = absent(store, {key: size for key, size in sizes_of(contents).items() if key in standing})
+    lost = absent(store, {key: size for key, size in sizes_of(contents).items() if key in standing}, RECENT)
     if lost:
         more = f", and {len(lost) - 1} more are lost" if len(lost) > 1 else ""
         raise damaged(f"the object {lost[0]!r}", f"none of that size{more}", remedy=_REMEDY.format(url=store.url))
 
 
-def absent(store: ObjectStore, sizes: Mapping[str, int]) -> tuple[str, ...]:
-    """Return which of these objects are missing or have another size, by key. Raises StorageError."""
-    folders: defaultdict[str, list[str]] = defaultdict(list)
-    for key in sizes:
-        folders[key.rpartition("/")[0]].append(key)
-    found = _found_at_once(store, folders) if len(folders) > 1 else None
-    if found is None:
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="presence") as pool:
-            found = dict(chain.from_iterable(pool.map(lambda each: _found(store, *each), folders.items())))
-    return tuple(sorted(key for key, size in sizes.items() if found.get(key) != size))
+def absent(store: ObjectStore, sizes: Mapping[str, int], seconds: float = inf) -> tuple[str, ...]:
+    """Return which of these objects are missing or have another size, by key. Raises StorageError.
 
-
-def _found_at_once(store: ObjectStore, folders: Iterable[str]) -> dict[str, int] | None:
-    """Return the sizes of all objects below what several folders have in common, by key; None: there are many."""
-    shared = commonpath([f"/{folder}" for folder in folders])
-    found: dict[str, int] = {}
-    for info in store.list(f"{shared}/".lstrip("/")):
-        if len(found) == _AT_ONCE:
-            return None
-        found[info.key] = info.size
-    return found
-
-
-def _found(store: ObjectStore, folder: str, keys: Collection[str]) -> Iterable[tuple[str, int]]:
-    """Return the keys and sizes of those objects of a folder that are there."""
-    if len(keys) > _FEW:
-        wanted = frozenset(keys)
-        return [(info.key, info.size) for info in store.list(f"{folder}/") if info.key in wanted]
-    return [(key, info.size) for key in keys if (info := store.head(key)) is not None]
+    Of what the list at hand told less than so many seconds ago the store is not asked.
+    """
+    if isinstance(store, AtHandStore):
+        found = store.looked_for(sizes.keys(), seconds)
+    else:
+        found = looked_for(store, sizes.keys())
+    return tuple(sorted(key for key, size in sizes.items() if key not in found or found[key].size != size))
