@@ -349,8 +349,8 @@ def test_a_shard_that_has_not_what_stands_is_made_whole(begun, tmp_path, monkeyp
         body = b"x" * 5000 if what.startswith("no") else stand_in(str(tmp_path / f"other{ending}"), table)
     read = renewing.download_file
 
-    def replaced(store, file, path):
-        read(store, file, path)
+    def replaced(store, file, path, **options):
+        read(store, file, path, **options)
         if file.path.endswith(ending):
             path.write_bytes(body)
 
