@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+BLOCK: Final = 1 << 19
+"""Bytes of a longer file or body that are held at a time.
+
+A buffer of twice as many has pages of its own, which the system makes anew each time (see ``MALLOC`` in
+``flows/commands/process.py``): reading by such ones takes twice as long.
+"""
+
 SHARE: Final = 4
 """The budget is one part of so many of the memory that the process may use."""
 LEAST: Final = 256 << 20

@@ -22,16 +22,16 @@ from labelsnap.formats.shared.attributes import attributes, distinct_name
 from labelsnap.formats.shared.documents import encode
 from labelsnap.formats.shared.endings import PICTURES
 from labelsnap.formats.shared.extras import image_answers, row_keys
+from labelsnap.formats.shared.groups.row_groups import RowGroups
 from labelsnap.formats.shared.objects import objects_of
-from labelsnap.formats.shared.row_groups import RowGroups
 from labelsnap.formats.shared.sizes import parse_size
 from labelsnap.formats.shared.tabular import TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from labelsnap.formats.shared.groups.row_groups import Row
     from labelsnap.formats.shared.objects import Found
-    from labelsnap.formats.shared.row_groups import Row
     from labelsnap.records.choices.classes import ClassRegistry
     from labelsnap.records.model import Label, Sample
 

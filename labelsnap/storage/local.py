@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from labelsnap.errors import StorageRefusedError
+from labelsnap.memory import BLOCK
 from labelsnap.storage.beneath import new_file, opened_file, opened_folder
 from labelsnap.storage.interface import (
     MAX_KEY_BYTES,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 PARTIAL: Final = ".partial"  # files being written; no key can name it, since keys have no leading dots
 _WRITTEN: Final = re.compile(r"[0-9a-f]{32}")  # what they are called there
-BLOCK_BYTES: Final = 1 << 20  # of a copy, held at once
 PLACINGS: Final = 10  # how often a folder is made again that another process found empty and removed
 
 
@@ -87,7 +87,7 @@ class LocalStore:
             try:
                 with self._opened(key) as source, path.open("wb") as target:
                     left = size + 1
-                    while left and (block := source.read(min(left, BLOCK_BYTES))):
+                    while left and (block := source.read(min(left, BLOCK))):
                         target.write(block)
                         left -= len(block)
             except FileNotFoundError:

@@ -24,7 +24,7 @@ from labelsnap.buckets.source import BucketSource
 from labelsnap.errors import StorageRefusedError
 from labelsnap.formats import huggingface, webdataset
 from labelsnap.formats.interface import NotThereError, Span, Standing, Told
-from labelsnap.formats.shared import row_groups
+from labelsnap.formats.shared.groups import row_groups, standing
 from labelsnap.records.choices.splits import SPLITS
 from labelsnap.snapshots.checking.objects import Fault, check_object, wholes_of
 from labelsnap.snapshots.writing.joined import MAX_OBJECTS
@@ -318,30 +318,28 @@ def link(name):
 )
 def test_members_that_no_shard_has_are_taken_over_by_none(members):
     """What stands of a row are the files that it would be given, one behind another, and nothing else."""
-    standing = Standing(io.BytesIO(tar_of(*members)), [Told("r", "a.jpg", None)])
+    before = Standing(io.BytesIO(tar_of(*members)), [Told("r", "a.jpg", None)])
     with pytest.raises(NotThereError):
-        list(webdataset._renewed(lambda _: (), standing, with_map=True))
+        list(webdataset._renewed(lambda _: (), before, with_map=True))
 
 
 def test_members_that_a_shard_has_are_one_span():
     """Of a row whose image is referenced."""
     body = tar_of("a.json", "a.mask.png")
-    standing = Standing(io.BytesIO(body), [Told("r", "a.jpg", None)])
-    span, end = webdataset._renewed(lambda _: (), standing, with_map=True)
+    before = Standing(io.BytesIO(body), [Told("r", "a.jpg", None)])
+    span, end = webdataset._renewed(lambda _: (), before, with_map=True)
     assert (span, end) == (Span(0, 4 * tarfile.BLOCKSIZE), bytes(2 * tarfile.BLOCKSIZE))
 
 
-@pytest.mark.parametrize(
-    ("limit", "value"), [("ROWS_IN_A_GROUP", 7), ("_LABELS_BYTES", 1 << 16)], ids=["rows", "bytes"]
-)
-def test_a_group_that_says_more_than_any_is_not_held(tmp_path, monkeypatch, limit, value):
+@pytest.mark.parametrize(("most", "held"), [(7, 1 << 28), (8, 1 << 16)], ids=["rows", "bytes"])
+def test_a_group_that_says_more_than_any_is_not_held(tmp_path, monkeypatch, most, held):
     """A few bytes of Parquet may stand for a lot: a text in a dictionary, once for every row."""
     schema = pa.schema({"data_row_id": pa.string(), "text": pa.string()})
     path = tmp_path / "table.parquet"
     parquet.write_table(pa.table({"data_row_id": list("abcdefgh"), "text": ["x" * 60_000] * 8}, schema=schema), path)
-    monkeypatch.setattr(row_groups, limit, value)
+    monkeypatch.setattr(standing, "_LABELS_BYTES", held)
     with path.open("rb") as file, pytest.raises(NotThereError, match="more than"):
-        row_groups._Earlier(file, schema).found("a")
+        _ = standing.Earlier(file, schema, most).found("a").group.rows
 
 
 @pytest.mark.parametrize(
@@ -366,8 +364,8 @@ def test_a_shard_that_has_not_what_stands_is_made_whole(begun, tmp_path, monkeyp
         body = b"x" * 5000 if what.startswith("no") else stand_in(str(tmp_path / f"other{ending}"), table)
     read = renewing.download_file
 
-    def replaced(store, file, path):
-        read(store, file, path)
+    def replaced(store, file, path, **options):
+        read(store, file, path, **options)
         if file.path.endswith(ending):
             path.write_bytes(body)
 

@@ -91,7 +91,7 @@ def test_rows_that_formats_cannot_write_are_problems_and_all_others_are_publishe
     assert problems[ids[1]]["reason"].startswith("WriterError at labelsnap.formats.labelme:")
     assert problems[ids[5]]["reason"].startswith("WriterError at labelsnap.formats.")
     assert problems[ids[9]]["reason"].startswith("Arrow")
-    assert "at labelsnap.formats.shared.row_groups:" in problems[ids[9]]["reason"]
+    assert "at labelsnap.formats.shared.groups.row_groups:" in problems[ids[9]]["reason"]
     assert "secret of the row" in caplog.text
     assert "secret of the row" not in str(problems)
     assert rows_in(result, tmp_path, ids) == {name: set(ids) - named for name in (*FAILING, "parquet")}

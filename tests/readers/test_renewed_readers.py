@@ -10,7 +10,7 @@ import pytest
 import webdataset
 from pyarrow import parquet
 
-from labelsnap.formats.shared import row_groups
+from labelsnap.formats.shared.groups import row_groups
 from tests.buckets.converting import Converting, Row, image_of
 
 if TYPE_CHECKING:

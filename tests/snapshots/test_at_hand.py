@@ -92,6 +92,17 @@ def test_what_is_read_in_parts_is_brought_whole(store):
     assert (asked["download"], asked["get"] - asked["download"]) == (1, 1)
 
 
+def test_what_is_lent_is_brought_once_and_is_no_copy(store, tmp_path):
+    """Whoever only reads it has the very file that is at hand; what is not there is not lent."""
+    store.store.put(key := key_of(b"content"), b"content")
+    for name in ("one", "other"):
+        assert store.lend(key, tmp_path / name, size=7)
+    assert (tmp_path / "one").samefile(tmp_path / "other")
+    assert (tmp_path / "one").read_bytes() == b"content"
+    assert store.store.asked["download"] == 1
+    assert not store.lend(key_of(b"other"), tmp_path / "none", size=5)
+
+
 def test_keys_that_do_not_say_their_content_are_always_asked_for(store):
     """A lease, a receipt, a commit record and a tag may be other ones the next time."""
     for key in ("work/lease/00000000000000000001.json", "work/a/receipts/b.json", "commits/00000000000000000001.json"):

@@ -18,7 +18,7 @@ from labelsnap.buckets.base import BasePart
 from labelsnap.errors import ReaderTooOldError, StorageError, StorageRefusedError
 from labelsnap.formats.interface import Shard, written
 from labelsnap.formats.registry import format_of
-from labelsnap.formats.shared.row_groups import RowGroups
+from labelsnap.formats.shared.groups.row_groups import RowGroups
 from labelsnap.records.tables.schema import CLASSES, LEFT, PROBLEMS, SCHEMAS
 from labelsnap.records.tables.tables import joined, rows_of
 from labelsnap.snapshots import IMAGES_SCHEMA, read_snapshot

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from labelsnap.buckets.parts.index import is_kept
 from labelsnap.formats.interface import BETWEEN, CLOSING, EMPTY, OPENING
+from labelsnap.memory import BLOCK
 from labelsnap.snapshots.manifest import damaged, packs_of
 from labelsnap.snapshots.reading.content import download_file
 from labelsnap.snapshots.writing.joined import RUN_BYTES, rejoined
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from labelsnap.storage import ObjectStore
 
 MAX_WASTE: Final = 2  # a file whose objects would be more than twice as large as itself is written whole
-_BLOCK: Final = 1 << 20
 
 
 class Bucket(NamedTuple):
@@ -86,7 +86,7 @@ class _List:
         """Take so many bytes of what was made; return from where they lie. Raises StorageRefusedError for fewer."""
         offset = self.made
         while (left := offset + size - self.made) > 0:
-            if not (content := items.read(min(_BLOCK, left))):
+            if not (content := items.read(min(BLOCK, left))):
                 raise damaged("what was made of a bucket", f"{left} bytes fewer than its index tells of")
             self.made += self.fresh.write(content)
         return offset
@@ -296,8 +296,8 @@ def _items(place: _Place, source: IO[bytes], start: int | None) -> Iterator[_Con
 
 
 def _blocks(source: IO[bytes], offset: int, size: int) -> Iterator[tuple[int, bytes]]:
-    for start in range(offset, offset + size, _BLOCK):
-        yield start, _read(source, start, min(_BLOCK, offset + size - start))
+    for start in range(offset, offset + size, BLOCK):
+        yield start, _read(source, start, min(BLOCK, offset + size - start))
 
 
 def _read(source: IO[bytes], offset: int, size: int) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from labelsnap.formats.interface import NotThereError, Span, Standing
+from labelsnap.memory import BLOCK
 from labelsnap.snapshots.checking.decoding import UndecodableError, decode_file
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import download_file
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_WASTE: Final = 1.5
 """A shard whose objects would have more than so many times its bytes is written whole."""
-_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Renewer:
         if earlier is None or shard.renewed is None:
             return None
         before = self.folder / "before"
-        download_file(self.store, earlier, before)
+        download_file(self.store, earlier, before, lent=True)
         if path.endswith(".parquet"):
             check_pages(before, path)
         elif not _is_readable(before, path):
@@ -78,8 +78,8 @@ def _contents(pieces: Iterable[bytes | Span], file: BinaryIO) -> Iterator[tuple[
         if isinstance(piece, bytes):
             yield piece, None
             continue
-        for offset in range(piece.offset, piece.offset + piece.size, _BLOCK):
-            length = min(_BLOCK, piece.offset + piece.size - offset)
+        for offset in range(piece.offset, piece.offset + piece.size, BLOCK):
+            length = min(BLOCK, piece.offset + piece.size - offset)
             file.seek(offset)
             if len(content := file.read(length)) < length:
                 raise damaged("a shard of the version before", f"{length - len(content)} bytes fewer than it tells of")

@@ -248,9 +248,12 @@ class AtHandStore:
 
     def lend(self, key: str, path: Path, *, size: int) -> bool:
         """Do what ``download`` does, for whoever only reads what is at ``path``."""
+        name = self._name(key)
         with self._asking(key):
-            kept = self.folder.size(self._name(key))
-            if kept is not None and kept <= size and self.folder.lend(self._name(key), path):
+            if _says_content(key) and self.folder.size(name) is None:
+                self.folder.bring(name, size, partial(self.store.download, key, size=size))
+            kept = self.folder.size(name)
+            if kept is not None and kept <= size and self.folder.lend(name, path):
                 return True
         return self.download(key, path, size=size)
 

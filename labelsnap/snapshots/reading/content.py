@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Protocol
 from uuid import uuid4
 
+from labelsnap.memory import BLOCK
 from labelsnap.snapshots.manifest import File, damaged, digest
 from labelsnap.snapshots.reading.at_hand import AtHandStore
 from labelsnap.snapshots.reading.ranges import PARALLEL, read_ranges
@@ -43,14 +44,17 @@ def read_file(store: ObjectStore, file: File) -> bytes:
     return checked(file, store.get(file.key, offset=file.offset, length=file.size) if file.size else b"")
 
 
-def download_file(store: ObjectStore, file: File, path: Path) -> None:
-    """Stream a file of a snapshot to ``path``, checked like ``read_file``; a damaged one does not stay there."""
+def download_file(store: ObjectStore, file: File, path: Path, *, lent: bool = False) -> None:
+    """Stream a file of a snapshot to ``path``, checked like ``read_file``; a damaged one does not stay there.
+
+    Where it is ``lent``, nobody writes to it: it may be the copy that others read too.
+    """
     if file.parts and isinstance(store, AtHandStore) and store.give(file.sha256, path) and is_copy(path, file):
         return
     if file.size <= SMALL:
         path.write_bytes(read_file(store, file))
         return
-    if not fetch(store, file, path):
+    if not fetch(store, file, path, lent=lent):
         raise _damaged(file, "nothing")
     if not is_copy(path, file):
         found = f"{path.stat().st_size} other bytes"
@@ -68,25 +72,32 @@ class Objects(Protocol):
         """See ObjectStore."""
 
 
-def fetch(store: Objects, file: File, path: Path) -> bool:
+def fetch(store: Objects, file: File, path: Path, *, lent: bool = False) -> bool:
     """Stream a file to ``path``, unchecked; False: there is no such object (and no file).
 
     Of a file that is joined, or a member of a pack, what is missing is left out. Of an object that is longer than the
     file one byte more is brought. Objects of which a joined file is most come by one request, beside ``path``.
     """
     if not file.parts and file.offset is None:
-        return store.download(file.key, path, size=file.size)
+        return _bring(store, file.key, path, file.size, lent=lent)
     with TemporaryDirectory(dir=path.parent) as folder, path.open("wb") as target:
         wanted = _brought_whole(file)
         brought = {key: Path(folder, str(place)) for place, key in enumerate(wanted)}
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="objects") as pool:
-            list(pool.map(lambda key: store.download(key, brought[key], size=wanted[key]), wanted))
+            list(pool.map(lambda key: _bring(store, key, brought[key], wanted[key], lent=True), wanted))
 
         def read(key: str, offset: int) -> bytes:
             return _read(brought[key], offset) if key in brought else _asked(store, key, offset)
 
         target.writelines(_blocks(file, read))
     return True
+
+
+def _bring(store: Objects, key: str, path: Path, size: int, *, lent: bool) -> bool:
+    """Bring an object; False: there is none."""
+    if lent and isinstance(store, AtHandStore):
+        return store.lend(key, path, size=size)
+    return store.download(key, path, size=size)
 
 
 def _brought_whole(file: File) -> dict[str, int]:
@@ -103,7 +114,7 @@ def _read(path: Path, offset: int) -> bytes:
         return b""
     with path.open("rb") as file:
         file.seek(offset)
-        return file.read(_AHEAD)
+        return file.read(BLOCK)
 
 
 def _asked(store: Objects, key: str, offset: int) -> bytes:

@@ -33,7 +33,7 @@ _UNKNOWN: Final = b"arrow.schema"  # of the same length
 _BATCH_ROWS: Final = 1024
 _HELD_ROWS: Final = 1 << 17  # of a table that is held whole: nearly all have fewer
 _EXPANDED: Final = DOCUMENT_BYTES // 2  # bytes that one batch takes at most
-_BATCH_BYTES: Final = 8 << 20  # and so many by what its pages unpack to: images are larger than other values
+_BATCH_BYTES: Final = 2 << 20  # and so many by what its pages unpack to: images are larger than other values
 _WHOLE: Final = Turns(max(1, (os.cpu_count() or 1) // 2))
 """Those in which tables are read whole, one for two cores: for a moment that takes twice what they have."""
 MOST_VALUES: Final = 1 << 27  # of one column of a file, those in lists counted each

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from labelsnap.memory import BLOCK
 from labelsnap.snapshots.manifest import File, Pack, Part, damaged, packs_of
 from labelsnap.snapshots.values import MAX_PARTS
 from labelsnap.snapshots.writing.draft import measured
@@ -50,7 +51,6 @@ class Ranges:
             yield Part(part.key, part.offset + begin - first, min(stop, end) - begin)
 
 
-_BLOCK: Final = 1 << 20
 MAX_OBJECTS: Final = 16
 """Of so many objects a file is joined at most: that is how many requests read it."""
 WORTH: Final = 4
@@ -141,8 +141,8 @@ class Joining:
                     source.seek(part.size, SEEK_CUR)
                     self.point(part)
                 else:
-                    for start in range(0, part.size, _BLOCK):
-                        self.write(source.read(min(_BLOCK, part.size - start)))
+                    for start in range(0, part.size, BLOCK):
+                        self.write(source.read(min(BLOCK, part.size - start)))
 
 
 def rejoined(

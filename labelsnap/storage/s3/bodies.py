@@ -10,12 +10,14 @@ from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseS
 from urllib3.exceptions import ProtocolError
 from urllib3.exceptions import ReadTimeoutError as NothingCameError
 
+from labelsnap.memory import BLOCK
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from botocore.response import StreamingBody
 
-BLOCK_BYTES: Final = 1 << 20  # held at once
+BLOCK_BYTES: Final = BLOCK  # held at once
 
 
 @dataclass(frozen=True, slots=True)
