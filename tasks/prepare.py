@@ -17,6 +17,7 @@ from labelsnap.snapshots.keeping.history import newest_and_epoch
 from labelsnap.snapshots.keeping.records import Commit, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
+from tasks.export import about
 from tasks.machines.beside import beside
 from tasks.machines.environment import labelbox
 from tasks.machines.here import here_of, let_go
@@ -65,8 +66,13 @@ def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Be
     return begun
 
 
-def _check_source(asked: Asked, settings: Settings) -> str:
-    return check_source(labelbox(settings), asked.kind, asked.id)
+def _check_source(asked: Asked, settings: Settings) -> None:
+    """Look for a source, and for the projects and model runs whose labels it brings."""
+    client = labelbox(settings)
+    wanted = [(asked.kind, asked.id), *((each.kind, each.id) for each in asked.of)]
+    with about(asked.name):
+        for kind, identifier in dict.fromkeys(wanted):
+            check_source(client, kind, identifier)
 
 
 def _settle(store: ObjectStore, left: Left, begun: Beginning) -> None:

@@ -254,11 +254,20 @@ def test_a_source_that_fails_fails_the_run_by_its_name(several, sandbox, monkeyp
     assert sandbox.exports.running() == []
 
 
-def test_a_source_that_is_not_there_is_refused_before_anything_is_exported(several, sources, sandbox):
-    """By what it is and its id."""
-    sources[1]["project"] = "cnothere"
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ((1, {"project": "cnothere"}), "'second' fails: .*project cnothere"),
+        ((3, {"slice": "cnothere"}), "'fifths' fails: .*slice cnothere"),
+        ((3, {"project_ids": ["cnothere"]}), "'fifths' fails: .*project cnothere"),
+    ],
+)
+def test_a_source_that_is_not_there_is_refused_before_anything_is_exported(several, sources, sandbox, gone, said):
+    """By its name, what it is, and its id; so is a project whose labels it should bring."""
+    place, named = gone
+    sources[place] |= named
     before = len(sandbox.exports)
-    with pytest.raises(LabelboxRefusedError, match="project cnothere"):
+    with pytest.raises(LabelboxRefusedError, match=said):
         refresh(several())
     assert len(sandbox.exports) == before
 

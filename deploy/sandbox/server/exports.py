@@ -159,9 +159,9 @@ def view_of(project: Project, filters: dict[str, Any], params: dict[str, Any]) -
         raise LookupError(f"more than {MOST_LABEL_SOURCES} projects or model runs")
     if "modelRunId" in filters:
         return View("model_run")
-    if project_id := filters.get("projectId"):
-        return View("project", (project.id, *project.partners).index(project_id))
-    return View("slice" if "sliceId" in filters else "catalog", projects=projects, runs=runs)
+    if "projectIds" in params:
+        return View("slice" if "sliceId" in filters else "catalog", projects=projects, runs=runs)
+    return View("project", (project.id, *project.partners).index(filters.get("projectId", project.id)))
 
 
 class Exports:

@@ -79,14 +79,12 @@ class Several(Struct, frozen=True):
                 outcome.repeated.append(standing[0] if of_row[name][0] == number else number)
         for problem in refused:
             outcome.several.add(problem.data_row_id or "")
-            of_row = rows.get(problem.data_row_id or "", {})
-            standing = of_row.get(self.source_of(problem.line))
-            if standing and standing[0] > problem.line:
-                outcome.repeated.append(problem.line)
-                continue
-            outcome.problems.append(problem)
-            outcome.excluded[REPEATED] += len(of_row)
-            rows.pop(problem.data_row_id or "", None)
+            standing = rows.get(problem.data_row_id or "", {}).get(self.source_of(problem.line))
+            is_mended = standing is not None and standing[0] > problem.line
+            outcome.repeated += [problem.line] if is_mended else []
+            outcome.problems += [] if is_mended else [problem]
+        for problem in outcome.problems:
+            outcome.excluded[REPEATED] += len(rows.pop(problem.data_row_id or "", {}))
         outcome.excluded["duplicate"] += len(outcome.repeated)
         for row_id, of_row in rows.items():
             outcome.excluded[REPEATED] += len(of_row) - 1
