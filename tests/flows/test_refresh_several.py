@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 
 from deploy.sandbox.server import exports
 from flows.assembly import assembled
 from flows.backfill import backfill
+from flows.commands.console import describe
 from flows.refresh import refresh
 from flows.reprocess import reprocess
 from labelsnap.errors import ConfigurationError, LabelboxRefusedError, StorageRefusedError
@@ -17,6 +21,8 @@ from labelsnap.records.lines.fingerprint import fingerprint
 from labelsnap.references import pull
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.storage import open_store
+from tests.contracts.processes import PROCESSES
+from tests.orchestration.killing import run
 
 WINS = ["third", "second", "fifths", "first"]
 FORMATS = {"coco": {}, "yolo": {"task": "segment"}}
@@ -81,6 +87,7 @@ def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_pat
     assert files(one) == files(other)
     pulled = [trees(each, tmp_path / str(number), "coco", "yolo", "parquet") for number, each in enumerate(results)]
     assert pulled[0] == pulled[1]
+    assert b"Rows by source" in (tmp_path / "0" / "coco" / "report.html").read_bytes()
     assert len(pulled[0]) > 50
     raw = [lines(each, tmp_path / f"raw-{number}") for number, each in enumerate(results)]
     assert raw[0] == raw[1]
@@ -125,6 +132,7 @@ def test_a_row_of_several_sources_is_one_row_and_its_lines_are_counted_by_name(s
         assert (told["rows"], told["won"]) == (len(mine), won[name])
         assert told["repeated"] == len(mine) - won[name]
         assert told["labels"] == (len(mine & labelled) if name in {"first", "fifths"} else len(mine))
+    assert f"source second  12 exported, 12 rows, {won['second']} won, 12 labels" in describe(result)
     assert [row["data_row_id"] for row in tables(result, "data_rows")] == sorted(
         sandbox.row(index).id for index in published
     )
@@ -340,3 +348,30 @@ def test_a_backfill_of_several_sources_is_refused(several):
     with pytest.raises(ConfigurationError, match="several sources") as refused:
         backfill(several(), datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), timedelta(days=9))
     assert "Refresh it" in refused.value.remedy
+
+
+@pytest.mark.slow
+@pytest.mark.prefect
+def test_what_a_killed_run_of_several_sources_left_is_cancelled_and_the_next_one_comes_to_the_same(
+    several, sandbox, tmp_path, monkeypatch
+):
+    """All four exports were in progress; the next run has four of its own, and makes what an undisturbed one does."""
+    monkeypatch.setenv("LABELSNAP_LEASE_SECONDS", "2")
+    undisturbed = refresh(several(store=f"file://{tmp_path}/other"))
+    chosen, before = several(), frozenset(sandbox.exports)
+    sandbox.settings.polls = 1_000_000
+    environment = {name: os.environ[name] for name in (*sandbox.environment(), "LABELSNAP_LEASE_SECONDS")}
+    given = (chosen.model_dump(mode="json"), environment, PREFECT_API_URL.value())
+    process = PROCESSES.Process(target=run, args=given)
+    process.start()
+    while len(list((tmp_path / "store").glob("street-scenes/work/*/receipts/export-00?.json"))) < 4:
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    left = frozenset(sandbox.exports) - before
+    assert left == {task for task in sandbox.exports.running() if task not in before}
+    assert len(left) == 4
+    sandbox.settings.polls = 0
+    assert files(refresh(chosen)) == files(undisturbed)
+    assert {sandbox.exports.get(task).poll()[0] for task in left} == {"CANCELED"}
+    assert len(frozenset(sandbox.exports) - before - left) == 4
