@@ -205,10 +205,14 @@ def test_a_row_changes_when_a_source_that_did_not_win_has_another_label(several,
     assert second["formats"] == first["formats"]
 
 
-def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, tables, first_version):
-    """Another order of ``wins`` publishes other labels of the same rows, and downloads no mask and no image."""
+def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, tables, first_version, tmp_path):
+    """Another order of ``wins`` publishes other labels of the same rows, and downloads no mask and no image.
+
+    It comes to what a dataset does that always had that order.
+    """
     first_version(several(formats={"coco": {}}))
-    result = refresh(several(formats={"coco": {}}, wins=["first", "second", "third", "fifths"]))
+    wins = ["first", "second", "third", "fifths"]
+    result = refresh(several(formats={"coco": {}}, wins=wins))
     assert {name: result["requests"][name] for name in ("images", "composite_masks", "instance_masks")} == {
         "images": 0,
         "composite_masks": 0,
@@ -218,6 +222,12 @@ def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, table
     (label,) = (each for each in tables(result, "labels") if each["data_row_id"] == row.id)
     assert label["label_id"] == row.label_id(row.labels[0])
     assert result["sources"]["first"]["repeated"] < result["sources"]["third"]["repeated"]
+    always = refresh(several(formats={"coco": {}}, wins=wins, store=f"file://{tmp_path}/other"))
+    told, expected = (
+        {path: sha256 for path, sha256 in files(each).items() if not path.startswith("parts/bucket-")}
+        for each in (result, always)
+    )
+    assert told == expected
 
 
 def test_lines_that_are_read_again_are_those_of_their_sources(several, sandbox, tables, first_version):
