@@ -125,7 +125,9 @@ def group_rows(
         before = bucket_count_of(manifest.files) if manifest else 1
         listed = listed_splits(dataset)
         of_line = {"listed": listed.of_line} if listed else {}
-        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, **of_line)
+        count, spooled = spread(
+            lines, directory, at_most, settings.rows_per_bucket, before, by_lines=bool(dataset.sources), **of_line
+        )
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)

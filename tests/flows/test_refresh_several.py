@@ -26,6 +26,7 @@ from tests.orchestration.killing import run
 
 WINS = ["third", "second", "fifths", "first"]
 FORMATS = {"coco": {}, "yolo": {"task": "segment"}}
+ODD = ("not_json", "truncated", "array", "legacy", "wrong_geometry", "duplicate", "blank", "without_size", "half_emoji")
 OF_RUN = {"snapshot.json", "croissant.json", "report.html"}
 """What may differ in a tree of the same content: it names the version, and where it lies."""
 
@@ -75,8 +76,9 @@ def lines(result, directory):
     return list(map(fingerprint, (directory / "export.ndjson").read_bytes().splitlines()))
 
 
-def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_path):
-    """Every file of the version is the same, and every pulled one; the exports ran at the same time."""
+def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_path, monkeypatch):
+    """Every file of the version is the same, in several buckets, and every pulled one; the exports ran side by side."""
+    monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "16")
     sandbox.settings.polls = 1
     began = sandbox.exports.most_running
     results = [
@@ -85,6 +87,7 @@ def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_pat
     ]
     one, other = results
     assert files(one) == files(other)
+    assert len([path for path in files(one) if path.startswith("tables/sources/")]) == 4
     pulled = [trees(each, tmp_path / str(number), "coco", "yolo", "parquet") for number, each in enumerate(results)]
     assert pulled[0] == pulled[1]
     assert b"Rows by source" in (tmp_path / "0" / "coco" / "report.html").read_bytes()
@@ -95,6 +98,23 @@ def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_pat
     assert one["sources"] == other["sources"]
     assert began < 4
     assert sandbox.exports.most_running == 4
+
+
+def test_lines_that_cannot_be_used_are_problems_of_their_rows(several, sandbox, tables):
+    """Such as real exports have, in each of four: each line is in one place, and no row of such a line is published."""
+    sandbox.settings.odd_lines = ODD
+    result = refresh(several(formats={}, problems={"max_share": 1}))
+    rows = result["rows"]
+    assert rows["exported"] == rows["published"] + sum(rows["excluded"].values()) + rows["problems"]
+    assert rows["exported"] == sum(told["exported"] for told in result["sources"].values())
+    assert rows["excluded"]["duplicate"] == 4
+    problems = tables(result, "problems")
+    assert len(problems) == rows["problems"] == len({each["line"] for each in problems})
+    assert {each["code"] for each in problems} >= {"not_json", "not_an_object", "bad_geometry"}
+    published = {each["data_row_id"] for each in tables(result, "data_rows")}
+    assert not published & {each["data_row_id"] for each in problems}
+    again = refresh(several(formats={}, problems={"max_share": 1}))
+    assert (again["reason"], again["rows"]) == ("unchanged", rows)
 
 
 def test_a_row_of_several_sources_is_one_row_and_its_lines_are_counted_by_name(several, sandbox, tables, first_version):
@@ -159,11 +179,15 @@ def test_what_the_other_sources_have_is_kept_apart_with_its_masks(several, sandb
     masks = Counter(each["from_source"] for each in objects if each["kind"] == "mask")
     assert set(masks) == {"second", "fifths", "first"}
     assert all((each["kind"] == "mask") == (each["mask"] is not None) for each in objects)
+    every = [each for name in ("annotations", "source_annotations") for each in tables(result, name) if each["mask"]]
+    asked = {each["label_id"] for each in every if each["mask_reference"]["composite_url"]}
+    assert result["requests"]["composite_masks"] == len(asked)
     named = {each["name"] for name in ("annotations", "source_annotations") for each in tables(result, name)}
     assert "car" in named
     assert "automobile" not in named
 
 
+@pytest.mark.slow
 def test_classes_of_several_ontologies_are_told_apart_by_name(several, sources, tables, first_version):
     """The third project calls cars automobiles: without a map of its own there is one class more."""
     result = first_version(several(formats={}))
@@ -205,6 +229,7 @@ def test_a_row_changes_when_a_source_that_did_not_win_has_another_label(several,
     assert second["formats"] == first["formats"]
 
 
+@pytest.mark.slow
 def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, tables, first_version, tmp_path):
     """Another order of ``wins`` publishes other labels of the same rows, and downloads no mask and no image.
 
@@ -230,6 +255,7 @@ def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, table
     assert told == expected
 
 
+@pytest.mark.slow
 def test_lines_that_are_read_again_are_those_of_their_sources(several, sandbox, tables, first_version):
     """With other ``wins`` and nothing asked of Labelbox, it is the version that a refresh would have made."""
     first = first_version(several())
@@ -335,6 +361,32 @@ def test_datasets_and_the_catalog_bring_the_labels_of_projects_and_runs(several,
     predicted = {each["data_row_id"] for each in tables(result, "source_predictions")}
     assert predicted == {row.id for row in in_run}
     assert not tables(result, "predictions")
+
+
+def test_a_split_of_a_run_counts_whichever_source_wins(several, sandbox, tables):
+    """Of rows that are in the run Labelbox's own split stands, and moves alone a row that is moved there."""
+    listed = [
+        {"project": sandbox.project_id, "name": "labels"},
+        {"model_run": sandbox.model_run_id, "name": "run"},
+    ]
+    chosen = several(
+        sources=listed,
+        wins=["labels", "run"],
+        params={"data_row_details": True, "model_run_details": True},
+        split={"from": "model_run"},
+        formats={},
+    )
+    in_run = {row.id: row for row in sandbox.rows() if row.in_model_run}
+    names = ("train", "train", "train", "val", "test")
+    first = {each["data_row_id"]: each["split"] for each in tables(refresh(chosen), "data_rows")}
+    assert {row_id: first[row_id] for row_id in in_run} == {
+        row_id: names[row.index % 5] for row_id, row in in_run.items()
+    }
+    sandbox.set_split(0, "test")
+    result = refresh(chosen)
+    second = {each["data_row_id"]: each["split"] for each in tables(result, "data_rows")}
+    assert second == first | {sandbox.row(0).id: "test"}
+    assert result["requests"]["images"] == result["requests"]["composite_masks"] == 0
 
 
 def test_a_run_that_is_gone_on_with_has_the_exports_that_it_began(several, sandbox, monkeypatch):
