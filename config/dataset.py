@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, date, datetime
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from config.crons import check_cron
+from config.sources import Asked, Filters, NamedSource, Params, Part, Source, check_sources
 from labelsnap.formats.outputs import Output, outputs_of, plain
 from labelsnap.formats.registry import DEFAULT
 from labelsnap.records.choices.names import NameRule
-from labelsnap.records.choices.policy import Policy
+from labelsnap.records.choices.policy import Policy, SourcePolicy, composed
 from labelsnap.records.choices.split_sources import SplitSource, spelled_alike, split_source
 from labelsnap.records.choices.splits import Split as SplitRule
 from labelsnap.records.choices.splits import check_group_by
@@ -30,116 +30,11 @@ from labelsnap.storage import check_store_url
 _ADDED = frozenset({"from", "names"})
 """Keys of ``split`` that versions of before lack: left out of a version's configuration where they say nothing."""
 _CRON = re.compile(r"(?:[0-9A-Za-z*/,\-#?]+\s+){4}[0-9A-Za-z*/,\-#?]+")
-_ID = r'^[^"\\\x00-\x1f]+$'
-WorkflowStatus = Literal["ToLabel", "InReview", "InRework", "Done"]
+_SEVERAL = ("sources", "wins")
+"""Keys that versions of before lack: they are left out of a version's configuration where there is one source."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Source(_Part):
-    """A Labelbox project or a model run: exactly one."""
-
-    project: str | None = Field(default=None, pattern=_ID)
-    model_run: str | None = Field(default=None, pattern=_ID)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.project is None) == (self.model_run is None):
-            raise ValueError("name either a project or a model_run, by its id")
-        return self
-
-    @property
-    def kind(self) -> Literal["project", "model_run"]:
-        """Which of the two it is."""
-        return "project" if self.project is not None else "model_run"
-
-    @property
-    def id(self) -> str:
-        """The project's or model run's id."""
-        return self.project or self.model_run or ""
-
-
-class Params(_Part):
-    """Labelbox's export params. Three are always on, because choosing labels and seeing changes depends on them.
-
-    Labelbox takes none of the three for a model run, whose labels come without details: there ``data_row_details`` is
-    always on instead, whose last activity alone tells that a mask was edited.
-    """
-
-    attachments: bool = True
-    metadata_fields: bool = True
-    data_row_details: bool = True
-    project_details: Literal[True] = True
-    label_details: Literal[True] = True
-    performance_details: Literal[True] = True
-    embeddings: bool = False
-    interpolated_frames: bool = False
-    predictions: bool = False
-    model_run_details: bool = False
-
-    def of_source(self, kind: Literal["project", "model_run"]) -> dict[str, bool]:
-        """The params that Labelbox takes for an export of this kind."""
-        common = ("attachments", "metadata_fields", "data_row_details", "embeddings")
-        of_project = ("project_details", "label_details", "performance_details", "interpolated_frames")
-        of_model_run = ("predictions", "model_run_details")
-        return {name: getattr(self, name) for name in (*common, *(of_project if kind == "project" else of_model_run))}
-
-
-def _utc(value: object) -> object:
-    """Text, or what YAML makes of it → an aware time in UTC; a date or time without an offset is taken as UTC."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if isinstance(moment, date) and not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    if not isinstance(moment, datetime):
-        return moment
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"expected a time that there is in UTC, found {moment}") from None
-
-
-def _seconds(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Moment = Annotated[datetime, BeforeValidator(_utc), PlainSerializer(_seconds, return_type=str)]
-Range = tuple[Moment | None, Moment | None]
-
-
-class Filters(_Part):
-    """Labelbox's export filters, joined by AND. A range is [from, to]; null leaves an end open."""
-
-    workflow_status: WorkflowStatus | None = None
-    last_activity_at: Range = (None, None)
-    label_created_at: Range = (None, None)
-    global_keys: tuple[str, ...] = ()
-    data_row_ids: tuple[str, ...] = ()
-    batch_ids: tuple[str, ...] = ()
-
-    @field_validator("last_activity_at", "label_created_at")
-    @classmethod
-    def _in_order(cls, value: Range) -> Range:
-        start, end = value
-        if start is not None and end is not None and start > end:
-            raise ValueError(f"the range starts ({_seconds(start)}) after it ends ({_seconds(end)})")
-        return value
-
-    @model_validator(mode="after")
-    def _one_list(self) -> Self:
-        if self.global_keys and self.data_row_ids:
-            raise ValueError("Labelbox takes global_keys or data_row_ids, not both")
-        return self
-
-    def for_labelbox(self) -> dict[str, Any]:
-        """The filters that are set, as the SDK takes them: times in UTC, all in one form."""
-        return {
-            name: value for name, value in self.model_dump(mode="json").items() if value not in (None, [], [None, None])
-        }
-
-
-class Split(_Part):
+class Split(Part):
     """Shares of the splits (they add up to 1), the seed of the hash, and what must stay together."""
 
     train: float = Field(default=0.8, ge=0, le=1)
@@ -148,7 +43,7 @@ class Split(_Part):
     seed: int = Field(default=0, ge=-(2**63), le=2**63 - 1)
     group_by: str | None = None
     source: str | None = Field(default=None, alias="from")
-    names: dict[str, Literal["train", "val", "test"] | None] = {}
+    names: dict[str, Literal["train", "val", "test"] | None] = Field(default={})
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -197,13 +92,13 @@ class Split(_Part):
         return SplitRule(train=self.train, val=self.val, test=self.test, seed=self.seed)
 
 
-class Problems(_Part):
+class Problems(Part):
     """How many rows may be problems before the run is rejected: a share of the exported lines."""
 
     max_share: float = Field(default=0.05, ge=0, le=1)
 
 
-class Card(_Part):
+class Card(Part):
     """What the dataset card, Croissant and the report say that no count can tell."""
 
     license: str = Field(
@@ -212,7 +107,7 @@ class Card(_Part):
     description: str = ""
 
 
-class Schedule(_Part):
+class Schedule(Part):
     """When a deployment of the dataset runs by itself: five cron fields, in a time zone of the IANA's list."""
 
     cron: str = Field(max_length=200)
@@ -238,19 +133,21 @@ class Schedule(_Part):
         return self
 
 
-class Keep(_Part):
+class Keep(Part):
     """Which versions stay when a run is done: the newest so many, and all that are younger. Tagged ones always do."""
 
     versions: int = Field(ge=1, le=1_000_000)
     days: float = Field(default=0, ge=0, le=36_500)
 
 
-class Dataset(_Part):
+class Dataset(Part):
     """One dataset file: the whole of what a refresh is told."""
 
     dataset: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="The dataset's name under the store")
     store: str = Field(description="s3://BUCKET/PREFIX or file:///DIR")
-    source: Source
+    source: Source | None = None
+    sources: tuple[NamedSource, ...] = ()
+    wins: tuple[str, ...] = ()
     params: Params = Params()
     filters: Filters = Filters()
     images: ImageRule = "copy"
@@ -261,10 +158,10 @@ class Dataset(_Part):
     skipped: Literal["exclude", "keep"] = "exclude"
     empty: Literal["keep", "exclude"] = "keep"
     split: Split = Split()
-    formats: dict[str, dict[str, Any]] = {DEFAULT: {}}
+    formats: dict[str, dict[str, Any]] = Field(default={DEFAULT: {}})
     problems: Problems = Problems()
     card: Card = Card()
-    classes: dict[str, str | None] = {}
+    classes: dict[str, str | None] = Field(default={})
     single_writer: bool = False
     overlap: Literal["queue", "refuse"] = "queue"
     schedule: Schedule | None = None
@@ -289,13 +186,33 @@ class Dataset(_Part):
         outputs_of(value)
         return value
 
+    @field_validator("sources")
+    @classmethod
+    def _in_one_order(cls, value: tuple[NamedSource, ...]) -> tuple[NamedSource, ...]:
+        """By name: the order in which they are written down means nothing."""
+        return tuple(sorted(value, key=lambda each: each.name))
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if (self.source is None) == (not self.sources):
+            found = "neither" if self.source is None else "both"
+            raise ValueError(f"expected `source` for one, or `sources` for several, found {found}")
+        if self.sources and self.filters != Filters():
+            raise ValueError("filters: each of `sources` has its own; move them there")
+        if self.wins and not self.sources:
+            raise ValueError("wins: says which of `sources` counts first, and there is one source")
+        check_sources(self.sources, self.wins)
+        return self
+
     @model_validator(mode="after")
     def _fits_source(self) -> Self:
-        if self.source.kind == "model_run" and self.filters != Filters():
+        kinds = {each.kind for each in self.asked}
+        of_runs = any(each.kind == "model_run" for asked in self.asked for each in asked.of)
+        if self.source and self.source.kind == "model_run" and self.filters != Filters():
             raise ValueError("filters: Labelbox takes no filters for a model run; remove them")
-        if self.source.kind == "project" and (self.params.predictions or self.params.model_run_details):
+        if (self.params.predictions and not of_runs) or (self.params.model_run_details and "model_run" not in kinds):
             raise ValueError("params: predictions and model_run_details belong to a model run, not to a project")
-        if self.source.kind == "model_run" and not self.params.data_row_details:
+        if of_runs and not self.params.data_row_details:
             raise ValueError(
                 "params: a model run needs data_row_details, because Labelbox exports its labels without details and "
                 "nothing else tells that one was edited"
@@ -305,7 +222,8 @@ class Dataset(_Part):
     @model_validator(mode="after")
     def _has_what_splits_are_taken_from(self) -> Self:
         kind = self.split.taken_from.kind if self.split.taken_from else None
-        if kind == "model_run" and not (self.source.kind == "model_run" and self.params.model_run_details):
+        has_run = any(each.kind == "model_run" for each in self.asked)
+        if kind == "model_run" and not (has_run and self.params.model_run_details):
             raise ValueError("split.from: model_run needs a model run as source, with params.model_run_details: true")
         if kind in {"metadata", "tag"} and not self.params.metadata_fields:
             raise ValueError(f"split.from: {kind} needs params.metadata_fields: true")
@@ -341,15 +259,54 @@ class Dataset(_Part):
         return f"{self.store}/{self.dataset}"
 
     @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The sources, by name; of one alone that is ""."""
+        if self.source is None:
+            return tuple(each.asked for each in self.sources)
+        kind, own = self.source.kind, self.source.id
+        return (Asked("", kind, own, (AskedSource(kind, own),), self.filters),)
+
+    @property
+    def by_winning(self) -> tuple[Asked, ...]:
+        """The sources, the one that wins first."""
+        place = {name: number for number, name in enumerate(self.wins)}
+        return tuple(sorted(self.asked, key=lambda each: place.get(each.name, len(place))))
+
+    @property
+    def spoken(self) -> str:
+        """Where its rows come from, in words."""
+        return ", ".join(each.spoken for each in self.asked)
+
+    @property
+    def label_sources(self) -> tuple[str, ...]:
+        """The ids of all projects and model runs whose labels it has."""
+        return tuple(dict.fromkeys(each.id for asked in self.asked for each in asked.of))
+
+    @property
+    def of_model_run(self) -> bool:
+        """Whether there may be predictions: a model run is among whose labels it has."""
+        return any(each.kind == "model_run" for asked in self.asked for each in asked.of)
+
+    @property
     def policy(self) -> Policy:
-        """What is published of a row, as ``labelsnap.records`` takes it."""
+        """What is published of a row, as ``labelsnap.records`` takes it; of several sources that of the first."""
+        return self.policies[0].of[0]
+
+    @property
+    def policies(self) -> tuple[SourcePolicy, ...]:
+        """The same of each source, the one that wins first."""
+        return tuple(
+            SourcePolicy(each.name, tuple(self._policy(each, entry) for entry in each.of)) for each in self.by_winning
+        )
+
+    def _policy(self, asked: Asked, entry: AskedSource) -> Policy:
         return Policy(
-            source=AskedSource(self.source.kind, self.source.id),
+            source=entry,
             labels=self.labels,
             skipped=self.skipped,
             empty=self.empty,
-            workflow_status=self.filters.workflow_status,
-            classes=dict(self.classes),
+            workflow_status=asked.filters.workflow_status,
+            classes=composed(asked.classes, self.classes),
         )
 
     def content(self) -> dict[str, Any]:
@@ -364,4 +321,6 @@ class Dataset(_Part):
         content["split"] = {name: value for name, value in split.items() if name not in _ADDED or value}
         if self.file_names == "unique":
             del content["file_names"]  # which versions of before lack
+        for name in ("source",) if self.sources else _SEVERAL:
+            del content[name]
         return content

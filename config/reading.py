@@ -146,8 +146,8 @@ def nearest(word: str, known: list[str]) -> str:
 def known_keys(location: tuple[int | str, ...]) -> list[str]:
     """The keys that the dataset file knows at a place, such as ``("params",)``."""
     model: type[BaseModel] = Dataset
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation
+    for part in (each for each in location if isinstance(each, str)):  # the place in a list says nothing
+        annotation = model.model_fields[part].annotation
         candidates = (annotation, *get_args(annotation))
         model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
     return [field.alias or name for name, field in model.model_fields.items()]

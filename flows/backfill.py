@@ -80,7 +80,12 @@ def in_utc(moment: datetime) -> datetime:
 def check_range(dataset: Dataset, start: datetime, end: datetime, every: timedelta) -> timedelta:
     """The windows' length. Raises ``ConfigurationError`` for what cannot be cut into windows."""
     fault = None
-    if dataset.source.kind != "project":
+    if dataset.source is None:
+        fault = (
+            "the dataset has several sources, and a backfill is of one project",
+            "Refresh it instead: that exports each source as a whole. Or name one project as `source`.",
+        )
+    elif dataset.source.kind != "project":
         fault = "Labelbox takes no dates for a model run", "Refresh it instead."
     elif start >= end:
         fault = (

@@ -81,9 +81,10 @@ def check_listenable(datasets: Sequence[Dataset]) -> str:
             code="no_webhook_secret",
         )
     for dataset in datasets:
-        if dataset.source.kind != "project":
+        if all(each.kind != "project" for each in dataset.asked):
             raise ConfigurationError(
-                f"{dataset.dataset} is a model run, for which Labelbox sends no webhooks and has no workflow.",
+                f"{dataset.dataset} is of {dataset.spoken}; Labelbox sends webhooks, and has a workflow, for projects "
+                "alone.",
                 remedy="Give it a `schedule` and deploy it, or refresh it after each training.",
                 code="not_listenable",
             )

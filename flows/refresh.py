@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import flow, runtime
 
 from config.dataset import Dataset
+from config.settings import load_settings
 from flows.again import LEFT_TO_ITSELF
 from flows.assembly import assembled
 from flows.runners.cluster_runner import check_workers
@@ -16,6 +17,7 @@ from tasks.export import fetch_stream, start_exports, wait_for_exports
 from tasks.formats.named import check_named_classes
 from tasks.machines.beside import beside
 from tasks.machines.here import here_of, read_ahead
+from tasks.machines.window import windowed
 from tasks.ontology import fetch_ontology
 from tasks.run.hints import note_exported
 from tasks.run.receipts import Exported
@@ -23,10 +25,28 @@ from tasks.run.undertaking import undertake
 from tasks.telling.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
+
     from labelsnap.labelbox.export import Stream
     from tasks.export import ExportTasks
     from tasks.run.beginning import Beginning
     from tasks.run.receipts import StreamReceipt
+
+
+def fetch_streams(
+    dataset: Dataset, run: str, base: int, exports: ExportTasks, stream: Stream
+) -> tuple[StreamReceipt, ...]:
+    """One stream of each export, in their order: a few come side by side."""
+    parts = list(enumerate(zip(exports.ids, exports.sources, strict=True)))
+    if len(parts) == 1:
+        return (fetch_stream(dataset, run, base, 0, exports.ids[0], stream, exports.sources[0]),)
+
+    def fetch(part: tuple[int, tuple[str, str]]) -> PrefectFuture[StreamReceipt]:
+        number, (task_id, source) = part
+        return fetch_stream.submit(dataset, run, base, number, task_id, stream, source)
+
+    receipts = windowed(fetch, parts, load_settings().exports)
+    return tuple(sorted(receipts, key=lambda receipt: receipt.part or 0))
 
 
 @flow(name="refresh", flow_run_name="refresh {dataset.dataset}", **LEFT_TO_ITSELF)
@@ -38,8 +58,7 @@ def refresh(dataset: Dataset) -> dict[str, Any]:
         exports: ExportTasks
 
         def fetched(stream: Stream) -> tuple[StreamReceipt, ...]:
-            parts = enumerate(exports.ids)
-            return tuple(fetch_stream(dataset, run, base, number, task_id, stream) for number, task_id in parts)
+            return fetch_streams(dataset, run, base, exports, stream)
 
         with beside() as start:
             start(partial(read_ahead, dataset.url, base))

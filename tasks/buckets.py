@@ -23,6 +23,7 @@ from labelsnap.buckets.reading import read_earlier
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, built_again
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.rows.held import Held
+from labelsnap.buckets.rows.several import Several
 from labelsnap.buckets.spool import Said, read_spool, spread
 from labelsnap.errors import LabelboxRefusedError
 from labelsnap.labelbox.stream import split_lines
@@ -108,20 +109,25 @@ def group_rows(
         return grouped
     left_out: list[int] = []
     filled: set[int] = set()
+    begins: list[tuple[int, str]] = []
+    only = dataset.source.id if dataset.source else ""
 
     def in_range(number: int, line: bytes, span: Span | None) -> bytes | None:
-        if span is None or attempted(partial(span.holds, line, dataset.source.id)) is not False:
+        if span is None or attempted(partial(span.holds, line, only)) is not False:
             return line
         left_out.append(number)
         return None
 
     with scratch(settings) as directory:
-        told = rows_of(store, results, directory, filled)
+        told = rows_of(store, results, directory, filled, begins)
         lines = (in_range(number, *each) for number, each in enumerate(told, start=1))
         at_most = sum(stream.lines for stream in results)
         before = bucket_count_of(manifest.files) if manifest else 1
         saying = saying_of(dataset, directory, at_most)
-        count, spooled = spread(lines, directory, at_most, settings.rows_per_bucket, before, say=saying.say)
+        by_lines = bool(dataset.sources)
+        count, spooled = spread(
+            lines, directory, at_most, settings.rows_per_bucket, before, say=saying.say, by_lines=by_lines
+        )
         has_rows = bool(spooled or left_out)
         if failed and not has_rows:
             raise _errors_alone(dataset, errors)
@@ -138,7 +144,13 @@ def group_rows(
         each_bucket = without_lines(dataset, count, manifest, manifests_behind(store, base.behind))
         wanted = (each for each in each_bucket if each.index in of_lines or each.may_have_left or each.is_first)
         inputs = tuple(
-            structs.replace(each, taken=taken[each.index], held=held[each.index], held_splits_stand=held_splits_stand)
+            structs.replace(
+                each,
+                taken=taken[each.index],
+                held=held[each.index],
+                held_splits_stand=held_splits_stand,
+                sources=tuple(begins) if dataset.sources else (),
+            )
             if each.lines
             else each
             for each in with_lines(store, ledger, wanted, of_lines, directory)
@@ -261,6 +273,7 @@ def build_bucket(
             since=since,
             given=partial(read_given, store, bucket, earlier),
             said=said,
+            several=Several(dataset.policies, bucket.sources) if dataset.sources else None,
         )
         lines: Iterable[tuple[int, bytes]] = ()
         if bucket.lines:
@@ -348,16 +361,24 @@ def fetcher(
 
 
 def rows_of(
-    store: ObjectStore, results: Sequence[StreamReceipt], directory: Path, filled: set[int]
+    store: ObjectStore,
+    results: Sequence[StreamReceipt],
+    directory: Path,
+    filled: set[int],
+    begins: list[tuple[int, str]],
 ) -> Iterator[tuple[bytes, Span | None]]:
     """The lines of streams, one after another, each with its stream's span.
 
-    ``filled`` is given the place of each stream that has a line which is not blank.
+    ``filled`` is given the place of each stream that has a line which is not blank, and ``begins`` the number of the
+    first line of each, from 1, with the stream's source.
     """
+    number = 1
     for place, stream in enumerate(results):
+        begins.append((number, stream.source))
         for line in lines_of(store, stream, directory):
             if place not in filled and not is_blank(line):
                 filled.add(place)
+            number += 1
             yield line, stream.span
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct, structs
 from prefect import task
@@ -33,7 +34,7 @@ from tasks.run.wanted import Wanted
 from tasks.telling.progress import report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -59,9 +60,13 @@ log = logging.getLogger(__name__)
 
 
 class ExportTasks(Struct, frozen=True):
-    """The ids of a run's export tasks, in the order in which their rows count."""
+    """The ids of a run's export tasks, in the order in which their rows count.
+
+    ``sources`` are the names of those that they are of, "" where there is one.
+    """
 
     ids: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 class ChunkReceipt(Struct, frozen=True):
@@ -79,16 +84,28 @@ class ChunkReceipt(Struct, frozen=True):
     task_id: str = ""
 
 
-def parts_of(dataset: Dataset) -> tuple[ExportRequest, ...]:
-    """What a refresh asks for: one export, or several where a list of ids is longer than Labelbox takes."""
-    kind = dataset.source.kind
-    request = ExportRequest(
-        kind=kind,
-        source_id=dataset.source.id,
-        params=dataset.params.of_source(kind),
-        filters=dataset.filters.for_labelbox(),
+class SourcePart(NamedTuple):
+    """One export to ask for, and the name of the source that it is of: "" where there is one alone."""
+
+    source: str
+    request: ExportRequest
+
+
+def parts_of(dataset: Dataset) -> tuple[SourcePart, ...]:
+    """What a refresh asks for: one export a source, or several where a list of ids is longer than Labelbox takes."""
+    requests = (
+        (
+            each.name,
+            ExportRequest(
+                kind=each.kind,
+                source_id=each.id,
+                params=each.params(dataset.params),
+                filters=each.filters.for_labelbox(),
+            ),
+        )
+        for each in dataset.asked
     )
-    return tuple(split_lists(request))
+    return tuple(SourcePart(name, part) for name, request in requests for part in split_lists(request))
 
 
 @task(**RETRIES)
@@ -98,8 +115,24 @@ def start_exports(dataset: Dataset, run: str) -> ExportTasks:
     Each is noted as soon as it is started, and a run that is gone on with has the same ones.
     """
     client = labelbox(load_settings())
-    parts = enumerate(parts_of(dataset))
-    return ExportTasks(ids=tuple(started(dataset, run, client, part, f"{number:03}") for number, part in parts))
+    parts = parts_of(dataset)
+    ids = []
+    for number, (source, request) in enumerate(parts):
+        with about(source):
+            ids.append(started(dataset, run, client, request, f"{number:03}"))
+    return ExportTasks(ids=tuple(ids), sources=tuple(source for source, _ in parts))
+
+
+@contextmanager
+def about(source: str) -> Iterator[None]:
+    """Say of what Labelbox refuses or fails at which source it is of, where there are several."""
+    try:
+        yield
+    except LabelboxError as error:
+        if not source:
+            raise
+        message = f"The source {source!r} fails: {error.message}"
+        raise type(error)(message, remedy=error.remedy, code=error.code) from error
 
 
 def started(dataset: Dataset, run: str, client: Client, request: ExportRequest, number: str) -> str:
@@ -135,26 +168,31 @@ def wait_for_exports(tasks: ExportTasks) -> datetime | None:
             report("export", before + percent, 100 * len(tasks.ids))
             wanted.check()
 
-        moment = wait(
-            client,
-            task_id,
-            timeout=settings.export_timeout,
-            poll_interval=settings.poll_interval,
-            on_progress=on_progress,
-        )
+        with about(tasks.sources[number]):
+            moment = wait(
+                client,
+                task_id,
+                timeout=settings.export_timeout,
+                poll_interval=settings.poll_interval,
+                on_progress=on_progress,
+            )
         created.append(moment)
     told = [moment for moment in created if moment]
     return min(told) if told and len(told) == len(created) else None
 
 
 @task(**RETRIES)
-def fetch_stream(dataset: Dataset, run: str, base: int, number: int, task_id: str, stream: Stream) -> StreamReceipt:
-    """Bring a stream of the run's export of this number into the store."""
+def fetch_stream(
+    dataset: Dataset, run: str, base: int, number: int, task_id: str, stream: Stream, source: str = ""
+) -> StreamReceipt:
+    """Bring a stream of the run's export of this number, which is of this source, into the store."""
 
     def on_progress(done: int, total: int) -> None:
         report("chunks", done, total)
 
-    return structs.replace(bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress), part=number)
+    with about(source):
+        brought = bring(dataset, run, base, f"{number:03}", task_id, stream, on_progress)
+    return structs.replace(brought, part=number, source=source)
 
 
 def bring(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
 from prefect import task
 
 from config.dataset import Dataset
@@ -11,11 +12,12 @@ from labelsnap.errors import ConfigurationError
 from labelsnap.snapshots.manifest import damaged
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.tables.bucket_tables import ONTOLOGY_PATH, read_ontology
+from tasks.export import parts_of
 from tasks.machines.here import here_of
 from tasks.machines.retries import RETRIES
 from tasks.ontology import received
 from tasks.raw.origin import opened
-from tasks.raw.passing import Kept, Passing
+from tasks.raw.passing import Kept, Passing, part_of
 from tasks.run.ledger import ledger_here
 from tasks.run.receipts import Exported, OntologyReceipt, Origin, StreamReceipt
 
@@ -68,12 +70,25 @@ def read_origin(dataset: Dataset, run: str, base: int, origin: Origin) -> Export
             code="nothing_to_reprocess",
         )
     errors = passed("kept-errors", Passing.errors)
-    return Exported(results.streams, errors.streams, _ontology(dataset, base, store, manifest), origin)
+    return Exported(
+        of_sources(dataset, results), of_sources(dataset, errors), _ontology(dataset, base, store, manifest), origin
+    )
+
+
+def of_sources(dataset: Dataset, kept: Kept) -> tuple[StreamReceipt, ...]:
+    """The kept streams, each with the source that its export was of, where there are several.
+
+    The exports of a dataset file have their numbers by the names of sources, whenever it is asked for.
+    """
+    if not dataset.sources:
+        return kept.streams
+    parts = parts_of(dataset)
+    return tuple(replace(each, source=parts[part_of(each)].source) for each in kept.streams)
 
 
 def _ontology(dataset: Dataset, base: int, store: ObjectStore, manifest: Manifest) -> OntologyReceipt:
     """The ontology that the snapshot has; where it has none, that of the version before stands."""
-    if dataset.source.kind != "project":
+    if all(each.kind != "project" for asked in dataset.asked for each in asked.of):
         return OntologyReceipt(reason="model_run")
     here = here_of(dataset.url)
     earlier = here.manifest(base)

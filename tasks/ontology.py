@@ -13,7 +13,7 @@ from labelsnap.errors import LabelboxError
 from labelsnap.formats.shared.attributes import joined
 from labelsnap.labelbox.ontology import ontology_of
 from labelsnap.records.choices.classes import offered_classes
-from labelsnap.records.ontology import OBJECTS
+from labelsnap.records.ontology import OBJECTS, union
 from labelsnap.records.tables.tables import ontology_table, write_table
 from labelsnap.snapshots.tables.bucket_tables import ONTOLOGY_PATH, read_ontology
 from tasks.machines.environment import labelbox
@@ -37,15 +37,22 @@ def fetch_ontology(dataset: Dataset, base: int) -> OntologyReceipt:
     """Put the project's ontology into the store, where the snapshot ``base`` (0: none) has not the same.
 
     Where it cannot be read, that of the base stands: its classes do not go because Labelbox did not answer. A model run
-    has none.
+    has none. Of several sources it is that of all projects, under the names that the sources' ``classes`` give, first
+    that of the source that wins: where one of them cannot be read, it is as if none could.
     """
-    if dataset.source.kind != "project":
+    projects = {
+        (each.id, *asked.classes.items()): (each.id, asked.classes)
+        for asked in dataset.by_winning
+        for each in asked.of
+        if each.kind == "project"
+    }
+    if not projects:
         return OntologyReceipt(reason="model_run")
     here = here_of(dataset.url)
     earlier = here.manifest(base)
     client = labelbox(load_settings()).briefly(SECONDS)
     try:
-        found = ontology_of(client, dataset.source.id)
+        told = [(ontology_of(client, project), classes) for project, classes in projects.values()]
     except LabelboxError as error:
         log.warning("The project's ontology is not read, and the run goes on without: %s", error.message)
         standing = earlier.file(ONTOLOGY_PATH) if earlier else None
@@ -54,6 +61,7 @@ def fetch_ontology(dataset: Dataset, base: int) -> OntologyReceipt:
         draft = here.draft(earlier)
         kept = draft.keep_file(standing)
         return received(dataset, read_ontology(here.store, standing), kept, draft.uploads, reason=error.code)
+    found = union(told)
     draft = here.draft(earlier)
     file = draft.add_file(ONTOLOGY_PATH, write_table(ontology_table(found)))
     return received(dataset, found, file, draft.uploads)

@@ -39,18 +39,33 @@ def check_parts(
     ``filled`` are the places of the RESULT streams that have rows.
     """
     parts = parts_of(dataset)
+    came = {stream.source for place, stream in enumerate(results) if place in filled}
     for place, stream in enumerate(results):
-        if manifest is None or stream.part is None or place in filled:
+        if manifest is None or stream.part is None or place in filled or (stream.source and stream.source in came):
             continue
-        standing = standing_rows(store, manifest, parts[stream.part].filters)
+        source, request = parts[stream.part]
+        standing = (
+            rows_of_source(store, manifest, source) if source else standing_rows(store, manifest, request.filters)
+        )
         if standing:
+            of_source = f", which is of the source {source!r}," if source else ""
             raise LabelboxRefusedError(
-                f"Labelbox's export {stream.part + 1} of {len(parts)} is complete and has no row, where the newest "
-                f"version of {dataset.url} has {standing} of those that it asks for.",
+                f"Labelbox's export {stream.part + 1} of {len(parts)}{of_source} is complete and has no row, where the "
+                f"newest version of {dataset.url} has {standing} of those that it asks for.",
                 remedy="Nothing was published. Run again; if these rows have really left, take their ids out of "
-                "`filters` in the dataset file.",
+                "`filters` in the dataset file, or that source out of `sources`.",
                 code="export_without_rows",
             )
+
+
+def rows_of_source(store: ObjectStore, manifest: Manifest, source: str) -> int:
+    """How many rows of a snapshot a source has."""
+    count = 0
+    for files in bucket_files(manifest.files).values():
+        with decoding("the sources of the newest version"):
+            table = read_of_bucket(store, files, "sources", ("data_row_id", "from_source"))
+            count += len(table.filter(compute.equal(table["from_source"], source))["data_row_id"].unique())
+    return count
 
 
 def standing_rows(store: ObjectStore, manifest: Manifest, filters: Mapping[str, Sequence[str]]) -> int:

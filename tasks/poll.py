@@ -14,22 +14,28 @@ from tasks.run.exports import cancel_export
 
 if TYPE_CHECKING:
     from config.dataset import Dataset
+    from config.sources import Asked
 
 
 def done_since(dataset: Dataset, since: datetime) -> int:
-    """How many rows are Done and had activity since then: an export without details, of which no row is fetched.
+    """How many rows are Done and had activity since then: exports without details, of which no row is fetched.
 
-    None without asking where the dataset's own range of activity ended before that.
+    Each project among its sources is asked.
     """
+    return sum(_done_since(dataset, each, since) for each in dataset.asked if each.kind == "project")
+
+
+def _done_since(dataset: Dataset, asked: Asked, since: datetime) -> int:
+    """The same of one project; none without asking where its own range of activity ended before that."""
     settings = load_settings()
-    own = dataset.filters
+    own = asked.filters
     begins, ends = own.last_activity_at
     earliest = max(since.astimezone(UTC).replace(microsecond=0), begins or since)
     if ends is not None and ends < earliest:
         return 0
     client = labelbox(settings)
     filters = own.model_copy(update={"workflow_status": "Done", "last_activity_at": (earliest, ends)}).for_labelbox()
-    request = ExportRequest(kind="project", source_id=dataset.source.id, params={}, filters=filters)
+    request = ExportRequest(kind="project", source_id=asked.id, params={}, filters=filters)
     rows = 0
     for part in split_lists(request):
         task_id = start(client, part, name=f"labelsnap poll {dataset.dataset} {uuid4().hex}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from prefect import task
@@ -16,6 +17,7 @@ from labelsnap.snapshots.keeping.history import newest_and_epoch
 from labelsnap.snapshots.keeping.records import Commit, read_commit
 from labelsnap.snapshots.writing.nesting import check_outermost
 from labelsnap.storage import ObjectStore, open_store, probe
+from tasks.export import about
 from tasks.machines.beside import beside
 from tasks.machines.environment import labelbox
 from tasks.machines.here import here_of, let_go
@@ -26,10 +28,13 @@ from tasks.run.ledger import Ledger
 from tasks.run.receipts import Origin
 from tasks.run.unfinished import look_anew, note_beginning, recall_left, take_over
 
+if TYPE_CHECKING:
+    from config.sources import Asked
+
 
 @task(**RETRIES)
 def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Beginning:
-    """Check the key, the project or model run, and that the store can be written and creates conditionally.
+    """Check the key, every source, and that the store can be written and creates conditionally.
 
     So is the list of splits, where the dataset file names one. Where the lines of an ``origin`` are read again Labelbox
     is asked nothing.
@@ -39,12 +44,12 @@ def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Be
     store = open_store(dataset.url)
     let_go(dataset.url)
     with beside() as start:
-        named = None if origin else start(partial(_check_source, dataset, settings))
+        named = [] if origin else [start(partial(_check_source, each, settings)) for each in dataset.asked]
         probed = start(partial(probe, store, single_writer=dataset.single_writer))
         found = start(partial(recall_left, store, dataset, origin))
         newest = start(partial(head_of, store))
-    if named:
-        named.result()
+    for each in named:
+        each.result()
     now, (head, epoch), left = probed.result(), newest.result(), found.result()
     if not head.version:
         check_outermost(store.url)
@@ -61,8 +66,13 @@ def prepare(dataset: Dataset, flow_run: str, origin: Origin | None = None) -> Be
     return begun
 
 
-def _check_source(dataset: Dataset, settings: Settings) -> str:
-    return check_source(labelbox(settings), dataset.source.kind, dataset.source.id)
+def _check_source(asked: Asked, settings: Settings) -> None:
+    """Look for a source, and for the projects and model runs whose labels it brings."""
+    client = labelbox(settings)
+    wanted = [(asked.kind, asked.id), *((each.kind, each.id) for each in asked.of)]
+    with about(asked.name):
+        for kind, identifier in dict.fromkeys(wanted):
+            check_source(client, kind, identifier)
 
 
 def _settle(store: ObjectStore, left: Left, begun: Beginning) -> None:

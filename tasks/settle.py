@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from config.dataset import Dataset
 from labelsnap.buckets.receipt import BucketReceipt, Tally, add_up
 from labelsnap.formats.description.census import add, with_choices
 from labelsnap.records.choices.classes import ClassRegistry, inherited, update
-from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.schema import OF_SOURCES, SCHEMAS
 from labelsnap.records.tables.tables import classes_of, classes_table, problems_of, write_table
 from labelsnap.snapshots.keeping.behind import Manifests, manifests_behind, read_behind
 from labelsnap.snapshots.tables.bucket_tables import CLASSES_PATH, bucket_files, decoding, read_classes, read_of_bucket
@@ -50,11 +51,14 @@ def settle(
     packs = {pack.key: pack for receipt in built for pack in receipt.packs}
     seen = sorted({seen for receipt in built for seen in receipt.seen})
     standing = earlier_classes(store, earlier)
-    registry, behind = update(standing, seen, dataset.classes, ontology.offered), base.behind
+    updated = partial(
+        update, seen=seen, renames=dataset.classes, offered=ontology.offered, by_name=bool(dataset.sources)
+    )
+    registry, behind = updated(standing), base.behind
     same_classes = classes_table(registry).equals(classes_table(standing))
     if behind and not (earlier and same_classes and same_tables(earlier, tables)):
         others = classes_behind(store, behind)
-        registry, behind = update(inherited(standing, others), seen, dataset.classes, ontology.offered), ()
+        registry, behind = updated(inherited(standing, others)), ()
     numbers = sorted(chain(not_in_range, *(receipt.repeated for receipt in built)))
     classes, problems, *left_out = draft.add_files(
         [
@@ -103,7 +107,12 @@ def classes_behind(store: ObjectStore, behind: Manifests) -> list[ClassRegistry]
 def same_tables(earlier: Manifest, tables: tuple[File, ...]) -> bool:
     """Whether the buckets' tables that decide what is published are those of the base."""
     now, before = (
-        {(file.path, file.sha256) for files in bucket_files(each).values() for file in map(files.get, SCHEMAS) if file}
+        {
+            (file.path, file.sha256)
+            for files in bucket_files(each).values()
+            for file in map(files.get, (*SCHEMAS, *OF_SOURCES))
+            if file
+        }
         for each in (tables, earlier.files)
     )
     return now == before

@@ -127,7 +127,7 @@ def _attempt(dataset: Dataset, run: str, base: int, window: Window, by: By, atte
     bounds = (window.start, _whole_second_after(window.end))
     request = ExportRequest(
         kind="project",
-        source_id=dataset.source.id,
+        source_id=dataset.asked[0].id,
         params=dataset.params.of_source("project"),
         filters=dataset.filters.model_copy(update={by: bounds}).for_labelbox(),
     )

@@ -143,6 +143,7 @@ def describe(result: Mapping[str, Any]) -> str:
         told.insert(4, f"  predictions  {counted(result['predictions'])}")
     if origin := result.get("origin"):
         told.insert(1, f"  made anew    of {origin}, without Labelbox")
+    told += [f"  source {name}  {counted(counts)}" for name, counts in result.get("sources", {}).items()]
     if result["export_errors"]:
         told.append(f"  Labelbox reported {result['export_errors']} errors: pull --format raw and read errors.ndjson")
     told += [f"  {number} {said}" for number, said in said_of(result)]

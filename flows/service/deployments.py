@@ -45,7 +45,7 @@ def deployment_of(dataset: Dataset, pool: str) -> RunnerDeployment:
     return RunnerDeployment.from_flow(
         refresh,
         name=dataset.dataset,
-        description=f"Publishes {dataset.source.kind.replace('_', ' ')} {dataset.source.id} to {dataset.url}.",
+        description=f"Publishes {dataset.spoken} to {dataset.url}.",
         parameters={"dataset": dataset.model_dump(mode="json", exclude_unset=True)},
         schedules=[Cron(schedule.cron, timezone=schedule.timezone, slug=SLUG)] if schedule else [],
         tags=[TAG, f"dataset:{dataset.dataset}"],

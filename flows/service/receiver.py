@@ -108,7 +108,7 @@ class _Deliveries:
 
 def concerned(watches: Sequence[Watch], body: bytes) -> Sequence[Watch]:
     """The datasets whose project the delivery names anywhere; all of them where it names none, since it is a hint."""
-    named = [watch for watch in watches if watch.dataset.source.id.encode() in body]
+    named = [watch for watch in watches if any(each.encode() in body for each in watch.dataset.label_sources)]
     return named or watches
 
 

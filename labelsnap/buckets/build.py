@@ -14,13 +14,13 @@ from msgspec import structs
 from labelsnap.buckets.base import rows_path
 from labelsnap.buckets.boundary import UNFORESEEN, bounded, check_rows
 from labelsnap.buckets.given import left_table
-from labelsnap.buckets.noted import RENAMED
+from labelsnap.buckets.noted import RENAMED, REPEATED
 from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import images_table, store_images
 from labelsnap.buckets.rows.made import Made, faults_in, faults_of, made_of
 from labelsnap.buckets.rows.outcome import Outcome
-from labelsnap.buckets.rows.reuse import LASTING, Reuse
+from labelsnap.buckets.rows.reuse import LASTING, Reuse, digest_of
 from labelsnap.buckets.rows.told import encode_told, left_out, tell
 from labelsnap.buckets.rows.worn import brought, images_of, relocated
 from labelsnap.buckets.spool import NOTHING_SAID
@@ -32,10 +32,12 @@ from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
 from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.schema import OF_SOURCES
 from labelsnap.records.tables.tables import Tables, joined, problems_table, rows_of, write_table
 from labelsnap.snapshots.checking.measures import add
 from labelsnap.snapshots.checking.of_tables import measure_tables
 from labelsnap.snapshots.keeping.behind import LEFT
+from labelsnap.snapshots.tables.table_columns import without_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.rows.fetch import Fetcher
     from labelsnap.buckets.rows.images import StoredImages
     from labelsnap.buckets.rows.reuse import Reused
+    from labelsnap.buckets.rows.several import Several
     from labelsnap.buckets.rows.told import Told
     from labelsnap.buckets.spool import Said
     from labelsnap.snapshots.checking.measures import Measure
@@ -62,7 +65,8 @@ class BucketBuilder:
     ``earlier`` is the snapshot that is built upon; ``taken`` is what a run fetched that was broken off, of which rows
     are reused like those, and of which no snapshot knows. ``since`` is when the run began to look. ``given`` reads the
     splits that rows were given before. What the fetcher's ``held`` has of the rows counts then.
-    ``said`` is what the run found out about lines, by their numbers: those that were given.
+    ``said`` is what the run found out about lines, by their numbers: those that were given. ``several`` are the
+    dataset's sources, where there are several.
     """
 
     store: ObjectStore
@@ -76,6 +80,7 @@ class BucketBuilder:
     since: datetime = BEFORE_ALL
     given: Callable[[], Mapping[str, str]] | None = None
     said: Mapping[int, Said] = field(default_factory=dict)
+    several: Several | None = None
 
     def build(self, bucket: BucketInput, lines: Iterable[tuple[int, bytes]]) -> BucketReceipt:
         """Give every line its place, write the bucket's files and say what came of it.
@@ -104,7 +109,12 @@ class BucketBuilder:
         """
         looked = reuse.of_lines(lines)
         kept = {number: row for number, row in looked.kept.items() if row not in bucket.unwritable}
-        records = dict(self._records((each for each in lines if each[0] not in kept), looked.taken, outcome))
+        if self.several:
+            outcome.of_sources = self.several.lines(chain(looked.kept, looked.against))
+            outcome.excluded[REPEATED] += len(kept) - len(set(kept.values()))
+        others = (each for each in lines if each[0] not in kept)
+        records_of = self.several.records if self.several else self._records
+        records = dict(records_of(others, partial(self._read, looked.taken), outcome))
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
             return self._as_before(bucket, told, outcome)
@@ -169,7 +179,8 @@ class BucketBuilder:
             until,
             fetcher.refuses,
             fetcher.held,
-            *([self._digest] if fetcher.split_from else []),
+            self._digest if fetcher.split_from else digest_of,
+            self.several.source_of if self.several else None,
         )
 
     def _said(self, number: int) -> Said:
@@ -189,8 +200,15 @@ class BucketBuilder:
         outcome.labels_excluded.update(labels)
         outcome.annotations_dropped.update(annotations)
 
+    def _read(self, taken: Mapping[int, Identity], number: int, line: bytes, policy: Policy) -> Row | Problem:
+        """The row of a line as it is for a policy's source; ``taken`` is what was taken of lines before."""
+        known, vectors = taken.get(number), self.keep_embeddings
+        parsed = partial(parse, line, policy.source, number=number, keep_embeddings=vectors, taken=known)
+        row = bounded(number, partial(_told, line, known), parsed)
+        return row if isinstance(row, Problem) else self.fetcher.with_split(row, line, self._said(number).listed)
+
     def _records(
-        self, lines: Iterable[tuple[int, bytes]], taken: Mapping[int, Identity], outcome: Outcome
+        self, lines: Iterable[tuple[int, bytes]], read: Callable[[int, bytes, Policy], Row | Problem], outcome: Outcome
     ) -> Iterator[tuple[int, Record]]:
         """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
 
@@ -199,14 +217,10 @@ class BucketBuilder:
         rows: dict[str, tuple[int, Row]] = {}
         refused: list[Problem] = []
         for number, line in lines:
-            known = taken.get(number)
-            asked, vectors = self.policy.source, self.keep_embeddings
-            read = partial(parse, line, asked, number=number, keep_embeddings=vectors, taken=known)
-            row = bounded(number, partial(_told, line, known), read)
+            row = read(number, line, self.policy)
             if isinstance(row, Problem):
                 refused.append(row)
                 continue
-            row = self.fetcher.with_split(row, line, self._said(number).listed)
             standing = rows.get(row.data_row.id)
             if standing is None or _activity(row) >= _activity(standing[1]):
                 rows[row.data_row.id] = number, row
@@ -334,6 +348,8 @@ class BucketBuilder:
         left_there = {sha256: location for sha256, location in locations.items() if sha256 not in moved}
         stored = store_images(self.draft, [*images, *moved.values()], left_there, directory, bucket, sender=sender)
         tables = made.tables | {"images": images_table(made.images, stored)}
+        if self.several:
+            tables = {name: without_rows(name) for name in OF_SOURCES} | tables
         if not kept:
             return tables, made.measures, stored
         elsewhere = {sha256: stored.locations[sha256] for sha256 in moved}
@@ -358,7 +374,8 @@ class BucketBuilder:
         for name, table in tables.items():
             if found[name] is None:
                 body = write_table(table)
-                if len(table) or bucket.is_first or self.earlier.has(paths[name], body):
+                wanted = bucket.is_first and name not in OF_SOURCES
+                if len(table) or wanted or self.earlier.has(paths[name], body):
                     bodies.append((paths[name], body))
         return [self.draft.keep_file(file) for file in found.values() if file], bodies
 
@@ -371,7 +388,7 @@ class BucketBuilder:
             labels=told.tally.labels,
             labels_excluded=dict(outcome.labels_excluded),
             annotations_dropped=dict(outcome.annotations_dropped),
-            noted=told.tally.noted | ({RENAMED: outcome.renamed} if outcome.renamed else {}),
+            noted=told.tally.noted | outcome.of_sources | ({RENAMED: outcome.renamed} if outcome.renamed else {}),
             reused_rows=len(outcome.reused),
             left=told.tally.left,
             requests=dict(outcome.requests),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ from labelsnap.buckets.boundary import UNFORESEEN
 from labelsnap.records.choices.names import BESIDE, held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from labelsnap.records.tables.tables import Tables
 
 
+REPEATED: Final = "repeated"
+"""What the lines of a row are that another source has too, but for one."""
+SOURCES: Final = "sources"
+"""How the names of counts by source begin: ``sources.NAME.COUNT``."""
+_OF_SOURCE: Final = ("rows", "won", "labels", "predictions")
 _OF_MASKS: Final = ["data_row_id", "mask_reference", "mask_overlap", "has_area"]
 """The columns by which masks are counted: a copy of those that are masks has these alone, without their runs."""
 
@@ -152,6 +158,39 @@ def noted(tables: Tables) -> Counts:
     """Count by name; zeros included, but for those that are told only where they are none."""
     counts = {name: each.count(tables) for name, each in NOTED.items()}
     return counts | {name: number for name, each in IF_ANY.items() if (number := each.count(tables))}
+
+
+def count_sources(tables: Tables) -> Counts:
+    """Count, of published rows of several sources: those that a source has, those that it won, and its labels."""
+    if (table := tables.get(SOURCES)) is None:
+        return {}
+    rows: Counter[str] = Counter()
+    had = set()
+    columns = (
+        table[name].to_pylist() for name in ("data_row_id", "from_source", "source_index", "labels", "predictions")
+    )
+    for row_id, name, index, labels, predictions in zip(*columns, strict=True):
+        counts = {
+            "rows": (row_id, name) not in had,
+            "won": index == 0,
+            "labels": labels,
+            "predictions": predictions,
+        }
+        had.add((row_id, name))
+        rows.update({f"{SOURCES}.{name}.{each}": int(count) for each, count in counts.items()})
+    return dict(rows)
+
+
+def by_source(counts: Counts, names: Iterable[str]) -> dict[str, Counts]:
+    """Return what was counted as a block of a refresh's result, zeros included.
+
+    ``repeated`` are the rows of a source that another one won.
+    """
+    told: dict[str, Counts] = {}
+    for name in names:
+        of_source = {each: counts.get(f"{SOURCES}.{name}.{each}", 0) for each in ("exported", *_OF_SOURCE)}
+        told[name] = of_source | {REPEATED: of_source["rows"] - of_source["won"]}
+    return told
 
 
 def blocks_of(counts: Counts) -> dict[str, Counts]:

@@ -13,7 +13,7 @@ from labelsnap.buckets.base import BasePart, rows_path
 from labelsnap.buckets.grouping import bucket_name
 from labelsnap.buckets.rows.told import composite_due, read_told
 from labelsnap.records.lines.fingerprint import same_content
-from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.tables.schema import OF_SOURCES, SCHEMAS
 from labelsnap.records.tables.tables import OF_MASKS, STANDING, rows_of, standing_of
 from labelsnap.snapshots.manifest import digest
 from labelsnap.snapshots.tables.bucket_tables import bucket_files, decoding, file_of, name_of_tables, read_table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from labelsnap.snapshots.tables.bucket_tables import BucketFiles
     from labelsnap.storage import ObjectStore
 
-_ROWS: Final = (*SCHEMAS, "images")
+_ROWS: Final = (*SCHEMAS, *OF_SOURCES, "images")
 """The tables that hold rows."""
 _LOCATION: Final = ("sha256", "pack", "offset")
 _PARALLEL: Final = 12
@@ -57,7 +57,8 @@ class Earlier:
 
     def __init__(self, base: BasePart, read: Callable[[str, _Columns], pa.Table], told: Told | None = None) -> None:
         self._read = read
-        self._is_there = bool(bucket_files(base.files))
+        self._named = {name for files in bucket_files(base.files).values() for name in files}
+        self._is_there = bool(self._named)
         self._alike = base.alike
         self.told = told
         self.packs = {pack.key: pack for pack in base.packs}
@@ -76,11 +77,14 @@ class Earlier:
         columns: Mapping[str, _Columns] = dict.fromkeys(_ROWS) if self._alike else _REUSED
         if not self._is_there:
             return {}
+        absent = (columns.keys() & OF_SOURCES.keys()) - self._named
+        columns = {name: wanted for name, wanted in columns.items() if name not in absent}
         with (
             decoding("the tables of the earlier version"),
             ThreadPoolExecutor(_PARALLEL, thread_name_prefix="earlier") as pool,
         ):
-            return dict(zip(columns, pool.map(self._read, columns.keys(), columns.values()), strict=True))
+            read = dict(zip(columns, pool.map(self._read, columns.keys(), columns.values()), strict=True))
+        return read | {name: without_rows(name) for name in absent}
 
     def let_go(self) -> None:
         """Hold no table any more; one that is asked for is read again."""

@@ -31,6 +31,8 @@ class BucketInput(Struct, frozen=True):
     the settings that hold now; ``behind`` are tables of splits that others gave under these, which it does not know.
     ``held`` is what the snapshot has whose lines these are, if one is; ``held_splits_stand`` the same of its splits.
     ``unwritable`` are ids of rows that a format failed at in this run, with what each met: they are problems.
+    ``sources`` tells, where there are several, which lines came from which: the number of the first line of each
+    stream, in order, and the name of its source.
     """
 
     index: int
@@ -46,6 +48,7 @@ class BucketInput(Struct, frozen=True):
     unwritable: dict[str, str] = {}
     held: BasePart = BasePart()
     held_splits_stand: bool = False
+    sources: tuple[tuple[int, str], ...] = ()
 
     @property
     def is_first(self) -> bool:
@@ -61,7 +64,8 @@ class BucketInput(Struct, frozen=True):
 class Tally(Struct, frozen=True):
     """Counts that add up over buckets; keys as in the result of a refresh (see flows/README.md).
 
-    ``noted`` counts what was done about published rows that were not quite as expected: ``BLOCK.COUNT`` → how often.
+    ``noted`` counts what was done about published rows that were not quite as expected: ``BLOCK.COUNT`` → how often;
+    and of several sources what came from each: ``sources.NAME.COUNT``.
     ``left`` are rows that were published once and are not now, and whose splits are kept.
     """
 

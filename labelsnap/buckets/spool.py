@@ -66,15 +66,17 @@ def spread(
     standing: int,
     *,
     say: Callable[[int, str | None, bytes], Said] = _nothing_said,
+    by_lines: bool = False,
 ) -> tuple[int, list[SpooledBucket]]:
     """Spool lines (``at_most`` so many) over the buckets that their rows need; return their number, and the buckets.
 
     ``standing`` is the number of an earlier snapshot. Rows are counted only where lines would have it changed: of a row
-    there may be several. ``say`` gives what is said of a line by its number, its row's id and its bytes.
+    there may be several. With ``by_lines`` it is lines that are counted: all those of a row are held at a time. ``say``
+    gives what is said of a line by its number, its row's id and its bytes.
     """
     count = bucket_count(at_most, rows_per_bucket, standing)
     spooled = spool(lines, directory, count, say)
-    if count == standing or (needed := bucket_count(rows_in(spooled), rows_per_bucket, standing)) == count:
+    if by_lines or count == standing or (needed := bucket_count(rows_in(spooled), rows_per_bucket, standing)) == count:
         return count, spooled
     return needed, merged(spooled, directory, needed)
 

@@ -11,7 +11,7 @@ import os
 import platform
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import labelbox
 
@@ -24,11 +24,16 @@ from labelsnap.labelbox.patience import DEFAULT, Patience
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
+    from labelbox.schema.catalog import Catalog
+    from labelbox.schema.slice import CatalogSlice
+
+    from labelsnap.records.model import SourceKind
+
 logging.getLogger(labelbox.__name__).setLevel(logging.ERROR)
 logging.getLogger("lbox").setLevel(logging.CRITICAL)  # what it logs of a failed request is told in our own words
 
 Answer = TypeVar("Answer")
-SourceKind = Literal["project", "model_run"]
+Source: TypeAlias = "labelbox.Project | labelbox.ModelRun | labelbox.Dataset | CatalogSlice | Catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +103,33 @@ def _connections(_process: int) -> Answers:
 
 
 def check_source(client: Client, kind: SourceKind, source_id: str) -> str:
-    """The name of the project or model run. Raises ``LabelboxRefusedError`` for a wrong key or an unknown id."""
-    return str(client.asked(spoken(kind, source_id), lambda sdk: source_of(sdk, kind, source_id)).name)
+    """The name of a source. Raises ``LabelboxRefusedError`` for a wrong key or an unknown id.
+
+    The catalog has none: of it the key's user is asked for.
+    """
+
+    def named(sdk: labelbox.Client) -> object:
+        found = sdk.get_user() if kind == "catalog" else source_of(sdk, kind, source_id)
+        return getattr(found, "name", None)
+
+    return str(client.asked(spoken(kind, source_id), named))
 
 
-def source_of(sdk: labelbox.Client, kind: SourceKind, source_id: str) -> labelbox.Project | labelbox.ModelRun:
-    """The SDK's own project or model run."""
-    return (sdk.get_project if kind == "project" else sdk.get_model_run)(source_id)
+def source_of(sdk: labelbox.Client, kind: SourceKind, source_id: str) -> Source:
+    """The SDK's own project, model run, dataset, slice or catalog."""
+    match kind:
+        case "project":
+            return sdk.get_project(source_id)
+        case "model_run":
+            return sdk.get_model_run(source_id)
+        case "dataset":
+            return sdk.get_dataset(source_id)
+        case "slice":
+            return cast("CatalogSlice", sdk.get_catalog_slice(source_id))
+        case "catalog":
+            return sdk.get_catalog()
 
 
 def spoken(kind: SourceKind, source_id: str) -> str:
     """A source as messages name it: ``model run a2fb1fec``."""
-    return f"{kind.replace('_', ' ')} {source_id}"
+    return f"{kind.replace('_', ' ')} {source_id}".strip()

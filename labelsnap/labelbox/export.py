@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     import labelbox
 
-    from labelsnap.labelbox.client import Client, SourceKind
+    from labelsnap.labelbox.client import Client
+    from labelsnap.records.model import SourceKind
 
 LIST_LIMIT: Final = 2000
 """How many ids Labelbox takes in one filter."""
@@ -52,7 +53,7 @@ class ExportRequest:
 
     kind: SourceKind
     source_id: str
-    params: Mapping[str, bool]
+    params: Mapping[str, Any]
     filters: Mapping[str, Any]
 
 

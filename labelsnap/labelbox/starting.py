@@ -107,7 +107,7 @@ def _written(sdk: labelbox.Client, request: ExportRequest, name: str) -> _Mutati
     """The mutation that the SDK writes for a request. It asks for the source, and for the time zone of each date."""
     source = source_of(sdk, request.kind, request.source_id)
     source.client = _Catching(sdk)
-    given = {} if request.kind == "model_run" else {"filters": dict(request.filters)}
+    given = {} if request.kind in {"model_run", "slice"} else {"filters": dict(request.filters)}
     try:
         source.export(task_name=name, params=dict(request.params), **given)
     except _CaughtError as caught:

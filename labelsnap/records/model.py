@@ -18,6 +18,8 @@ from labelsnap.records.geometry import Geometry, MaskReference, MaskRule
 from labelsnap.records.image import Image
 
 JsonScalar: TypeAlias = str | int | float | bool | None
+SourceKind: TypeAlias = Literal["project", "model_run", "dataset", "slice", "catalog"]
+"""What of Labelbox can be exported; labels are a project's or a model run's."""
 
 
 class Option(Struct, frozen=True, gc=False):
@@ -328,12 +330,20 @@ class Row(Struct, frozen=True, gc=False):
     text_replaced: int = 0
 
 
+class Apart(Struct, frozen=True, gc=False):
+    """What one source of several has of a row, with the chosen labels only: kept apart, since another source won."""
+
+    source: str
+    entry: Entry
+
+
 class Record(Struct, frozen=True, gc=False):
     """What the dataset's policies publish of a row: the asked-for entry, with the chosen labels only.
 
     ``labels_excluded`` counts its other labels by policy (``not_selected``, ``skipped``); ``annotations_dropped``
     counts, by kind, the objects whose class is dropped, with their answers, and the relationships that lost an end.
-    ``unreadable`` and ``text_replaced`` are the row's.
+    ``unreadable`` and ``text_replaced`` are the row's. Of several sources ``source`` is the name of the one whose entry
+    this is, "" where there is one, and ``others`` are what further ones have.
     """
 
     data_row: DataRow
@@ -343,6 +353,13 @@ class Record(Struct, frozen=True, gc=False):
     annotations_dropped: dict[str, int] = {}
     unreadable: tuple[Unreadable, ...] = ()
     text_replaced: int = 0
+    source: str = ""
+    others: tuple[Apart, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What every source has of the row, the one that won first."""
+        return (self.entry, *(each.entry for each in self.others))
 
 
 class Excluded(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from labelsnap.records.counts import KINDS
 
@@ -93,6 +94,38 @@ class Ontology(Struct, frozen=True):
             elif each.kind in QUESTIONS:
                 asked[place] = (*above, each.name)
         return {question: tuple(dict.fromkeys(options)) for question, options in found.items()}
+
+
+def union(parts: Iterable[tuple[Ontology, Mapping[str, str | None]]]) -> Ontology:
+    """Return ontologies as one, each with what its classes are called instead (None: such a class is left out).
+
+    A tool or question that an earlier one has too, by its schema and under the same name, is not repeated, nor what
+    hangs on it. One alone, whose classes keep their names, is itself.
+    """
+    features: list[Feature] = []
+    unreadable = 0
+    had: set[tuple[str, str, str]] = set()
+    for ontology, renames in parts:
+        places: dict[int, int] = {}
+        names: dict[int, str] = {}
+        roots: set[tuple[str, str, str]] = set()
+        for number, each in enumerate(ontology.features):
+            if each.parent is None:
+                name = renames.get(each.name, each.name) if each.kind in OBJECTS else each.name
+                key = (each.kind, each.feature_schema_id, name or "")
+                roots.add(key)
+                if name is None or key in had:
+                    continue
+            elif each.parent in places:
+                name = names[each.parent]
+            else:
+                continue
+            places[number], names[number] = len(features), name
+            parent = None if each.parent is None else places[each.parent]
+            features.append(replace(each, path=(name, *each.path[1:]), parent=parent))
+        had |= roots
+        unreadable += ontology.unreadable
+    return Ontology(tuple(features), unreadable)
 
 
 class Changed(Struct, frozen=True):

@@ -56,7 +56,7 @@ def format_input(
         read_image=source.read_image if source else lambda _: None,
         counts=images_held(form, census),
         choices=lambda: {question: frozenset(answers) for question, answers in census.choices.items()},
-        model_run=dataset.source.kind == "model_run",
+        model_run=dataset.of_model_run,
         memory=limits.memory,
     )
     described = selected(described, output.selection.of(registry))

@@ -35,7 +35,13 @@ def check_named_classes(dataset: Dataset, base: Head, read: Callable[[], Ontolog
         return
     here = here_of(dataset.url)
     standing = earlier_classes(here.store, here.manifest(base.version))
-    known = update(inherited(standing, classes_behind(here.store, base.behind)), (), dataset.classes, ontology.offered)
+    known = update(
+        inherited(standing, classes_behind(here.store, base.behind)),
+        (),
+        dataset.classes,
+        ontology.offered,
+        by_name=bool(dataset.sources),
+    )
     for name, selection in naming.items():
         choice = selection.of(known)
         for unknown in choice.unknown:

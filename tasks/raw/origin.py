@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from config.dataset import Dataset, Filters, Params
+from config.sources import Filters, Params, Source
 from labelsnap.errors import ConfigurationError
 from labelsnap.references import open_snapshot
 from labelsnap.snapshots.manifest import damaged
@@ -17,6 +17,7 @@ from tasks.run.receipts import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from config.dataset import Dataset
     from labelsnap.snapshots.manifest import Manifest
     from labelsnap.storage import ObjectStore
 
@@ -63,10 +64,13 @@ def _unlike(dataset: Dataset, before: Mapping[str, Any]) -> Iterator[str]:
 
     A status that was not asked for is no such thing: rows are left out by it here, too.
     """
-    known = type(dataset.source).model_fields
-    source = {name: value for name, value in _part(before, "source").items() if value and name in known}
-    if source != (asked := dataset.source.model_dump(exclude_none=True)):
-        yield f"it is of {_spoken(source)}, and the file asks for {_spoken(asked)}"
+    source = {name: value for name, value in _part(before, "source").items() if value and name in Source.model_fields}
+    asked = dataset.source.model_dump(exclude_none=True) if dataset.source else {}
+    if source != asked:
+        yield f"it is of {_spoken(source) if source else 'several sources'}, and the file asks for {dataset.spoken}"
+        return
+    if not dataset.source and before.get("sources") != dataset.content()["sources"]:
+        yield "its `sources`, with their names, filters and classes, are not those of the file"
         return
     yield from _differing("filters", dataset.filters, Filters(), before)
     yield from _differing("params", dataset.params, Params(), before)

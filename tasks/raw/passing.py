@@ -6,6 +6,7 @@ so that the raw export grows with the rows of a dataset and not with the number 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from config.settings import load_settings
 from labelsnap.decoders import decoder_of
-from labelsnap.snapshots.manifest import File, Pack, result_of
+from labelsnap.snapshots.manifest import File, Pack, damaged, result_of
 from labelsnap.snapshots.reading.chunks import chunk_blocks, chunk_task
 from labelsnap.snapshots.reading.content import read_file
 from labelsnap.snapshots.writing.draft import Uploads
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 RESULT: Final = "raw/result-"
 ERRORS: Final = "raw/errors-"
+_OF_PART: Final = re.compile(r"raw/(?:result|errors)-(?P<part>[0-9]{3,6})-")
 
 
 class Chunk(Struct, frozen=True):
@@ -122,6 +124,15 @@ class Passing:
 def stream_of(file: File) -> str:
     """What the chunks of one stream have in common."""
     return file.path.rpartition("-")[0]
+
+
+def part_of(stream: StreamReceipt) -> int:
+    """The number of the export that a stream was of. Raises StorageRefusedError where its files do not tell it."""
+    path = stream.files[0].path
+    found = _OF_PART.match(path)
+    if found is None:
+        raise damaged(repr(path), "no chunk of an export of several sources")
+    return int(found["part"])
 
 
 class Remaining:

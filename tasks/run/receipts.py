@@ -26,7 +26,7 @@ class StreamReceipt(Struct, frozen=True):
     """One stream of one export, whole: its chunks' files in order, its bytes, and its lines as they were counted.
 
     Of a stream with a ``span`` only the rows that are in it count. ``part`` is which of ``parts_of`` the dataset it has
-    all rows of.
+    all rows of; ``source`` is the name of the one that it came from, where there are several.
     """
 
     files: tuple[File, ...]
@@ -37,6 +37,7 @@ class StreamReceipt(Struct, frozen=True):
     uploads: Uploads
     span: Span | None = None
     part: int | None = None
+    source: str = ""
 
 
 class OntologyReceipt(Struct, frozen=True):

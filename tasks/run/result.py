@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from labelsnap.buckets.noted import blocks_of
+from labelsnap.buckets.noted import blocks_of, by_source
 from labelsnap.formats.description.advice import advice_of
 from labelsnap.formats.description.facts import Description
 from labelsnap.formats.description.losses import report
@@ -56,6 +56,7 @@ def summary(
             "problems": tally.problems,
         },
         **({"problems": tally.problem_codes} if tally.problem_codes else {}),
+        **({"sources": description.sources} if description.sources else {}),
         "export_errors": sum(stream.lines for stream in exported.errors),
         "labels": {"published": tally.labels, "excluded": tally.labels_excluded},
         "annotations": settlement.census.kinds(),
@@ -137,11 +138,12 @@ def description_of(dataset: Dataset, settlement: Settlement) -> Description:
         name=dataset.dataset,
         text=dataset.card.description,
         license=dataset.card.license,
-        source=f"Labelbox {dataset.source.kind.replace('_', ' ')} {dataset.source.id}",
+        source=f"Labelbox {dataset.spoken}",
         registry=settlement.registry,
         census=settlement.census,
         splits=SPLITS,
-        model_run=dataset.source.kind == "model_run",
+        model_run=dataset.of_model_run,
+        sources=by_source(settlement.tally.noted, (each.name for each in dataset.sources)),
         converted=settlement.tally.noted.get("images.converted", 0),
     )
 

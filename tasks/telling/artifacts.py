@@ -136,6 +136,8 @@ def result_page(result: Mapping[str, Any]) -> str:
     lines += ["```", ""]
     lines += _table("rows", {"exported": rows["exported"], "published": rows["published"]})
     lines += _table("excluded rows", rows["excluded"])
+    for name, counts in result.get("sources", {}).items():
+        lines += _table(f"source {name}", counts)
     lines += _table("problems", {"rows": rows["problems"]} if rows["problems"] else {})
     lines += _table("noted", {said: number for number, said in said_of(result)})
     lines += _table("annotations", result["annotations"])

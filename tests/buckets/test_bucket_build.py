@@ -28,6 +28,7 @@ from labelsnap.records.lines.moments import BEFORE_ALL
 from labelsnap.records.model import Source
 from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
+from labelsnap.records.tables.schema import OF_SOURCES
 from labelsnap.records.tables.tables import write_table
 from labelsnap.snapshots.tables.bucket_tables import read_table
 from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES, without_rows
@@ -35,6 +36,8 @@ from labelsnap.snapshots.writing.draft import Draft, Uploads
 from labelsnap.storage import open_store
 from tests.examples import of_a_hundred
 
+WRITTEN = BUCKET_TABLES - OF_SOURCES.keys() - {"left"}
+"""The tables that a first bucket always has; of several sources, and of rows that left, it has none without rows."""
 REFERENCE = Path(__file__).parents[1] / "records" / "reference" / "project_row.json"
 PROJECT = "cltd3vkju021907u63w2odj69"
 
@@ -381,11 +384,11 @@ def tables_of(receipt):
 def test_a_table_without_rows_is_written_by_the_first_bucket_alone(tmp_path):
     """So that each table has a file to be found by, and no more requests are spent on what says nothing."""
     first, second = (build([row("row-a")], tmp_path, place=(index, 2)) for index in range(2))
-    assert tables_of(first) == BUCKET_TABLES - {"left"}
+    assert tables_of(first) == WRITTEN
     assert tables_of(second) < tables_of(first)
     assert {"data_rows", "labels", "annotations", "images"} < tables_of(second)
     assert not {"predictions", "embeddings", "problems", "unanswered"} & tables_of(second)
-    assert tables_of(build([], tmp_path, place=(0, 2))) == BUCKET_TABLES - {"left"}
+    assert tables_of(build([], tmp_path, place=(0, 2))) == WRITTEN
     assert build([], tmp_path, place=(1, 2)).files == ()
 
 
@@ -408,7 +411,7 @@ def test_files_of_tables_without_rows_stay_where_a_version_has_them(tmp_path, al
     draft = Draft(open_store((tmp_path / "store").as_uri()))
     empty = [
         draft.add_file(table_path(name, 1, 2), write_table(without_rows(name)))
-        for name in sorted(BUCKET_TABLES - tables_of(found) - {"left"})
+        for name in sorted(WRITTEN - tables_of(found))
     ]
     files = tuple(sorted([*found.files, *empty], key=lambda file: file.path))
     built = build([row("row-a")], tmp_path, place=(1, 2), base=BasePart(files, found.packs, alike))

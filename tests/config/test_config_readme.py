@@ -22,6 +22,8 @@ CONFIG = Path(__file__).parents[2] / "config"
 README = (CONFIG / "README.md").read_text(encoding="utf-8")
 EXAMPLE = (CONFIG / "datasets" / "street-scenes.yaml").read_text(encoding="utf-8")
 IN_WORDS = {
+    "source": {"values": "a source, or `null`"},
+    "sources.classes": {"values": "name: name or `null`"},
     "schedule": {"values": "a schedule, or `null`"},
     "keep": {"values": "what stays, or `null`"},
     "formats": {"values": "format: options"},

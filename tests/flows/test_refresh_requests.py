@@ -13,6 +13,7 @@ import pytest
 
 from deploy.sandbox import Sandbox
 from flows.refresh import refresh
+from labelsnap.records.tables.schema import OF_SOURCES
 from labelsnap.snapshots.keeping.epochs import keys_of
 from labelsnap.snapshots.reading.read import read_snapshot
 from labelsnap.snapshots.tables.table_columns import BUCKET_TABLES
@@ -113,7 +114,7 @@ def test_requests_of_a_refresh(own_sandbox, dataset, asked, tmp_path):
     assert lists(new) <= 9
     assert fixed(new) - 4 * BUCKETS <= 32  # a bucket has a receipt and items for documents, and both are removed
     tables = Counter(re.findall(r"data/tables/([a-z_]+)/bucket", " ".join(objects)))
-    assert tables.keys() == BUCKET_TABLES - {"left"}
+    assert tables.keys() == BUCKET_TABLES - OF_SOURCES.keys() - {"left"}
     assert tables["embeddings"] == 1
     assert tables["data_rows"] == BUCKETS
 

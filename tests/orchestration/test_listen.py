@@ -10,6 +10,7 @@ import pytest
 
 from config.reading import parse_dataset
 from flows.listen import OVERLAP, PATIENCE, Quiet, Watch, check_listenable
+from flows.service.receiver import concerned
 from labelsnap.errors import ConfigurationError, DatasetRejectedError, LabelboxAnswerError, StorageOutcomeUnknownError
 from labelsnap.storage import open_store
 from tasks.run.hints import HINTS, KEPT, name_of, note_exported, note_hint, pending_hints, settle_hints
@@ -284,3 +285,16 @@ def test_listening_needs_a_secret_and_a_project(tmp_path, monkeypatch):
     assert check_listenable([dataset(tmp_path)]) == "s"
     with pytest.raises(ConfigurationError, match="model run"):
         check_listenable([dataset(tmp_path, source={"model_run": "m"})])
+
+
+def test_of_several_sources_the_projects_are_listened_to(tmp_path, monkeypatch):
+    """A delivery that names any of them concerns the dataset; without a project among them there is nothing to hear."""
+    monkeypatch.setenv("LABELBOX_WEBHOOK_SECRET", "s")
+    some = {"slice": "s1", "project_ids": ["p2"]}
+    several = dataset(tmp_path, source=None, sources=[{"project": "p1"}, some], wins=["p1", "s1"])
+    assert check_listenable([several]) == "s"
+    watches = [Watch(each, quiet=0, poll=0) for each in (several, dataset(tmp_path, source={"project": "p3"}))]
+    named = [concerned(watches, b'{"project": {"id": "%b"}}' % each) for each in (b"p1", b"p2", b"p3", b"p4")]
+    assert named == [watches[:1], watches[:1], watches[1:], watches]
+    with pytest.raises(ConfigurationError, match="slice s1"):
+        check_listenable([dataset(tmp_path, source=None, sources=[some])])

@@ -32,6 +32,22 @@ def test_rows_that_were_done_since_are_counted(sandbox, streets):
     assert done_since(streets(), SINCE) == 1
 
 
+def test_each_project_of_several_sources_is_asked(sandbox):
+    """A row that two projects have is counted of both: it is a reason to refresh, and no number of rows."""
+    project = sandbox.workspace.project
+    sources = [
+        {"project": project.id, "name": "one"},
+        {"project": project.partners[0], "name": "other"},
+        {"slice": project.slice_id, "name": "some", "project_ids": [project.id]},
+    ]
+    names = [each["name"] for each in sources]
+    content = {"dataset": "streets", "store": "s3://datasets/team", "sources": sources, "wins": names}
+    assert done_since(parse_dataset(content), SINCE) == 0
+    for index in (0, 1):
+        sandbox.edit_row(index)
+    assert done_since(parse_dataset(content), SINCE) == 3
+
+
 def test_a_range_that_ended_before_is_not_asked_for(sandbox, streets):
     """Nothing can have come into it, and Labelbox would be asked for a range that ends before it begins."""
     assert done_since(streets(last_activity_at=[None, "2024-05-31T23:59:59Z"]), SINCE) == 0

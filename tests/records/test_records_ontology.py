@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labelsnap.records.choices.classes import ClassRegistry, OfferedClass, SeenClass, offered_classes, update
-from labelsnap.records.ontology import Changed, Feature, Named, Ontology, OntologyChanges, compare
+from labelsnap.records.ontology import Changed, Feature, Named, Ontology, OntologyChanges, compare, union
 from labelsnap.records.parsing.ontology import DEPTH, LONGEST, MOST, ROOM, parse_ontology
 from labelsnap.records.tables.tables import ontology_of, ontology_table
 
@@ -222,3 +222,45 @@ def test_as_few_as_can_be_are_moved(after: str, moved: str) -> None:
     """What was put in between or taken away moves nothing."""
     found = compare(ontology(*"abcd"), ontology(*after)).moved
     assert "".join(each.path[0] for each in found) == moved
+
+
+def test_ontologies_of_several_projects_are_one_in_turn():
+    """What an earlier one has is not repeated, with what hangs on it; classes go by the names that they are given."""
+    first, second = (
+        Ontology(FEATURES, unreadable=1),
+        Ontology(
+            (
+                FEATURES[0],
+                FEATURES[1],
+                Feature("mask", ("automobile",), "T9"),
+                Feature("text", ("automobile", "plate"), "Q9", 2),
+                Feature("polygon", ("pavement",), "T8"),
+                Feature("radio", ("pavement", "wet"), "Q8", 4),
+                Feature("text", ("remarks",), "Q7"),
+            ),
+            unreadable=2,
+        ),
+    )
+    assert union([(first, {})]) == first
+    found = union([(first, {}), (second, {"automobile": "truck", "pavement": None, "remarks": "no class"})])
+    assert found.features[: len(FEATURES)] == FEATURES
+    assert found.features[len(FEATURES) :] == (
+        Feature("mask", ("truck",), "T9"),
+        Feature("text", ("truck", "plate"), "Q9", len(FEATURES)),
+        Feature("text", ("remarks",), "Q7"),
+    )
+    assert found.unreadable == 3
+    assert ontology_of(ontology_table(found)).features == found.features
+
+
+def test_classes_of_several_projects_are_known_by_name():
+    """Whatever their feature schemas: one that has an id keeps it, and one that is called otherwise is another."""
+    one = update(ClassRegistry(), [SeenClass("s1", "car", ("mask",))], {})
+    seen = [SeenClass("s1", "car", ("mask",)), SeenClass("s2", "car", ("bounding_box",)), SeenClass("s2", "dog")]
+    both = update(one, seen, {}, by_name=True)
+    assert [(each.id, each.name, each.kinds) for each in both.classes] == [
+        (1, "car", ("bounding_box", "mask")),
+        (2, "dog", ()),
+    ]
+    assert both.class_named("s2", "car").id == both.class_named("s1", "car").id == 1
+    assert both.unique_names() == {1: "car", 2: "dog"}

@@ -8,10 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labelsnap.records.tables.schema import CLASSES, LEFT, ONTOLOGY, PROBLEMS, SCHEMAS
+from labelsnap.records.tables.schema import CLASSES, LEFT, OF_SOURCES, ONTOLOGY, PROBLEMS, SCHEMAS
 
 README = Path(__file__).parents[2] / "labelsnap/records/README.md"
-DOCUMENTED = {**SCHEMAS, "classes": CLASSES, "left": LEFT, "ontology": ONTOLOGY, "problems": PROBLEMS}
+OTHERS = {"classes": CLASSES, "left": LEFT, "ontology": ONTOLOGY, "problems": PROBLEMS}
+DOCUMENTED = {**SCHEMAS, **OTHERS, "sources": OF_SOURCES["sources"]}
 
 
 def columns_of(table: str) -> dict[str, str]:

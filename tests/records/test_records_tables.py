@@ -6,20 +6,21 @@ from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pyarrow import parquet
 from records_lines import MODEL_RUN, PROJECT, published, reference_row
-from records_strategies import sample_lists
+from records_strategies import entries, sample_lists
 
 from labelsnap.records.choices.classes import Class, ClassRegistry
 from labelsnap.records.choices.policy import Policy
 from labelsnap.records.geometry import Mask, MaskReference, Runs
 from labelsnap.records.image import Image
-from labelsnap.records.model import ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
-from labelsnap.records.tables.schema import SCHEMAS
+from labelsnap.records.model import Apart, ModelRunEntry, Problem, Sample, Source, Unanswered, Unreadable
+from labelsnap.records.tables.schema import OF_SOURCES, SCHEMAS
 from labelsnap.records.tables.tables import (
     classes_of,
     classes_table,
@@ -202,3 +203,25 @@ def test_problems_come_back() -> None:
     """Problems are the same after their table, in their order."""
     problems = [Problem(3, "row1", "$.a", "wrong_type", "why"), Problem(1, None, "$", "not_json", "why")]
     assert problems_of(parquet.read_table(BytesIO(write_table(problems_table(problems))))) == problems
+
+
+@given(sample_lists(), st.lists(entries, max_size=3))
+@settings(max_examples=of_a_hundred(30), deadline=None)
+def test_what_other_sources_have_stands_in_tables_of_its_own(samples: Any, others: Any) -> None:
+    """In the columns in which it would stand if that source had won; the tables of the one that won are as ever."""
+    apart = tuple(Apart(f"other-{number}", each) for number, each in enumerate(others))
+    told = [replace(each, record=replace(each.record, source="won", others=apart)) for each in samples]
+    tables, plain = to_tables(told), to_tables(samples)
+    assert {name: tables[name] for name in SCHEMAS} == plain
+    assert tables.keys() == (SCHEMAS.keys() | OF_SOURCES.keys() if samples else SCHEMAS.keys())
+    assert list(from_tables(tables)) == by_row(samples)
+    for number, other in enumerate(others) if samples else ():
+        alone = to_tables([replace(each, record=replace(each.record, entry=other)) for each in samples])
+        for name in OF_SOURCES.keys() - {"sources"}:
+            found = tables[name].filter(pc.equal(tables[name]["from_source"], f"other-{number}"))
+            kept = found.drop_columns(["from_source", "source_kind", "source_id"])
+            assert kept.equals(alone[name.removeprefix("source_")])
+        rows = tables["sources"].filter(pc.equal(tables["sources"]["source_index"], number + 1))
+        assert rows["source_id"].to_pylist() == [other.id] * len(samples)
+        assert rows["labels"].to_pylist() == [len(other.labels)] * len(samples)
+        assert rows["project_details"].to_pylist() == alone["data_rows"]["project_details"].to_pylist()

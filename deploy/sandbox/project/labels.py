@@ -10,7 +10,7 @@ import numpy as np
 from deploy.sandbox.project.identifiers import colours, cuid, uuid
 from deploy.sandbox.scenes.drawing import KEPT, Instances, encode_png, instance_map
 
-PREDICTION = 9  # the label number of a model's predictions; labellers are 0, 1 and 2
+PREDICTION = 9  # the label number of a model's predictions; labellers are 0, 1 and 2, partners' are above it
 LABEL_STRIDE = 1000  # an id's part number = label number · 1000 + number within the label (1 to 255: masks)
 MARGIN = 16  # no label shifts its geometry further than this
 _COMPOSITE = 999
@@ -30,6 +30,8 @@ class Label:
     def shift(self) -> tuple[int, int]:
         """By how many pixels (right, down) this labeller's geometry differs from the picture's, each at most 16."""
         x, y = (5, 3) if self.number == PREDICTION else (2 * self.number, self.number)
+        if self.number > PREDICTION:
+            x, y = self.number - PREDICTION, 7
         return x + 3 * (self.revision % 4), y + 2 * (self.revision % 4)
 
     @property

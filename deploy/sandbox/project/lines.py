@@ -12,7 +12,7 @@ from deploy.sandbox.project.labels import Label, Style
 from deploy.sandbox.scenes.scene import picture_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from deploy.sandbox.project.rows import Row, Status
 
@@ -31,16 +31,61 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+PARTNERS_NAMES = {"car": "automobile"}
+"""What the second of the further projects calls classes."""
+
+
 def project_line(row: Row, params: Mapping[str, bool], task: str) -> Json:
     """The row as one line of a project's export, with what ``params`` (Labelbox's ``include…`` names) ask for."""
+    projects = {row.project.id: _project(row, params, task)}
+    if row.turn(40, 30):
+        projects[cuid(row.project.seed, "other project")] = {"name": "Another project", "labels": []}
+    return {**_data_row(row, params), "projects": projects}
+
+
+def partners_line(row: Row, params: Mapping[str, bool], task: str, number: int) -> Json:
+    """The row as one line of the export of a further project that has it."""
+    return {
+        **_data_row(row, params),
+        "projects": {row.project.partners[number - 1]: _partner(row, params, task, number)},
+    }
+
+
+def catalog_line(row: Row, params: Mapping[str, bool], task: str, projects: Sequence[str], runs: Sequence[str]) -> Json:
+    """The row as one line of an export of a dataset, slice or catalog, with the labels of these projects and runs."""
+    project = row.project
+    entries = {project.id: _project(row, params, task)}
+    entries |= {
+        identifier: _partner(row, params, task, number)
+        for number, identifier in enumerate(project.partners, start=1)
+        if row.partners_label(number)
+    }
+    found = {identifier: entry for identifier, entry in entries.items() if identifier in projects}
+    line = {**_data_row(row, params), "projects": found}
+    if project.model_run_id in runs and row.in_model_run:
+        line["experiments"] = model_run_line(row, params, task)["experiments"]
+    return line
+
+
+def _project(row: Row, params: Mapping[str, bool], task: str) -> Json:
     urls = Urls(row.project.rest, f"projects/{row.project.id}", task)
     entry: Json = {"name": "Street scenes", "labels": [_label(row, label, params, urls) for label in row.labels]}
     if params.get("includeProjectDetails"):
         entry["project_details"] = _project_details(row)
-    projects = {row.project.id: entry}
-    if row.turn(40, 30):
-        projects[cuid(row.project.seed, "other project")] = {"name": "Another project", "labels": []}
-    return {**_data_row(row, params), "projects": projects}
+    return entry
+
+
+def _partner(row: Row, params: Mapping[str, bool], task: str, number: int) -> Json:
+    label = row.partners_label(number)
+    urls = Urls(row.project.rest, f"projects/{row.project.partners[number - 1]}", task)
+    labels = [_label(row, label, params, urls, rename=partners_name(row, number))] if label else []
+    return {"name": f"Partner {number}", "labels": labels}
+
+
+def partners_name(row: Row, number: int) -> Callable[[str], str]:
+    """What a further project calls a class."""
+    names = PARTNERS_NAMES if number == len(row.project.partners) else {}
+    return lambda name: names.get(name, row.project.rename(name))
 
 
 def model_run_line(row: Row, params: Mapping[str, bool], task: str) -> Json:
@@ -87,7 +132,7 @@ def _data_row(row: Row, params: Mapping[str, bool]) -> Json:
 
 def _details(row: Row) -> Json:
     return {
-        "dataset_id": cuid(row.project.seed, "dataset"),
+        "dataset_id": row.project.dataset_id,
         "dataset_name": "street scenes",
         "created_at": timestamp(row.created_at),
         "updated_at": timestamp(row.updated_at),
@@ -134,7 +179,9 @@ def _embeddings(row: Row) -> list[Any]:
     ]
 
 
-def _label(row: Row, label: Label, params: Mapping[str, bool], urls: Urls) -> Json:
+def _label(
+    row: Row, label: Label, params: Mapping[str, bool], urls: Urls, rename: Callable[[str], str] | None = None
+) -> Json:
     written: Json = {"label_kind": "Default", "version": "1.0.0", "id": row.label_id(label)}
     created = (row.label_created_at or row.created_at) + timedelta(minutes=11 * label.number)
     updated = max(created, row.last_activity_at) if row.edit.revision else created + timedelta(minutes=12)
@@ -154,7 +201,7 @@ def _label(row: Row, label: Label, params: Mapping[str, bool], urls: Urls) -> Js
             "seconds_to_review": seconds // 4,
             "skipped": row.skipped,
         }
-    block = annotate(label, row.style, urls, rename=row.project.rename, empty=row.empty)
+    block = annotate(label, row.style, urls, rename=rename or row.project.rename, empty=row.empty)
     written["annotations"] = {"objects": [], "classifications": [], "relationships": []} if row.skipped else block
     return written
 

@@ -58,6 +58,21 @@ class Project:
         return cuid(self.seed, "project")
 
     @property
+    def dataset_id(self) -> str:
+        """The dataset that all data rows are in."""
+        return cuid(self.seed, "dataset")
+
+    @property
+    def slice_id(self) -> str:
+        """A slice of the catalog: the rows whose number divides by five."""
+        return cuid(self.seed, "slice")
+
+    @property
+    def partners(self) -> tuple[str, ...]:
+        """Further projects on the same data rows: the first has every second row, the second every third."""
+        return tuple(cuid(self.seed, "project", number) for number in (1, 2))
+
+    @property
     def model_id(self) -> str:
         """The model (Labelbox says experiment) whose run is exported."""
         return uuid(self.seed, "model")
@@ -177,6 +192,17 @@ class Row:
             return ()
         number = 1 + self.turn(10, 3) + self.turn(30, 23)
         return tuple(Label(self.project.seed, self.index, labeller, self.edit.revision) for labeller in range(number))
+
+    def partners_label(self, number: int) -> Label | None:
+        """The label of a further project, from 1; None where that has not got the row."""
+        if self.index % (number + 1):
+            return None
+        return Label(self.project.seed, self.index, PREDICTION + number, self.edit.revision)
+
+    @property
+    def in_slice(self) -> bool:
+        """Whether the slice has it."""
+        return self.index % 5 == 0
 
     @property
     def prediction(self) -> Label:

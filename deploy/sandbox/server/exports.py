@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from deploy.sandbox.oddities.oddities import with_oddities
 from deploy.sandbox.project.identifiers import THIS_TASK, cuid
-from deploy.sandbox.project.lines import model_run_line, project_line
+from deploy.sandbox.project.lines import catalog_line, model_run_line, partners_line, project_line
 from deploy.sandbox.server.workspace import Workspace, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from deploy.sandbox.project.rows import Row
+    from deploy.sandbox.project.rows import Project, Row
 
 Stream = Literal["RESULT", "ERRORS"]
 Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
@@ -30,6 +30,7 @@ Outcome = Literal["COMPLETE", "FAILED", "CANCELED"]
 S3_TIME = "%Y%m%dT%H%M%SZ"
 _POLL_SECONDS = 1.0
 _CONTINUATION = 0b1000_0000  # the two high bits of every byte of a UTF-8 character but its first
+MOST_LABEL_SOURCES = 30
 _LINES_KEPT = 1 << 14  # about 3 kB each
 
 
@@ -118,6 +119,51 @@ class Chunk:
     last_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What an export shows of a row: a project's labels, a model run's, or those of several.
+
+    ``partner`` is which further project it is of, from 1 (0: the first one).
+    """
+
+    kind: Literal["project", "model_run", "slice", "catalog"]
+    partner: int = 0
+    projects: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    def has(self, row: Row) -> bool:
+        """Whether a row is in what is exported."""
+        if self.kind == "slice":
+            return row.in_slice
+        if self.kind == "model_run":
+            return row.in_model_run
+        return self.kind == "catalog" or not self.partner or row.partners_label(self.partner) is not None
+
+    def line(self, row: Row, params: dict[str, bool]) -> dict[str, Any]:
+        """The row as one line."""
+        if self.kind in {"slice", "catalog"}:
+            return catalog_line(row, params, THIS_TASK, self.projects, self.runs)
+        if self.kind == "model_run":
+            return model_run_line(row, params, THIS_TASK)
+        return (
+            partners_line(row, params, THIS_TASK, self.partner)
+            if self.partner
+            else project_line(row, params, THIS_TASK)
+        )
+
+
+def view_of(project: Project, filters: dict[str, Any], params: dict[str, Any]) -> View:
+    """What an export with these filters and params shows. ``LookupError`` where more is asked than Labelbox gives."""
+    projects, runs = (tuple(params.get(name) or ()) for name in ("projectIds", "modelRunIds"))
+    if max(len(projects), len(runs)) > MOST_LABEL_SOURCES:
+        raise LookupError(f"more than {MOST_LABEL_SOURCES} projects or model runs")
+    if "modelRunId" in filters:
+        return View("model_run")
+    if "projectIds" in params:
+        return View("slice" if "sliceId" in filters else "catalog", projects=projects, runs=runs)
+    return View("project", (project.id, *project.partners).index(filters.get("projectId", project.id)))
+
+
 class Exports:
     """The export tasks of one sandbox."""
 
@@ -128,6 +174,8 @@ class Exports:
         self._signing_key = secrets.token_bytes(16)
         self._tasks: dict[str, ExportTask] = {}
         self._lock = Lock()
+        self.most_running = 0
+        """The most that were in progress at a time."""
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -160,6 +208,7 @@ class Exports:
         task.writer = Thread(target=self._write, args=(task, filters, params), daemon=True)
         with self._lock:
             self._tasks[task_id] = task
+            self.most_running = max(self.most_running, len(self.running()))
         task.writer.start()
         return task
 
@@ -183,12 +232,13 @@ class Exports:
 
     def _lines(self, task: ExportTask, filters: dict[str, Any], params: dict[str, Any]) -> Iterator[str]:
         terms = filters.get("searchQuery", {}).get("query", [])
-        model_run = "modelRunId" in filters
         workspace = self._workspace.snapshot()
-        wanted, spaced, seconds = frozenset(params.items()), self.settings.spaced, self.settings.image_seconds
+        view = view_of(workspace.project, filters, params)
+        asked = ((name, told) for name, told in params.items() if isinstance(told, bool))
+        wanted, spaced, seconds = frozenset(asked), self.settings.spaced, self.settings.image_seconds
 
         def chosen() -> Iterator[Row]:
-            rows = (row for row in workspace.existing() if row.in_model_run or not model_run)
+            rows = (row for row in workspace.existing() if view.has(row))
             return (row for row in rows if all(matches(row, term) for term in terms))
 
         total = sum(1 for _ in chosen())
@@ -196,7 +246,7 @@ class Exports:
         def written() -> Iterator[str]:
             for number, row in enumerate(chosen()):
                 task.progress = number / total
-                line = zlib.decompress(_packed_line(row, wanted, model_run=model_run, spaced=spaced)).decode()
+                line = zlib.decompress(_packed_line(row, wanted, view=view, spaced=spaced)).decode()
                 if seconds is not None:
                     line = line.replace(f'{row.image_path}"', f'{self.signed(row.image_path, seconds)}"', 1)
                 yield line
@@ -256,9 +306,9 @@ class Exports:
 
 
 @lru_cache(_LINES_KEPT)
-def _packed_line(row: Row, params: frozenset[tuple[str, bool]], *, model_run: bool, spaced: bool) -> bytes:
+def _packed_line(row: Row, params: frozenset[tuple[str, bool]], *, view: View, spaced: bool) -> bytes:
     """The row's line under any task, compressed: the next export of a row as it was costs no drawing of its scene."""
-    line = (model_run_line if model_run else project_line)(row, dict(params), THIS_TASK)
+    line = view.line(row, dict(params))
     separators = (", ", ": ") if spaced else (",", ":")
     return zlib.compress(json.dumps(line, ensure_ascii=False, separators=separators).encode(), 1)
 

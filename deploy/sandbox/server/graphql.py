@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from deploy.sandbox.project.identifiers import cuid, uuid
+from deploy.sandbox.project.lines import PARTNERS_NAMES
 from deploy.sandbox.project.ontology import normalized
 from deploy.sandbox.server.workspace import Webhook, Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from deploy.sandbox.project.rows import Project
     from deploy.sandbox.server.exports import Exports, ExportTask
@@ -72,15 +73,15 @@ class Api:
 
 
 def _project_checked(api: Api, identifier: object) -> Project:
-    if identifier != api.project.id:
+    if identifier not in (api.project.id, *api.project.partners):
         raise GraphqlError("RESOURCE_NOT_FOUND", "Project not found")
     return api.project
 
 
 def _project(api: Api, variables: Json) -> Json:
-    project = _project_checked(api, variables["param_0"])
+    _project_checked(api, variables["param_0"])
     entity: Json = {
-        **_times(project.id, "Street scenes"),
+        **_times(str(variables["param_0"]), "Street scenes"),
         "autoAuditNumberOfLabels": 1,
         "autoAuditPercentage": 1,
         "dataRowCount": api.workspace.rows - len(api.workspace.removed),
@@ -98,8 +99,9 @@ def _project(api: Api, variables: Json) -> Json:
 
 
 def _project_ontology(api: Api, variables: Json) -> Json:
-    _project_checked(api, variables["param_0"])
-    return {"project": {"ontology": _ontology_entity(api)}}
+    project = _project_checked(api, variables["param_0"])
+    renames = PARTNERS_NAMES if variables["param_0"] == project.partners[-1] else {}
+    return {"project": {"ontology": _ontology_entity(api, renames)}}
 
 
 def _ontology(api: Api, variables: Json) -> Json:
@@ -108,8 +110,11 @@ def _ontology(api: Api, variables: Json) -> Json:
     return {"ontology": _ontology_entity(api)}
 
 
-def _ontology_entity(api: Api) -> Json:
-    content = normalized(api.project.seed, api.project.rename, api.workspace.ontology)
+def _ontology_entity(api: Api, renames: Mapping[str, str] | None = None) -> Json:
+    names = renames or {}
+    content = normalized(
+        api.project.seed, lambda name: names.get(name, api.project.rename(name)), api.workspace.ontology
+    )
     counts = {"objectSchemaCount": len(content["tools"]), "classificationSchemaCount": len(content["classifications"])}
     identity = _times(cuid(api.project.seed, "ontology"), "Street scenes")
     return {**identity, "description": None, "mediaType": "IMAGE", "normalized": content, **counts}
@@ -178,6 +183,43 @@ def _organization(api: Api, _: Json) -> Json:
 def _export_project(api: Api, variables: Json) -> Json:
     _project_checked(api, variables["input"]["filters"]["projectId"])
     return {"exportDataRowsInProject": _started(api, variables["input"])}
+
+
+def _dataset(api: Api, variables: Json) -> Json:
+    if variables["param_0"] != api.project.dataset_id:
+        raise GraphqlError("RESOURCE_NOT_FOUND", "Dataset not found")
+    return {
+        "dataset": {
+            **_times(api.project.dataset_id, "street scenes"),
+            "description": "",
+            "rowCount": api.workspace.rows,
+        }
+    }
+
+
+def _slice(api: Api, variables: Json) -> Json:
+    if variables["id"] != api.project.slice_id:
+        raise GraphqlError("RESOURCE_NOT_FOUND", "Slice not found")
+    return {"getSavedQuery": {**_times(api.project.slice_id, "every fifth"), "description": "", "filter": {}}}
+
+
+def _export_catalog(api: Api, variables: Json) -> Json:
+    _label_sources_checked(api, variables["input"]["params"])
+    return {"exportDataRowsInCatalog": _started(api, variables["input"])}
+
+
+def _export_slice(api: Api, variables: Json) -> Json:
+    _slice(api, {"id": variables["input"]["filters"]["sliceId"]})
+    _label_sources_checked(api, variables["input"]["params"])
+    return {"exportDataRowsInSlice": _started(api, variables["input"])}
+
+
+def _label_sources_checked(api: Api, params: Json) -> None:
+    """Projects and model runs that are not there are refused."""
+    for identifier in params.get("projectIds") or ():
+        _project_checked(api, identifier)
+    for identifier in params.get("modelRunIds") or ():
+        _model_run(api, {"param_0": identifier})
 
 
 def _export_model_run(api: Api, variables: Json) -> Json:
@@ -303,11 +345,15 @@ _OPERATIONS: dict[str, Callable[[Api, Json], Json]] = {
     "GetOntologyPyApi": _ontology,
     "GetProjectTaskQueuesPyApi": _task_queues,
     "GetModelRunPyApi": _model_run,
+    "GetDatasetPyApi": _dataset,
+    "getSavedQueryPyApi": _slice,
     "GetUserPyApi": _user,
     "CurrentUserPyApi": _current_user,
     "GetOrganizationPyApi": _organization,
     "exportDataRowsInProjectPyApi": _export_project,
     "exportDataRowsInModelRunPyApi": _export_model_run,
+    "exportDataRowsInCatalogPyApi": _export_catalog,
+    "exportDataRowsInSlicePyApi": _export_slice,
     "GetUserCreatedTasksPyApi": _created_tasks,
     "GetCancelableTaskTypesPyApi": _cancelable_types,
     "CancelTaskPyApi": _cancel_task,

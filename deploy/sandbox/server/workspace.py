@@ -157,7 +157,13 @@ def matches(row: Row, term: dict[str, Any]) -> bool:
     """
     match term:
         case {"type": str(kind), "ids": list(ids)}:
-            return {"data_row_id": row.id, "global_key": row.global_key, "batch": row.batch_id}[kind] in ids
+            named = {
+                "data_row_id": row.id,
+                "global_key": row.global_key,
+                "batch": row.batch_id,
+                "dataset": row.project.dataset_id,
+            }
+            return named[kind] in ids
         case {"type": "task_queue_not_exist" | "task_queue_status"}:
             return row.status == _STATUS_NAMES[term.get("status", "ToLabel")]
         case {"type": "data_row_last_activity_at", "value": dict(value)}:

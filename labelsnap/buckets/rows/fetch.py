@@ -9,6 +9,7 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from os import SEEK_END
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -32,7 +33,7 @@ from labelsnap.records.geometry import Mask, Polygon
 from labelsnap.records.image import Image
 from labelsnap.records.lines.fingerprint import fingerprint_with_split
 from labelsnap.records.model import ModelRunEntry, Record, Sample
-from labelsnap.records.tables.carry import carry_over
+from labelsnap.records.tables.carry import carry_over, labels_of, masks_of, with_shared
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from labelsnap.records.choices.split_sources import Names, SplitSource
     from labelsnap.records.geometry import MaskRule
     from labelsnap.records.image import ImageRule
-    from labelsnap.records.model import Label, Row
+    from labelsnap.records.model import Entry, Label, Row
     from labelsnap.records.tables.carry import Masks, Origin, Size
 
     _OfLabels = Mapping[str, Mapping[str, Mask]]
@@ -120,19 +121,20 @@ class Fetcher:
             record = carry_over(record, standing, size)
         if self.images == "reference":
             self._check_reference(record.data_row.row_data)
-        whole = reused.whole_masks
-        labels, size = self._labels(record.entry.labels, size, requests, _of_labels(whole, "label"))
-        entry = replace(record.entry, labels=labels)
-        if isinstance(entry, ModelRunEntry):
-            of_predictions = _of_labels(whole, "prediction")
-            predictions, size = self._labels(entry.predictions, size, requests, of_predictions)
-            entry = replace(entry, predictions=predictions)
-            labels += predictions
+        labels: list[Label] = []
+        entries: list[Entry] = []
+        for each in record.entries:
+            made = masks_of(entries)
+            entry, size = self._entry(with_shared(each, made), size, requests, reused.whole_masks)
+            entries.append(entry)
+            labels += chain.from_iterable(found for _, found in labels_of(entry))
+        first, *others = entries
+        apart = tuple([replace(each, entry=entry) for each, entry in zip(record.others, others, strict=True)])
         image = image or _referenced(record, size, self.max_image_pixels, name)
         _check_masks(labels, image)
         _check_polygons(labels, image)
         split = named or split_of(record, image.sha256, self.group_by, self.split, self.given)
-        return Sample(record=replace(record, entry=entry), image=image, split=split, mask_rule=self.masks)
+        return Sample(record=replace(record, entry=first, others=apart), image=image, split=split, mask_rule=self.masks)
 
     def digest(self, line: bytes, listed: str) -> str:
         """Return the fingerprint of a line, in which is what the row's split is taken from."""
@@ -244,6 +246,16 @@ class Fetcher:
         if self.file_names == "key":
             return key_name(record.data_row, mime_type, naming, of_type=of_type)
         return file_name(record.data_row, mime_type, of_type=of_type)
+
+    def _entry(
+        self, entry: Entry, size: Size | None, requests: Counter[str], whole: Masks
+    ) -> tuple[Entry, Size | None]:
+        """Complete what one source has of a row; ``whole`` are masks that stand for their instances' own images."""
+        labels, size = self._labels(entry.labels, size, requests, _of_labels(whole, "label"))
+        if not isinstance(entry, ModelRunEntry):
+            return replace(entry, labels=labels), size
+        predictions, size = self._labels(entry.predictions, size, requests, _of_labels(whole, "prediction"))
+        return replace(entry, labels=labels, predictions=predictions), size
 
     def _labels(
         self, labels: tuple[Label, ...], size: Size | None, requests: Counter[str], whole: _OfLabels

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from labelsnap.buckets.receipt import Counts
     from labelsnap.buckets.rows.made import Made
     from labelsnap.records.model import Problem, Sample
 
@@ -22,7 +23,8 @@ class Outcome:
     line, URL, image or split, other masks or another rule of masks. ``reused`` are the ids of those that have its
     content. ``repeated`` are the numbers of lines whose row has another, ``numbers`` those of records by data row id,
     ``given`` the splits that rows had before. ``several`` are the ids of rows that have more lines than one, and of
-    those of which a line was refused. ``renamed`` counts samples whose file the version before calls otherwise.
+    those of which a line was refused. ``renamed`` counts samples whose file the version before calls otherwise,
+    ``of_sources`` lines by source, where there are several.
     """
 
     kept: Collection[str] = ()
@@ -38,6 +40,7 @@ class Outcome:
     reused: set[str] = field(default_factory=set)
     several: set[str] = field(default_factory=set)
     renamed: int = 0
+    of_sources: Counts = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
 

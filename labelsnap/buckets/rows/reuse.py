@@ -38,7 +38,7 @@ or fails; not where that sends something else in its place, nor where the export
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -55,15 +55,14 @@ from labelsnap.images.orientation import placed, turned_size
 from labelsnap.labelbox.downloads.known import Known
 from labelsnap.records.choices.numbers import numbers
 from labelsnap.records.geometry import MaskReference
-from labelsnap.records.lines.fingerprint import fingerprint, same_content
+from labelsnap.records.lines.fingerprint import fingerprint, joint_fingerprint, same_content
 from labelsnap.records.lines.moments import instant
 from labelsnap.records.lines.signatures import ends_at, lasting_url, unsigned
-from labelsnap.records.model import ModelRunEntry
 from labelsnap.records.parsing.identity import Identity, row_id
-from labelsnap.records.tables.carry import Masks, Standing, carry_over, masks_in
+from labelsnap.records.tables.carry import Masks, Standing, carry_over, labels_of, masks_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from labelsnap.buckets.reading import Earlier
@@ -157,7 +156,8 @@ class Reused(Struct, frozen=True):
         return all(row.masks.get(key) == mask for key, mask in masks_in(record).items())
 
 
-def _digest_of(_number: int, line: bytes) -> str:
+def digest_of(_number: int, line: bytes) -> str:
+    """The fingerprint of a line whose row takes its split from nowhere else."""
     return fingerprint(line)
 
 
@@ -167,7 +167,8 @@ class Reuse:
 
     ``images``, ``orientation`` and ``masks`` are the dataset file's; URLs that end before ``until`` are exchanged, and
     those that ``refuses`` names are looked at anew. ``held`` is the snapshot whose lines are read again, if one is.
-    ``digest`` gives the fingerprint of a line by its number.
+    ``digest`` gives the fingerprint of a line by its number; ``source_of`` the name of the source that it came from,
+    where there are several: a row has one line of each then.
     """
 
     earlier: Earlier
@@ -178,7 +179,8 @@ class Reuse:
     until: datetime
     refuses: Callable[[str], bool] = lambda _: False
     held: Held | None = None
-    digest: Callable[[int, bytes], str] = _digest_of
+    digest: Callable[[int, bytes], str] = digest_of
+    source_of: Callable[[int], str] | None = None
 
     def of_lines(self, lines: Iterable[tuple[int, bytes]]) -> Lines:
         """Look at lines as they came: each is kept, or something speaks against it."""
@@ -187,14 +189,14 @@ class Reuse:
             return Lines(kept, dict.fromkeys((number for number, _ in lines), "otherwise"))
         against: dict[int, Against] = {}
         taken = {number: self._taken(number, line) for number, line in lines}
-        times = Counter(each.row_id for each in taken.values())
+        times, digests = self._told_of_rows(taken)
         urls, due = self._urls(), self.earlier.composite_due
-        for number, (found, digest) in taken.items():
+        for number, (found, _) in taken.items():
             if found is None or found not in self.earlier.fingerprints:
                 against[number] = "new"
             elif times[found] > 1:
                 against[number] = "several_lines"
-            elif self.earlier.fingerprints[found] != digest:
+            elif self.earlier.fingerprints[found] != digests[found]:
                 against[number] = "changed"
             elif found in urls and self.refuses(urls[found]):
                 against[number] = "url_refused"
@@ -251,6 +253,22 @@ class Reuse:
         found = attempted(partial(row_id, line))
         stands = found in self.earlier.fingerprints
         return Identity(found, attempted(partial(self.digest, number, line)) if stands else None)
+
+    def _told_of_rows(self, taken: Mapping[int, Identity]) -> tuple[Mapping[str, int], Mapping[str, str | None]]:
+        """How often each row comes, of one source at most, and the fingerprint of what comes, by data row id."""
+        lines: defaultdict[str, defaultdict[str, list[str | None]]] = defaultdict(lambda: defaultdict(list))
+        for number, each in taken.items():
+            if each.row_id is not None:
+                lines[each.row_id][self.source_of(number) if self.source_of else ""].append(each.fingerprint)
+        times = {row: max(map(len, of_sources.values())) for row, of_sources in lines.items()}
+        return times, {row: self._fingerprint(of_sources) for row, of_sources in lines.items()}
+
+    def _fingerprint(self, of_sources: Mapping[str, Sequence[str | None]]) -> str | None:
+        last = {name: found[-1] for name, found in of_sources.items()}
+        if self.source_of is None:
+            return last[""]
+        told = {name: found for name, found in last.items() if found is not None}
+        return joint_fingerprint(told) if len(told) == len(last) else None
 
     def _urls(self) -> dict[str, str]:
         """By what URLs rows of the version before refer to their images, by data row id."""
@@ -357,8 +375,8 @@ def _cost(found: tuple[Reused, bool]) -> tuple[bool, bool, bool, int, bool]:
 
 def _lacks_masks(record: Record, row: Standing) -> bool:
     """Whether a mask of the record is not among those of the row, or not of the size of its image."""
-    entry = carry_over(record, row, (row.image.height, row.image.width)).entry
-    labels = entry.labels + (entry.predictions if isinstance(entry, ModelRunEntry) else ())
+    carried = carry_over(record, row, (row.image.height, row.image.width))
+    labels = (label for entry in carried.entries for _, found in labels_of(entry) for label in found)
     return any(isinstance(each.geometry, MaskReference) for label in labels for each in label.annotations)
 
 

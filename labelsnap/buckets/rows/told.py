@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
-from labelsnap.buckets.noted import noted, without_composite
+from labelsnap.buckets.noted import count_sources, noted, without_composite
 from labelsnap.buckets.receipt import Counts, Tally
 from labelsnap.decoders import decoder_of
 from labelsnap.formats.description.census import Census, census
@@ -67,7 +67,7 @@ def tell(files: Iterable[File], tables: Tables, packs: Iterable[str], left: int)
             labels=tables["labels"]["origin"].to_pylist().count("label"),
             labels_excluded=labels_excluded,
             annotations_dropped=annotations_dropped,
-            noted=noted(tables),
+            noted=noted(tables) | count_sources(tables),
             left=left,
         ),
         census=census(tables),
@@ -112,5 +112,7 @@ def left_out(rows: pa.Table) -> tuple[Counts, Counts]:
 
 def composite_due(tables: Mapping[str, pa.Table]) -> frozenset[str]:
     """Return the rows that have masks which came whole for want of their composite."""
-    found = (tables[name]["data_row_id"].filter(without_composite(tables[name])).to_pylist() for name in OF_MASKS)
-    return frozenset(chain.from_iterable(found))
+    found = (tables[name] for name in OF_MASKS.keys() & tables.keys())
+    return frozenset(
+        chain.from_iterable(each["data_row_id"].filter(without_composite(each)).to_pylist() for each in found)
+    )

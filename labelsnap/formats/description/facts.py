@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +10,8 @@ from labelsnap.formats.description.losses import images_held
 from labelsnap.formats.description.narrowing import narrowed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from labelsnap.formats.description.census import Census
     from labelsnap.formats.interface import Format
     from labelsnap.formats.outputs import Output
@@ -37,9 +39,10 @@ class ClassCount(NamedTuple):
 class Description:
     """A dataset in words and numbers. ``source`` says where it comes from, ``license`` is an SPDX or Hub identifier.
 
-    ``converted`` is how many images were made JPEGs of other types. Nothing of it names the version, the run or its
-    time: an unchanged dataset has an unchanged description. That ``of`` an output has the output's name, where that is
-    not its format's, and its choice of classes and annotations: registry and census are of what it selects.
+    ``converted`` is how many images were made JPEGs of other types; ``sources`` counts, of several, what came from
+    each. Nothing of it names the version, the run or its time: an unchanged dataset has an unchanged description. That
+    ``of`` an output has the output's name, where that is not its format's, and its choice of classes and annotations:
+    registry and census are of what it selects.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Description:
     converted: int = 0
     output: str = ""
     choice: Choice | None = None
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def of(self, output: Output) -> Description:
         """Describe one output of the dataset."""

@@ -65,6 +65,7 @@ def html(page: Page) -> bytes:
     sections = (
         _numbers(page),
         _section("Images with their annotations", f'<div class="sheet">{sheet}</div>' if sheet else ""),
+        _section("Rows by source", _by_source(description)),
         _section("Objects by class and split", _by_class(description)),
         _section("Annotations by kind and split", _by_kind(description, predicted=False)),
         _section("Predictions by kind and split", _by_kind(description, predicted=True)),
@@ -106,6 +107,14 @@ def _numbers(page: Page) -> str:
     }
     boxes = "".join(f"<div><b>{count:,}</b>{markup(name)}</div>" for name, count in numbers.items())
     return f'<div class="numbers">{boxes}</div>'
+
+
+def _by_source(description: Description) -> str:
+    names = list(dict.fromkeys(name for counts in description.sources.values() for name in counts))
+    rows = [
+        (markup(source), *(f"{counts[name]:,}" for name in names)) for source, counts in description.sources.items()
+    ]
+    return _table(("source", *names), rows) if rows else ""
 
 
 def _by_class(description: Description) -> str:

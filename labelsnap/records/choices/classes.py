@@ -146,6 +146,8 @@ def update(
     seen: Iterable[SeenClass],
     renames: Mapping[str, str | None],
     offered: Sequence[OfferedClass] = (),
+    *,
+    by_name: bool = False,
 ) -> ClassRegistry:
     """Return the registry of the next snapshot, whatever the order of ``seen``: the classes of all its records.
 
@@ -153,9 +155,12 @@ def update(
     and colours count. A class is known by its feature schema's id, or by its name where the export has no id: a rename
     keeps the id, what is neither seen nor offered is marked removed, what comes back is the same class again, what is
     new is appended: in the ontology's order, then in the order of names. Names that ``renames`` (the dataset's
-    ``classes``) leads to are one class each.
+    ``classes``) leads to are one class each; ``by_name`` every name is, as of several sources, each with an ontology of
+    its own.
     """
-    merged = frozenset(name for name in renames.values() if name is not None)
+    seen = tuple(seen)
+    names_of_all = (each.name for each in chain(offered, seen)) if by_name else ()
+    merged = frozenset(name for name in (*renames.values(), *names_of_all) if name is not None)
     groups: defaultdict[Key, set[SeenClass]] = defaultdict(set)
     names: dict[Key, str] = {}
     coloured: dict[Key, str | None] = {}

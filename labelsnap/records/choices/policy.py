@@ -35,6 +35,19 @@ class Policy(Struct, frozen=True):
     classes: dict[str, str | None] = {}
 
 
+class SourcePolicy(Struct, frozen=True):
+    """The choices for the rows of one source: one for each project and model run whose labels it brings, in order."""
+
+    name: str
+    of: tuple[Policy, ...]
+
+
+def composed(first: Renames, then: Renames) -> dict[str, str | None]:
+    """Return the renames that two of them come to, one after the other."""
+    after = {name: then.get(called, called) if called is not None else None for name, called in first.items()}
+    return {**then, **after}
+
+
 def select(row: Row, policy: Policy) -> Record | Excluded:
     """Apply a dataset's policies to a row, parsed for its source: return its record, or which policy left it out.
 

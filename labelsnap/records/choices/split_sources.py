@@ -109,8 +109,8 @@ def named_by(record: Record, source: SplitSource, names: Names) -> str | None:
         match source.kind:
             case "model_run":
                 path = "$.experiments[...].runs[...].split"
-                entry = record.entry
-                said = entry.split if isinstance(entry, ModelRunEntry) else None
+                runs = (entry for entry in record.entries if isinstance(entry, ModelRunEntry))
+                said = next((run.split for run in runs if run.split is not None), None)
                 return None if said is None else split_called(said, names)
             case "metadata" | "tag":
                 path = "$.metadata_fields"

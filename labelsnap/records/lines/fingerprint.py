@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.json import decode, encode
 from xxhash import xxh3_128_hexdigest
 
 from labelsnap.records.lines.signatures import without_signature
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MASKS_OF_TASK = re.compile(rb"/tasks/[^/\"\\?]+/masks/")
 _URL_KEYS = (b'"url":', b'"url": ')
@@ -35,6 +39,20 @@ def fingerprint_with_split(line: bytes, *, in_run: bool, named: str = "") -> str
     digest = fingerprint(line)
     without = _SPLIT.sub(b"", line) if in_run else line
     return digest if without == line else f"{digest}-{fingerprint(without)}"
+
+
+def joint_fingerprint(of_sources: Mapping[str, str]) -> str:
+    """Return the fingerprint of a row by those of its lines, each by the name of its source, in whatever order.
+
+    It is of the same form: what a list of ids says of the row's split, and lines without theirs, are told apart.
+    """
+    told = sorted(of_sources.items())
+    line, without = (
+        xxh3_128_hexdigest("".join(f"{name}\t{_digests(each)[number]}\n" for name, each in told).encode())
+        for number in (0, 1)
+    )
+    named = next((split for _, each in told if (split := each.partition("--")[2])), "")
+    return f"{line}--{named}" if named else line if without == line else f"{line}-{without}"
 
 
 def same_content(one: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from labelsnap.records.lines.fingerprint import same_content
 from labelsnap.records.model import ModelRunEntry
 
 if TYPE_CHECKING:
-    from labelsnap.records.model import Annotation, Label, Record
+    from labelsnap.records.model import Annotation, Entry, Label, Record
 
 _EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
 
@@ -52,23 +52,46 @@ def carry_over(record: Record, standing: Standing, size: Size | None) -> Record:
     """
     if not same_content(record.fingerprint, standing.fingerprint):
         return record
-    entry = record.entry
     masks = {key: mask for key, mask in standing.masks.items() if size in {None, (mask.runs.height, mask.runs.width)}}
     if masks:
-        if isinstance(entry, ModelRunEntry):
-            entry = replace(entry, predictions=_carried(entry.predictions, "prediction", masks))
-        entry = replace(entry, labels=_carried(entry.labels, "label", masks))
-    return replace(record, data_row=replace(record.data_row, row_data=standing.row_data), entry=entry)
+        others = tuple([replace(each, entry=_entry(each.entry, masks)) for each in record.others])
+        record = replace(record, entry=_entry(record.entry, masks), others=others)
+    return replace(record, data_row=replace(record.data_row, row_data=standing.row_data))
+
+
+def with_shared(entry: Entry, made: Masks) -> Entry:
+    """Return what a source has of a row with those masks that were made for another one: of the same labels' objects.
+
+    They are the same where they were to be had of the same place, but for the export's own id.
+    """
+    wanted = {
+        (origin, label.id, each.feature_id): lasting(each.geometry)
+        for origin, labels in labels_of(entry)
+        for label in labels
+        for each in label.annotations
+        if isinstance(each.geometry, MaskReference)
+    }
+    shared = {key: mask for key, mask in made.items() if wanted.get(key) == mask.reference}
+    return _entry(entry, shared) if shared else entry
+
+
+def labels_of(entry: Entry) -> tuple[tuple[Origin, tuple[Label, ...]], ...]:
+    """Return the labels of an entry, and its predictions, if any."""
+    predictions = entry.predictions if isinstance(entry, ModelRunEntry) else ()
+    return ("label", entry.labels), ("prediction", predictions)
 
 
 def masks_in(record: Record) -> Masks:
     """Return the decoded masks of a record."""
-    entry = record.entry
-    predictions = entry.predictions if isinstance(entry, ModelRunEntry) else ()
-    origins: tuple[tuple[Origin, tuple[Label, ...]], ...] = (("label", entry.labels), ("prediction", predictions))
+    return masks_of(record.entries)
+
+
+def masks_of(entries: Iterable[Entry]) -> Masks:
+    """Return the decoded masks of what sources have of a row: a label's id is its own wherever it came from."""
     return {
         (origin, label.id, each.feature_id): each.geometry
-        for origin, labels in origins
+        for entry in entries
+        for origin, labels in labels_of(entry)
         for label in labels
         for each in label.annotations
         if isinstance(each.geometry, Mask)
@@ -83,6 +106,13 @@ def lasting(reference: MaskReference) -> MaskReference:
     if reference.composite_url is None:
         return reference
     return replace(reference, composite_url=_EXPORT_TASK.sub("-", reference.composite_url))
+
+
+def _entry(entry: Entry, masks: Masks) -> Entry:
+    labels = _carried(entry.labels, "label", masks)
+    if isinstance(entry, ModelRunEntry):
+        return replace(entry, labels=labels, predictions=_carried(entry.predictions, "prediction", masks))
+    return replace(entry, labels=labels)
 
 
 def _carried(labels: tuple[Label, ...], origin: Origin, masks: Masks) -> tuple[Label, ...]:

@@ -58,7 +58,7 @@ _ROW: Final = (*_OF_ROW, "mask_rule", *Image.__struct_fields__, "details")
 _OBJECT: Final = ("data_row_id", "origin", "label_id", "feature_id")
 _MASKS: Final = (*_OBJECT, "mask_reference", "mask", "mask_overlap")
 _SOURCE: Final = ("data_row_id", *Validators.__struct_fields__, "unconfirmed")
-OF_MASKS: Final = {"annotations": _MASKS, "predictions": _MASKS}
+OF_MASKS: Final = dict.fromkeys(("annotations", "predictions", "source_annotations", "source_predictions"), _MASKS)
 STANDING: Final = {"data_rows": _ROW, "images": _SOURCE, **OF_MASKS}
 """The columns that ``standing_of`` looks at, by table."""
 _WITHOUT_ROWS: Final = {name: pa.Table.from_batches([], schema) for name, schema in SCHEMAS.items()}
@@ -133,7 +133,7 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
     """Return each row's ``Standing`` by data row id; of the tables the columns of ``STANDING`` are enough."""
     masks: defaultdict[str, dict[tuple[Origin, str, str], Mask]] = defaultdict(dict)
-    for name in OF_MASKS:
+    for name in OF_MASKS.keys() & tables.keys():
         objects = _Table(tables[name].filter(tables[name]["mask"].is_valid()))
         of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
         for mask, row_id, origin, label_id, feature_id in of_masks:

@@ -259,3 +259,32 @@ SCHEMAS: Final = {
     "unreadable": UNREADABLE,
 }
 """The tables that samples are written to, by name."""
+
+_OF_SOURCE: Final = (_always("from_source", TEXT), _always("source_kind", TEXT), _always("source_id", TEXT))
+SOURCES: Final = pa.schema(
+    [
+        _ROW,
+        _always("source_index", pa.int32()),
+        *_OF_SOURCE,
+        pa.field("source_name", TEXT),
+        _always("labels", pa.int32()),
+        _always("predictions", pa.int32()),
+        pa.field("project_details", PROJECT_DETAILS),
+        *_texts("model_id", "model_name", "run_data_row_id", "run_split"),
+    ]
+)
+
+
+def _by_source(schema: pa.Schema) -> pa.Schema:
+    """The table of what a row's other sources have: behind the row's id stands which of them it is."""
+    return pa.schema([schema.field(0), *_OF_SOURCE, *(schema.field(place) for place in range(1, len(schema)))])
+
+
+OF_SOURCES: Final = {
+    "sources": SOURCES,
+    **{
+        f"source_{name}": _by_source(SCHEMAS[name])
+        for name in ("labels", "annotations", "predictions", "classifications", "unanswered", "relationships")
+    },
+}
+"""The tables that samples of several sources are written to beside the others, by name."""

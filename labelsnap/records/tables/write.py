@@ -15,7 +15,7 @@ from labelsnap.records.model import ChecklistAnswer, ModelRunEntry, ProjectEntry
 from labelsnap.records.questions import questions_of
 from labelsnap.records.tables.columns import list_array, tuples
 from labelsnap.records.tables.geometry_columns import geometry_columns
-from labelsnap.records.tables.schema import OPTION, SCHEMAS, TEXT
+from labelsnap.records.tables.schema import OF_SOURCES, OPTION, SCHEMAS, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,17 +45,20 @@ Columns: TypeAlias = "dict[str, Sequence[Any] | pa.Array]"
 Part = TypeVar("Part")
 
 _ORIGINS = ("label", "prediction")
+_EVERY = SCHEMAS | OF_SOURCES
 _EMPTY = {
     name: pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
-    for name, schema in SCHEMAS.items()
+    for name, schema in _EVERY.items()
 }
-_FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in SCHEMAS.items()}
+_SIDES = ("width", "height")
+_FIELDS = {name: [(field.name, field.type) for field in schema] for name, schema in _EVERY.items()}
 
 
 def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     """Return samples as the canonical tables, by name (``schema.SCHEMAS``).
 
     Rows are ordered by data row id, then label, then place within it, so that the order of ``samples`` does not matter.
+    Where any is of several sources those of ``schema.OF_SOURCES`` are among them.
     Raises ``ValueError`` where two samples are of one data row.
     """
     ordered = sorted(samples, key=lambda sample: sample.record.data_row.id)
@@ -68,44 +71,100 @@ def to_tables(samples: Sequence[Sample]) -> dict[str, pa.Table]:
     owners = data_rows.select(["data_row_id"])
     batches = {
         "data_rows": data_rows,
-        **_of_labels([found for entry in entries for found in (entry.labels, _predictions(entry))], data_rows),
+        **_of_labels(
+            [found for entry in entries for found in (entry.labels, _predictions(entry))],
+            data_rows.select(["data_row_id", *_SIDES]),
+        ),
         "metadata": _parts("metadata", [row.metadata for row in rows], owners, _metadata),
         "attachments": _parts("attachments", [row.attachments for row in rows], owners, _fields),
         "embeddings": _parts("embeddings", [row.embeddings for row in rows], owners, _fields),
         "workflow_history": _parts("workflow_history", [_moves(entry) for entry in entries], owners, _fields),
         "unreadable": _parts("unreadable", [sample.record.unreadable for sample in ordered], owners, _fields),
     }
-    return {name: pa.Table.from_batches([batches[name]]) for name in SCHEMAS}
+    if any(sample.record.source for sample in ordered):
+        batches |= _of_sources(ordered, data_rows)
+    return {name: pa.Table.from_batches([batch]) for name, batch in batches.items()}
 
 
-def _of_labels(lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
-    """Return the tables of labels and of what hangs on them; ``lists`` has two lists a row: labels and predictions."""
+def _of_sources(samples: Sequence[Sample], data_rows: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+    """Return the tables of what each source has of rows, and of the labels of those that did not win."""
+    records = [sample.record for sample in samples]
+    told = [[(each.source, each.entry), *((one.source, one.entry) for one in each.others)] for each in records]
+    sources = _parts("sources", told, data_rows.select(["data_row_id"]), _sources)
+    others = [each for record in records for each in record.others]
+    which = np.repeat(np.arange(len(records)), [len(record.others) for record in records])
+    of_rows = pa.record_batch(
+        {
+            "data_row_id": data_rows["data_row_id"].take(pa.array(which)),
+            **{name: pa.array(column, TEXT) for name, column in _named([(one.source, one.entry) for one in others])},
+            **{name: data_rows[name].take(pa.array(which)) for name in _SIDES},
+        }
+    )
+    lists = [found for one in others for found in (one.entry.labels, _predictions(one.entry))]
+    return {"sources": sources, **_of_labels(lists, of_rows, "source_")}
+
+
+def _named(told: Sequence[tuple[str, Entry]]) -> Sequence[tuple[str, list[str]]]:
+    return (
+        ("from_source", [name for name, _ in told]),
+        ("source_kind", [_kind(entry) for _, entry in told]),
+        ("source_id", [entry.id for _, entry in told]),
+    )
+
+
+def _kind(entry: Entry) -> str:
+    return "project" if isinstance(entry, ProjectEntry) else "model_run"
+
+
+def _sources(told: Sequence[tuple[str, Entry]]) -> Columns:
+    entries = [entry for _, entry in told]
+    return {
+        **dict(_named(told)),
+        **_of_entries(entries),
+        "labels": [len(entry.labels) for entry in entries],
+        "predictions": [len(_predictions(entry)) for entry in entries],
+    }
+
+
+def _of_labels(
+    lists: Sequence[tuple[Label, ...]], of_rows: pa.RecordBatch, prefix: str = ""
+) -> dict[str, pa.RecordBatch]:
+    """Return the tables of labels and of what hangs on them, their names with a prefix.
+
+    ``lists`` has two lists a row: labels and predictions. What ``of_rows`` has beside sizes stands before each.
+    """
     rows, origins = np.divmod(np.arange(len(lists)), len(_ORIGINS))
+    named = [name for name in of_rows.schema.names if name not in _SIDES]
     of_lists = pa.record_batch(
         {
-            "data_row_id": of_rows["data_row_id"].take(pa.array(rows)),
+            **{name: of_rows[name].take(pa.array(rows)) for name in named},
             "origin": pa.array(_ORIGINS).take(pa.array(origins)),
         }
     )
-    made = _parts("labels", lists, of_lists, _labels)
-    owners = made.select(["data_row_id", "origin", "label_index", "label_id"])
+    made = _parts(f"{prefix}labels", lists, of_lists, _labels)
+    owners = made.select([*named, "origin", "label_index", "label_id"])
     labels = list(chain.from_iterable(lists))
     sizes = _sizes(of_rows)[np.repeat(rows, list(map(len, lists)))]
     drawn, predicted = (_objects(lists, origin) for origin in range(len(_ORIGINS)))
     relationships = [label.relationships for label in labels]
-    return {
+    tables = {
         "labels": made,
-        "annotations": _parts("annotations", drawn, owners, partial(_annotations, _spread(sizes, drawn))),
-        "predictions": _parts("predictions", predicted, owners, partial(_annotations, _spread(sizes, predicted))),
-        "classifications": _parts("classifications", list(map(questions_of, labels)), owners, _classifications),
-        "unanswered": _parts("unanswered", [label.unanswered for label in labels], owners, _fields),
-        "relationships": _parts("relationships", relationships, owners, _relationships),
+        **{
+            name: _parts(f"{prefix}{name}", found, owners, partial(_annotations, _spread(sizes, found)))
+            for name, found in (("annotations", drawn), ("predictions", predicted))
+        },
+        "classifications": _parts(
+            f"{prefix}classifications", list(map(questions_of, labels)), owners, _classifications
+        ),
+        "unanswered": _parts(f"{prefix}unanswered", [label.unanswered for label in labels], owners, _fields),
+        "relationships": _parts(f"{prefix}relationships", relationships, owners, _relationships),
     }
+    return {f"{prefix}{name}": table for name, table in tables.items()}
 
 
 def _sizes(rows: pa.RecordBatch) -> NDArray[np.int64]:
     """Return the (width, height) of each row's image."""
-    return np.column_stack([rows[name].to_numpy() for name in ("width", "height")]).astype(np.int64)
+    return np.column_stack([rows[name].to_numpy() for name in _SIDES]).astype(np.int64)
 
 
 def _spread(sizes: NDArray[np.int64], held: Sequence[Sequence[Part]]) -> NDArray[np.int64]:
@@ -141,7 +200,7 @@ def _parts(
     positions = np.repeat(np.arange(len(held)), counts)
     places = (np.arange(len(parts)) - (np.cumsum(counts) - counts)[positions]).astype(np.int32)
     repeated = owners.take(pa.array(positions)).columns
-    index = SCHEMAS[name].names[len(repeated)]
+    index = _EVERY[name].names[len(repeated)]
     columns = dict(zip(owners.schema.names, repeated, strict=True))
     return _batch(name, {**columns, index: pa.array(places), **fields(parts)})
 
@@ -151,7 +210,7 @@ def _batch(name: str, columns: Columns) -> pa.RecordBatch:
         column if isinstance(column := columns[field], pa.Array) else pa.array(column, kind)
         for field, kind in _FIELDS[name]
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMAS[name])
+    return pa.RecordBatch.from_arrays(arrays, schema=_EVERY[name])
 
 
 def _data_rows(samples: Sequence[Sample]) -> Columns:
@@ -159,10 +218,8 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
     rows = [record.data_row for record in records]
     images = [sample.image for sample in samples]
     entries = [record.entry for record in records]
-    projects = [entry if isinstance(entry, ProjectEntry) else None for entry in entries]
-    runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
-    details = [project and project.details for project in projects]
     return {
+        **_of_entries(entries),
         "data_row_id": [row.id for row in rows],
         "global_key": [row.global_key for row in rows],
         "external_id": [row.external_id for row in rows],
@@ -180,7 +237,19 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "orientation": [image.orientation for image in images],
         "turned": [image.turned for image in images],
         "converted_from": [image.converted_from for image in images],
-        "source_kind": ["project" if project else "model_run" for project in projects],
+        "labels_excluded": [list(record.labels_excluded.items()) for record in records],
+        "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
+        "text_replaced": [record.text_replaced for record in records],
+        "mask_rule": [sample.mask_rule for sample in samples],
+    }
+
+
+def _of_entries(entries: Sequence[Entry]) -> Columns:
+    """Return what a row has of its project or model run beside the labels."""
+    runs = [entry if isinstance(entry, ModelRunEntry) else None for entry in entries]
+    details = [entry.details if isinstance(entry, ProjectEntry) else None for entry in entries]
+    return {
+        "source_kind": [_kind(entry) for entry in entries],
         "source_id": [entry.id for entry in entries],
         "source_name": [entry.name for entry in entries],
         "project_details": [fields and fields[:-1] for fields in tuples(details)],  # all but workflow_history
@@ -188,10 +257,6 @@ def _data_rows(samples: Sequence[Sample]) -> Columns:
         "model_name": [run and run.model_name for run in runs],
         "run_data_row_id": [run and run.run_data_row_id for run in runs],
         "run_split": [run and run.split for run in runs],
-        "labels_excluded": [list(record.labels_excluded.items()) for record in records],
-        "annotations_dropped": [list(record.annotations_dropped.items()) for record in records],
-        "text_replaced": [record.text_replaced for record in records],
-        "mask_rule": [sample.mask_rule for sample in samples],
     }
 
 

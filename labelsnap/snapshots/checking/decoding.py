@@ -139,6 +139,9 @@ def _counted(on_batch: OnBatch, path: Path, name: str) -> Counter[str]:
                 counts.update(f"{table}.{kind}" for kind in batch.column("kind").to_pylist())
                 _check_lengths(batch)
                 _check_masks(batch)
+            case "source_annotations" | "source_predictions":
+                _check_lengths(batch)
+                _check_masks(batch)
             case "classifications":
                 counts.update(_of_origin(batch, batch.column("kind").to_pylist()))
             case "relationships":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from labelsnap.records.tables.schema import CLASSES, LEFT, ONTOLOGY, PROBLEMS, SCHEMAS
+from labelsnap.records.tables.schema import CLASSES, LEFT, OF_SOURCES, ONTOLOGY, PROBLEMS, SCHEMAS
 from labelsnap.snapshots.manifest import damaged
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ MISREAD: Final = (ArithmeticError, AttributeError, LookupError, TypeError, Value
 _TABLES: Final = "tables/"
 _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     **SCHEMAS,
+    **OF_SOURCES,
     "classes": CLASSES,
     "ontology": ONTOLOGY,
     "problems": PROBLEMS,

@@ -1,0 +1,127 @@
+"""Rows that come from several sources: the lines of each are put together, by data row id, into one record.
+
+Each line ends in one place, as those of one source do. Of the lines that one source has of a row the one with the
+latest activity counts, and the others are ``duplicate``. The lines of other sources are ``repeated``, whatever becomes
+of the row, but for the one that stands for it. Where a line of any source is refused, the row is not published: its
+labels would be another source's, and nobody would be told.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from labelsnap.buckets.boundary import bounded
+from labelsnap.buckets.noted import REPEATED, SOURCES
+from labelsnap.records.choices.merging import merge
+from labelsnap.records.choices.policy import SourcePolicy
+from labelsnap.records.lines.moments import BEFORE_ALL, instant
+from labelsnap.records.model import Excluded, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from labelsnap.buckets.receipt import Counts
+    from labelsnap.buckets.rows.outcome import Outcome
+    from labelsnap.records.choices.policy import Policy
+    from labelsnap.records.model import Record, Row
+
+    _Lines = Mapping[str, tuple[int, tuple[Row, ...]]]
+    """A row's lines by source: number, and the row as it is parsed for each project and model run."""
+
+
+class Several(Struct, frozen=True):
+    """The sources of a dataset that has several, the one that wins first.
+
+    ``begins`` tells where lines come from: the numbers of the first line of each stream, in order, and its source.
+    """
+
+    policies: tuple[SourcePolicy, ...]
+    begins: tuple[tuple[int, str], ...]
+
+    def source_of(self, number: int) -> str:
+        """Return the name of the source that a line came from."""
+        return self.begins[bisect_right(self.begins, number, key=lambda begin: begin[0]) - 1][1]
+
+    def lines(self, numbers: Iterable[int]) -> Counts:
+        """Count the lines of each source among these."""
+        return dict(Counter(f"{SOURCES}.{self.source_of(number)}.exported" for number in numbers))
+
+    def records(
+        self,
+        lines: Iterable[tuple[int, bytes]],
+        read: Callable[[int, bytes, Policy], Row | Problem],
+        outcome: Outcome,
+    ) -> Iterator[tuple[int, Record]]:
+        """The records to publish by the number of the line that won; all else is noted in ``outcome`` on the way."""
+        of_source = {each.name: each for each in self.policies}
+        rows: dict[str, dict[str, tuple[int, tuple[Row, ...]]]] = {}
+        refused: list[Problem] = []
+        for number, line in lines:
+            name = self.source_of(number)
+            found = _parsed(number, line, of_source[name], read)
+            if isinstance(found, Problem):
+                refused.append(found)
+                continue
+            row_id = found[0].data_row.id
+            of_row = rows.setdefault(row_id, {})
+            standing = of_row.get(name)
+            if standing is None or _activity(found[0]) >= _activity(standing[1][0]):
+                of_row[name] = number, found
+            if standing is not None:
+                outcome.several.add(row_id)
+                outcome.repeated.append(standing[0] if of_row[name][0] == number else number)
+        for problem in refused:
+            outcome.several.add(problem.data_row_id or "")
+            standing = rows.get(problem.data_row_id or "", {}).get(self.source_of(problem.line))
+            is_mended = standing is not None and standing[0] > problem.line
+            outcome.repeated += [problem.line] if is_mended else []
+            outcome.problems += [] if is_mended else [problem]
+        for problem in outcome.problems:
+            outcome.excluded[REPEATED] += len(rows.pop(problem.data_row_id or "", {}))
+        outcome.excluded["duplicate"] += len(outcome.repeated)
+        for row_id, of_row in rows.items():
+            outcome.excluded[REPEATED] += len(of_row) - 1
+            yield from self._record(row_id, of_row, outcome)
+
+    def _record(self, row_id: str, of_row: _Lines, outcome: Outcome) -> Iterator[tuple[int, Record]]:
+        number = min(number for number, _ in of_row.values())
+        rows = {name: found for name, (_, found) in of_row.items()}
+        chosen = bounded(number, lambda: row_id, partial(merge, rows, self.policies))
+        if isinstance(chosen, Problem):
+            outcome.problems.append(chosen)
+            return
+        outcome.labels_excluded.update(chosen.labels_excluded)
+        outcome.annotations_dropped.update(chosen.annotations_dropped)
+        if isinstance(chosen, Excluded):
+            outcome.excluded[chosen.policy] += 1
+        else:
+            yield of_row[chosen.source][0], chosen
+
+
+def _parsed(
+    number: int, line: bytes, source: SourcePolicy, read: Callable[[int, bytes, Policy], Row | Problem]
+) -> tuple[Row, ...] | Problem:
+    """The row as it is for each project and model run of its source; those that the line does not name have nothing."""
+    rows: list[Row] = []
+    for policy in source.of:
+        asked = policy.source.id
+        if rows and asked.isascii() and asked.encode() not in line:
+            rows.append(replace(rows[0], entry=None))
+            continue
+        found = read(number, line, policy)
+        if isinstance(found, Problem):
+            return found
+        rows.append(found)
+    return tuple(rows)
+
+
+def _activity(row: Row) -> datetime:
+    details = row.data_row.details
+    return instant(details and details.last_activity_at) or BEFORE_ALL
