@@ -19,6 +19,7 @@ from labelsnap.buckets.reading import NOTHING, Earlier, table_path
 from labelsnap.buckets.receipt import BucketInput, BucketReceipt, Tally
 from labelsnap.buckets.rows.images import images_table, store_images
 from labelsnap.buckets.rows.made import Made, faults_in, faults_of, made_of
+from labelsnap.buckets.rows.one import records_of_one
 from labelsnap.buckets.rows.outcome import Outcome
 from labelsnap.buckets.rows.reuse import LASTING, Reuse, digest_of
 from labelsnap.buckets.rows.told import encode_told, left_out, tell
@@ -27,9 +28,8 @@ from labelsnap.buckets.spool import NOTHING_SAID
 from labelsnap.formats.description.census import Census
 from labelsnap.memory import give_back
 from labelsnap.records.choices.names import Naming
-from labelsnap.records.choices.policy import Policy, select
-from labelsnap.records.lines.moments import BEFORE_ALL, instant
-from labelsnap.records.model import Excluded, Problem, Record, Row, Sample
+from labelsnap.records.lines.moments import BEFORE_ALL
+from labelsnap.records.model import Problem, Record, Row, Sample
 from labelsnap.records.parsing.identity import Identity, row_id
 from labelsnap.records.parsing.parse import parse
 from labelsnap.records.tables.schema import OF_SOURCES
@@ -40,7 +40,7 @@ from labelsnap.snapshots.keeping.behind import LEFT
 from labelsnap.snapshots.tables.table_columns import without_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from concurrent.futures import Executor
     from datetime import datetime
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from labelsnap.buckets.rows.several import Several
     from labelsnap.buckets.rows.told import Told
     from labelsnap.buckets.spool import Said
+    from labelsnap.records.choices.policy import Policy
     from labelsnap.snapshots.checking.measures import Measure
     from labelsnap.snapshots.manifest import File, Pack
     from labelsnap.snapshots.writing.draft import Draft
@@ -113,7 +114,7 @@ class BucketBuilder:
             outcome.of_sources = self.several.lines(chain(looked.kept, looked.against))
             outcome.excluded[REPEATED] += len(kept) - len(set(kept.values()))
         others = (each for each in lines if each[0] not in kept)
-        records_of = self.several.records if self.several else self._records
+        records_of = self.several.records if self.several else partial(records_of_one, self.policy)
         records = dict(records_of(others, partial(self._read, looked.taken), outcome))
         told = self.earlier.told
         if told and not records and not bucket.behind and told.rows.keys() == set(kept.values()):
@@ -206,45 +207,6 @@ class BucketBuilder:
         parsed = partial(parse, line, policy.source, number=number, keep_embeddings=vectors, taken=known)
         row = bounded(number, partial(_told, line, known), parsed)
         return row if isinstance(row, Problem) else self.fetcher.with_split(row, line, self._said(number).listed)
-
-    def _records(
-        self, lines: Iterable[tuple[int, bytes]], read: Callable[[int, bytes, Policy], Row | Problem], outcome: Outcome
-    ) -> Iterator[tuple[int, Record]]:
-        """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
-
-        A refused line whose row comes well in a later one is a repetition: it was mended since.
-        """
-        rows: dict[str, tuple[int, Row]] = {}
-        refused: list[Problem] = []
-        for number, line in lines:
-            row = read(number, line, self.policy)
-            if isinstance(row, Problem):
-                refused.append(row)
-                continue
-            standing = rows.get(row.data_row.id)
-            if standing is None or _activity(row) >= _activity(standing[1]):
-                rows[row.data_row.id] = number, row
-            if standing is not None:
-                outcome.several.add(row.data_row.id)
-                outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
-        for problem in refused:
-            outcome.several.add(problem.data_row_id or "")
-            if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
-                outcome.repeated.append(problem.line)
-            else:
-                outcome.problems.append(problem)
-        outcome.excluded["duplicate"] += len(outcome.repeated)
-        for number, row in rows.values():
-            chosen = bounded(number, partial(_id, row), partial(select, row, self.policy))
-            if isinstance(chosen, Problem):
-                outcome.problems.append(chosen)
-                continue
-            outcome.labels_excluded.update(chosen.labels_excluded)
-            outcome.annotations_dropped.update(chosen.annotations_dropped)
-            if isinstance(chosen, Excluded):
-                outcome.excluded[chosen.policy] += 1
-            else:
-                yield number, chosen
 
     @staticmethod
     def _reused(reuse: Reuse, records: Mapping[int, Record], outcome: Outcome) -> dict[int, Reused]:
@@ -403,8 +365,3 @@ def _told(line: bytes, taken: Identity | None) -> str | None:
 
 def _id(row: Row | Record) -> str:
     return row.data_row.id
-
-
-def _activity(row: Row) -> datetime:
-    details = row.data_row.details
-    return instant(details and details.last_activity_at) or BEFORE_ALL

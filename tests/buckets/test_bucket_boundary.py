@@ -14,7 +14,7 @@ from labelsnap.buckets import build as building
 from labelsnap.buckets import spool
 from labelsnap.buckets.base import BasePart
 from labelsnap.buckets.boundary import bounded
-from labelsnap.buckets.rows import image, made, reuse, told
+from labelsnap.buckets.rows import image, made, one, reuse, told
 from labelsnap.buckets.rows.fetch import Fetcher
 from labelsnap.buckets.rows.image import publishable
 from labelsnap.errors import LabelboxRefusedError, LabelsnapError
@@ -50,7 +50,7 @@ def problems(receipt, folder):
     ("place", "name", "is_odd"),
     [
         (building, "parse", holds),
-        (building, "select", holds),
+        (one, "select", holds),
         (made, "to_tables", holds),
         (made, "measure", holds),
         (told, "census", holds),

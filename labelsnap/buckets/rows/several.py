@@ -18,14 +18,13 @@ from msgspec.structs import replace
 
 from labelsnap.buckets.boundary import bounded
 from labelsnap.buckets.noted import REPEATED, SOURCES
+from labelsnap.buckets.rows.one import activity
 from labelsnap.records.choices.merging import merge
 from labelsnap.records.choices.policy import SourcePolicy
-from labelsnap.records.lines.moments import BEFORE_ALL, instant
 from labelsnap.records.model import Excluded, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from labelsnap.buckets.receipt import Counts
     from labelsnap.buckets.rows.outcome import Outcome
@@ -72,7 +71,7 @@ class Several(Struct, frozen=True):
             row_id = found[0].data_row.id
             of_row = rows.setdefault(row_id, {})
             standing = of_row.get(name)
-            if standing is None or _activity(found[0]) >= _activity(standing[1][0]):
+            if standing is None or activity(found[0]) >= activity(standing[1][0]):
                 of_row[name] = number, found
             if standing is not None:
                 outcome.several.add(row_id)
@@ -120,8 +119,3 @@ def _parsed(
             return found
         rows.append(found)
     return tuple(rows)
-
-
-def _activity(row: Row) -> datetime:
-    details = row.data_row.details
-    return instant(details and details.last_activity_at) or BEFORE_ALL
