@@ -112,7 +112,7 @@ def assert_sound(converting, version):
         pytest.param(NARROWED, id="narrowed", marks=pytest.mark.slow),
     ],
 )
-@settings(max_examples=of_a_hundred(12), phases=(Phase.generate,), deadline=None)
+@settings(max_examples=of_a_hundred(6), phases=(Phase.generate,), deadline=None)
 @drawn(versions=st.lists(ROWS, min_size=2, max_size=5))
 def test_versions_upon_others_have_the_bytes_of_one_pass(formats, count, versions):
     """Rows added, changed, given other images, moved and removed, in one shard of a split or in four."""
