@@ -153,6 +153,7 @@ def test_a_class_that_is_recoloured_is_so_in_every_picture(sandbox, dataset, tmp
             pull(version["ref"], name, tree)
         car = DRAWN.index("car") + 1
         assert f"\ncar:{colour[0]},{colour[1]},{colour[2]}::\n" in (trees["voc"] / "labelmap.txt").read_text()
+        assert all(found_by_colour(trees["voc"], path) for path in (trees["voc"] / "SegmentationClass").glob("*.png"))
         panoptic = json.loads((trees["coco"] / "annotations/panoptic_train.json").read_bytes())
         assert tuple(panoptic["categories"][car - 1]["color"]) == colour
         reports.append((trees["coco"] / "report.html").read_bytes())
@@ -224,6 +225,17 @@ def test_names_of_the_dataset_file_hold_for_what_nobody_has_drawn(sandbox, datas
     result = refresh(dataset(formats={}, classes={"lantern": "lamp", "dirt": None}))
     assert names_of(result) == [*DRAWN, "lamp"]
     assert result["ontology"]["classes"] == len(DRAWN) + 1
+
+
+def found_by_colour(tree, path):
+    """Whether a map's colours are lines of `labelmap.txt`, as its numbers are: so CVAT and Datumaro read it."""
+    lines = (tree / "labelmap.txt").read_text().splitlines()[1:]
+    number_of = {tuple(map(int, each.rsplit(":", 3)[1].split(","))): at for at, each in enumerate(lines)}
+    with Image.open(path) as picture:
+        pixels, seen = np.asarray(picture), np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert len(number_of) == len(lines)
+    pairs = np.unique(np.column_stack([pixels.ravel(), seen]), axis=0).tolist()
+    return all(number_of[tuple(colour)] == number for number, *colour in pairs)
 
 
 def folders(tree):
