@@ -11,7 +11,7 @@ from prefect import task
 from config.dataset import Dataset
 from config.settings import load_settings
 from labelsnap.buckets.boundary import attempted
-from labelsnap.buckets.noted import blocks_of, said_of
+from labelsnap.buckets.noted import RENAMED, blocks_of, said_of
 from labelsnap.buckets.parts.index import format_folder
 from labelsnap.buckets.source import BucketSource
 from labelsnap.decoders import decoder_of
@@ -84,13 +84,14 @@ def describe(dataset: Dataset, settlement: Settlement, formats: tuple[FormatRece
     pictures = thumbnails(store, settlement)
     if pictures:
         show_picture(dataset, sheet(pictures[:THUMBNAILS_SHOWN]))
+    noted = {name: number for name, number in settlement.tally.noted.items() if name != RENAMED}
     page = Page(
         description=description,
         outputs=list(outputs.values()),
         thumbnails=pictures,
         excluded=settlement.tally.excluded,
         problems=problems_told(store, settlement.problems),
-        noted=list(said_of(blocks_of(settlement.tally.noted) | {"problems": settlement.tally.problem_codes})),
+        noted=list(said_of(blocks_of(noted) | {"problems": settlement.tally.problem_codes})),
     )
     documents.append((REPORT, html(page)))
     return FormatReceipt(name="", files=draft.add_files(documents), packs=(), uploads=draft.uploads)

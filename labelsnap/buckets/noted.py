@@ -199,7 +199,7 @@ def blocks_of(counts: Counts) -> dict[str, Counts]:
     for name in NOTED:
         block, _, what = name.partition(".")
         blocks.setdefault(block, {})[what] = counts.get(name, 0)
-    for name in IF_ANY.keys() & counts:
+    for name in (each for each in IF_ANY if each in counts):
         block, _, what = name.partition(".")
         blocks.setdefault(block, {})[what] = counts[name]
     return blocks

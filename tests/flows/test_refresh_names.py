@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tarfile
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 import pytest
 
+from flows.backfill import backfill
 from flows.refresh import refresh
 from flows.reprocess import reprocess
 from labelsnap.records.choices.names import folded
@@ -150,3 +152,19 @@ def test_images_that_are_made_jpegs_or_referred_to_have_their_keys_for_names(dat
     endings = {"jpg": "jpg", "reference": "JPEG"}
     assert named(first)[row.id] == f"Ampel.{endings[images]}"
     assert named(first)[other.id] == f"ampel--{other.id}.jpg"
+
+
+@pytest.mark.slow
+def test_a_backfill_takes_no_name_from_a_row_that_stands(dataset, sandbox):
+    """Rows of earlier years come beside those of the base, whose names are theirs; nothing of the base is renamed."""
+    low, high, *_ = done(sandbox)
+    for row in (low, high):
+        sandbox.set_key(row.index, "one.jpg")
+    sandbox.set_status(low.index, "IN_REVIEW")
+    chosen = dataset(formats={}, file_names="key")
+    first = refresh(chosen)
+    assert named(first)[high.id] == "one.jpg"
+    sandbox.set_status(low.index, "DONE")
+    moments = datetime(2022, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)
+    second = backfill(chosen, *moments, timedelta(days=2000))
+    assert named(second) == named(first) | {low.id: f"one--{low.id}.jpg"}

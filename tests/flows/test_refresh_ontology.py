@@ -28,10 +28,15 @@ ASKED = sum(map(len, QUESTIONS.values()))
 
 
 def test_a_class_without_an_object_has_its_place_in_every_format(sandbox, dataset, tmp_path):
-    """Two classes that nobody has drawn yet stand in the ontology's order where trainers number their heads by it."""
+    """Two classes that nobody has drawn yet stand in the ontology's order where trainers number their heads by it.
+
+    So does an option that nobody has chosen. All tools have one colour, which the first class has.
+    """
     sandbox.add_class("tram", "raster-segmentation")
     sandbox.add_class("lamp", "point")
+    sandbox.add_option("time of day", "dawn")
     formats = {"coco": {}, "yolo": {"task": "detect"}, "voc": {}, "masks": {"kind": "semantic"}}
+    formats["times"] = {"format": "yolo", "task": "classify", "question": "time of day"}
     result = refresh(dataset(formats=formats))
     expected = [*DRAWN, "tram", "lamp"]
     assert result["ontology"] == {"read": True, "classes": len(expected), "questions": ASKED}
@@ -52,6 +57,9 @@ def test_a_class_without_an_object_has_its_place_in_every_format(sandbox, datase
     ):
         assert [each["name"] for each in classes] == expected
     labels = (trees["voc"] / "labelmap.txt").read_text()
+    assert f"\n{DRAWN[0]}:60,127,208::\n" in labels
+    assert labels.count("60,127,208") == 1
+    assert "dawn" in folders(trees["times"])
     assert "tram" in labels
     assert "lamp" in labels
     assert "| 12 | tram | 0 |" in (trees["coco"] / "README.md").read_text()
@@ -127,6 +135,7 @@ def test_over_four_versions_ids_stay_and_each_change_is_named(sandbox, dataset):
     assert not any(each.rows.changed for each in found)
 
 
+@pytest.mark.slow
 def test_a_class_that_is_recoloured_is_so_in_every_picture(sandbox, dataset, tmp_path):
     """Palettes, label maps, segments and the report; `diff` says it, and no number, image or mask is another."""
     sandbox.colour_class("car", "#0a141e")
@@ -144,6 +153,7 @@ def test_a_class_that_is_recoloured_is_so_in_every_picture(sandbox, dataset, tmp
             pull(version["ref"], name, tree)
         car = DRAWN.index("car") + 1
         assert f"\ncar:{colour[0]},{colour[1]},{colour[2]}::\n" in (trees["voc"] / "labelmap.txt").read_text()
+        assert all(found_by_colour(trees["voc"], path) for path in (trees["voc"] / "SegmentationClass").glob("*.png"))
         panoptic = json.loads((trees["coco"] / "annotations/panoptic_train.json").read_bytes())
         assert tuple(panoptic["categories"][car - 1]["color"]) == colour
         reports.append((trees["coco"] / "report.html").read_bytes())
@@ -159,6 +169,7 @@ def test_a_class_that_is_recoloured_is_so_in_every_picture(sandbox, dataset, tmp
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_options_that_nobody_has_chosen_have_their_folder(sandbox, dataset, tmp_path):
     """A trainer numbers answers by their folders: all that the question offers are there before the first image."""
     chosen = dataset(formats={"yolo": {"task": "classify", "question": "time of day"}})
@@ -214,6 +225,17 @@ def test_names_of_the_dataset_file_hold_for_what_nobody_has_drawn(sandbox, datas
     result = refresh(dataset(formats={}, classes={"lantern": "lamp", "dirt": None}))
     assert names_of(result) == [*DRAWN, "lamp"]
     assert result["ontology"]["classes"] == len(DRAWN) + 1
+
+
+def found_by_colour(tree, path):
+    """Whether a map's colours are lines of `labelmap.txt`, as its numbers are: so CVAT and Datumaro read it."""
+    lines = (tree / "labelmap.txt").read_text().splitlines()[1:]
+    number_of = {tuple(map(int, each.rsplit(":", 3)[1].split(","))): at for at, each in enumerate(lines)}
+    with Image.open(path) as picture:
+        pixels, seen = np.asarray(picture), np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert len(number_of) == len(lines)
+    pairs = np.unique(np.column_stack([pixels.ravel(), seen]), axis=0).tolist()
+    return all(number_of[tuple(colour)] == number for number, *colour in pairs)
 
 
 def folders(tree):

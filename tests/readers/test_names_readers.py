@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import supervision
 import webdataset
 from pycocotools.coco import COCO
 
@@ -60,6 +59,8 @@ def test_other_peoples_readers_find_every_image(dataset: Any, sandbox: Any, tmp_
     for split in ("train", "val", "test"):
         coco = COCO(str(tmp_path / f"coco/annotations/instances_{split}.json"))
         assert all((tmp_path / f"coco/images/{split}" / each["file_name"]).is_file() for each in coco.imgs.values())
+    import supervision
+
     root = tmp_path / "yolo"
     read = supervision.DetectionDataset.from_yolo(
         str(root / "images/train"), str(root / "labels/train"), str(root / "data.yaml")
