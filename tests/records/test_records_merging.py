@@ -9,7 +9,9 @@ from records_lines import box, label, parsed, row
 
 from labelsnap.records.choices.merging import merge
 from labelsnap.records.choices.policy import Policy, SourcePolicy
-from labelsnap.records.model import Excluded, ProjectEntry, Record, Source
+from labelsnap.records.geometry import Mask, MaskReference, Runs
+from labelsnap.records.model import Annotation, Excluded, Label, ProjectEntry, Record, Source
+from labelsnap.records.tables.carry import lasting, masks_of, with_shared
 
 DONE = {"project_details": {"workflow_status": "DONE"}}
 IN_REVIEW = {"project_details": {"workflow_status": "IN_REVIEW"}}
@@ -95,3 +97,31 @@ def test_a_source_may_bring_the_labels_of_several_projects():
     assert labels(record) == [("s", ["y"]), ("s", ["x"])]
     assert isinstance(record.entry, ProjectEntry)
     assert record.entry.id == "p2"
+
+
+def of_mask(geometry: Any) -> Any:
+    """What a project has of a row: one label with one object, of which this is the mask."""
+    tree = Annotation("f1", "s-tree", "tree", "tree", geometry)
+    return ProjectEntry("p1", "P", None, (Label("l1", "Default", "1.0.0", None, None, (tree,)),))
+
+
+def test_a_mask_that_two_sources_have_is_had_once():
+    """Where both have it of the same place, but for the export; of an edited label's composite it is another."""
+    url = "https://api.labelbox.com/api/v1/tasks/{}/masks/{}/index/1"
+    first, second, edited = (
+        MaskReference(None, url.format(task, mask), (1, 2, 3))
+        for task, mask in (("t1", "m1"), ("t2", "m1"), ("t2", "m2"))
+    )
+    made = Mask(lasting(first), Runs(2, 2, b"13", 3, (0, 0, 2, 2)))
+    standing = masks_of([of_mask(made)])
+    assert with_shared(of_mask(second), standing) == of_mask(made)
+    assert with_shared(of_mask(edited), standing) == of_mask(edited)
+
+
+def test_of_masks_that_differ_none_is_taken_for_the_other():
+    """A label that was edited between two exports has two masks under one name: both are asked for again."""
+    reference = MaskReference("https://host.example/mask", None, None)
+    one, other = (Mask(reference, Runs(2, 2, counts, 3, (0, 0, 2, 2))) for counts in (b"13", b"31"))
+    key = ("label", "l1", "f1")
+    assert masks_of([of_mask(one), of_mask(one)]) == {key: one}
+    assert masks_of([of_mask(one), of_mask(other), of_mask(one)]) == {}

@@ -22,8 +22,9 @@ _EXPORT_TASK = re.compile(r"(?<=/tasks/)[^/?]+(?=/masks/)")
 Origin = Literal["label", "prediction"]
 Size = tuple[int, int]
 """(height, width) in pixels."""
-Masks: TypeAlias = Mapping[tuple[Origin, str, str], Mask]
-"""Decoded masks by where they come from, label id and feature id."""
+MaskKey: TypeAlias = tuple[Origin, str, str]
+"""Where a mask comes from: label or prediction, the label's id, the object's feature id."""
+Masks: TypeAlias = Mapping[MaskKey, Mask]
 
 
 class Standing(Struct, frozen=True):
@@ -87,15 +88,26 @@ def masks_in(record: Record) -> Masks:
 
 
 def masks_of(entries: Iterable[Entry]) -> Masks:
-    """Return the decoded masks of what sources have of a row: a label's id is its own wherever it came from."""
-    return {
-        (origin, label.id, each.feature_id): each.geometry
+    """Return the decoded masks of what sources have of a row."""
+    return told_apart(
+        ((origin, label.id, each.feature_id), each.geometry)
         for entry in entries
         for origin, labels in labels_of(entry)
         for label in labels
         for each in label.annotations
         if isinstance(each.geometry, Mask)
-    }
+    )
+
+
+def told_apart(masks: Iterable[tuple[MaskKey, Mask]]) -> dict[MaskKey, Mask]:
+    """Return masks by what tells them apart, without those of which there are two that differ.
+
+    A label that several sources bring is the same in each as a rule; where it was edited in between, none is taken for
+    the other.
+    """
+    found: dict[MaskKey, Mask] = {}
+    differ = {key for key, mask in masks if found.setdefault(key, mask) != mask}
+    return {key: mask for key, mask in found.items() if key not in differ} if differ else found
 
 
 def lasting(reference: MaskReference) -> MaskReference:

@@ -42,7 +42,7 @@ from labelsnap.records.model import (
     WorkflowMove,
 )
 from labelsnap.records.questions import IMAGE, Owner, nested
-from labelsnap.records.tables.carry import Standing
+from labelsnap.records.tables.carry import Standing, told_apart
 from labelsnap.records.tables.columns import lists, plain, structs
 from labelsnap.records.tables.geometry_columns import geometries_of, masks_of
 from labelsnap.records.tables.schema import OVERLAP, SCHEMAS
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from labelsnap.records.geometry import Mask
-    from labelsnap.records.tables.carry import Origin
+    from labelsnap.records.tables.carry import MaskKey
 
 _OF_ROW: Final = ("data_row_id", "fingerprint", "row_data", "split")
 _ROW: Final = (*_OF_ROW, "mask_rule", *Image.__struct_fields__, "details")
@@ -132,12 +132,12 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Iterator[Sample]:
 
 def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
     """Return each row's ``Standing`` by data row id; of the tables the columns of ``STANDING`` are enough."""
-    masks: defaultdict[str, dict[tuple[Origin, str, str], Mask]] = defaultdict(dict)
+    masks: defaultdict[str, list[tuple[MaskKey, Mask]]] = defaultdict(list)
     for name in OF_MASKS.keys() & tables.keys():
         objects = _Table(tables[name].filter(tables[name]["mask"].is_valid()))
         of_masks = zip(masks_of(objects.array), *objects.values(*_OBJECT), strict=True)
         for mask, row_id, origin, label_id, feature_id in of_masks:
-            masks[row_id][origin, label_id, feature_id] = mask
+            masks[row_id].append(((origin, label_id, feature_id), mask))
     table, images = _Table(tables["data_rows"]), _Table(tables["images"])
     (ids,) = images.values("data_row_id")
     validators = map(Validators, *(images.later(name, None) for name in Validators.__struct_fields__))
@@ -149,7 +149,7 @@ def standing_of(tables: Mapping[str, pa.Table]) -> dict[str, Standing]:
     for row_id, fingerprint, row_data, split, stored, updated_at, rule in rows:
         of_source, unconfirmed = told[row_id]
         image = replace(stored, validators=of_source, unconfirmed=unconfirmed)
-        of_row = masks.get(row_id, {})
+        of_row = told_apart(masks.get(row_id, ()))
         standing[row_id] = Standing(fingerprint, row_data, split, image, of_row, updated_at, rule)
     return standing
 
