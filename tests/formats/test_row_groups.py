@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from labelsnap.formats.interface import NotThereError, Span, Standing, Told
 from labelsnap.formats.shared.groups import row_groups, standing
-from labelsnap.formats.shared.groups.footers import Footer, Placed, footer_of
+from labelsnap.formats.shared.groups.footers import Columns, Footer, footer_of
 from labelsnap.formats.shared.groups.row_groups import RowGroups
 
 SCHEMA = pa.schema(
@@ -25,13 +25,13 @@ SCHEMA = pa.schema(
 )
 
 
-def row(number, image=0):
-    """A row whose image and box follow from two numbers."""
+def row(number, image=0, box=0):
+    """A row whose image and box follow from its number and another."""
     drawn = random.Random(f"{number} {image}")  # noqa: S311 - no secret
     return {
         "image": {"bytes": drawn.randbytes(5000), "path": f"{number}.jpg"},
         "data_row_id": f"row{number:02}",
-        "box": [drawn.random() for _ in range(number % 4)],
+        "box": [drawn.random() for _ in range(number % 4)] + [0.5] * box,
     }
 
 
@@ -72,6 +72,11 @@ def changed(*numbers):
     return [row(number, int(number in numbers)) for number in range(40)]
 
 
+def labelled(*numbers):
+    """All rows, of which some have another box."""
+    return [row(number, box=int(number in numbers)) for number in range(40)]
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -86,14 +91,42 @@ def changed(*numbers):
         ROWS[4:5],
         changed(*range(40)),
         [],
+        labelled(0),
+        labelled(17, 20, 39),
+        [*labelled(5)[:30], *changed(33)[30:]],
+        labelled(5)[:-1],
     ],
-    ids=["none", "first", "two", "many", "first goes", "last goes", "some go", "more come", "one", "all", "no row"],
+    ids=[
+        "none",
+        "first",
+        "two",
+        "many",
+        "first goes",
+        "last goes",
+        "some go",
+        "more come",
+        "one",
+        "all",
+        "no row",
+        "labels",
+        "more labels",
+        "labels and images",
+        "labels, and one goes",
+    ],
 )
 def test_a_table_upon_another_is_what_pyarrow_writes_in_one_pass(rows):
     """Whichever rows came, went or changed: pages, their index and the footer, byte for byte."""
     body, _ = upon(one_pass(ROWS), rows)
     assert body == one_pass(rows)
     assert parquet.read_table(io.BytesIO(body)).to_pylist() == rows
+
+
+def test_of_other_labels_no_image_is_written():
+    """Where a group has the rows of one of before with their images, these are a span of it."""
+    before = one_pass(ROWS)
+    body, spanned = upon(before, labelled(17))
+    assert spanned > 5000 * len(ROWS)
+    assert body == one_pass(labelled(17))
 
 
 def test_a_last_group_that_was_not_full_goes_on():
@@ -134,7 +167,7 @@ def test_footers_that_are_none_are_taken_over_by_none():
     for content in (*cut, *spoilt):
         try:
             found = Footer(io.BytesIO(content))
-            assert footer_of((Placed(found, number, 4) for number in range(len(found.groups))), fresh, 4)
+            assert footer_of(([Columns(found, number, 0, 9, 4)] for number in range(len(found.groups))), fresh, 4)
         except NotThereError:
             refused += 1
     assert refused > len(cut)
@@ -148,6 +181,6 @@ def test_columns_that_do_not_lie_one_behind_another_are_no_group():
     told = Footer(io.BytesIO(before))
     chunk = told.groups[0][1][1][1][0]
     chunk[3][1][7] = 6, size + 1
-    spoilt = before[: -8 - int.from_bytes(before[-8:-4], "little")] + footer_of([Placed(told, 0, 4)], told, 4)
+    spoilt = before[: -8 - int.from_bytes(before[-8:-4], "little")] + footer_of([[Columns(told, 0, 0, 9, 4)]], told, 4)
     with pytest.raises(NotThereError):
         upon(spoilt, ROWS[:4])

@@ -1,6 +1,6 @@
-"""What stands behind the groups of a Parquet file, put together for groups that come from one file or another.
+"""What stands behind the groups of a Parquet file, put together for columns that come from one file or another.
 
-The bytes of a group are the same wherever it stands; where its pages lie is told behind all groups, in the index of
+The bytes of a column are the same wherever it stands; where its pages lie is told behind all groups, in the index of
 pages and in the footer. Format: parquet-format, ``parquet.thrift`` (FileMetaData, OffsetIndex), in Thrift's compact
 protocol. All that is not known here is passed on as it is.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from labelsnap.formats.interface import NotThereError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import BinaryIO
 
 MAGIC: Final = b"PAR1"
@@ -22,7 +22,12 @@ _LENGTH: Final = 4  # bytes of the footer's length, before the magic at the end
 _ROWS, _GROUPS = 3, 4  # fields of FileMetaData
 _CHUNKS, _COUNT, _GROUP_AT, _ORDINAL = 1, 3, 5, 7  # of RowGroup
 _CHUNK_AT, _META, _OFFSETS_AT, _OFFSETS_SIZE, _VALUES_AT, _VALUES_SIZE = 2, 3, 4, 5, 6, 7  # of ColumnChunk
-_PAGES_AT: Final = (9, 10, 11)  # of ColumnMetaData: data, index and dictionary
+_DATA_AT, _INDEX_AT, _DICTIONARY_AT = 9, 10, 11  # of ColumnMetaData
+_PAGES_AT: Final = (_DATA_AT, _INDEX_AT, _DICTIONARY_AT)
+_SUMS: Final = (
+    (2, 6),
+    (6, 7),
+)  # of RowGroup, and of its columns' ColumnMetaData: bytes unpacked, and as they are
 _LOCATIONS, _AT = 1, 1  # of OffsetIndex, and of each PageLocation in it
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _STRUCT = 1, 2, 3, 7, 8, 9, 12
@@ -66,15 +71,20 @@ class Footer:
         return self._file.read(size)
 
 
-class Placed(NamedTuple):
-    """A group, known by the footer that tells of it and its number there, that begins at ``start`` in a new table."""
+class Columns(NamedTuple):
+    """Columns of a group, from one to before another, that begin at ``start`` in a new table.
+
+    The group is known by the footer that tells of it, and its number there.
+    """
 
     footer: Footer
     number: int
+    first: int
+    last: int
     start: int
 
 
-def footer_of(groups: Iterable[Placed], like: Footer, at: int) -> bytes:
+def footer_of(groups: Iterable[Sequence[Columns]], like: Footer, at: int) -> bytes:
     """Give all that stands behind the groups of a table, from its byte ``at`` on; ``like`` has the same columns.
 
     First comes what is told of the values of pages, then where these begin, each for all groups. Raises NotThereError.
@@ -85,30 +95,33 @@ def footer_of(groups: Iterable[Placed], like: Footer, at: int) -> bytes:
         raise NotThereError("a footer that has not what footers have") from error
 
 
-def _footer_of(groups: Iterable[Placed], like: Footer, at: int) -> bytes:
+def _footer_of(groups: Iterable[Sequence[Columns]], like: Footer, at: int) -> bytes:
     found: list[Struct] = []
     values: list[bytes] = []
     offsets: list[tuple[Struct, bytes]] = []
-    count = 0
-    for place, (footer, number, start) in enumerate(groups):
-        group = dict(footer.groups[number])
-        by = start - group[_GROUP_AT][1]
+    for place, pieces in enumerate(groups):
+        group = dict(pieces[0].footer.groups[pieces[0].number])
         chunks: list[Struct] = []
-        for before in group[_CHUNKS][1][1]:
-            chunk = _moved(before, (_CHUNK_AT,), by)
-            chunk[_META] = _STRUCT, _moved(chunk[_META][1], _PAGES_AT, by)
-            if _VALUES_AT in chunk:
-                values.append(footer.read(before[_VALUES_AT][1], before[_VALUES_SIZE][1]))
-                _set(chunk, _VALUES_AT, at)
-                at += len(values[-1])
-            if _OFFSETS_AT in chunk:
-                offsets.append((chunk, _offsets(footer.read(before[_OFFSETS_AT][1], before[_OFFSETS_SIZE][1]), by)))
-            chunks.append(chunk)
+        for footer, number, first, last, start in pieces:
+            of_piece = footer.groups[number][_CHUNKS][1][1][first:last]
+            by = start - _start(of_piece[0])
+            for before in of_piece:
+                chunk = _moved(before, (_CHUNK_AT,), by)
+                chunk[_META] = _STRUCT, _moved(chunk[_META][1], _PAGES_AT, by)
+                if _VALUES_AT in chunk:
+                    values.append(footer.read(before[_VALUES_AT][1], before[_VALUES_SIZE][1]))
+                    _set(chunk, _VALUES_AT, at)
+                    at += len(values[-1])
+                if _OFFSETS_AT in chunk:
+                    pages = footer.read(before[_OFFSETS_AT][1], before[_OFFSETS_SIZE][1])
+                    offsets.append((chunk, _offsets(pages, by)))
+                chunks.append(chunk)
         group[_CHUNKS] = _LIST, (_STRUCT, chunks)
-        _set(group, _GROUP_AT, start)
+        _set(group, _GROUP_AT, pieces[0].start)
+        for of_group, of_chunk in _SUMS:
+            _set(group, of_group, sum(chunk[_META][1][of_chunk][1] for chunk in chunks))
         if _ORDINAL in group:  # no more in pyarrow 26
             _set(group, _ORDINAL, place)
-        count += group[_COUNT][1]
         found.append(group)
     for chunk, pages in offsets:
         _set(chunk, _OFFSETS_AT, at)
@@ -116,11 +129,17 @@ def _footer_of(groups: Iterable[Placed], like: Footer, at: int) -> bytes:
         at += len(pages)
     told = dict(like.told)
     told[_GROUPS] = _LIST, (_STRUCT, found)
-    _set(told, _ROWS, count)
+    _set(told, _ROWS, sum(group[_COUNT][1] for group in found))
     content = _struct(told)
-    return b"".join(
-        (*values, *(pages for _, pages in offsets), content, len(content).to_bytes(_LENGTH, "little"), MAGIC)
-    )
+    length = len(content).to_bytes(_LENGTH, "little")
+    return b"".join((*values, *(pages for _, pages in offsets), content, length, MAGIC))
+
+
+def _start(chunk: Struct) -> int:
+    """Where a column begins: with its dictionary, if it has one."""
+    told: Struct = chunk[_META][1]
+    start: int = told[_DICTIONARY_AT if _DICTIONARY_AT in told else _DATA_AT][1]
+    return start
 
 
 def _offsets(content: bytes, by: int) -> bytes:

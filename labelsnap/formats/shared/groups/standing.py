@@ -30,7 +30,8 @@ _LABELS_BYTES: Final = 1 << 28
 class Group:
     """A group of rows as it stands, with their ids; ``is_last`` says that no other is behind it.
 
-    Its columns, of so many bytes each, lie one behind another from ``start``. Raises NotThereError where they do not.
+    Its columns, of so many bytes each, lie one behind another from ``start``; the first ``of_images`` have the images.
+    Raises NotThereError where they do not.
     """
 
     def __init__(self, table: parquet.ParquetFile, schema: pa.Schema, index: int) -> None:
@@ -43,6 +44,7 @@ class Group:
         self.is_last = index + 1 == table.num_row_groups
         self.start: int = starts[0]
         self.columns = [chunk.total_compressed_size for chunk in chunks]
+        self.of_images = sum(chunk.path_in_schema.startswith(f"{IMAGE}.") for chunk in chunks)
         if any(start + size != behind for start, size, behind in zip(starts, self.columns, starts[1:], strict=False)):
             raise NotThereError("columns that do not lie one behind another")
         self._table, self._schema = table, schema
