@@ -232,10 +232,12 @@ def found_by_colour(tree, path):
     lines = (tree / "labelmap.txt").read_text().splitlines()[1:]
     number_of = {tuple(map(int, each.rsplit(":", 3)[1].split(","))): at for at, each in enumerate(lines)}
     with Image.open(path) as picture:
-        pixels, seen = np.asarray(picture), np.asarray(picture.convert("RGB")).reshape(-1, 3)
+        pixels, seen = np.asarray(picture), np.asarray(picture.convert("RGB"))
     assert len(number_of) == len(lines)
-    pairs = np.unique(np.column_stack([pixels.ravel(), seen]), axis=0).tolist()
-    return all(number_of[tuple(colour)] == number for number, *colour in pairs)
+    numbers, firsts = np.unique(pixels, return_index=True)
+    colours = [tuple(each) for each in seen.reshape(-1, 3)[firsts].tolist()]
+    is_alike = all((seen[pixels == number] == colour).all() for number, colour in zip(numbers, colours, strict=True))
+    return is_alike and [number_of[colour] for colour in colours] == numbers.tolist()
 
 
 def folders(tree):
