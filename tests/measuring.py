@@ -24,7 +24,7 @@ UNMEASURED: Final = (
     "tests/faults/test_commit_faults.py",
     "tests/flows/test_cli_kept.py",
     "tests/flows/test_refresh.py",
-    *(f"tests/flows/test_refresh_{of}.py" for of in ("behind", "history", "images", "kept", "key", "lost_objects")),
+    *(f"tests/flows/test_refresh_{of}.py" for of in ("behind", "history", "kept", "key", "lost_objects")),
     *(f"tests/flows/test_refresh_{of}.py" for of in ("masks", "problems", "resume", "sources", "splits", "stores")),
     "tests/flows/test_refresh_unchanged.py",
     "tests/flows/test_refresh_keep.py::test_a_run_that_publishes_nothing",

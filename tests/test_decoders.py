@@ -33,7 +33,13 @@ for _ in range(8):
 """
 
 
-@pytest.mark.parametrize("how", ["decoder_of(BucketReceipt).decode(body)", "converted(values, BucketReceipt)"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "decoder_of(BucketReceipt).decode(body)",
+        pytest.param("converted(values, BucketReceipt)", marks=pytest.mark.slow),
+    ],
+)
 def test_many_threads_may_be_the_first_to_read_a_type(how):
     """In a process of its own, eight times: msgspec alone ends about one of four by a signal."""
     assert subprocess.run([sys.executable, "-c", FIRST_READ.replace("HOW", how)], check=False).returncode == 0  # noqa: S603

@@ -15,7 +15,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from prefect.testing.utilities import prefect_test_harness
 
 from config.settings import load_settings
 from flows.refresh import refresh
@@ -91,6 +90,8 @@ def timed(call: Callable[[], object], server: Sequence[psutil.Process]) -> tuple
 
 def main() -> dict[str, float]:
     """Medians over pairs, of which every second one begins with Prefect; the first refresh of all is not timed."""
+    from prefect.testing.utilities import prefect_test_harness
+
     with datasets(ROWS) as (_, dataset):
         ways: dict[str, Callable[[str], Any]] = {
             "plain": lambda name: without_prefect(dataset(name), name),

@@ -11,8 +11,6 @@ import os
 from collections import Counter
 from operator import truediv
 
-from prefect.testing.utilities import prefect_test_harness
-
 from flows.refresh import refresh
 from labelsnap.storage import open_store
 from tests.benchmarks.sandbox_process import datasets, edit_rows
@@ -28,6 +26,8 @@ def held(url: str) -> dict[str, int]:
 
 def main() -> dict[str, float]:
     """Bytes of the full publication and of the one after the change, by folder, and their ratio."""
+    from prefect.testing.utilities import prefect_test_harness
+
     with datasets(ROWS) as (environment, dataset_at):
         dataset = dataset_at("uploads")
         with prefect_test_harness(server_startup_timeout=300):

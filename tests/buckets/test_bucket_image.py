@@ -111,6 +111,7 @@ def test_what_is_no_image_is_refused(body):
     assert code_of(body) in {"not_an_image", "image_damaged"}
 
 
+@pytest.mark.slow
 def test_a_png_of_more_chunks_than_any_writer_makes_is_refused():
     """Each costs every reader a look, however short it is; as many as a large picture has are published."""
     body = encoded(gradient(), "PNG")

@@ -94,6 +94,7 @@ OUTPUTS = {
 CHOSEN = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.sampled_from(sorted(OUTPUTS)))
 
 
+@pytest.mark.slow
 @settings(max_examples=of_a_hundred(10), phases=(Phase.generate,))
 @drawn(st.lists(st.tuples(ROWS, CHOSEN), min_size=2, max_size=4))
 def test_versions_of_other_outputs_have_the_bytes_of_one_pass(versions):
@@ -188,6 +189,7 @@ def test_items_of_documents_are_packed_as_rows_give_them(tmp_path, monkeypatch):
     assert len(held) > 10
 
 
+@pytest.mark.slow
 def test_another_number_of_buckets_begins_anew(tmp_path):
     """Documents are in the order of buckets: nothing of them stands, and the bytes are those of one pass."""
     first = Converting(tmp_path, buckets=2).convert(street())
@@ -196,6 +198,7 @@ def test_another_number_of_buckets_begins_anew(tmp_path):
     assert converting.tree(second) == converting.expected(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["data/formats/coco/annotations/", "data/packs/coco/", "data/parts/"])
 def test_what_is_lost_is_made_anew(begun, asked, prefix):
     """A document or a pack of a format: that format; an index: all."""
@@ -228,6 +231,7 @@ def test_shards_of_which_no_row_changed_stand(tmp_path, monkeypatch):
     assert converting.tree(second) == anew.tree(anew.convert(rows))
 
 
+@pytest.mark.slow
 def test_another_number_of_shards_is_made_whole(tmp_path, monkeypatch):
     """A shard of the same name has other rows then."""
     converting = Converting(tmp_path, {"webdataset": {}})
@@ -275,6 +279,7 @@ def indexed(converting, version, change):
     return version._replace(manifest=structs.replace(manifest, files=tuple(files)))
 
 
+@pytest.mark.slow
 def test_a_part_is_looked_at_by_its_own_format_and_split_alone(tmp_path, monkeypatch):
     """Joining takes each part of an index once a version, and not all parts for each of seven formats' three splits."""
     converting = Converting(tmp_path)

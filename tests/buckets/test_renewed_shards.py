@@ -220,6 +220,7 @@ def test_many_nights_leave_few_objects_and_little_waste(begun):
     assert 1 < most <= MAX_OBJECTS
 
 
+@pytest.mark.slow
 def test_a_shard_of_which_most_rows_changed_is_made_whole(begun):
     """It is not read for the few that stand."""
     converting, first = begun
@@ -229,6 +230,7 @@ def test_a_shard_of_which_most_rows_changed_is_made_whole(begun):
     assert converting.tree(second) == converting.expected(second)
 
 
+@pytest.mark.slow
 def test_a_version_that_changes_nothing_has_the_joined_shards_of_before(begun):
     """With the packs that they lie in."""
     converting, first = begun
@@ -248,7 +250,13 @@ def damaged(body):
 
 
 @pytest.mark.parametrize("prefix", ["webdataset/train", "huggingface/data/train"])
-@pytest.mark.parametrize("spoil", [damaged, lambda body: body[:-10]], ids=["other bytes", "cut"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(damaged, id="other bytes"),
+        pytest.param(lambda body: body[:-10], id="cut", marks=pytest.mark.slow),
+    ],
+)
 def test_a_shard_that_is_not_as_it_was_written_is_damage(begun, prefix, spoil):
     """Nothing of it is taken over; where its object has another size, the format is made anew."""
     converting, first = begun
@@ -334,7 +342,14 @@ def test_a_group_that_says_more_than_any_is_not_held(tmp_path, monkeypatch, most
         _ = standing.Earlier(file, schema, most).found("a").group.rows
 
 
-@pytest.mark.parametrize("what", ["another tar", "no tar", "long names", "another table", "no table"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "another tar",
+        "another table",
+        *(pytest.param(what, marks=pytest.mark.slow) for what in ("no tar", "long names", "no table")),
+    ],
+)
 def test_a_shard_that_has_not_what_stands_is_made_whole(begun, tmp_path, monkeypatch, what):
     """Whatever it is: the shard of today has the bytes of one pass."""
     converting, first = begun

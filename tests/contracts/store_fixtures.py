@@ -59,11 +59,17 @@ def localbucket(folder, port=None):
 
 
 @pytest.fixture(scope="session")
-def localbucket_endpoint(tmp_path_factory):
-    """One localbucket for the session."""
+def localbucket_folder(tmp_path_factory):
+    """The folder of the session's localbucket: a folder of it is a bucket."""
     folder = tmp_path_factory.mktemp("localbucket")
     (folder / BUCKET).mkdir()
-    with localbucket(folder) as (_, endpoint):
+    return folder
+
+
+@pytest.fixture(scope="session")
+def localbucket_endpoint(localbucket_folder):
+    """One localbucket for the session."""
+    with localbucket(localbucket_folder) as (_, endpoint):
         yield endpoint
 
 
@@ -97,10 +103,12 @@ def aws(monkeypatch):
 
 
 @pytest.fixture
-def localbucket_url(localbucket_endpoint, aws):
-    """Return a fresh dataset URL on localbucket."""
+def localbucket_url(localbucket_endpoint, localbucket_folder, aws):
+    """Return a dataset URL in a bucket of its own on localbucket, which looks through a whole bucket for each list."""
     aws(localbucket_endpoint)
-    return f"s3://{BUCKET}/team/{uuid4().hex}"
+    bucket = uuid4().hex
+    (localbucket_folder / bucket).mkdir()
+    return f"s3://{bucket}/team/{uuid4().hex}"
 
 
 @pytest.fixture

@@ -105,12 +105,11 @@ CHUNKED = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
 @pytest.mark.parametrize(
     ("line", "start", "asked"),
     [
-        (b"HTTP/1.1 100 Continue\r\n\r\n", b"", 2),
-        (b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n", b"", 2),
-        (b"A: b\r\n", CHUNKED % 403, 2),
-        (b"A: b\r\n", CHUNKED % 200, BODY_ATTEMPTS),
+        pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n", b"", 2, id="continue"),
+        pytest.param(b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n", b"", 2, id="with headers", marks=pytest.mark.slow),
+        pytest.param(b"A: b\r\n", CHUNKED % 403, 2, id="trailers of an error", marks=pytest.mark.slow),
+        pytest.param(b"A: b\r\n", CHUNKED % 200, BODY_ATTEMPTS, id="trailers of an object", marks=pytest.mark.slow),
     ],
-    ids=["continue", "with headers", "trailers of an error", "trailers of an object"],
 )
 def test_heads_and_trailers_without_end_are_lost_answers(lies, monkeypatch, line, start, asked):
     """They are read to their bound, asked for again as lost answers are, and named in the end."""

@@ -100,13 +100,14 @@ def test_prefect_away_at_the_start(labelsnap, dataset_file, monkeypatch, command
         assert "PREFECT_API_URL" in json.loads(output)["error"]["remedy"]
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("PREFECT_API_URL", "http://[::1:4200/api"),
-        pytest.param("PREFECT_FLOWS_DEFAULT_RETRIES", "two", marks=pytest.mark.slow),
-        pytest.param("PREFECT_SERVER_API_PORT", "the-port", marks=pytest.mark.slow),
+        ("PREFECT_FLOWS_DEFAULT_RETRIES", "two"),
+        ("PREFECT_SERVER_API_PORT", "the-port"),
     ],
 )
 def test_a_setting_that_prefect_refuses(dataset_file, name, value):
@@ -177,6 +178,7 @@ def test_a_run_that_was_cancelled_publishes_nothing(labelsnap, dataset_file, new
     assert newest_run(lambda _, run: run.state.name) == "Cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 def test_a_run_that_was_deleted_publishes_nothing(labelsnap, dataset_file, newest_run, tmp_path, monkeypatch):
     """A flow run that the server does not know any more is not wanted any more; it says so without a trace."""
@@ -227,10 +229,10 @@ def test_a_full_scratch_disk(labelsnap, dataset_file, monkeypatch, tmp_path, siz
     "command",
     [
         ("snapshots", "list", "URL"),
-        ("snapshots", "gc", "URL"),
-        ("pull", "URL@1", "--format", "coco", "tree"),
+        pytest.param(("snapshots", "gc", "URL"), marks=pytest.mark.slow),
+        pytest.param(("pull", "URL@1", "--format", "coco", "tree"), marks=pytest.mark.slow),
         ("refresh", "FILE"),
-        ("deploy", "FILE"),
+        pytest.param(("deploy", "FILE"), marks=pytest.mark.slow),
     ],
     ids=lambda command: "-".join(command[:2]),
 )

@@ -47,6 +47,7 @@ def test_an_outcome_that_cannot_be_written(into, tmp_path, as_json):
     assert "nowhere.yaml" in errors
 
 
+@pytest.mark.slow
 def test_a_closed_output(into, tmp_path):
     """Nothing is started where nobody would learn the outcome; without standard error the outcome is on its own."""
     status, _, errors = into(f"$L snapshots list file://{tmp_path}/none --json >&-")

@@ -132,12 +132,13 @@ def listener(folder, url):
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "found"),
     [
         (404, "no deployment refresh/streets"),
-        pytest.param(401, "401", marks=pytest.mark.slow),
-        pytest.param(503, "does not answer: it answers 503", marks=pytest.mark.slow),
+        (401, "401"),
+        (503, "does not answer: it answers 503"),
     ],
 )
 def test_a_listener_that_can_start_no_refresh_says_so(tmp_path, status, found):

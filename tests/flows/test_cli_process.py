@@ -113,6 +113,7 @@ print(json.dumps([loaded, "pandas" in sys.modules, len(frame)]))
     assert told(code) == [False, True, 2]
 
 
+@pytest.mark.slow
 def test_loops_are_compiled_without_scipy():
     """A command decodes masks, and numba does not find what it would load for linear algebra; scipy itself stays."""
     code = """
@@ -171,6 +172,7 @@ with loading():
 """
 
 
+@pytest.mark.slow
 def test_what_a_run_does_not_use_is_loaded_by_whoever_uses_it():
     """Prefect's blocks of webhooks, each with certificates of its own, are there under their names, and empty."""
     code = f"""{LOADED_LATER}

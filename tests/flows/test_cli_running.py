@@ -88,7 +88,7 @@ def test_prefects_clients_read_one_list_of_certificates_once(monkeypatch):
     assert len(read) == 4
 
 
-def test_the_server_keeps_the_parameters_that_prefect_would_send(monkeypatch):
+def test_the_server_keeps_the_parameters_that_prefect_would_send(prefect_server, monkeypatch):
     """What is shown of a run, and what a run of a deployment is started with, is one form."""
     given = Dataset.model_validate(
         {
@@ -104,7 +104,7 @@ def test_the_server_keeps_the_parameters_that_prefect_would_send(monkeypatch):
     assert run_here(refresh, "thread", given) == refresh.serialize_parameters({"dataset": given})
 
 
-def test_parameters_that_are_no_models_go_prefects_own_way(monkeypatch):
+def test_parameters_that_are_no_models_go_prefects_own_way(prefect_server, monkeypatch):
     """The dates and lengths of a backfill."""
 
     @flow
@@ -116,7 +116,7 @@ def test_parameters_that_are_no_models_go_prefects_own_way(monkeypatch):
     assert run_here(counted, "thread", 7) == {"number": 7}
 
 
-def test_the_runner_that_is_chosen_is_the_runs_alone(monkeypatch):
+def test_the_runner_that_is_chosen_is_the_runs_alone(prefect_server, monkeypatch):
     """The flow that the run was made of keeps its own, and whatever else a flow of Prefect's has is the same."""
     monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
     before = refresh.task_runner
@@ -129,7 +129,9 @@ def test_the_runner_that_is_chosen_is_the_runs_alone(monkeypatch):
     assert {name: vars(run)[name] for name in vars(run).keys() - left_out} == same
 
 
-@pytest.mark.parametrize(("environment", "asks"), [({}, False), ({VERSION_CHECK: "true"}, True)])
+@pytest.mark.parametrize(
+    ("environment", "asks"), [({}, False), pytest.param({VERSION_CHECK: "true"}, True, marks=pytest.mark.slow)]
+)
 def test_prefect_does_not_ask_again_for_the_version_that_the_command_has_asked_for(environment, asks):
     """Unless the environment says that it shall."""
     code = """

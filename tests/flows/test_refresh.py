@@ -89,6 +89,7 @@ def test_only_a_changed_row_is_fetched_again(sandbox, dataset, first_version):
     assert sandbox.requests.count("composite_mask") <= 1
 
 
+@pytest.mark.slow
 def test_counts_by_kind_are_the_projects_own(sandbox, dataset):
     """Every kind of annotation of the reference is there, as often as the generator drew it in the published labels."""
     result = refresh(dataset(labels="selected"))
@@ -167,6 +168,7 @@ def test_an_export_of_errors_alone_is_no_empty_dataset(sandbox, dataset):
     assert caught.value.code == "export_only_errors"
 
 
+@pytest.mark.slow
 def test_chunks_may_end_inside_a_character(sandbox, dataset, first_version):
     """Cut into many chunks inside lines and characters, the same rows give the same tables."""
     whole = first_version(dataset())
@@ -247,6 +249,7 @@ def test_referenced_images_are_not_downloaded(sandbox, dataset):
     assert sandbox.requests.count("*mask") > 0
 
 
+@pytest.mark.slow
 def test_two_instances_of_one_colour_are_had_by_their_own_masks(dataset, tmp_path):
     """Where the composite cannot tell two instances apart, each comes in its own request, with its own pixels."""
     with Sandbox(rows=24, directory=tmp_path / "own", shared_colours=frozenset(range(24))) as own:
@@ -286,6 +289,7 @@ def test_the_key_is_in_no_byte_of_the_store_and_no_log(sandbox, dataset, tmp_pat
     assert sandbox.api_key not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.prefect
 def test_nothing_of_a_finished_run_is_left_behind(dataset, tmp_path):
     """The scratch of the run is gone from the store; the moment of its export stays."""

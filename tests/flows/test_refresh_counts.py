@@ -66,6 +66,7 @@ def test_other_lines_than_announced_are_refused(sandbox, dataset_file, labelsnap
     assert (status, result["version"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_header_that_is_right_when_it_is_asked_for_again_is_believed(sandbox, dataset, first_version):
     """The lines are fetched once more, and published."""
     whole = first_version(dataset(**TABLES))
@@ -114,6 +115,7 @@ def test_one_export_of_several_without_rows_is_refused(sandbox, dataset, filtere
     assert refresh(chosen)["rows"] == whole["rows"]
 
 
+@pytest.mark.slow
 def test_a_part_that_has_only_blank_lines_has_no_rows(sandbox, dataset, monkeypatch):
     """As one that has no lines."""
     ids = listed(sandbox, "data_row_ids")
@@ -152,6 +154,7 @@ def test_rows_of_a_version_are_counted_by_every_list_that_asks_for_them(sandbox,
         assert standing_rows(store, manifest, filters) == rows
 
 
+@pytest.mark.slow
 def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
     """Its ids may be those of rows to come."""
     none = [f"none-{number}" for number in range(LIMIT)]
@@ -160,6 +163,7 @@ def test_a_part_that_never_had_rows_may_have_none(sandbox, dataset):
     assert refresh(chosen)["reason"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_window_without_a_header_is_asked_for_again(sandbox, dataset):
     """Its rows come after all; and they may be in another window by now, so that a second time is believed."""
     chosen, years = dataset(**TABLES), [datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2036)]
@@ -176,7 +180,7 @@ def test_a_header_that_was_missing_once_is_no_reason(sandbox, dataset, first_ver
     assert refresh(dataset(**TABLES))["version"] == first["version"]
 
 
-@pytest.mark.parametrize(("errors", "rejected"), [(8, True), (1, False)])
+@pytest.mark.parametrize(("errors", "rejected"), [(8, True), pytest.param(1, False, marks=pytest.mark.slow)])
 def test_rows_of_the_error_stream_count_as_problems(sandbox, dataset, errors, rejected):
     """They are of the share that the dataset's policy allows: 8 of 28 are too many for a tenth, and 1 of 21 is not."""
     assert len(sandbox.rows("DONE")) == 20

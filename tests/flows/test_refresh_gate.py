@@ -56,6 +56,7 @@ def test_damaged_table_is_noticed_by_those_who_read_it(labelsnap, dataset_file, 
     assert (status, result["error"]["code"]) == (4, "object_damaged")
 
 
+@pytest.mark.slow
 def test_damaged_table_is_noticed_whatever_is_at_hand(labelsnap, dataset_file, bad_disk):
     """The gate reads what the store holds, though the process has a sound copy of what it wrote: status 5."""
     bad_disk("data/tables/annotations/")

@@ -6,6 +6,8 @@ import json
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from deploy.sandbox.server import exports
 from flows.commands.console import describe
 from flows.refresh import refresh
@@ -53,6 +55,7 @@ def problems_of(result, folder):
     return [json.loads(line) for line in (folder / "problems.ndjson").read_bytes().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_reference_that_a_download_would_refuse_is_in_no_tree(sandbox, dataset, monkeypatch, tmp_path):
     """Each is a named problem of its row; other rows are published, and the addresses are in the raw export alone."""
     monkeypatch.setattr(exports, "with_oddities", partial(elsewhere, REFERENCES))
@@ -71,6 +74,7 @@ def test_a_reference_that_a_download_would_refuse_is_in_no_tree(sandbox, dataset
     assert holding(tmp_path / "trees" / "coco", sandbox.url.encode()) != []
 
 
+@pytest.mark.slow
 def test_what_was_allowed_and_is_not_any_more_is_not_taken_over(sandbox, dataset, monkeypatch, tmp_path):
     """Without any change at Labelbox, the next version has the row as a problem."""
     monkeypatch.setattr(exports, "with_oddities", partial(elsewhere, ["http://10.1.2.3/a.jpg"]))

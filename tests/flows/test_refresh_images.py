@@ -69,9 +69,8 @@ def test_an_image_that_was_replaced_with_an_edit_is_the_new_one(sandbox, dataset
     assert (counted(result), before == after) == ((1, 0, 0), False)
 
 
-@pytest.mark.parametrize(
-    ("told", "requests"), [pytest.param(False, (0, 0, 0), marks=pytest.mark.slow), (True, (1, 0, 0))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("told", "requests"), [(False, (0, 0, 0)), (True, (1, 0, 0))])
 def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edited, told, requests):
     """An image whose data row was not changed stands unasked; a changed one is downloaded."""
     sandbox.settings.no_validators = True
@@ -81,13 +80,14 @@ def test_where_the_source_tells_nothing_the_data_row_does(sandbox, dataset, edit
     assert sandbox.requests.count("image") == requests[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("no_validators", "details", "unconfirmed"),
     [
-        pytest.param(True, True, 0, marks=pytest.mark.slow),
+        (True, True, 0),
         (False, False, 1),
-        pytest.param(False, True, 0, marks=pytest.mark.slow),
-        pytest.param(True, False, 1, marks=pytest.mark.slow),
+        (False, True, 0),
+        (True, False, 1),
     ],
 )
 def test_an_edit_after_the_images_url_has_ended_costs_no_row(
@@ -263,6 +263,7 @@ def buckets(request, monkeypatch):
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("buckets")
 def test_images_of_rows_that_left_do_not_stay_with_those_that_did_not(sandbox, dataset, first_version, tmp_path):
     """Where most of a pack is of no row any more, what is left of it is packed anew: from the store, byte for byte.
@@ -298,6 +299,7 @@ def test_packs_of_images_do_not_gather(sandbox, dataset, nights):
     assert sum(pack.size < SMALL_PACK for pack in packs if pack.key.startswith("data/images/")) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["data/packs/", "data/images/"])
 def test_what_a_run_reads_as_damaged_is_told(sandbox, dataset, first_version, caplog, folder):
     """A pack that is packed anew is read: where a byte of it is another one the log names it; what is whole moves."""

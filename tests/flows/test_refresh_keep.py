@@ -57,6 +57,7 @@ def test_old_versions_go_with_what_they_alone_have(nightly):
     assert "objects deleted" in describe(sixth)
 
 
+@pytest.mark.slow
 def test_a_run_that_publishes_nothing_keeps_house_too(sandbox, dataset, days_ago):
     """So that what was listed goes although the project rests; without ``keep`` nothing does."""
     kept_all = dataset(formats={"coco": {}})
@@ -76,6 +77,7 @@ def test_a_run_that_publishes_nothing_keeps_house_too(sandbox, dataset, days_ago
     assert result["keep"]["deleted"] > 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tidied_is_told_and_the_version_stands(nightly, monkeypatch, caplog):
     """The run has its status 0, the result the error, the log a warning; the next run does it."""
     run, store = nightly

@@ -12,6 +12,7 @@ from labelsnap.errors import ConfigurationError, StorageRefusedError
 from tests.faults.s3_proxy import proxied
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_empty_folders(dataset, tmp_path):
     """Of a store in a folder, below what runs set aside: only what says when the dataset was exported."""
     chosen = dataset(formats={})
@@ -36,6 +37,7 @@ def test_foreign_files_stop_no_refresh(dataset, tmp_path):
     assert all(path.read_bytes() == b"mac" for path in left)
 
 
+@pytest.mark.slow
 def test_a_dataset_below_another_is_refused(dataset):
     """Before anything is exported, and with the other's name; the other one goes on."""
     outer = dataset(formats={})

@@ -52,6 +52,7 @@ def test_formats_and_raw_lines_that_are_lost_are_made_anew(sandbox, first_versio
     assert contents_of(second) == contents_of(anew)
 
 
+@pytest.mark.slow
 def test_a_lost_pack_of_images_comes_into_no_other_version(sandbox, dataset, monkeypatch):
     """Its rows are kept and nobody reads it: status 4, and its key."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "2")
@@ -67,7 +68,7 @@ def test_a_lost_pack_of_images_comes_into_no_other_version(sandbox, dataset, mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way_out", [pytest.param("a copy", marks=pytest.mark.slow), "rollback"])
+@pytest.mark.parametrize("way_out", ["a copy", "rollback"])
 def test_the_runbooks_ways_out_of_a_lost_object_are_some(sandbox, dataset, begun, labelsnap, way_out):
     """The object is put back; or the version before is gone back to, and the next refresh makes the rest again."""
     made = dataset(formats={"coco": {}})

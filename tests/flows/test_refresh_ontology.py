@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import pytest
 import yaml
 
 from deploy.sandbox import Fault
@@ -80,6 +81,7 @@ def test_an_ontology_is_asked_for_no_longer_than_a_question(sandbox, dataset, mo
     assert sandbox.requests.count(QUESTION) > 1
 
 
+@pytest.mark.slow
 def test_a_model_run_has_none(sandbox, dataset):
     """It is not asked for, and classes are those of the rows."""
     result = refresh(dataset(model_run=True, formats={}))
@@ -87,6 +89,7 @@ def test_a_model_run_has_none(sandbox, dataset):
     assert sandbox.requests.count(QUESTION) == 0
 
 
+@pytest.mark.slow
 def test_over_four_versions_ids_stay_and_each_change_is_named(sandbox, dataset):
     """A class comes, is renamed, gets a colour and goes, without an object; nothing new: no version."""
     made = dataset(formats={"yolo": {"task": "detect"}})

@@ -244,7 +244,9 @@ def test_outputs_are_shown_by_their_names(sandbox, dataset_file, labelsnap, tmp_
     assert "yolo-detect, yolo-segment" in said
 
 
-@pytest.mark.parametrize("part", ["held", "lost", "not_selected"])
+@pytest.mark.parametrize(
+    "part", ["held", *(pytest.param(part, marks=pytest.mark.slow) for part in ("lost", "not_selected"))]
+)
 def test_counts_of_an_output_that_do_not_come_to_what_was_annotated_publish_nothing(
     sandbox, dataset, monkeypatch, part
 ):

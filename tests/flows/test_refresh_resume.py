@@ -90,6 +90,7 @@ def test_a_broken_off_refresh_is_gone_on_with(sandbox, dataset, first_version, t
     assert [found.key for found in open_store(chosen.url).list("work/")] == ["work/exported.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_buckets")
 def test_a_row_that_met_a_fault_of_labelsnaps_own_is_tried_again_by_a_retry(sandbox, dataset, monkeypatch):
     """Though its bucket was finished, whose other images are not asked for again."""
@@ -161,6 +162,7 @@ def test_of_a_short_export_the_fetched_rows_alone_are_noted(dataset, tmp_path):
     assert receipts(tmp_path) == {"asked", "export", "bucket"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_buckets", "long_export")
 def test_of_a_long_export_each_chunk_and_the_buckets_are_noted(sandbox, dataset, tmp_path):
     """And a retry asks for no chunk again."""
@@ -210,6 +212,7 @@ def test_a_refresh_after_a_killed_one_publishes_what_labelbox_holds_now(sandbox,
     assert last_exported(store, chosen) > max(row.last_activity_at for row in sandbox.rows())
 
 
+@pytest.mark.slow
 def test_a_rejected_refresh_leaves_what_it_fetched(sandbox, dataset, first_version, small_buckets, tmp_path):
     """When the rows are mended the next one asks for what changed and for nothing else."""
     undisturbed = first_version(dataset(store=f"file://{tmp_path}/undisturbed"))
@@ -236,6 +239,7 @@ def test_what_is_noted_of_a_retried_refresh_is_when_its_export_began(sandbox, da
     assert refresh(chosen)["version"] == 2
 
 
+@pytest.mark.slow
 def test_what_happens_after_an_export_is_found_though_the_stores_clock_is_ahead(sandbox, dataset, monkeypatch):
     """By more than a look goes back: an export is timed by Labelbox's clock, as the rows' activity is."""
     chosen = dataset()

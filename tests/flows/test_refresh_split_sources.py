@@ -35,6 +35,7 @@ def run_splits(sandbox):
     return {row.id: OF_LABELBOX[row.edit.split or first[row.index % 5]] for row in sandbox.rows()}
 
 
+@pytest.mark.slow
 def test_the_splits_of_a_model_run_are_those_of_the_tree_and_what_moves_there_moves(dataset, sandbox, tmp_path):
     """Ten rows are moved at Labelbox: those move, in the tables and in the tree, and no mask or image is asked for."""
     chosen = dataset(model_run=True, split={"from": "model_run"})
@@ -173,6 +174,7 @@ def test_a_list_of_ids_names_splits_and_a_line_of_it_touches_its_row_alone(
     assert last.id not in found.moved
 
 
+@pytest.mark.slow
 def test_what_a_list_says_holds_for_lines_that_are_read_again(dataset_file, first_version, sandbox, tmp_path):
     """A version is made anew with a list of splits, without Labelbox: no mask is lost."""
     before = first_version(load_dataset(dataset_file()))

@@ -78,6 +78,7 @@ def test_a_backfill_moves_no_row(chosen, sandbox, first_version, replaced):
     assert splits(second) == splits(first)
 
 
+@pytest.mark.slow
 def test_other_settings_deal_all_rows_anew(chosen, sandbox, first_version, replaced):
     """As if there were no version yet, those that left too; the same settings in other words are no others."""
     first_version(chosen())
@@ -93,6 +94,7 @@ def test_other_settings_deal_all_rows_anew(chosen, sandbox, first_version, repla
     assert splits(anew, "left") == {}
 
 
+@pytest.mark.slow
 def test_a_group_decides_where_a_row_has_one(chosen, sandbox, replaced):
     """Rows with a value are where it puts them; those without stay where they are when their images are replaced."""
     grouped = {"split": {"group_by": "global_key", "seed": 3}}

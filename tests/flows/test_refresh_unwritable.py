@@ -103,6 +103,7 @@ def test_rows_that_formats_cannot_write_are_problems_and_all_others_are_publishe
     assert rows_in(mended, tmp_path, ids) == {name: set(ids) for name in (*FAILING, "parquet")}
 
 
+@pytest.mark.slow
 def test_more_such_rows_than_the_policy_allows_reject_the_version(sandbox, chosen, monkeypatch):
     """They count as the problems that they are: status 5, and nothing is published."""
     ids = [row.id for row in sandbox.rows("DONE")]

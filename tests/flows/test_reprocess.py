@@ -95,7 +95,7 @@ def test_the_same_dataset_file_publishes_nothing(first, dataset, sandbox):
     assert last_exported(open_store(dataset().url), dataset()) is not None
 
 
-@pytest.mark.parametrize("store", ["store", "elsewhere"])
+@pytest.mark.parametrize("store", ["store", pytest.param("elsewhere", marks=pytest.mark.slow)])
 def test_another_dataset_holds_what_a_refresh_would_give_it(first, dataset, sandbox, tmp_path, store):
     """Images, masks, raw lines and splits are copied, also from another store: nothing of the first is needed."""
     chosen = dataset(dataset="another", store=f"file://{tmp_path}/{store}", formats={"yolo": {}, "coco": {}})
@@ -109,6 +109,7 @@ def test_another_dataset_holds_what_a_refresh_would_give_it(first, dataset, sand
     assert len(list((tmp_path / "yolo/images").rglob("*.*"))) == first["rows"]["published"]
 
 
+@pytest.mark.slow
 def test_what_the_snapshot_does_not_hold_is_a_problem_by_name(sandbox, dataset, cut_off, tables):
     """Masks of a class that was dropped, and images that were referenced; boxes and polygons need nothing."""
     whole = refresh(dataset(dataset="whole"))
@@ -127,6 +128,7 @@ def test_what_the_snapshot_does_not_hold_is_a_problem_by_name(sandbox, dataset, 
     assert sandbox.requests.count("*") == 0
 
 
+@pytest.mark.slow
 def test_a_row_that_could_not_be_read_then_is_published_where_all_that_it_needs_is_held(
     sandbox, dataset, cut_off, monkeypatch, tables
 ):
@@ -183,6 +185,7 @@ def test_what_is_held_of_a_row_counts_for_the_line_that_it_was_made_of(
     assert images(result) == rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["street-scenes", "another"])
 def test_more_buckets_leave_no_row_behind(first, dataset, monkeypatch, name):
     """No row has left that was never there, or is there in another bucket."""
@@ -305,9 +308,8 @@ class PowerCut:
             raise PowerCutError
 
 
-@pytest.mark.parametrize(
-    "again", [pytest.param(False, id="retried"), pytest.param(True, id="again", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [False, True], ids=["retried", "again"])
 def test_one_that_is_broken_off_is_gone_on_with(first, dataset, sandbox, tmp_path, small_buckets, *, again):
     """By a retry of its flow run and by another run: what is published is what an undisturbed one gives."""
     chosen, elsewhere = (dataset(dataset="another", store=f"file://{tmp_path}/{name}") for name in ("one", "other"))

@@ -163,6 +163,7 @@ def test_bytes_between_segments_are_read_a_few_times():
     assert file.moved < 20 * len(file.getvalue())
 
 
+@pytest.mark.slow
 def test_chunks_that_pillow_keeps_are_claimed_with_what_it_takes_for_each():
     """Unknown chunks of no bytes are a list of its own; the claim is no less than what it takes to open the file."""
     picture = encoded("PNG")

@@ -113,7 +113,9 @@ def star(vertices, height, width):
 
 
 @pytest.mark.parametrize("draw", [lambda ring, *size: fill_rings([ring], *size), touched], ids=["filled", "touched"])
-@pytest.mark.parametrize(("vertices", "height", "width"), [(10_000, 40, 640), (4, 1, 4_000_000)])
+@pytest.mark.parametrize(
+    ("vertices", "height", "width"), [(10_000, 40, 640), pytest.param(4, 1, 4_000_000, marks=pytest.mark.slow)]
+)
 def test_a_polygon_takes_no_memory_for_its_vertices_times_its_columns(draw, vertices, height, width):
     """Six million crossings of edges and columns are calculated some at a time."""
     ring = star(vertices, height, width)

@@ -58,6 +58,7 @@ def test_numba_is_loaded_by_the_first_mask():
     assert printed.split("\n") == ["False", "6 (0, 0, 3, 2)", "True"]
 
 
+@pytest.mark.slow
 def test_pictures_of_masks_are_the_same_bytes_without_numba():
     """Where numba cannot be imported the loops run as they stand, more slowly."""
     assert read_in_another_process(WITHOUT_NUMBA + WRITE) == read_in_another_process(WRITE)

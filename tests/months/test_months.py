@@ -68,6 +68,7 @@ def test_months_of_a_team(world):
     run_state_machine_as_test(machine, settings=histories(EXAMPLES))
 
 
+@pytest.mark.slow
 def test_a_quarter(world):
     """Three months in the order of the calendar: each kind of thing that happens, once."""
     team = type("OurQuarter", (Months,), {"world": world})()

@@ -20,7 +20,7 @@ def datasets() -> Iterator[ModuleType]:
     (asked,) = (each for each in map(Requirement, requires("datasets") or ()) if each.name == "pyarrow")
     if pa.__version__ not in asked.specifier:
         pytest.skip(f"datasets asks for {asked}, and {pa.__version__} is installed")
-    import datasets as found  # noqa: PLC0415 - it cannot be imported beside another pyarrow
+    import datasets as found  # which cannot be imported beside another pyarrow
 
     found.disable_progress_bars()
     yield found

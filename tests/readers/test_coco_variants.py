@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import supervision
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -130,6 +129,8 @@ def test_drawn_polygons_keep_their_vertices(tree: Path) -> None:
 
 def test_supervision_reads_masks_and_boxes(tree: Path) -> None:
     """Each image has its objects; masks in run-length encoding are the source's pixels."""
+    import supervision
+
     found: Any = supervision.DetectionDataset.from_coco(
         images_directory_path=str(tree / "images" / "train"),
         annotations_path=str(tree / "annotations" / "instances_train.json"),

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlcroissant
 import pytest
 import yaml
 
@@ -41,6 +40,8 @@ def records(described: Any, name: str) -> list[dict[str, Any]]:
 
 def test_mlcroissant_validates_every_tree(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     """No error, and no warning of a property that is missing."""
+    import mlcroissant
+
     described = mlcroissant.Dataset(str(tree / "croissant.json"))
     assert described.metadata.name == "street-scenes"
     assert described.metadata.license == ["cc-by-4.0"]
@@ -65,6 +66,8 @@ def test_files_have_their_hashes(tree: Path) -> None:
 
 def test_splits_and_classes_are_records(tree: Path) -> None:
     """A tool learns the splits and classes without opening a file."""
+    import mlcroissant
+
     described = mlcroissant.Dataset(str(tree / "croissant.json"))
     assert records(described, "splits") == [{"name": "train", "images": 2}, {"name": "val", "images": 1}]
     classes = records(described, "class")
@@ -76,6 +79,8 @@ def test_splits_and_classes_are_records(tree: Path) -> None:
 
 def test_rows_of_the_shards_are_records() -> None:
     """Mlcroissant reads the plain columns of the Parquet shards."""
+    import mlcroissant
+
     described = mlcroissant.Dataset(str(GOLDEN / "huggingface" / "croissant.json"))
     rows = sorted((each["data_row_id"], each["width"]) for each in records(described, "rows"))
     assert rows == [("row-empty", 8), ("row-small", 3), ("row-street", 8)]

@@ -6,7 +6,6 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import mlcroissant
 import pytest
 from pycocotools.coco import COCO
 
@@ -92,6 +91,8 @@ def test_datasets_loads_the_folder(
 @pytest.mark.parametrize("variant", LOADED)
 def test_croissant_and_card_name_what_there_is(variant: str, tmp_path: Path) -> None:
     """Neither names ``val``, which has no rows, and mlcroissant finds nothing to object to."""
+    import mlcroissant
+
     name = variant.partition("-")[0]
     root = laid_out(rows("train"), tmp_path, name, LOADED[variant])
     described = mlcroissant.Dataset(str(root / "croissant.json"))
@@ -114,6 +115,8 @@ def test_pycocotools_loads_a_split_without_images(split: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["coco", "huggingface", "masks", "voc", "webdataset", "yolo", "labelme"])
 def test_a_dataset_without_rows_is_described(name: str, tmp_path: Path) -> None:
     """Its card and its Croissant are there, and hold no rows."""
+    import mlcroissant
+
     root = laid_out(dataset(), tmp_path, name, {})
     assert json.loads((root / "croissant.json").read_bytes())["@type"] == "sc:Dataset"
     mlcroissant.Dataset(str(root / "croissant.json"))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import supervision
 from globox import AnnotationSet
 from PIL import Image
 from pycocotools.coco import COCO
@@ -44,6 +43,8 @@ def values(path: Path) -> Any:
 
 def test_supervision_reads_boxes_and_classes(tmp_path: Path) -> None:
     """Boxes of the samples with every kind, counted from 0 again, and an image without objects."""
+    import supervision
+
     root = laid_out(every_kind(), tmp_path, "train")
     found = supervision.DetectionDataset.from_pascal_voc(
         images_directory_path=str(root / "JPEGImages"), annotations_directory_path=str(root / "Annotations")

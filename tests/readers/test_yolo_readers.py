@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-import supervision
 import yaml
 from globox import AnnotationSet
 from hypothesis import given, settings
@@ -167,6 +166,8 @@ def test_globox_reads_boxes_exactly(tmp_path: Path) -> None:
 
 def test_supervision_reads_the_tree(tmp_path: Path) -> None:
     """Boxes and class names of the samples with every kind, as written."""
+    import supervision
+
     root = written(every_kind(), tmp_path)
     found = supervision.DetectionDataset.from_yolo(
         images_directory_path=str(root / "images" / "train"),

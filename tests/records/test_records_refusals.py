@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from records_lines import P1, as_line, box, label, parsed, refused, row, shape
 from test_records_shapes import COMPOSITE, TIE
@@ -14,6 +14,7 @@ from test_records_shapes import COMPOSITE, TIE
 from labelsnap.records.model import Problem, Row, Source
 from labelsnap.records.parsing.identity import row_id
 from labelsnap.records.parsing.parse import parse
+from tests.examples import of_a_hundred
 
 ANSWERED = {"name": "why", "text_answer": {"content": "because"}}
 VIDEO = {"frames": {"13": {"objects": {"f": {}}}}, "segments": {}, "key_frame_feature_map": {}, "classifications": []}
@@ -274,6 +275,7 @@ def test_any_bytes_are_a_problem(line: Any) -> None:
     row_id(line)
 
 
+@settings(max_examples=of_a_hundred(40))
 @given(st.dictionaries(keys, json_values, max_size=5), st.booleans())
 def test_any_json_is_a_row_or_a_problem(values: Any, keep_embeddings: Any) -> None:
     """Whatever the JSON, nothing is raised, and the row id is the one that parsing sees."""

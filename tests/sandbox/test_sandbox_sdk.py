@@ -103,6 +103,7 @@ def test_params_switched_off_are_absent(reader: tuple[Sandbox, labelbox.Client])
     assert set(entry["labels"][0]) == {"label_kind", "version", "id", "annotations"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "rows"),
     [("ToLabel", {5, 21, 37}), ("InReview", {9, 25, 41}), ("InRework", {13, 29, 45})],
@@ -129,6 +130,7 @@ def test_done_rows_hold_every_kind(reader: tuple[Sandbox, labelbox.Client]) -> N
     }
 
 
+@pytest.mark.slow
 def test_filters_by_key_batch_and_time(reader: tuple[Sandbox, labelbox.Client]) -> None:
     """Global keys, batches and time bounds select the rows that have them."""
     sandbox, client = reader
@@ -208,6 +210,7 @@ def test_error_and_odd_lines_are_counted() -> None:
         assert [line.get("media_attributes", {}).get("mime_type") for line in odd] == ["video/mp4", None, "text/plain"]
 
 
+@pytest.mark.slow
 def test_edits_moves_and_removals_show_in_the_next_export() -> None:
     """Changed rows have new content and a later last activity, others are as before but for the task's id."""
     with Sandbox(4) as sandbox:
@@ -229,6 +232,7 @@ def test_edits_moves_and_removals_show_in_the_next_export() -> None:
         assert "pedestrian" in json.dumps(after[ids[2]])
 
 
+@pytest.mark.slow
 def test_composite_urls_change_with_every_export_but_not_their_ids() -> None:
     """The task's id in a composite URL is the export's own, the composite's id stays."""
     with Sandbox(1) as sandbox:
@@ -252,6 +256,7 @@ def test_lost_answer_starts_the_export_all_the_same() -> None:
         assert len(sandbox.exports) == 1
 
 
+@pytest.mark.slow
 def test_tasks_are_found_by_name_and_by_id() -> None:
     """The SDK lists the user's tasks of a name, and no others; one that is not there is in no list."""
     with Sandbox(1) as sandbox:

@@ -184,9 +184,8 @@ def test_a_collector_that_another_one_overtook_deletes_nothing(memory):
     assert all(memory.head(entry.key) for entry in epoch.condemned)
 
 
-@pytest.mark.parametrize(
-    "after", [pytest.param(False, id="before"), pytest.param(True, id="after", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [pytest.param(False, id="before"), pytest.param(True, id="after")])
 def test_a_kill_at_any_call_of_a_collection_that_takes_epochs_away_loses_nothing(memory, after):
     """The collections after it find all epochs as they would have been."""
     weeks(memory, 6)

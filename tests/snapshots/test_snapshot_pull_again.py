@@ -217,6 +217,7 @@ def dying(number):
         setattr(os, name, wrapped(getattr(os, name)))
 
 
+@pytest.mark.slow
 def test_a_pull_killed_anywhere_leaves_a_folder_that_the_next_one_sets_right(versions, tmp_path):
     """Whichever version is pulled next, its tree and the person's own file are all there is."""
     killed = 0

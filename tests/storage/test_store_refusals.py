@@ -23,7 +23,7 @@ from labelsnap.storage import Capabilities, open_store, probe
 from labelsnap.storage.local import LocalStore
 from labelsnap.storage.s3.errors import translated
 from labelsnap.storage.s3.store import S3Store
-from tests.contracts.store_fixtures import BUCKET, CEPH, free_port
+from tests.contracts.store_fixtures import CEPH, free_port
 
 
 class Lying(LocalStore):
@@ -110,7 +110,7 @@ def test_urls_of_stores(url, store):
 
 def test_missing_bucket_is_named(localbucket_url):
     """A bucket that is not there is named by every operation that can tell."""
-    store = open_store(localbucket_url.replace(BUCKET, "no-such-bucket"))
+    store = open_store("s3://no-such-bucket/" + localbucket_url.partition("/team/")[2])
     for operation in (lambda: probe(store), lambda: store.get("a"), lambda: list(store.list(""))):
         with pytest.raises(StorageRefusedError, match=r"'no-such-bucket'.*Create the bucket") as refused:
             operation()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import yaml
 from prefect.settings import PREFECT_API_URL
-from prefect.testing.utilities import prefect_test_harness
 
 from labelsnap.references import open_snapshot
 from labelsnap.snapshots import read_file
@@ -165,6 +164,8 @@ def arena(rows: int, pictures: Path = PICTURES) -> Iterator[Arena]:
         labelbox = stack.enter_context(serving("tests.benchmarks.contest.labelbox_server", pictures.resolve(), rows))
         store = stack.enter_context(serving("tests.benchmarks.contest.store_server", folder / "store", BUCKET))
         if not PREFECT_API_URL.value():
+            from prefect.testing.utilities import prefect_test_harness
+
             stack.enter_context(prefect_test_harness(server_startup_timeout=300))
         made = Arena(folder, labelbox, store, str(PREFECT_API_URL.value()))
         before = dict(os.environ)
