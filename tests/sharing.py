@@ -9,7 +9,7 @@ from typing import Final
 from xdist.scheduler import LoadFileScheduling
 
 TOGETHER: Final = (
-    *(f"tests/flows/test_cli{of}.py" for of in ("", "_deploy", "_faults", "_prefect", "_running")),
+    *(f"tests/flows/test_cli{of}.py" for of in ("", "_deploy", "_faults", "_prefect")),
     *(f"tests/flows/test_refresh{of}.py" for of in ("", "_exports", "_key", "_ontology", "_resume")),
     *(f"tests/orchestration/test_{of}.py" for of in ("again", "artifacts", "here", "own_records", "started_runs")),
 )

@@ -20,6 +20,13 @@ from tests.flows.test_cli_process import told
 
 
 @pytest.fixture
+def served(monkeypatch):
+    """A Prefect server that is there and keeps nothing of older runs: none is asked, or started."""
+    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
+    monkeypatch.setattr("flows.commands.running.trim_own_records", lambda: None)
+
+
+@pytest.fixture
 def joined(monkeypatch):
     """The daemon threads that were waited for."""
     waited = []
@@ -88,7 +95,7 @@ def test_prefects_clients_read_one_list_of_certificates_once(monkeypatch):
     assert len(read) == 4
 
 
-def test_the_server_keeps_the_parameters_that_prefect_would_send(prefect_server, monkeypatch):
+def test_the_server_keeps_the_parameters_that_prefect_would_send(served, monkeypatch):
     """What is shown of a run, and what a run of a deployment is started with, is one form."""
     given = Dataset.model_validate(
         {
@@ -99,26 +106,23 @@ def test_the_server_keeps_the_parameters_that_prefect_would_send(prefect_server,
             "formats": {"coco": {"panoptic": False}, "yolo": {"task": "segment"}},
         }
     )
-    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
     monkeypatch.setattr("prefect.Flow.__call__", lambda self, dataset: self.serialize_parameters({"dataset": dataset}))
     assert run_here(refresh, "thread", given) == refresh.serialize_parameters({"dataset": given})
 
 
-def test_parameters_that_are_no_models_go_prefects_own_way(prefect_server, monkeypatch):
+def test_parameters_that_are_no_models_go_prefects_own_way(served, monkeypatch):
     """The dates and lengths of a backfill."""
 
     @flow
     def counted(number: int) -> dict:
         return {"number": number}
 
-    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
     monkeypatch.setattr("prefect.Flow.__call__", lambda self, number: self.serialize_parameters({"number": number}))
     assert run_here(counted, "thread", 7) == {"number": 7}
 
 
-def test_the_runner_that_is_chosen_is_the_runs_alone(prefect_server, monkeypatch):
+def test_the_runner_that_is_chosen_is_the_runs_alone(served, monkeypatch):
     """The flow that the run was made of keeps its own, and whatever else a flow of Prefect's has is the same."""
-    monkeypatch.setattr("flows.commands.running.check_server", lambda: None)
     before = refresh.task_runner
     monkeypatch.setattr("prefect.Flow.__call__", lambda self: self)
     run = run_here(refresh, "process")
