@@ -6,7 +6,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-FEW: Final = 30
+FEW: Final = 12
 MANY: Final = 100
 
 

@@ -210,6 +210,7 @@ def test_what_is_lost_is_made_anew(begun, asked, prefix):
     assert anew == ({"coco"} if "coco" in prefix else OF_ROWS)
 
 
+@pytest.mark.slow
 def test_shards_of_which_no_row_changed_stand(tmp_path, monkeypatch):
     """A row that changed, came or went costs the shard that it is in, or was in; the others are the files of before."""
     monkeypatch.setattr(given, "shard_count", lambda *_: 4)

@@ -106,7 +106,8 @@ def test_nothing_new_after_a_rollback_is_no_version_and_loses_no_id(dataset, beg
     assert ids(refresh(dataset(**WITHOUT_TREE)))["car"] == highest + 2
 
 
-@pytest.mark.parametrize("earlier_software", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("earlier_software", [False, True])
 def test_rows_of_a_version_that_was_rolled_back_keep_their_splits(sandbox, dataset, begun, replaced, earlier_software):
     """They are not in the next version, and come back in the one after it, with other images."""
     first, second = begun(with_late_rows, dataset(**TABLES), sandbox)

@@ -110,7 +110,10 @@ def test_a_resting_dataset_rests(sandbox, dataset, days_ago):
     assert len([*store.list("gc/")]) <= 2 * (20 // 7)
 
 
-@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), ValueError("a fault of ours")])
+@pytest.mark.parametrize(
+    "fault",
+    [OSError(28, "No space left on device"), pytest.param(ValueError("a fault of ours"), marks=pytest.mark.slow)],
+)
 def test_whatever_fails_of_it_the_version_stands(nightly, monkeypatch, fault):
     """Also what no store says is told, and does not end the run."""
     run, store = nightly

@@ -49,6 +49,7 @@ def test_a_dataset_below_another_is_refused(dataset):
     assert refresh(outer)["reason"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_store_without_conditional_creation_may_have_a_single_writer(sandbox, dataset, monkeypatch):
     """One that answers 501 to the condition is refused without the setting; with it the dataset is as any other."""
     with proxied(os.environ["AWS_ENDPOINT_URL_S3"], unconditional=True) as (_, endpoint):

@@ -16,6 +16,7 @@ def small_buckets(monkeypatch):
     monkeypatch.setenv("LABELSNAP_WORKERS", "1")
 
 
+@pytest.mark.slow
 def test_a_key_that_masks_are_refused_to_ends_the_run(sandbox, dataset_file, labelsnap, small_buckets):
     """Status 3 with the machine's name; when the key is taken again every row is published, and none as a problem."""
     sandbox.faults.add(Fault("*_mask", "status", status=401, times=None, after=8))

@@ -14,11 +14,12 @@ from flows.refresh import refresh
 __all__ = ["several", "sources"]
 
 
+@pytest.mark.slow
 def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_path, monkeypatch):
     """Every file of the version is the same, in several buckets, and every pulled one; the exports ran side by side."""
     monkeypatch.setenv("LABELSNAP_ROWS_PER_BUCKET", "16")
     sandbox.settings.polls = 1
-    began = sandbox.exports.most_running
+    others = sandbox.exports.most_running = len(sandbox.exports.running())  # that other tests left
     results = [
         refresh(several(sources=listed, store=f"file://{tmp_path}/{name}", formats={"coco": {}}))
         for name, listed in (("one", sources), ("other", sources[::-1]))
@@ -34,8 +35,7 @@ def test_the_order_of_sources_changes_no_byte(several, sources, sandbox, tmp_pat
     assert raw[0] == raw[1]
     assert len(raw[0]) == one["rows"]["exported"] > len(sandbox.rows())
     assert one["sources"] == other["sources"]
-    assert began < 4
-    assert sandbox.exports.most_running == 4
+    assert sandbox.exports.most_running == others + 4
 
 
 def test_lines_that_cannot_be_used_are_problems_of_their_rows(several, sandbox, tables):

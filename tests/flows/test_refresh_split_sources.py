@@ -99,6 +99,7 @@ def done(sandbox):
     return [row for row in sandbox.rows("DONE") if not row.skipped]
 
 
+@pytest.mark.slow
 def test_a_metadata_field_names_splits_and_an_unknown_name_is_a_problem(dataset, sandbox):
     """Never dealt by hash: a row of the name that is not known is published when the dataset file says what it is."""
     one, other, odd, *rest = done(sandbox)
