@@ -33,11 +33,12 @@ for _ in range(8):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
         "decoder_of(BucketReceipt).decode(body)",
-        pytest.param("converted(values, BucketReceipt)", marks=pytest.mark.slow),
+        "converted(values, BucketReceipt)",
     ],
 )
 def test_many_threads_may_be_the_first_to_read_a_type(how):

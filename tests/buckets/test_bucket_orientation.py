@@ -112,7 +112,7 @@ def check_holds(sample, body, size):
 
 
 @pytest.mark.parametrize("size", [WIDE, pytest.param(SQUARE, marks=pytest.mark.slow)], ids=["wide", "square"])
-@pytest.mark.parametrize("declared", ["stored", "turned", "absent"])
+@pytest.mark.parametrize("declared", ["stored", "turned", pytest.param("absent", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("place", PLACES)
 def test_the_box_holds_the_square(tmp_path, place, orientation, declared, size):

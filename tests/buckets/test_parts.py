@@ -110,6 +110,7 @@ def test_versions_of_other_outputs_have_the_bytes_of_one_pass(versions):
             assert {name for found in told for name, _ in found} <= {"", "coco", *chosen}
 
 
+@pytest.mark.slow
 def test_other_options_of_one_output_ask_no_other_for_a_row(tmp_path, asked):
     """Rows of the others are taken over; those of the changed one are made, and of one that is new."""
     first = Converting(tmp_path, {"a": {"format": "coco"}, "b": OUTPUTS["boxes"]}, buckets=4)

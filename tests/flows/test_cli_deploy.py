@@ -116,6 +116,7 @@ def test_what_operators_set_stays_while_the_file_changes(operator):
     assert f"refresh/{operator.name}: unchanged (30 3 * * *, paused)" in output
 
 
+@pytest.mark.slow
 def test_a_schedule_that_the_file_gives_and_takes_away(operator):
     """It comes with its slug, and goes; the operator's own stays."""
     operator.deploy()
@@ -190,6 +191,7 @@ def test_the_parameters_of_the_file_s_schedule_stay(operator):
     assert (renewed.parameters, renewed.max_scheduled_runs) == (own, 2)
 
 
+@pytest.mark.slow
 def test_a_queue_goes_along_to_another_pool_or_is_said_to_be_left(operator):
     """Where the other pool has one of its name, the deployment comes to it."""
     operator.deploy()

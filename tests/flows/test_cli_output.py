@@ -34,7 +34,8 @@ def into():
 
 
 @ON_LINUX
-@pytest.mark.parametrize("as_json", ["--json", pytest.param("", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("as_json", ["--json", ""])
 def test_an_outcome_that_cannot_be_written(into, tmp_path, as_json):
     """Standard output is a full disk: status 4, and what was done stands; a fault keeps its status and its words."""
     status, _, errors = into(f"$L snapshots list file://{tmp_path}/none {as_json} >/dev/full")

@@ -160,6 +160,7 @@ def test_a_class_id_is_given_once_though_the_version_that_knew_of_it_is_lost(
     assert ids(refresh(dataset())) == ids(first) | {"tree": highest, "car": highest + 1}
 
 
+@pytest.mark.slow
 def test_rows_keep_their_splits_though_the_version_that_knew_of_them_is_lost(
     sandbox, dataset, begun, *, labelsnap, replaced, folder
 ):

@@ -141,6 +141,7 @@ def test_an_image_that_was_replaced_by_none_is_a_problem(sandbox, dataset, first
     assert sandbox.row(EDITED).id not in rows(chosen, second["version"])
 
 
+@pytest.mark.slow
 def test_an_image_elsewhere_is_another_one(sandbox, dataset):
     """Where its URL without signature is another, what cannot be had is a problem, as that of a new row."""
     sandbox.settings.odd_lines = ("jpeg_orientation_1",)

@@ -22,6 +22,7 @@ def test_a_run_leaves_no_empty_folders(dataset, tmp_path):
     assert [path.relative_to(work).as_posix() for path in work.rglob("*")] == ["exported.json"]
 
 
+@pytest.mark.slow
 def test_foreign_files_stop_no_refresh(dataset, tmp_path):
     """What a file manager leaves in every folder, before the first run and after it."""
     chosen = dataset(formats={})

@@ -36,7 +36,8 @@ def with_an_edit(made, sandbox):
     return first, refresh(made)
 
 
-@pytest.mark.parametrize("how", [pytest.param("gone", marks=pytest.mark.slow), "cut short"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["gone", "cut short"])
 def test_formats_and_raw_lines_that_are_lost_are_made_anew(sandbox, first_version, dataset, tmp_path, how):
     """A pack of small files, a document and a chunk: the next version is whole, and what it would be without a past."""
     made = dataset(formats={"coco": {}})

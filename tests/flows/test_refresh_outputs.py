@@ -160,6 +160,7 @@ def test_outputs_come_and_go_like_formats(sandbox, dataset, tmp_path, monkeypatc
     assert refresh(dataset(formats=FORMATS))["reason"] == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_class_that_there_is_not_is_refused_before_anything_is_exported(sandbox, dataset):
     """With the nearest name; one that the ontology has is none of these, whether anybody has drawn it or not."""
     sandbox.add_class("tram", "rectangle")

@@ -193,6 +193,7 @@ def test_which_source_wins_is_what_the_dataset_file_says(several, sandbox, table
     assert told == expected
 
 
+@pytest.mark.slow
 def test_datasets_and_the_catalog_bring_the_labels_of_projects_and_runs(several, sandbox, tables):
     """Each as the SDK exports it; the catalog's filters are its own, and a run's predictions stand with its labels."""
     project = sandbox.workspace.project
@@ -230,6 +231,7 @@ def test_datasets_and_the_catalog_bring_the_labels_of_projects_and_runs(several,
     assert not tables(result, "predictions")
 
 
+@pytest.mark.slow
 def test_a_split_of_a_run_counts_whichever_source_wins(several, sandbox, tables):
     """Of rows that are in the run Labelbox's own split stands, and moves alone a row that is moved there."""
     listed = [

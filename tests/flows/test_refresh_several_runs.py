@@ -86,6 +86,7 @@ def test_a_source_that_is_not_there_is_refused_before_anything_is_exported(sever
     assert len(sandbox.exports) == before
 
 
+@pytest.mark.slow
 def test_a_source_without_rows_where_there_were_some_is_no_empty_one(several, monkeypatch, first_version):
     """It is refused by its name, as an export is that comes empty."""
     first_version(several(formats={}))

@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import quote
 
 import boto3
+import pytest
 import requests
 
 from deploy.sandbox.server import exports
@@ -35,6 +36,7 @@ def elsewhere(server, lines, *_):
         yield json.dumps(row)
 
 
+@pytest.mark.slow
 def test_images_of_named_buckets_are_read_by_their_https_form(sandbox, dataset, monkeypatch, tmp_path, caplog):
     """One that is missing is a problem; the token is in no byte of store, tree and log, and the URL is the export's."""
     with serving() as (server, _):

@@ -75,6 +75,7 @@ def test_a_lost_description_is_put_back(first_version, dataset, path):
     assert verify(store_of(first), 1).faults == ()
 
 
+@pytest.mark.slow
 def test_a_version_without_indexes_is_followed_by_one_that_has_them(first_version, dataset, done):
     """As an earlier labelsnap wrote it: one version of the same rows comes, and the next night nothing is made."""
     made = dataset(formats={"coco": {}})

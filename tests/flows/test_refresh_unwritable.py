@@ -113,7 +113,7 @@ def test_more_such_rows_than_the_policy_allows_reject_the_version(sandbox, chose
     assert (caught.value.code, caught.value.result["problems"]) == ("too_many_problems", {"unforeseen": 2})
 
 
-@pytest.mark.parametrize("least", [0, 2])
+@pytest.mark.parametrize("least", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_no_single_row_provokes_ends_the_run(sandbox, chosen, monkeypatch, least):
     """A writer that fails without any row, or only with several together."""
     files = huggingface.HuggingFace.files

@@ -51,6 +51,7 @@ def test_masks_are_read_without_numba():
     assert warned.count("masks are read the slower way, as numba cannot be imported") == 1
 
 
+@pytest.mark.slow
 def test_numba_is_loaded_by_the_first_mask():
     """A process that reads none, such as a refresh in which no row changed, does not load it."""
     loaded = "print('numba' in sys.modules)"

@@ -30,6 +30,7 @@ def nights(tmp_path, monkeypatch):
         yield type("OurNights", (Nights,), {"place": Place(tmp_path, power, clock, count())})
 
 
+@pytest.mark.slow
 def test_some_nights(nights):
     """Two histories of some steps."""
     run_state_machine_as_test(nights, settings=histories(2, 20))

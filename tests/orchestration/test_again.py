@@ -93,6 +93,7 @@ def test_a_run_that_never_ran_is_started_again_a_few_times(crashed):
     assert crashed(*(Pending(), Crashed()) * (STARTS - 1), Pending()) == "Crashed"
 
 
+@pytest.mark.slow
 def test_prefects_own_retries_are_no_starts(crashed):
     """They are of one process: the one whose third try it ends in was the first."""
     tries = (Running(), AwaitingRetry(), Retrying(), AwaitingRetry(), Retrying())

@@ -42,6 +42,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "formats"
 
 
+@pytest.mark.slow
 def test_webdataset_reads_every_sample(tree: Path) -> None:
     """Each has its own image, JSON and map."""
     with (tree / "webdataset/train-000000.tar").open("rb") as stream:

@@ -24,6 +24,7 @@ def _masks(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from (each for each in label["annotations"]["objects"] if "mask" in each)
 
 
+@pytest.mark.slow
 def test_odd_pictures_lie_as_their_names_say() -> None:
     """Each orientation's file has that EXIF tag and the square at the upper left of what is stored; one file is cut."""
     for orientation in range(1, 9):

@@ -96,6 +96,7 @@ def test_file_of_too_many_parts_is_written_whole(folder_store, tmp_path):
     assert second.files[0].parts == ()
 
 
+@pytest.mark.slow
 def test_a_file_of_many_nights_is_of_few_objects(folder_store, tmp_path):
     """Each night some lines change: few objects are read side by side, and little is written again for it."""
     manifest, changes, sent = None, {}, 0
