@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from config.crons import check_cron
-from config.sources import Asked, Filters, NamedSource, Params, Part, Source, check_sources
+from config.sources import Asked, ClassNames, Filters, NamedSource, Params, Part, Source, check_sources
 from labelsnap.formats.outputs import Output, outputs_of, plain
 from labelsnap.formats.registry import DEFAULT
 from labelsnap.records.choices.names import NameRule
@@ -161,7 +161,7 @@ class Dataset(Part):
     formats: dict[str, dict[str, Any]] = Field(default={DEFAULT: {}})
     problems: Problems = Problems()
     card: Card = Card()
-    classes: dict[str, str | None] = Field(default={})
+    classes: ClassNames = Field(default={})
     single_writer: bool = False
     overlap: Literal["queue", "refuse"] = "queue"
     schedule: Schedule | None = None

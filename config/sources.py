@@ -11,8 +11,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from unicodedata import category
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 from labelsnap.records.model import Source as LabelSource
 from labelsnap.records.model import SourceKind
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
     from labelsnap.records.choices.policy import Renames
 
 _ID = r'^[^"\\\x00-\x1f]+$'
-NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 MOST_LABEL_SOURCES: Final = 30
 """Of so many projects, and of so many model runs, Labelbox puts labels into one export."""
 MOST_SOURCES: Final = 50
@@ -36,6 +46,17 @@ class Part(BaseModel):
     """A part of the dataset file: its keys are known, and its values stand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _legible(name: str) -> str:
+    """Return what a class is called. Raises ValueError where nobody could read it."""
+    if not name.strip() or any(category(each) == "Cc" for each in name):
+        raise ValueError(f"a class is called {name[:60]!r}: write null, without quotes, to leave its objects out")
+    return name
+
+
+ClassNames = dict[str, Annotated[str, AfterValidator(_legible)] | None]
+"""What classes of Labelbox are called in the dataset; None: their objects are left out."""
 
 
 class Source(Part):
@@ -190,7 +211,7 @@ class NamedSource(Part):
     project_ids: tuple[Annotated[str, Field(pattern=_ID)], ...] = ()
     model_run_ids: tuple[Annotated[str, Field(pattern=_ID)], ...] = ()
     filters: Filters = Filters()
-    classes: dict[str, str | None] = {}
+    classes: ClassNames = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -207,7 +228,7 @@ class NamedSource(Part):
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
             raise ValueError(f"expected one of {', '.join(KINDS)}, found {found}")
-        if not re.match(NAME, self.name):
+        if not re.fullmatch(NAME, self.name):
             raise ValueError(f"expected a `name` of letters, digits, - and _, found {self.name[:60]!r}")
         return self
 

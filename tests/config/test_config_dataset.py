@@ -110,6 +110,8 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(changes, found, hin
         ),
         ({"formats": {"a": {"format": "coco", "classes": ["van"]}}, "classes": {"van": "car"}}, "is called 'car' by"),
         ({"formats": {"coco": {"classes": ["van"]}}, "classes": {"van": None}}, "the class 'van' is dropped by"),
+        ({"classes": {"van": " "}}, "a class is called ' ': write null, without quotes"),
+        ({"classes": {"van": "v\0n"}}, "a class is called 'v\\x00n'"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(changes, part):

@@ -64,6 +64,8 @@ def read(**changes):
             "filters.batch_ids: Labelbox takes it for a project alone",
         ),
         ({"sources": [ONE, OTHER | {"name": "../night"}]}, "letters, digits, - and _, found '../night'"),
+        ({"sources": [ONE, OTHER | {"name": "night\n"}]}, "letters, digits, - and _, found 'night\\n'"),
+        ({"sources": [ONE, OTHER | {"classes": {"van": ""}}]}, "a class is called '': write null"),
         ({"sources": [ONE, OTHER | {"clases": {}}]}, "did you mean `classes`"),
         ({"params": {"predictions": True}}, "predictions and model_run_details belong to a model run"),
         ({"split": {"from": "model_run"}}, "split.from: model_run needs a model run as source"),

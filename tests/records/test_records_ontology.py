@@ -146,6 +146,14 @@ def test_classes_are_offered_as_the_dataset_names_them() -> None:
     assert [(each.id, each.name, each.removed) for each in classes] == [(1, "car", False), (2, "bus", False)]
 
 
+def test_a_class_keeps_the_last_colour_that_the_ontology_gave_it() -> None:
+    """Where it gives none any more, or none that can be read, pictures stay as they are."""
+    registry = ClassRegistry()
+    for colour in ("#ff0000", "#00ff00", None, None):
+        registry = update(registry, [], {}, [OfferedClass("c", "car", ("mask",), colour)])
+    assert [each.colour for each in registry.classes] == ["#00ff00"]
+
+
 def test_over_four_ontologies_ids_stay() -> None:
     """New ids in the ontology's order, behind those that were given; its names count; what it drops is a tombstone."""
     registry = ClassRegistry()

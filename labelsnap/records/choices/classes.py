@@ -177,7 +177,7 @@ def update(
         group, given = groups[key], names.get(key)
         known = _known(key, group, classes.values()) or _new(key, group, max(classes, default=0) + 1, given)
         used = _used(known, group, given)
-        classes[known.id] = replace(used, colour=coloured.get(key, known.colour))
+        classes[known.id] = replace(used, colour=coloured.get(key) or known.colour)
     return ClassRegistry(tuple(classes.values()), tuple(sorted(merged)))
 
 
