@@ -184,3 +184,14 @@ def test_columns_that_do_not_lie_one_behind_another_are_no_group():
     spoilt = before[: -8 - int.from_bytes(before[-8:-4], "little")] + footer_of([[Columns(told, 0, 0, 9, 4)]], told, 4)
     with pytest.raises(NotThereError):
         upon(spoilt, ROWS[:4])
+
+
+def test_a_filter_of_values_is_not_passed_on():
+    """It lies apart from the pages (bloom_filter_offset), and a reader of the new table would look where it was."""
+    footer = Footer(io.BytesIO(one_pass(ROWS[:5])))
+    chunks = footer.groups[0][1][1][1]
+    whole = [[Columns(footer, 0, 0, len(chunks), 4)]]
+    assert footer_of(whole, footer, 30_000)
+    chunks[-1][3][1][14] = 6, 1234
+    with pytest.raises(NotThereError, match="a filter of values"):
+        footer_of(whole, footer, 30_000)

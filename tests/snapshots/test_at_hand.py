@@ -103,6 +103,26 @@ def test_what_is_lent_is_brought_once_and_is_no_copy(store, tmp_path):
     assert not store.lend(key_of(b"other"), tmp_path / "none", size=5)
 
 
+def test_of_an_object_that_is_wanted_up_to_a_place_all_is_brought_once(store, tmp_path):
+    """Such as that of a shard, whose last bytes tell of a table that is no more."""
+    store.store.put(key := key_of(b"content and its end"), b"content and its end")
+    assert store.head(key)
+    for name in ("one", "other"):
+        assert store.lend(key, tmp_path / name, size=12)
+        assert (tmp_path / name).read_bytes() == b"content and its end"
+    assert store.store.asked["download"] == 1
+
+
+def test_nothing_is_lent_to_where_a_file_is(store, tmp_path):
+    """It may be lent itself, and what is lent is written to by nobody."""
+    for content in (b"content", b"another"):
+        store.store.put(key_of(content), content)
+    assert store.lend(key_of(b"content"), tmp_path / "one", size=7)
+    with pytest.raises(FileExistsError):
+        store.lend(key_of(b"another"), tmp_path / "one", size=7)
+    assert store.get(key_of(b"content")) == b"content"
+
+
 def test_keys_that_do_not_say_their_content_are_always_asked_for(store):
     """A lease, a receipt, a commit record and a tag may be other ones the next time."""
     for key in ("work/lease/00000000000000000001.json", "work/a/receipts/b.json", "commits/00000000000000000001.json"):

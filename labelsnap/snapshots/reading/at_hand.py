@@ -99,6 +99,8 @@ class Folder:
             return False
         try:
             path.hardlink_to(copy)
+        except FileExistsError:
+            raise  # what is there may be lent, too, and nobody writes to that
         except OSError:
             return self.give(name, path)
         return True
@@ -247,13 +249,18 @@ class AtHandStore:
             return found
 
     def lend(self, key: str, path: Path, *, size: int) -> bool:
-        """Do what ``download`` does, for whoever only reads what is at ``path``."""
+        """Do what ``download`` does, for whoever only reads what is at ``path``.
+
+        Of an object that has up to as much again as the ``size`` bytes that are wanted all is brought, and lent.
+        """
         name = self._name(key)
+        info = self._listed.found.get(key) if self._listed else None
+        whole = info.size if info and size < info.size <= 2 * size else size
         with self._asking(key):
             if _says_content(key) and self.folder.size(name) is None:
-                self.folder.bring(name, size, partial(self.store.download, key, size=size))
+                self.folder.bring(name, whole, partial(self.store.download, key, size=whole))
             kept = self.folder.size(name)
-            if kept is not None and kept <= size and self.folder.lend(name, path):
+            if kept is not None and kept <= whole and self.folder.lend(name, path):
                 return True
         return self.download(key, path, size=size)
 

@@ -69,9 +69,9 @@ def looked_for(store: ObjectStore, keys: Collection[str]) -> dict[str, ObjectInf
     wanted = sorted(keys, key=str.encode)
     names = [key.encode() for key in wanted]
     found: dict[str, ObjectInfo] = {}
-    told, pages, listing = 0, 0, None
+    told, pages, listing, end = 0, 0, None, ""
     while len(wanted) - told > _FEW and _is_worth(pages, told):
-        listing = listing or store.list(_shared(wanted), after=wanted[told][:-1])
+        listing = listing or store.list(_shared(wanted), after=max(wanted[told][:-1], end, key=str.encode))
         page = list(islice(listing, PAGE))
         pages += 1
         found |= {info.key: info for info in page if info.key in keys}

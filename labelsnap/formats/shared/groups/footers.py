@@ -24,6 +24,7 @@ _CHUNKS, _COUNT, _GROUP_AT, _ORDINAL = 1, 3, 5, 7  # of RowGroup
 _CHUNK_AT, _META, _OFFSETS_AT, _OFFSETS_SIZE, _VALUES_AT, _VALUES_SIZE = 2, 3, 4, 5, 6, 7  # of ColumnChunk
 _DATA_AT, _INDEX_AT, _DICTIONARY_AT = 9, 10, 11  # of ColumnMetaData
 _PAGES_AT: Final = (_DATA_AT, _INDEX_AT, _DICTIONARY_AT)
+_FILTER_AT: Final = 14  # of ColumnMetaData: a Bloom filter lies apart from the pages
 _SUMS: Final = (
     (2, 6),
     (6, 7),
@@ -91,7 +92,9 @@ def footer_of(groups: Iterable[Sequence[Columns]], like: Footer, at: int) -> byt
     """
     try:
         return _footer_of(groups, like, at)
-    except (IndexError, KeyError, TypeError, OverflowError) as error:
+    except NotThereError:
+        raise
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise NotThereError("a footer that has not what footers have") from error
 
 
@@ -106,6 +109,8 @@ def _footer_of(groups: Iterable[Sequence[Columns]], like: Footer, at: int) -> by
             of_piece = footer.groups[number][_CHUNKS][1][1][first:last]
             by = start - _start(of_piece[0])
             for before in of_piece:
+                if _FILTER_AT in before[_META][1]:
+                    raise NotThereError("a filter of values, which this code does not write")
                 chunk = _moved(before, (_CHUNK_AT,), by)
                 chunk[_META] = _STRUCT, _moved(chunk[_META][1], _PAGES_AT, by)
                 if _VALUES_AT in chunk:

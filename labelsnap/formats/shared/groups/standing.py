@@ -35,16 +35,18 @@ class Group:
     """
 
     def __init__(self, table: parquet.ParquetFile, schema: pa.Schema, index: int) -> None:
-        told = table.metadata.row_group(index)
-        chunks = [told.column(place) for place in range(told.num_columns)]
-        starts = [
-            chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset for chunk in chunks
-        ]
         self.index = index
         self.is_last = index + 1 == table.num_row_groups
-        self.start: int = starts[0]
-        self.columns = [chunk.total_compressed_size for chunk in chunks]
-        self.of_images = sum(chunk.path_in_schema.startswith(f"{IMAGE}.") for chunk in chunks)
+        with _reading():
+            told = table.metadata.row_group(index)
+            chunks = [told.column(place) for place in range(told.num_columns)]
+            starts = [
+                chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+                for chunk in chunks
+            ]
+            self.start: int = starts[0]
+            self.columns = [chunk.total_compressed_size for chunk in chunks]
+            self.of_images = sum(chunk.path_in_schema.startswith(f"{IMAGE}.") for chunk in chunks)
         if any(start + size != behind for start, size, behind in zip(starts, self.columns, starts[1:], strict=False)):
             raise NotThereError("columns that do not lie one behind another")
         self._table, self._schema = table, schema
@@ -127,7 +129,9 @@ def _reading() -> Iterator[None]:
     """Say of what cannot be read that it does not stand; raise what is the machine's fault as it is."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except NotThereError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise NotThereError(f"what is no table that can be read ({error})") from error
