@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 FAST_JOBS ?= 3
+SLOW_JOBS ?= 3
 ARGS ?=
 FUZZ_SECONDS ?= 3600
 FUZZ_SEED ?= $(shell date +%s)
@@ -43,7 +44,7 @@ test: check  ## The checks and the fast tests, with coverage; more workers than 
 	$(BIN)/pytest -n $(FAST_JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 test-slow: install  ## The slow tests, those of many examples and those against real servers; they say which server is missing
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup --hypothesis-profile thorough -m "slow or integration or hypothesis"
+	$(BIN)/pytest -n $(SLOW_JOBS) --dist loadgroup --hypothesis-profile thorough -m "slow or integration or hypothesis"
 
 fuzz: install  ## Damaged bytes at every border for FUZZ_SECONDS in all; what is found goes to tests/faults/corpus
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
