@@ -90,9 +90,9 @@ def memory(name):
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read as Linux tells it")
 def test_each_hostile_body_is_a_named_problem_and_the_rest_is_published(sandbox, dataset, tmp_path, monkeypatch):
     """Twelve rows with twelve hostile bodies are named problems; others are published, and memory stays bounded."""
-    for name, value in {"MAX_MASK_BYTES": LIMIT, "MAX_IMAGE_BYTES": LIMIT, "DOWNLOAD_TIMEOUT": 2}.items():
+    for name, value in {"MAX_MASK_BYTES": LIMIT, "MAX_IMAGE_BYTES": LIMIT, "DOWNLOAD_TIMEOUT": 4}.items():
         monkeypatch.setenv(f"LABELSNAP_{name}", str(value))
-    monkeypatch.setenv("LABELSNAP_DOWNLOAD_SECONDS", "6")
+    monkeypatch.setenv("LABELSNAP_DOWNLOAD_SECONDS", "12")
     masks, images = hostile_masks(), hostile_images()
     rows = [row for row in sandbox.rows("DONE") if not row.skipped]
     masked = [row for row in rows if row_truth(row) and not row.style.old][: len(masks)]
