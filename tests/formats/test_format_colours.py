@@ -195,7 +195,7 @@ def test_the_report_draws_in_the_ontologys_colours() -> None:
 
 
 def test_classes_keep_the_last_colour_that_an_ontology_gave_them() -> None:
-    """Of several tools of one class that counts which is called like it; one that is offered no more keeps its own."""
+    """Of several tools of one class that counts which is called like it; one that is offered no more, or none, keeps it."""
     tools = [("van", "#000001"), ("car", "#000002"), ("lorry", "#000003"), ("truck", "#000004")]
     ontology = Ontology(tuple(Feature("mask", (name,), f"s-{name}", colour=colour) for name, colour in tools))
     renames = {"van": "car", "lorry": "heavy", "truck": "heavy"}
@@ -205,7 +205,7 @@ def test_classes_keep_the_last_colour_that_an_ontology_gave_them() -> None:
     without = update(first, [SeenClass("s-car", "car")], renames)
     assert [(each.colour, each.removed) for each in without.classes] == [("#000002", False), ("#000003", True)]
     uncoloured = Ontology((Feature("mask", ("car",), "s-car"),))
-    assert update(first, [], renames, offered_classes(uncoloured, renames)).classes[0].colour is None
+    assert update(first, [], renames, offered_classes(uncoloured, renames)).classes[0].colour == "#000002"
 
 
 def test_a_table_with_a_colour_that_is_none_is_damaged() -> None:
