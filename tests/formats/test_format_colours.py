@@ -195,7 +195,7 @@ def test_the_report_draws_in_the_ontologys_colours() -> None:
 
 
 def test_classes_keep_the_last_colour_that_an_ontology_gave_them() -> None:
-    """Of several tools of one class that counts which is called like it; one that is offered no more, or none, keeps it."""
+    """Of several tools of one class that counts which is called like it; one that is offered none keeps its own."""
     tools = [("van", "#000001"), ("car", "#000002"), ("lorry", "#000003"), ("truck", "#000004")]
     ontology = Ontology(tuple(Feature("mask", (name,), f"s-{name}", colour=colour) for name, colour in tools))
     renames = {"van": "car", "lorry": "heavy", "truck": "heavy"}
