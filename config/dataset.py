@@ -206,13 +206,12 @@ class Dataset(Part):
 
     @model_validator(mode="after")
     def _fits_source(self) -> Self:
-        kinds = {each.kind for each in self.asked}
-        of_runs = any(each.kind == "model_run" for asked in self.asked for each in asked.of)
+        has_run = any(each.kind == "model_run" for each in self.asked)
         if self.source and self.source.kind == "model_run" and self.filters != Filters():
             raise ValueError("filters: Labelbox takes no filters for a model run; remove them")
-        if (self.params.predictions and not of_runs) or (self.params.model_run_details and "model_run" not in kinds):
+        if (self.params.predictions and not self.of_model_run) or (self.params.model_run_details and not has_run):
             raise ValueError("params: predictions and model_run_details belong to a model run, not to a project")
-        if of_runs and not self.params.data_row_details:
+        if self.of_model_run and not self.params.data_row_details:
             raise ValueError(
                 "params: a model run needs data_row_details, because Labelbox exports its labels without details and "
                 "nothing else tells that one was edited"

@@ -3,7 +3,7 @@
 Every row of an export claims the name that its key makes, if a file may be called so. Of the rows that claim one name
 (see ``claim_of``) one has it: the row whose file is called so in the version before, else the one with the lowest id,
 which Labelbox gave first. A row whose id stands beside that name in the version before keeps it so, whoever leaves.
-Rows count whatever becomes of them, so that no name depends on a download.
+Rows of this export count whatever becomes of them; of the version before those count that it has.
 
 What is claimed lies in files past a bounded amount, parted by claim, and by bucket where the version before is asked;
 it is asked only of rows that meet.

@@ -196,12 +196,9 @@ def by_source(counts: Counts, names: Iterable[str]) -> dict[str, Counts]:
 def blocks_of(counts: Counts) -> dict[str, Counts]:
     """Return counts as blocks of a refresh's result, zeros included."""
     blocks: dict[str, Counts] = {}
-    for name in NOTED:
+    for name in (*NOTED, *(each for each in IF_ANY if each in counts)):
         block, _, what = name.partition(".")
         blocks.setdefault(block, {})[what] = counts.get(name, 0)
-    for name in (each for each in IF_ANY if each in counts):
-        block, _, what = name.partition(".")
-        blocks.setdefault(block, {})[what] = counts[name]
     return blocks
 
 

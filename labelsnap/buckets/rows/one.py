@@ -1,9 +1,12 @@
-"""Rows that come from one source: each of its lines ends in one place, and of those of a row the latest counts."""
+"""Rows that come from one source, and what those of several have in common with them.
+
+Each line ends in one place, and of the lines that one source has of a row the latest counts.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from labelsnap.buckets.boundary import bounded
 from labelsnap.records.choices.policy import select
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     from labelsnap.records.choices.policy import Policy
     from labelsnap.records.model import Record, Row
 
+    Parsed: TypeAlias = tuple[Row, ...]
+    """A line's row as it is for each project and model run of its source, one at least."""
+    OfRow: TypeAlias = dict[str, tuple[int, Parsed]]
+    """What sources have of a row, by name: the number of the line that counts, and what it says."""
+
+_ALONE = ""
+
 
 def records_of_one(
     policy: Policy,
@@ -25,44 +35,69 @@ def records_of_one(
     read: Callable[[int, bytes, Policy], Row | Problem],
     outcome: Outcome,
 ) -> Iterator[tuple[int, Record]]:
-    """The records to publish by line number; refused, repeated and excluded rows are noted on the way.
+    """The records to publish by line number; refused, repeated and excluded rows are noted on the way."""
 
-    A refused line whose row comes well in a later one is a repetition: it was mended since.
+    def parsed(number: int, line: bytes) -> Parsed | Problem:
+        row = read(number, line, policy)
+        return row if isinstance(row, Problem) else (row,)
+
+    for of_row in rows_of_lines(lines, parsed, lambda _: _ALONE, outcome).values():
+        number, (row,) = of_row[_ALONE]
+        chosen = bounded(number, partial(_id, row), partial(select, row, policy))
+        if record := published(chosen, outcome):
+            yield number, record
+
+
+def rows_of_lines(
+    lines: Iterable[tuple[int, bytes]],
+    parsed: Callable[[int, bytes], Parsed | Problem],
+    source_of: Callable[[int], str],
+    outcome: Outcome,
+) -> dict[str, OfRow]:
+    """Return what each source has of rows, by data row id; refused and repeated lines are noted.
+
+    A refused line whose row comes well in a later one of its source is a repetition: it was mended since.
     """
-    rows: dict[str, tuple[int, Row]] = {}
+    rows: dict[str, OfRow] = {}
     refused: list[Problem] = []
     for number, line in lines:
-        row = read(number, line, policy)
-        if isinstance(row, Problem):
-            refused.append(row)
+        found = parsed(number, line)
+        if isinstance(found, Problem):
+            refused.append(found)
             continue
-        standing = rows.get(row.data_row.id)
-        if standing is None or activity(row) >= activity(standing[1]):
-            rows[row.data_row.id] = number, row
+        row_id, name = found[0].data_row.id, source_of(number)
+        of_row = rows.setdefault(row_id, {})
+        standing = of_row.get(name)
+        if standing is None or _activity(found[0]) >= _activity(standing[1][0]):
+            of_row[name] = number, found
         if standing is not None:
-            outcome.several.add(row.data_row.id)
-            outcome.repeated.append(standing[0] if rows[row.data_row.id][0] == number else number)
+            outcome.several.add(row_id)
+            outcome.repeated.append(standing[0] if of_row[name][0] == number else number)
     for problem in refused:
         outcome.several.add(problem.data_row_id or "")
-        if problem.data_row_id in rows and rows[problem.data_row_id][0] > problem.line:
+        standing = rows.get(problem.data_row_id or "", {}).get(source_of(problem.line))
+        if standing is not None and standing[0] > problem.line:
             outcome.repeated.append(problem.line)
         else:
             outcome.problems.append(problem)
     outcome.excluded["duplicate"] += len(outcome.repeated)
-    for number, row in rows.values():
-        chosen = bounded(number, partial(_id, row), partial(select, row, policy))
-        if isinstance(chosen, Problem):
-            outcome.problems.append(chosen)
-            continue
-        outcome.labels_excluded.update(chosen.labels_excluded)
-        outcome.annotations_dropped.update(chosen.annotations_dropped)
-        if isinstance(chosen, Excluded):
-            outcome.excluded[chosen.policy] += 1
-        else:
-            yield number, chosen
+    return rows
 
 
-def activity(row: Row) -> datetime:
+def published(chosen: Record | Excluded | Problem, outcome: Outcome) -> Record | None:
+    """Return the record that a row comes to; None where it is a problem or excluded, which is noted."""
+    if isinstance(chosen, Problem):
+        outcome.problems.append(chosen)
+        return None
+    outcome.labels_excluded.update(chosen.labels_excluded)
+    outcome.annotations_dropped.update(chosen.annotations_dropped)
+    if isinstance(chosen, Excluded):
+        outcome.excluded[chosen.policy] += 1
+        return None
+    return chosen
+
+
+def _activity(row: Row) -> datetime:
     """When something last happened to a row; before all else where the line does not say."""
     details = row.data_row.details
     return instant(details and details.last_activity_at) or BEFORE_ALL

@@ -18,21 +18,19 @@ from msgspec.structs import replace
 
 from labelsnap.buckets.boundary import bounded
 from labelsnap.buckets.noted import REPEATED, SOURCES
-from labelsnap.buckets.rows.one import activity
+from labelsnap.buckets.rows.one import published, rows_of_lines
 from labelsnap.records.choices.merging import merge
 from labelsnap.records.choices.policy import SourcePolicy
-from labelsnap.records.model import Excluded, Problem
+from labelsnap.records.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from labelsnap.buckets.receipt import Counts
+    from labelsnap.buckets.rows.one import Parsed
     from labelsnap.buckets.rows.outcome import Outcome
     from labelsnap.records.choices.policy import Policy
     from labelsnap.records.model import Record, Row
-
-    _Lines = Mapping[str, tuple[int, tuple[Row, ...]]]
-    """A row's lines by source: number, and the row as it is parsed for each project and model run."""
 
 
 class Several(Struct, frozen=True):
@@ -60,53 +58,25 @@ class Several(Struct, frozen=True):
     ) -> Iterator[tuple[int, Record]]:
         """The records to publish by the number of the line that won; all else is noted in ``outcome`` on the way."""
         of_source = {each.name: each for each in self.policies}
-        rows: dict[str, dict[str, tuple[int, tuple[Row, ...]]]] = {}
-        refused: list[Problem] = []
-        for number, line in lines:
-            name = self.source_of(number)
-            found = _parsed(number, line, of_source[name], read)
-            if isinstance(found, Problem):
-                refused.append(found)
-                continue
-            row_id = found[0].data_row.id
-            of_row = rows.setdefault(row_id, {})
-            standing = of_row.get(name)
-            if standing is None or activity(found[0]) >= activity(standing[1][0]):
-                of_row[name] = number, found
-            if standing is not None:
-                outcome.several.add(row_id)
-                outcome.repeated.append(standing[0] if of_row[name][0] == number else number)
-        for problem in refused:
-            outcome.several.add(problem.data_row_id or "")
-            standing = rows.get(problem.data_row_id or "", {}).get(self.source_of(problem.line))
-            is_mended = standing is not None and standing[0] > problem.line
-            outcome.repeated += [problem.line] if is_mended else []
-            outcome.problems += [] if is_mended else [problem]
+
+        def parsed(number: int, line: bytes) -> Parsed | Problem:
+            return _parsed(number, line, of_source[self.source_of(number)], read)
+
+        rows = rows_of_lines(lines, parsed, self.source_of, outcome)
         for problem in outcome.problems:
             outcome.excluded[REPEATED] += len(rows.pop(problem.data_row_id or "", {}))
-        outcome.excluded["duplicate"] += len(outcome.repeated)
         for row_id, of_row in rows.items():
             outcome.excluded[REPEATED] += len(of_row) - 1
-            yield from self._record(row_id, of_row, outcome)
-
-    def _record(self, row_id: str, of_row: _Lines, outcome: Outcome) -> Iterator[tuple[int, Record]]:
-        number = min(number for number, _ in of_row.values())
-        rows = {name: found for name, (_, found) in of_row.items()}
-        chosen = bounded(number, lambda: row_id, partial(merge, rows, self.policies))
-        if isinstance(chosen, Problem):
-            outcome.problems.append(chosen)
-            return
-        outcome.labels_excluded.update(chosen.labels_excluded)
-        outcome.annotations_dropped.update(chosen.annotations_dropped)
-        if isinstance(chosen, Excluded):
-            outcome.excluded[chosen.policy] += 1
-        else:
-            yield of_row[chosen.source][0], chosen
+            number = min(number for number, _ in of_row.values())
+            of_sources = {name: found for name, (_, found) in of_row.items()}
+            chosen = bounded(number, partial(str, row_id), partial(merge, of_sources, self.policies))
+            if record := published(chosen, outcome):
+                yield of_row[record.source][0], record
 
 
 def _parsed(
     number: int, line: bytes, source: SourcePolicy, read: Callable[[int, bytes, Policy], Row | Problem]
-) -> tuple[Row, ...] | Problem:
+) -> Parsed | Problem:
     """The row as it is for each project and model run of its source; those that the line does not name have nothing."""
     rows: list[Row] = []
     for policy in source.of:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from msgspec import Struct
 
-from labelsnap.formats.shared.colours import INDEXES, class_colours, colour_of, colours, has_colours
+from labelsnap.formats.shared.colours import INDEXES, class_colours, colour_of, colours
 from labelsnap.formats.shared.names import png_name
 from labelsnap.formats.shared.segments import shown_of
 from labelsnap.masks.rasters.png_writer import encode_overlay
@@ -100,7 +100,7 @@ class Panoptic(Struct, frozen=True, dict=True):
 
         Where the ontology has colours a segment has its class's, or one near it, which is no other class's.
         """
-        if not has_colours(self.registry):
+        if not self.registry.has_colours:
             return colours(np.arange(1, len(members) + 1, dtype=np.uint32))
         of_class = self._of_class
         own, taken = set(of_class.values()), {colour_of(0)}

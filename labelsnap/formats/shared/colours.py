@@ -101,11 +101,6 @@ def _free(numbers: Iterable[int], taken: set[Colour]) -> dict[int, Colour]:
     return found | dict(zip(others, beyond, strict=False))
 
 
-def has_colours(registry: ClassRegistry) -> bool:
-    """Tell whether an ontology gave any class a colour."""
-    return any(each.colour for each in registry.classes)
-
-
 def colour_of(number: int) -> Colour:
     """Return VOC's colour of a number."""
     red, green, blue = colours(np.array([number], np.uint32))[0].tolist()

@@ -70,6 +70,11 @@ class ClassRegistry(Struct, frozen=True, dict=True):
     classes: tuple[Class, ...] = ()
     merged: tuple[str, ...] = ()
 
+    @property
+    def has_colours(self) -> bool:
+        """Whether an ontology gave any class a colour."""
+        return any(each.colour for each in self.classes)
+
     def class_of(self, annotation: Annotation | SeenClass) -> Class:
         """Return an object's class. Raises ``KeyError`` where the registry was not updated with its record."""
         return self.class_named(annotation.feature_schema_id, annotation.name)

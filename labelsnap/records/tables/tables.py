@@ -88,8 +88,7 @@ def classes_table(registry: ClassRegistry) -> pa.Table:
 
 def classes_schema(registry: ClassRegistry) -> pa.Schema:
     """Return the columns of the registry's table."""
-    has_colours = any(each.colour for each in registry.classes)
-    return CLASSES if has_colours else CLASSES.remove(CLASSES.get_field_index(COLOUR))
+    return CLASSES if registry.has_colours else CLASSES.remove(CLASSES.get_field_index(COLOUR))
 
 
 def classes_of(table: pa.Table) -> ClassRegistry:
